@@ -1,0 +1,1 @@
+//! How laws are estimated. Pure and seeded; the only room that imports argmin.

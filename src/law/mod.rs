@@ -1,0 +1,1 @@
+//! What the laws say: formulas with named coefficients. Pure.

@@ -1,0 +1,1 @@
+//! The table: the only room that knows `results/` on disk.

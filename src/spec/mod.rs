@@ -1,0 +1,18 @@
+//! What a run is: the vocabulary of the laboratory and its arithmetic. Pure: no file, clock,
+//! environment or unseeded randomness; imports no other room.
+
+mod accounting;
+mod random;
+mod record;
+mod run;
+mod schedule;
+mod shape;
+mod units;
+
+pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
+pub use random::Random;
+pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
+pub use run::{AdamW, CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};
+pub use schedule::{DecayShape, Schedule, ScheduleError};
+pub use shape::{ModelShape, ShapeError, derived_ffn, derived_heads, parse_layers_by_width};
+pub use units::{BitsPerByte, Flops, Nats, Params, QuantityError, Tokens, parse_quantity, short};

@@ -1,0 +1,272 @@
+//! One run, fully determined: everything that can change its result, and the hash that names it.
+
+use super::{FlopRule, Flops, ModelShape, Schedule, Tokens};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Write};
+
+/// Where tokens come from. What is hashed is the content, never the path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum CorpusSpec {
+    /// A file of text, read as bytes.
+    Text {
+        /// Path of the file, relative to the folder in which scalelab runs.
+        path: String,
+        /// How often a token may be seen; a run that needs more is refused.
+        #[serde(default = "one")]
+        max_epochs: f64,
+    },
+    /// Records of Zipf-distributed keys with a fixed random fact each: an exactly known entropy.
+    ZipfFacts {
+        /// Keys k in 0.. have probability ∝ (k+1)^-(1+a).
+        a: f64,
+        /// Number of keys, at most 64³.
+        keys: u64,
+        /// Seed of the facts and of the stream.
+        #[serde(default)]
+        seed: u64,
+    },
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl CorpusSpec {
+    /// A short name for tables: the file stem, or the source's name with its settings.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Text { path, .. } => {
+                let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+                file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
+            }
+            Self::ZipfFacts { a, keys, seed } => format!("zipf-facts(a={a}, keys={keys}, seed={seed})"),
+        }
+    }
+}
+
+/// AdamW settings (Loshchilov 1711.05101); the decay is multiplied by the learning rate and acts on matrices only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamW {
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, per unit of learning rate, on matrices that are no embedding.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 }
+    }
+}
+
+/// How a network is trained, apart from how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Tokens per optimizer step; a multiple of the context.
+    pub batch_tokens: u64,
+    /// How the rate moves.
+    pub schedule: Schedule,
+    /// Tokens over which the rate rises linearly from zero.
+    pub warmup_tokens: u64,
+    /// Optimizer settings.
+    pub adamw: AdamW,
+    /// Largest global gradient norm; 0 leaves gradients as they are.
+    pub grad_clip: f64,
+}
+
+/// Seeds of the three independent sources of chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seeds {
+    /// First weights.
+    pub init: u64,
+    /// Order of training data.
+    pub data: u64,
+    /// Choice of held-out windows.
+    pub eval: u64,
+}
+
+/// How first weights are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitRule {
+    /// Normal with standard deviation 1/√fan_in, residual outputs divided by √(2·layers), head near zero.
+    #[default]
+    Standard,
+}
+
+impl fmt::Display for InitRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("standard"),
+        }
+    }
+}
+
+/// One run, fully determined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Name of the sweep it belongs to (not part of its identity).
+    pub sweep: String,
+    /// The network.
+    pub shape: ModelShape,
+    /// Its first weights.
+    pub init: InitRule,
+    /// Its data.
+    pub corpus: CorpusSpec,
+    /// SHA-256 of the corpus content, hexadecimal.
+    pub corpus_sha256: String,
+    /// How it is trained.
+    pub recipe: Recipe,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// Its seeds.
+    pub seeds: Seeds,
+    /// Held-out windows of one context each that its final loss is measured on.
+    pub eval_windows: u64,
+    /// The compute budget that set its tokens, if one did (not part of its identity).
+    pub budget_flops: Option<Flops>,
+    /// How that budget counts (not part of its identity).
+    pub budget_rule: Option<FlopRule>,
+}
+
+impl RunSpec {
+    /// D: tokens seen in training, steps · batch.
+    pub fn tokens(&self) -> Tokens {
+        Tokens((self.steps * self.recipe.batch_tokens) as f64)
+    }
+
+    /// Sequences per optimizer step.
+    pub fn batch_sequences(&self) -> usize {
+        (self.recipe.batch_tokens / self.shape.context as u64) as usize
+    }
+
+    /// Steps over which the rate rises.
+    pub fn warmup_steps(&self) -> u64 {
+        self.recipe.warmup_tokens.div_ceil(self.recipe.batch_tokens).min(self.steps)
+    }
+
+    /// Learning rate at a step.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        self.recipe.learning_rate * self.recipe.schedule.multiplier(step, self.steps, self.warmup_steps())
+    }
+
+    /// The name of this run: readable, and different whenever anything that can change the result differs.
+    pub fn id(&self) -> RunId {
+        let digest = Sha256::digest(self.canonical_text());
+        let hash: String = digest[..5].iter().fold(String::new(), |mut hash, byte| {
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
+        let tokens = self.tokens().to_string().to_lowercase();
+        let Seeds { init, data, .. } = self.seeds;
+        RunId(format!("{}-d{tokens}-lr{}-b{}-s{init}.{data}-{hash}", self.shape, self.recipe.learning_rate, self.recipe.batch_tokens))
+    }
+
+    /// Every field that can change the result, a line each. A field added later is written only
+    /// where it differs from what runs did before it existed, so that old names stay true.
+    pub fn canonical_text(&self) -> String {
+        let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, qk_norm, tied_head } = &self.shape;
+        let Recipe { learning_rate, batch_tokens, schedule, warmup_tokens: _, adamw, grad_clip } = &self.recipe;
+        let AdamW { beta1, beta2, eps, weight_decay } = adamw;
+        let Seeds { init, data, eval } = self.seeds;
+        format!(
+            "shape {layers} {width} {heads} {kv_heads} {ffn} {vocabulary} {context} {qk_norm} {tied_head}\n\
+             init {}\ncorpus {}\nlearning_rate {learning_rate:?}\nbatch_tokens {batch_tokens}\n\
+             schedule {schedule}\nwarmup_steps {}\nadamw {beta1:?} {beta2:?} {eps:?} {weight_decay:?}\n\
+             grad_clip {grad_clip:?}\nsteps {}\nseeds {init} {data} {eval}\neval_windows {}\n",
+            self.init,
+            self.corpus_sha256,
+            self.warmup_steps(),
+            self.steps,
+            self.eval_windows,
+        )
+    }
+}
+
+/// Name of a run: `2x64-d1m-lr0.002-b4096-s0.0-` and ten hexadecimal digits of a hash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(pub String);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn example() -> RunSpec {
+        RunSpec {
+            sweep: "example".into(),
+            shape: ModelShape::derived(2, 64),
+            init: InitRule::Standard,
+            corpus: CorpusSpec::Text { path: "corpora/sotu.txt".into(), max_epochs: 1.0 },
+            corpus_sha256: "ab".repeat(32),
+            recipe: Recipe {
+                learning_rate: 2e-3,
+                batch_tokens: 4096,
+                schedule: Schedule::default(),
+                warmup_tokens: 40_000,
+                adamw: AdamW::default(),
+                grad_clip: 1.0,
+            },
+            steps: 250,
+            seeds: Seeds { init: 0, data: 0, eval: 0 },
+            eval_windows: 256,
+            budget_flops: None,
+            budget_rule: None,
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_run_is_stable() {
+        // Written down once. If this fails, every finished run of every user would be trained again.
+        assert_eq!(example().id().0, "2x64-d1.02m-lr0.002-b4096-s0.0-78ab1c92fa");
+    }
+
+    #[test]
+    fn whatever_changes_the_result_changes_the_name_and_nothing_else_does() {
+        let base = example();
+        let changed: [fn(&mut RunSpec); 9] = [
+            |run| run.shape.ffn += 8,
+            |run| run.shape.qk_norm = false,
+            |run| run.corpus_sha256 = "cd".repeat(32),
+            |run| run.recipe.learning_rate = 2.000_000_1e-3,
+            |run| run.recipe.schedule = Schedule::Constant {},
+            |run| run.recipe.adamw.eps = 1e-9,
+            |run| run.steps += 1,
+            |run| run.seeds.eval = 1,
+            |run| run.eval_windows = 512,
+        ];
+        for change in changed {
+            let mut run = base.clone();
+            change(&mut run);
+            assert_ne!(run.id(), base.id(), "{}", run.canonical_text());
+        }
+        let mut same = base.clone();
+        same.sweep = "other".into();
+        same.corpus = CorpusSpec::Text { path: "elsewhere.txt".into(), max_epochs: 4.0 };
+        same.budget_flops = Some(Flops(1e12));
+        assert_eq!(same.id(), base.id());
+    }
+
+    #[test]
+    fn warmup_is_whole_steps_and_never_longer_than_the_run() {
+        let mut run = example();
+        assert_eq!(run.warmup_steps(), 10);
+        assert_eq!(run.learning_rate(0), 2e-4);
+        run.recipe.warmup_tokens = u64::MAX / 2;
+        assert_eq!(run.warmup_steps(), run.steps);
+    }
+}

@@ -1,0 +1,1 @@
+//! Many runs: grid, plan, workers over a queue. Needs no candle.

@@ -1,0 +1,1 @@
+//! One run on one device; the only room that imports candle.
