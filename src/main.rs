@@ -1,1 +1,3 @@
+//! The `scalelab` program: parse, run, say what went wrong.
+
 fn main() {}

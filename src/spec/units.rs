@@ -197,6 +197,11 @@ impl Visitor<'_> for PositiveVisitor {
         self.visit_f64(value as f64)
     }
 
+    // FLOPs of large runs pass 64 bits, and the CSV reader then offers 128.
+    fn visit_u128<E: de::Error>(self, value: u128) -> Result<f64, E> {
+        self.visit_f64(value as f64)
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<f64, E> {
         parse_quantity(text).map_err(E::custom)
     }
