@@ -1,1 +1,13 @@
-//! The table: the only room that knows `results/` on disk.
+//! The table: the only room that knows `results/` on disk. One whole file a run, renamed into place,
+//! gathered into `runs.csv`; foreign tables are read by the same reader.
+#![expect(clippy::disallowed_methods, reason = "this room reads and writes results folders")]
+
+mod atomic;
+mod folder;
+mod import;
+mod table;
+
+pub use atomic::write_whole;
+pub use folder::{DamagedRun, FolderError, SweepFolder, SweepLock, newest_sweep};
+pub use import::{ColumnMap, Filter, Imported, import_table};
+pub use table::{TableError, records_to_csv, to_csv};

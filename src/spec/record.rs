@@ -170,6 +170,7 @@ impl RunRecord {
 
 /// One row of a run's curve. A loss that was not measured at a step, or was not finite, is absent.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CurvePoint {
     /// Optimizer steps done, from 1.
     pub step: u64,

@@ -1,0 +1,270 @@
+//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`, and its lock.
+
+use super::atomic::write_whole;
+use super::import::import_table;
+use super::table::{RawTable, TableError, records_to_csv, to_csv};
+use crate::spec::{CurvePoint, RunRecord, TrainedRun};
+use csv::StringRecord;
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Why a results folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// A file in it cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A table in it is damaged.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Another sweep runs in it.
+    #[error("another scalelab ({holder}) is running in {}; wait for it or stop it", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who holds it, as far as known.
+        holder: String,
+    },
+    /// There is no sweep to read.
+    #[error("{} holds no sweep; run `scalelab sweep sweeps/quick.toml` first, or name a results folder or a CSV file", path.display())]
+    NoSweep {
+        /// The folder looked in.
+        path: PathBuf,
+    },
+}
+
+/// The folder of one sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepFolder {
+    /// Path of the folder.
+    pub path: PathBuf,
+}
+
+/// Held while a sweep runs; the system releases it when its process ends, however it ends.
+#[derive(Debug)]
+pub struct SweepLock {
+    _file: File,
+}
+
+/// A run's own file that could not be read.
+pub type DamagedRun = (PathBuf, TableError);
+
+impl SweepFolder {
+    /// The folder at `path`, which need not exist yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Takes the folder for this process; refused while another holds it.
+    pub fn lock(&self) -> Result<SweepLock, FolderError> {
+        let path = self.path.join(".lock");
+        let io = |source| FolderError::Io { path: path.clone(), source };
+        fs::create_dir_all(&self.path).map_err(io)?;
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0).map_err(io)?;
+                write!(file, "process {}", std::process::id()).map_err(io)?;
+                Ok(SweepLock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
+                Err(FolderError::Locked { path: self.path.clone(), holder: holder.unwrap_or_else(|| "process unknown".into()) })
+            }
+            Err(TryLockError::Error(source)) => Err(io(source)),
+        }
+    }
+
+    /// Writes `plan.csv`.
+    pub fn write_plan(&self, planned: &[RunRecord]) -> Result<(), FolderError> {
+        self.write("plan.csv", &records_to_csv(planned))
+    }
+
+    /// Keeps what came of a run: curve and window losses first, the row that says it is done last.
+    pub fn keep(&self, run: &TrainedRun) -> Result<(), FolderError> {
+        let id = &run.record.run_id;
+        if !run.curve.is_empty() {
+            self.write(&format!("curves/{id}.csv"), &to_csv(&run.curve))?;
+        }
+        if !run.window_losses.is_empty() {
+            let bytes: Vec<u8> = run.window_losses.iter().flat_map(|loss| loss.to_le_bytes()).collect();
+            self.write(&format!("eval/{id}.f32"), &bytes)?;
+        }
+        self.write(&format!("runs/{id}.csv"), &records_to_csv(std::slice::from_ref(&run.record)))
+    }
+
+    /// Every run that left a row, by run id, and the files that cannot be read (their runs count as not done).
+    pub fn done(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
+        let folder = self.path.join("runs");
+        let mut done = HashMap::new();
+        let mut damaged = Vec::new();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((done, damaged)),
+            Err(source) => return Err(FolderError::Io { path: folder, source }),
+        };
+        for entry in entries {
+            let path = entry.map_err(|source| FolderError::Io { path: folder.clone(), source })?.path();
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if hidden || path.extension().is_none_or(|extension| extension != "csv") {
+                continue;
+            }
+            match one_record(&path) {
+                Ok(record) => {
+                    done.insert(record.run_id.clone(), record);
+                }
+                Err(error) => damaged.push((path, error)),
+            }
+        }
+        damaged.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok((done, damaged))
+    }
+
+    /// Writes `runs.csv` in the order given.
+    pub fn write_runs(&self, records: &[RunRecord]) -> Result<(), FolderError> {
+        self.write("runs.csv", &records_to_csv(records))
+    }
+
+    /// Path of `runs.csv`.
+    pub fn runs_csv(&self) -> PathBuf {
+        self.path.join("runs.csv")
+    }
+
+    /// Records of `plan.csv`, where there is one.
+    pub fn plan(&self) -> Result<Option<Vec<RunRecord>>, FolderError> {
+        let path = self.path.join("plan.csv");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        let table = RawTable::parse(path, &bytes)?;
+        let names = StringRecord::from(table.headers.clone());
+        let rows: Result<Vec<RunRecord>, TableError> = table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect();
+        Ok(Some(rows?))
+    }
+
+    /// The curve of a run, where it left one.
+    pub fn curve(&self, run_id: &str) -> Result<Option<Vec<CurvePoint>>, FolderError> {
+        let path = self.path.join(format!("curves/{run_id}.csv"));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(FolderError::Io { path, source }),
+        };
+        let table = RawTable::parse(path, &bytes)?;
+        let names = StringRecord::from(table.headers.clone());
+        let rows: Result<Vec<CurvePoint>, TableError> = table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect();
+        Ok(Some(rows?))
+    }
+
+    /// Writes a file of the folder, whole.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        write_whole(&path, bytes).map_err(|source| FolderError::Io { path, source })
+    }
+}
+
+/// The sweep under `results` whose `runs.csv` was written last.
+pub fn newest_sweep(results: &Path) -> Result<SweepFolder, FolderError> {
+    let none = || FolderError::NoSweep { path: results.to_owned() };
+    let entries = fs::read_dir(results).map_err(|_| none())?;
+    let written = |path: &Path| fs::metadata(path.join("runs.csv")).and_then(|file| file.modified()).ok();
+    let folders = entries.filter_map(Result::ok).map(|entry| entry.path());
+    let newest = folders.filter_map(|path| written(&path).map(|time| (time, path))).max();
+    newest.map(|(_, path)| SweepFolder::at(path)).ok_or_else(none)
+}
+
+fn one_record(path: &Path) -> Result<RunRecord, TableError> {
+    let imported = import_table(path, &[], &Vec::new())?;
+    let named_like_its_file = |record: &RunRecord| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == record.run_id);
+    match imported.records.as_slice() {
+        [record] if imported.own && named_like_its_file(record) => Ok(record.clone()),
+        _ => Err(TableError::Row {
+            path: path.to_owned(),
+            line: 2,
+            problem: "expected the one row of the run that the file is named after".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Nats, Params, RunStatus, Tokens};
+
+    fn trained(id: &str) -> TrainedRun {
+        let record = RunRecord {
+            run_id: id.into(),
+            layers: Some(2),
+            params_total: Some(Params(1e4)),
+            tokens: Some(Tokens(1e6)),
+            loss_nats: Some(Nats(2.5)),
+            ..RunRecord::default()
+        };
+        let point = |step: u64| CurvePoint { step, tokens: 10 * step, train_loss_nats: Some(3.0), ..CurvePoint::default() };
+        TrainedRun { record, curve: vec![point(1), point(2)], window_losses: vec![2.0, 3.0] }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path().join("sweep"));
+        assert!(folder.done().expect("reads").0.is_empty());
+        let mut diverged = trained("b");
+        diverged.record.status = RunStatus::Diverged;
+        diverged.record.loss_nats = None;
+        folder.keep(&trained("a")).expect("kept");
+        folder.keep(&diverged).expect("kept");
+        let (done, damaged) = folder.done().expect("reads");
+        assert!(damaged.is_empty());
+        assert_eq!(done["a"], trained("a").record);
+        assert_eq!(done["b"], diverged.record);
+        assert_eq!(folder.curve("a").expect("reads"), Some(trained("a").curve));
+        assert_eq!(folder.curve("none").expect("reads"), None);
+    }
+
+    #[test]
+    fn a_damaged_run_file_is_named_and_does_not_count() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path());
+        folder.keep(&trained("a")).expect("kept");
+        folder.keep(&trained("b")).expect("kept");
+        let whole = fs::read(place.path().join("runs/b.csv")).expect("reads");
+        let cases: [&[u8]; 4] = [b"", &whole[..whole.len() / 2], &[0; 300], b"run_id,layers,status\nb,2,finished\n"];
+        for bytes in cases {
+            fs::write(place.path().join("runs/b.csv"), bytes).expect("written");
+            let (done, damaged) = folder.done().expect("reads");
+            assert_eq!((done.len(), damaged.len()), (1, 1));
+            assert!(damaged[0].0.ends_with("runs/b.csv"));
+        }
+    }
+
+    #[test]
+    fn a_second_sweep_in_the_same_folder_is_refused_and_told_who_holds_it() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path());
+        let lock = folder.lock().expect("free");
+        let refused = folder.lock().expect_err("held").to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        drop(lock);
+        folder.lock().expect("free again");
+    }
+
+    #[test]
+    fn the_newest_sweep_is_the_one_gathered_last() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        assert!(matches!(newest_sweep(place.path()), Err(FolderError::NoSweep { .. })));
+        for name in ["old", "new"] {
+            SweepFolder::at(place.path().join(name)).write_runs(&[]).expect("written");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(newest_sweep(place.path()).expect("found").path, place.path().join("new"));
+    }
+}

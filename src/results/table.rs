@@ -1,0 +1,197 @@
+//! CSV in and out. Errors name file, line, column and the text that stands there.
+
+use crate::spec::RunRecord;
+use csv::StringRecord;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+
+/// Why a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Path as given.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No header, or a header and no row.
+    #[error("{}: {what}", path.display())]
+    Empty {
+        /// Path as given.
+        path: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A column that is needed is not there.
+    #[error("{}: there is no column for {wanted}; {found}; rename one of them to `{wanted}`", path.display())]
+    MissingColumn {
+        /// Path as given.
+        path: PathBuf,
+        /// What is needed.
+        wanted: &'static str,
+        /// What the columns are.
+        found: String,
+    },
+    /// A column that a filter names is not there.
+    #[error("{}: --where names the column `{wanted}`; {found}", path.display())]
+    UnknownColumn {
+        /// Path as given.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: String,
+        /// What the columns are.
+        found: String,
+    },
+    /// Two columns would both be read as the same thing.
+    #[error("{}: the columns `{first}` and `{second}` both mean {meaning}; remove one", path.display())]
+    Ambiguous {
+        /// Path as given.
+        path: PathBuf,
+        /// One of the columns.
+        first: String,
+        /// The other.
+        second: String,
+        /// What both mean.
+        meaning: &'static str,
+    },
+    /// A row is not CSV: a field too many or too few, or bytes that are no text.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Row {
+        /// Path as given.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A cell does not hold what its column should.
+    #[error("{}, line {line}, column `{column}`: {problem}", path.display())]
+    Cell {
+        /// Path as given.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: u64,
+        /// Header of the column.
+        column: String,
+        /// What is wrong, with the text found.
+        problem: String,
+    },
+}
+
+/// Rows as CSV with a header. Values that are absent are empty cells; floats read back bit for bit.
+pub fn to_csv<T: Serialize>(rows: &[T]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).expect("rows of ours are flat and memory takes them");
+    }
+    writer.into_inner().expect("memory takes every byte")
+}
+
+/// Run records as CSV; the header stands there even when there is no row.
+pub fn records_to_csv(records: &[RunRecord]) -> Vec<u8> {
+    if records.is_empty() {
+        let one = to_csv(&[RunRecord::default()]);
+        let header_end = one.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        return one[..header_end].to_vec();
+    }
+    to_csv(records)
+}
+
+/// A CSV text cut into fields: header, rows, and the line on which each row starts.
+pub(super) struct RawTable {
+    pub(super) path: PathBuf,
+    pub(super) headers: Vec<String>,
+    pub(super) rows: Vec<(u64, StringRecord)>,
+}
+
+impl RawTable {
+    /// Cuts text into fields. A byte-order mark, CRLF, quoted fields and blank lines are fine.
+    pub(super) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Self, TableError> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let row_error = |path: &PathBuf, error: csv::Error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            TableError::Row { path: path.clone(), line, problem: describe(&error) }
+        };
+        let headers: Vec<String> = reader.headers().map_err(|e| row_error(&path, e))?.iter().map(str::to_owned).collect();
+        if headers.iter().all(String::is_empty) {
+            return Err(TableError::Empty { path, what: "the file is empty; a header line is expected" });
+        }
+        let mut rows = Vec::new();
+        let mut lines = LineCounter::new(bytes);
+        for row in reader.records() {
+            let row = row.map_err(|e| row_error(&path, e))?;
+            let line = lines.line_at(row.position().map_or(0, |position| position.byte() as usize));
+            rows.push((line, row));
+        }
+        Ok(Self { path, headers, rows })
+    }
+
+    /// Reads a row as a typed value, columns by the names given (one for each field); every field of it has a default.
+    pub(super) fn typed<T: DeserializeOwned + Default>(
+        &self,
+        line: u64,
+        row: &StringRecord,
+        names: &StringRecord,
+    ) -> Result<T, TableError> {
+        row.deserialize(Some(names)).map_err(|error| {
+            let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
+                return TableError::Row { path: self.path.clone(), line, problem: describe(&error) };
+            };
+            // serde's own errors do not say which field they are about: each is tried alone.
+            let alone =
+                |at: &usize| StringRecord::from(vec![&row[*at]]).deserialize::<T>(Some(&StringRecord::from(vec![&names[*at]]))).is_err();
+            let field = (0..row.len().min(names.len())).find(alone).unwrap_or(0);
+            let column = self.headers.get(field).cloned().unwrap_or_default();
+            let text = row.get(field).unwrap_or_default();
+            TableError::Cell { path: self.path.clone(), line, column, problem: cell_problem(text, &err.kind().to_string()) }
+        })
+    }
+}
+
+/// Turns ascending byte positions into line numbers. (The reader's own count is one short after
+/// CRLF and blank lines, where a row's position is that of the line end before it.)
+struct LineCounter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> LineCounter<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, line: 1 }
+    }
+
+    fn line_at(&mut self, position: usize) -> u64 {
+        let ends = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        while self.at < self.bytes.len() && (self.at < position || ends(&self.bytes[self.at])) {
+            self.line += u64::from(self.bytes[self.at] == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
+}
+
+fn cell_problem(text: &str, reason: &str) -> String {
+    // Our own errors quote the text already.
+    if reason.contains(&format!("`{text}`")) { reason.to_owned() } else { format!("`{text}`: {reason}") }
+}
+
+fn describe(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields where the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "bytes that are no UTF-8 text; save the table as UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The columns of a table in words, for an error.
+pub(super) fn columns_found(headers: &[String]) -> String {
+    let quoted: Vec<String> = headers.iter().map(|header| format!("`{header}`")).collect();
+    format!("the columns are {}", quoted.join(", "))
+}
