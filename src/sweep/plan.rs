@@ -278,7 +278,7 @@ pub(super) mod tests {
 
     #[test]
     fn cells_of_a_budget_that_cannot_be_are_listed_with_the_reason() {
-        let budget = "{ kind = \"iso-flop\", flops = [\"1e11\"], sizes = 2, center = 20 }";
+        let budget = "{ kind = \"iso-flop\", flops = [\"2e11\"], sizes = 2, center = 20 }";
         let text = SMALL.replace("{ kind = \"tokens\", tokens = [\"100k\", \"200k\"] }", budget);
         let text = text.replace("[\"2x16\", \"2x32\"]", "[\"2x8\", \"2x16\", \"2x32\", \"2x128\"]");
         let text = format!("{text}\n[recipe]\nbatch_tokens = 1024");
