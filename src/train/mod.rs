@@ -1,1 +1,193 @@
 //! One run on one device; the only room that imports candle.
+//!
+//! [`train`] is the loop, readable top to bottom: batches come from the corpus as a function of the step,
+//! the learning rate from the schedule as a function of the step, so nothing but weights and moments is
+//! carried along. How a network is computed hides behind one small trait: composed of candle's own
+//! operations on any device, or fused by hand on the processor.
+
+mod adamw;
+mod composed;
+mod curve;
+mod device;
+mod eval;
+mod guard;
+mod init;
+mod learner;
+mod transformer;
+
+pub use device::TrainDevice;
+
+use crate::corpus::{Corpus, CorpusError};
+use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
+use adamw::{Update, clip_factor};
+use composed::Composed;
+use curve::Curve;
+use init::Layout;
+use learner::{Learner, LearnerState};
+use std::ops::ControlFlow;
+
+/// Why a run cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The network cannot be built.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The corpus cannot serve the run.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// No steps to train.
+    #[error("a run of 0 steps trains nothing; raise its tokens to at least one batch of {batch_tokens}")]
+    NoSteps {
+        /// Tokens per step.
+        batch_tokens: u64,
+    },
+    /// The batch is not made of whole sequences.
+    #[error("a batch of {batch_tokens} tokens is not a whole number of sequences of {context}; use a multiple of the context")]
+    Batch {
+        /// Tokens per step.
+        batch_tokens: u64,
+        /// Tokens per sequence.
+        context: usize,
+    },
+    /// The corpus has more distinct tokens than the network.
+    #[error("the corpus has {corpus} distinct tokens, the network only {network}; raise the vocabulary of the shape")]
+    Vocabulary {
+        /// Of the corpus.
+        corpus: usize,
+        /// Of the network.
+        network: usize,
+    },
+    /// A name that is no device.
+    #[error("`{0}` is not a device; use cpu, cpu-composed, cuda:0 or metal:0")]
+    UnknownDevice(String),
+    /// The device cannot be opened.
+    #[error("the device {device} cannot be used: {reason}")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What its driver says.
+        reason: String,
+    },
+    /// The first loss is not that of a network that knows nothing.
+    #[error(
+        "the loss before the first step is {found:.4} nats, not ln(vocabulary) = {expected:.4}; the first weights are wrong for this shape"
+    )]
+    FirstLoss {
+        /// As measured.
+        found: f64,
+        /// ln V.
+        expected: f64,
+    },
+    /// A parameter that cannot learn.
+    #[error("parameter {parameter} has {problem} at the first step; this shape, context or corpus leaves it nothing to learn from")]
+    FirstGradient {
+        /// Its name.
+        parameter: String,
+        /// `no gradient` or `a gradient that is not finite`.
+        problem: &'static str,
+    },
+    /// The observer asked to stop.
+    #[error("interrupted after step {step}")]
+    Interrupted {
+        /// Steps done.
+        step: u64,
+    },
+    /// A tensor operation failed: out of memory, or a fault of ours.
+    #[error("a tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Trains one run and measures its held-out loss.
+///
+/// The result depends on the spec, the corpus, the code and the kind of device alone. A loss or gradient
+/// norm that is not finite ends the run as diverged, which is a result and no error. The record lacks what
+/// only its executor knows (host, clock, memory). `observer` is called after every step and may stop the run.
+pub fn train(
+    spec: &RunSpec,
+    corpus: &Corpus,
+    device: &TrainDevice,
+    observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<TrainedRun, TrainError> {
+    check(spec, corpus)?;
+    let (context, sequences) = (spec.shape.context, spec.batch_sequences());
+    let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
+    let layout = Layout::of(&spec.shape);
+    let mut learner = open(spec, &layout, device)?;
+
+    let mut inputs = vec![0u32; sequences * context];
+    let mut targets = inputs.clone();
+    let mut curve = Curve::new(spec);
+    let mut diverged = false;
+    for step in 0..spec.steps {
+        corpus.fill_batch(spec.seeds.data, step, sequences, context, &mut inputs, &mut targets);
+        let loss = learner.gradient(&inputs, &targets)?;
+        let norm = learner.gradient_norm()?;
+        if step == 0 {
+            guard::first_step(&layout, loss, &learner.flat_gradient()?, spec.shape.vocabulary)?;
+        }
+        let clip = clip_factor(norm, spec.recipe.grad_clip);
+        curve.record(spec, step, loss, norm, clip < 1.0);
+        if !(loss.is_finite() && norm.is_finite()) {
+            diverged = true;
+            break;
+        }
+        learner.update(&Update::new(&spec.recipe.adamw, step, spec.learning_rate(step), clip))?;
+        let progress = Progress { step: step + 1, steps: spec.steps, train_loss_nats: Some(loss) };
+        if observer(&progress).is_break() {
+            return Err(TrainError::Interrupted { step: step + 1 });
+        }
+    }
+
+    let window_losses = if diverged { Vec::new() } else { eval::window_losses(&mut *learner, &held_out.tokens, context, sequences)? };
+    let loss = eval::mean(&window_losses);
+    let mut record = RunRecord {
+        clip_fraction: curve.clip_fraction(),
+        entropy_nats: corpus.entropy_nats(),
+        device: Some(device.to_string()),
+        precision: Some("f32".into()),
+        ..RunRecord::planned(spec)
+    };
+    if let Some(unique) = corpus.unique_tokens(context) {
+        record.unique_tokens = Some(Tokens(unique as f64));
+        record.epochs = Some(spec.tokens().0 / unique as f64);
+    }
+    if diverged || !loss.is_finite() {
+        record.status = RunStatus::Diverged;
+        return Ok(TrainedRun { record, curve: curve.points(None), window_losses: Vec::new() });
+    }
+    record.status = RunStatus::Finished;
+    record.loss_nats = Some(Nats(loss));
+    record.loss_se_nats = eval::standard_error(&window_losses);
+    record.eval_tokens = Some(Tokens((window_losses.len() * context) as f64));
+    record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
+    record.train_loss_nats = curve.last_losses().map(Nats);
+    record.floor_nats = held_out.floor_nats.as_deref().map(eval::mean);
+    Ok(TrainedRun { record, curve: curve.points(Some(loss)), window_losses })
+}
+
+/// Whether a run can be trained at all, before anything is allocated.
+fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
+    spec.shape.check()?;
+    let (batch_tokens, context) = (spec.recipe.batch_tokens, spec.shape.context);
+    if batch_tokens == 0 || !batch_tokens.is_multiple_of(context as u64) {
+        return Err(TrainError::Batch { batch_tokens, context });
+    }
+    if spec.steps == 0 {
+        return Err(TrainError::NoSteps { batch_tokens });
+    }
+    if corpus.vocabulary() > spec.shape.vocabulary {
+        return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary });
+    }
+    Ok(())
+}
+
+/// The network of a run with its first weights, on its device.
+fn open(spec: &RunSpec, layout: &Layout, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
+    let state = LearnerState::first(layout.first_weights(spec.seeds.init));
+    Ok(Box::new(Composed::new(&spec.shape, &state, &device.open()?)?))
+}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

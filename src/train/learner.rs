@@ -1,0 +1,41 @@
+//! What the training loop needs of a network, whichever way it is computed.
+
+use super::TrainError;
+use super::adamw::Update;
+
+/// A network with its gradient and optimizer moments on one device. Flat buffers are in the order of
+/// [`Layout`](super::init::Layout); `inputs` and `targets` are whole sequences of one context each, row-major.
+pub(crate) trait Learner {
+    /// Computes the gradient of the mean loss of a batch, keeps it, and returns that loss in nats per token.
+    fn gradient(&mut self, inputs: &[u32], targets: &[u32]) -> Result<f64, TrainError>;
+
+    /// Euclidean norm of the kept gradient over all parameters, summed in f64 in a fixed order.
+    fn gradient_norm(&mut self) -> Result<f64, TrainError>;
+
+    /// The kept gradient.
+    fn flat_gradient(&self) -> Result<Vec<f32>, TrainError>;
+
+    /// One AdamW update with the kept gradient.
+    fn update(&mut self, update: &Update) -> Result<(), TrainError>;
+
+    /// Loss of every token in nats, without a gradient.
+    fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError>;
+}
+
+/// All numbers that training changes, each in the flat order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LearnerState {
+    pub(crate) weights: Vec<f32>,
+    /// Running mean of gradients (m).
+    pub(crate) mean: Vec<f32>,
+    /// Running mean of squared gradients (v).
+    pub(crate) square: Vec<f32>,
+}
+
+impl LearnerState {
+    /// The state before the first step.
+    pub(crate) fn first(weights: Vec<f32>) -> Self {
+        let zeros = vec![0.0; weights.len()];
+        Self { weights, mean: zeros.clone(), square: zeros }
+    }
+}

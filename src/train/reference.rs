@@ -1,0 +1,94 @@
+//! Every way to compute a network against PyTorch: logits, loss and all gradients of two tiny networks.
+//! The numbers come from tests/data/transformer.py in float64, so what differs is the rounding of f32.
+
+use super::TrainError;
+use super::composed::Composed;
+use super::init::{Group, Layout};
+use super::learner::{Learner, LearnerState};
+use super::transformer::{Positions, Transformer};
+use crate::spec::ModelShape;
+use candle_core::{Device, Tensor};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+struct Reference {
+    shape: ModelShape,
+    sequences: usize,
+    loss: f64,
+    logits: Vec<f64>,
+    gradient: Vec<f64>,
+}
+
+/// A few roundings of 2⁻²⁴ each, on sums of up to a few dozen terms; found: 1e-6.
+const TOLERANCE: f64 = 4e-6;
+
+fn references() -> BTreeMap<String, Reference> {
+    serde_json::from_str(include_str!("../../tests/data/transformer.json")).expect("checked in")
+}
+
+/// The weights of tests/data/transformer.py.
+fn state(layout: &Layout) -> LearnerState {
+    let number = |i: usize| 0.4 * (0.37 * (i * i) as f64 + i as f64).sin();
+    let mut weights: Vec<f32> = (0..layout.total).map(|i| number(i) as f32).collect();
+    for parameter in layout.parameters.iter().filter(|parameter| parameter.group == Group::Gain) {
+        parameter.range().for_each(|i| weights[i] = (number(i) + 1.0) as f32);
+    }
+    LearnerState::first(weights)
+}
+
+/// The tokens of tests/data/transformer.py: inputs and targets.
+fn tokens(reference: &Reference) -> (Vec<u32>, Vec<u32>) {
+    let n = reference.sequences * reference.shape.context;
+    let all: Vec<u32> = (0..=n).map(|i| ((7 * i + i * i / 3) % reference.shape.vocabulary) as u32).collect();
+    (all[..n].to_vec(), all[1..].to_vec())
+}
+
+/// Largest difference over the largest magnitude.
+fn distance(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+    found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max) / largest
+}
+
+fn matches_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn Learner>, TrainError>) {
+    for (name, reference) in references() {
+        let layout = Layout::of(&reference.shape);
+        let mut learner = open(&reference.shape, &state(&layout)).expect("opens");
+        let (inputs, targets) = tokens(&reference);
+        let loss = learner.gradient(&inputs, &targets).expect("computes");
+        assert!((loss / reference.loss - 1.0).abs() < TOLERANCE, "{name}: {loss} instead of {}", reference.loss);
+        let gradient = learner.flat_gradient().expect("kept");
+        for parameter in &layout.parameters {
+            let distance = distance(&gradient[parameter.range()], &reference.gradient[parameter.range()]);
+            assert!(distance < TOLERANCE, "{name}: gradient of {} is off by {distance:e}", parameter.name);
+        }
+        let losses = learner.token_losses(&inputs, &targets).expect("computes");
+        let mean = super::eval::mean(&losses);
+        assert!((mean / reference.loss - 1.0).abs() < TOLERANCE, "{name}: {mean} without a gradient");
+    }
+}
+
+#[test]
+fn the_composed_network_matches_pytorch_in_loss_and_every_gradient() {
+    matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, state, &Device::Cpu)?)));
+}
+
+#[test]
+fn the_composed_logits_match_pytorch() {
+    for (name, reference) in references() {
+        let layout = Layout::of(&reference.shape);
+        let weights = state(&layout).weights;
+        let parameters: Vec<Tensor> = super::composed::variables(&layout, &weights, &Device::Cpu)
+            .expect("made")
+            .iter()
+            .map(candle_core::Var::as_detached_tensor)
+            .collect();
+        let positions = Positions::new(&reference.shape, &Device::Cpu).expect("made");
+        let transformer = Transformer { shape: &reference.shape, layout: &layout, parameters: &parameters, positions: &positions };
+        let inputs = Tensor::new(tokens(&reference).0, &Device::Cpu).expect("made");
+        let logits = transformer.logits(&inputs).and_then(|z| z.flatten_all()?.to_vec1::<f32>()).expect("computes");
+        let distance = distance(&logits, &reference.logits);
+        assert!(distance < TOLERANCE, "{name}: {distance:e}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Whole runs of tiny networks.
+
+use super::*;
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Recipe, Schedule, Seeds};
+
+const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
+
+fn tiny(steps: u64) -> (RunSpec, Corpus) {
+    let corpus = Corpus::open(&FACTS).expect("synthetic corpora open");
+    let spec = RunSpec {
+        sweep: "test".into(),
+        shape: ModelShape { context: 32, ..ModelShape::derived(2, 16) },
+        init: InitRule::Standard,
+        corpus: FACTS,
+        corpus_sha256: corpus.sha256().to_owned(),
+        recipe: Recipe {
+            learning_rate: 8e-3,
+            batch_tokens: 256,
+            schedule: Schedule::default(),
+            warmup_tokens: 1024,
+            adamw: AdamW::default(),
+            grad_clip: 1.0,
+        },
+        steps,
+        seeds: Seeds { init: 0, data: 0, eval: 0 },
+        eval_windows: 16,
+        budget_flops: None,
+        budget_rule: None,
+    };
+    (spec, corpus)
+}
+
+fn run(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> TrainedRun {
+    train(spec, corpus, &device, &mut |_| ControlFlow::Continue(())).expect("trains")
+}
+
+#[test]
+fn a_short_run_learns_and_its_row_is_complete() {
+    let (spec, corpus) = tiny(60);
+    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, TrainDevice::Cpu);
+    let loss = record.loss_nats.expect("finished").0;
+    assert_eq!(record.status, RunStatus::Finished);
+    assert!(loss < 4.0 && loss > record.floor_nats.expect("synthetic"), "{loss}");
+    assert_eq!(window_losses.len(), 16);
+    assert_eq!(curve.len(), 60);
+    assert!((curve[0].train_loss_nats.expect("finite") - 256f64.ln()).abs() < 0.05);
+    assert_eq!(curve[59].val_loss_nats, Some(loss));
+    assert!(record.clip_fraction.is_some() && record.loss_se_nats.is_some() && record.train_loss_nats.is_some());
+    assert!((record.bits_per_byte.expect("finished").0 - loss / std::f64::consts::LN_2).abs() < 1e-12);
+    assert_eq!(record.eval_tokens, Some(Tokens(512.0)));
+}
+
+#[test]
+fn a_run_repeated_is_the_same_bit_for_bit() {
+    let (spec, corpus) = tiny(8);
+    for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
+        let [a, b] = [(); 2].map(|()| run(&spec, &corpus, device));
+        assert_eq!(a, b, "{device}");
+    }
+}
+
+#[test]
+fn a_rate_that_is_far_too_high_is_recorded_as_diverged_without_a_loss() {
+    let (mut spec, corpus) = tiny(60);
+    spec.recipe.learning_rate = 1e30;
+    spec.recipe.grad_clip = 0.0;
+    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, TrainDevice::Cpu);
+    assert_eq!(record.status, RunStatus::Diverged);
+    assert_eq!((record.loss_nats, record.train_loss_nats, window_losses.len()), (None, None, 0));
+    assert!(curve.last().is_some_and(|point| point.train_loss_nats.is_none() || point.grad_norm.is_none()));
+}
+
+#[test]
+fn an_observer_can_stop_a_run() {
+    let (spec, corpus) = tiny(50);
+    let mut seen = Vec::new();
+    let result = train(&spec, &corpus, &TrainDevice::Cpu, &mut |progress| {
+        seen.push(progress.step);
+        if progress.step == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(result, Err(TrainError::Interrupted { step: 3 })));
+    assert_eq!(seen, [1, 2, 3]);
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_with_the_reason() {
+    let (spec, corpus) = tiny(5);
+    let refusal = |change: fn(&mut RunSpec)| {
+        let mut changed = spec.clone();
+        change(&mut changed);
+        train(&changed, &corpus, &TrainDevice::Cpu, &mut |_| ControlFlow::Continue(())).expect_err("refused").to_string()
+    };
+    assert!(refusal(|spec| spec.recipe.batch_tokens = 100).contains("multiple of the context"));
+    assert!(refusal(|spec| spec.steps = 0).contains("0 steps"));
+    assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("256 distinct tokens"));
+    assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
+    assert!(refusal(|spec| spec.shape.context = 1).contains("blocks.0.query"), "one token attends to itself alone");
+}
