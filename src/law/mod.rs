@@ -8,6 +8,7 @@ mod isoflop;
 mod power;
 mod published;
 mod simulate;
+mod tuned;
 
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
@@ -16,6 +17,7 @@ pub use isoflop::{Parabola, vertex_bias};
 pub use power::{Axis, PowerLaw};
 pub use published::{PUBLISHED, PublishedLaw, published};
 pub use simulate::{Cell, Design, Noise, Sharing, simulate};
+pub use tuned::{Tuned, TunedCell, tuned};
 
 use std::fmt;
 
