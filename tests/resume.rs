@@ -47,13 +47,20 @@ fn a_killed_sweep_resumes_to_the_table_of_an_uninterrupted_one() {
     let (folder, grid) = grid(GRID);
     let [whole, broken] = ["whole", "broken"].map(|name| folder.path().join(name));
     succeed(&["sweep", text(&grid), "--results", text(&whole), "--workers", "1"]);
+    let runs = |results: &Path| reproducible_part(&results.join("resume/runs.csv"));
+    let wanted = std::env::var("SCALELAB_KILLS").map_or(4, |text| text.parse().expect("SCALELAB_KILLS is a number"));
     let mut kills = 0;
-    while kills < 4 && sweep_and_kill(&grid, &broken, Duration::from_millis(150 + 170 * kills)) {
+    while kills < wanted {
+        if !sweep_and_kill(&grid, &broken, Duration::from_millis(100 + 37 * (kills % 16))) {
+            assert!(kills > 0, "the sweep ended before it could be killed");
+            // It came to its end between two kills: once more from nothing.
+            assert_eq!(runs(&whole), runs(&broken));
+            std::fs::remove_dir_all(&broken).expect("removed");
+        }
         kills += 1;
     }
-    assert!(kills > 0, "the sweep ended before it could be killed");
+    eprintln!("{kills} kills");
     succeed(&["sweep", text(&grid), "--results", text(&broken), "--workers", "2"]);
-    let runs = |results: &Path| reproducible_part(&results.join("resume/runs.csv"));
     assert_eq!(runs(&whole).len(), 12);
     assert_eq!(runs(&whole), runs(&broken));
 }
