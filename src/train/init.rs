@@ -127,6 +127,16 @@ impl Layout {
         }
         weights
     }
+
+    /// The flat range of a parameter by its index.
+    pub(crate) fn range(&self, index: usize) -> Range<usize> {
+        self.parameters[index].range()
+    }
+
+    /// The flat range of `count` parameters that follow one another, as one matrix.
+    pub(crate) fn joint_range(&self, first: usize, count: usize) -> Range<usize> {
+        self.range(first).start..self.range(first + count - 1).end
+    }
 }
 
 #[derive(Default)]

@@ -10,10 +10,13 @@ mod composed;
 mod curve;
 mod device;
 mod eval;
+mod fused;
 mod guard;
 mod init;
+mod kernels;
 mod learner;
 mod transformer;
+mod workspace;
 
 pub use device::TrainDevice;
 
@@ -22,6 +25,7 @@ use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tok
 use adamw::{Update, clip_factor};
 use composed::Composed;
 use curve::Curve;
+use fused::Fused;
 use init::Layout;
 use learner::{Learner, LearnerState};
 use std::ops::ControlFlow;
@@ -184,9 +188,14 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
 /// The network of a run with its first weights, on its device.
 fn open(spec: &RunSpec, layout: &Layout, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
     let state = LearnerState::first(layout.first_weights(spec.seeds.init));
-    Ok(Box::new(Composed::new(&spec.shape, &state, &device.open()?)?))
+    Ok(match device {
+        TrainDevice::Cpu => Box::new(Fused::new(&spec.shape, state)),
+        _ => Box::new(Composed::new(&spec.shape, &state, &device.open()?)?),
+    })
 }
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

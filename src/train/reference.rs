@@ -3,6 +3,7 @@
 
 use super::TrainError;
 use super::composed::Composed;
+use super::fused::Fused;
 use super::init::{Group, Layout};
 use super::learner::{Learner, LearnerState};
 use super::transformer::{Positions, Transformer};
@@ -72,6 +73,11 @@ fn matches_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn L
 #[test]
 fn the_composed_network_matches_pytorch_in_loss_and_every_gradient() {
     matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, state, &Device::Cpu)?)));
+}
+
+#[test]
+fn the_fused_network_matches_pytorch_in_loss_and_every_gradient() {
+    matches_pytorch(|shape, state| Ok(Box::new(Fused::new(shape, state.clone()))));
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! The fused and the composed network are the same function: loss and every gradient, on random shapes.
+
+use super::composed::Composed;
+use super::fused::Fused;
+use super::init::{Group, Layout};
+use super::learner::{Learner, LearnerState};
+use crate::spec::{ModelShape, Random};
+use candle_core::Device;
+use proptest::prelude::*;
+
+/// Relative, in the Euclidean norm of each parameter's gradient.
+const TOLERANCE: f64 = 1e-5;
+
+prop_compose! {
+    fn shapes()(
+        layers in 1usize..4,
+        groups in 1usize..4,
+        kv_heads in 1usize..4,
+        half_head in 1usize..18,
+        ffn in 1usize..70,
+        vocabulary in 2usize..300,
+        context in 2usize..150,
+        qk_norm: bool,
+        tied_head: bool,
+    ) -> ModelShape {
+        let heads = groups * kv_heads;
+        ModelShape { layers, width: heads * 2 * half_head, heads, kv_heads, ffn, vocabulary, context, qk_norm, tied_head }
+    }
+}
+
+/// Weights of order 1/√fan_in, gains about 1, so that no part of the network is near zero.
+fn state(layout: &Layout, seed: u64) -> LearnerState {
+    let mut random = Random::new(seed, "agreement");
+    let mut weights = Vec::with_capacity(layout.total);
+    for parameter in &layout.parameters {
+        let (mean, std) = match parameter.group {
+            Group::Gain => (1.0, 0.2),
+            _ => (0.0, 1.0 / (parameter.columns as f64).sqrt()),
+        };
+        weights.extend(parameter.range().map(|_| (mean + std * random.normal()) as f32));
+    }
+    LearnerState::first(weights)
+}
+
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fused_and_composed_agree_in_loss_and_every_gradient(shape in shapes(), sequences in 1usize..9, seed: u64) {
+        let layout = Layout::of(&shape);
+        let state = state(&layout, seed);
+        let mut random = Random::new(seed, "tokens");
+        let mut tokens = || -> Vec<u32> {
+            (0..sequences * shape.context).map(|_| random.below(shape.vocabulary as u64) as u32).collect()
+        };
+        let (inputs, targets) = (tokens(), tokens());
+        let mut composed = Composed::new(&shape, &state, &Device::Cpu).expect("opens");
+        let mut fused = Fused::new(&shape, state);
+        let expected = composed.gradient(&inputs, &targets).expect("computes");
+        let found = fused.gradient(&inputs, &targets).expect("computes");
+        prop_assert!((found / expected - 1.0).abs() < TOLERANCE, "loss {found}, not {expected}");
+        let (expected, found) = (composed.flat_gradient().expect("kept"), fused.flat_gradient().expect("kept"));
+        for parameter in &layout.parameters {
+            let (a, b) = (&found[parameter.range()], &expected[parameter.range()]);
+            let distance = norm(a.iter().zip(b).map(|(a, b)| a - b)) / norm(b.iter().copied());
+            prop_assert!(distance < TOLERANCE, "gradient of {} is off by {distance:e}", parameter.name);
+        }
+        let losses = fused.token_losses(&inputs, &targets).expect("computes");
+        let of_composed = composed.token_losses(&inputs, &targets).expect("computes");
+        let largest = losses.iter().zip(&of_composed).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max);
+        prop_assert!(f64::from(largest) < TOLERANCE, "token losses are off by {largest:e}");
+        let again = fused.gradient(&inputs, &targets).expect("computes");
+        prop_assert_eq!(&found, &fused.flat_gradient().expect("kept"));
+        prop_assert_eq!(again.to_bits(), fused.gradient(&inputs, &targets).expect("computes").to_bits());
+    }
+}
+
+#[test]
+fn fused_and_composed_updates_lead_to_the_same_losses() {
+    let shape = ModelShape { context: 48, ..ModelShape::derived(2, 32) };
+    let layout = Layout::of(&shape);
+    let state = LearnerState::first(layout.first_weights(3));
+    let mut composed = Composed::new(&shape, &state, &Device::Cpu).expect("opens");
+    let mut fused = Fused::new(&shape, state);
+    let mut random = Random::new(3, "updates");
+    for step in 0..12 {
+        let tokens: Vec<u32> = (0..=480).map(|_| random.below(16) as u32 * random.below(16) as u32).collect();
+        let learners: [&mut dyn Learner; 2] = [&mut composed, &mut fused];
+        let losses = learners.map(|learner| {
+            let loss = learner.gradient(&tokens[..480], &tokens[1..]).expect("computes");
+            let clip = super::adamw::clip_factor(learner.gradient_norm().expect("kept"), 0.5);
+            learner.update(&super::adamw::Update::new(&crate::spec::AdamW::default(), step, 4e-3, clip)).expect("updates");
+            loss
+        });
+        // Adam divides by the root of the second moment, which magnifies rounding where gradients are tiny.
+        assert!((losses[0] / losses[1] - 1.0).abs() < 1e-4, "step {step}: {losses:?}");
+    }
+}

@@ -1,0 +1,354 @@
+//! A network trained on the processor by the fused operations of `kernels`: forward and backward written out
+//! over flat buffers, nothing allocated after the first step, one thread.
+//!
+//! Sequences do not see one another, so a batch is worked through in pieces of a few sequences whose
+//! activations stay in the cache; each piece goes forward and backward before the next, and adds to the gradient.
+//! This also makes memory independent of the batch. candle takes no part.
+
+use super::TrainError;
+use super::adamw::{Update, decay_ranges};
+use super::init::Layout;
+use super::kernels::adamw as optimizer;
+use super::kernels::attention::{HeadGradients, HeadView, attend, attend_backward};
+use super::kernels::matmul::{Into, Matrix, multiply};
+use super::kernels::norm::{add_norm, norm, norm_backward};
+use super::kernels::rotary::{Heads, rotate, rotate_backward};
+use super::kernels::swiglu::{swiglu, swiglu_backward};
+use super::kernels::{cross_entropy, embedding};
+use super::learner::{Learner, LearnerState};
+use super::transformer::rope_tables;
+use super::workspace::{BlockActivations, Workspace};
+use crate::spec::ModelShape;
+
+/// Floats of logits computed at once: a quarter of a megabyte.
+const LOGITS_AT_ONCE: usize = 1 << 16;
+
+pub(crate) struct Fused {
+    network: Network,
+    weights: Vec<f32>,
+    gradient: Vec<f32>,
+    mean: Vec<f32>,
+    square: Vec<f32>,
+    workspace: Workspace,
+}
+
+/// What stays the same through training.
+struct Network {
+    shape: ModelShape,
+    layout: Layout,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+impl Fused {
+    pub(crate) fn new(shape: &ModelShape, state: LearnerState) -> Self {
+        let (cos, sin) = rope_tables(shape.context, shape.head_width() / 2);
+        Self {
+            network: Network { shape: shape.clone(), layout: Layout::of(shape), cos, sin },
+            gradient: vec![0.0; state.weights.len()],
+            weights: state.weights,
+            mean: state.mean,
+            square: state.square,
+            workspace: Workspace::new(shape, LOGITS_AT_ONCE),
+        }
+    }
+
+    /// Inputs and targets of one piece after another.
+    fn pieces<'a>(&self, inputs: &'a [u32], targets: &'a [u32]) -> impl Iterator<Item = (&'a [u32], &'a [u32])> + use<'a> {
+        let tokens = self.workspace.tokens;
+        inputs.chunks(tokens).zip(targets.chunks(tokens))
+    }
+}
+
+impl Learner for Fused {
+    fn gradient(&mut self, inputs: &[u32], targets: &[u32]) -> Result<f64, TrainError> {
+        let Self { network, weights, gradient, workspace, .. } = self;
+        let scale = 1.0 / inputs.len() as f32;
+        let mut sum = 0.0;
+        let mut into = Into::Replace;
+        clear_sums(&network.layout, gradient);
+        let tokens = workspace.tokens;
+        for (inputs, targets) in inputs.chunks(tokens).zip(targets.chunks(tokens)) {
+            forward(network, weights, inputs, workspace, Keep::ForBackward);
+            sum += head_and_loss(network, weights, gradient, targets, scale, into, workspace);
+            backward(network, weights, gradient, inputs, into, workspace);
+            into = Into::Add;
+        }
+        Ok(sum / inputs.len() as f64)
+    }
+
+    fn gradient_norm(&mut self) -> Result<f64, TrainError> {
+        Ok(optimizer::sum_of_squares(&self.gradient).sqrt())
+    }
+
+    fn flat_gradient(&self) -> Result<Vec<f32>, TrainError> {
+        Ok(self.gradient.clone())
+    }
+
+    fn update(&mut self, update: &Update) -> Result<(), TrainError> {
+        for (range, decays) in decay_ranges(&self.network.layout) {
+            let decay = if decays { update.decay } else { 0.0 };
+            let (weights, gradient) = (&mut self.weights[range.clone()], &self.gradient[range.clone()]);
+            optimizer::update(update, decay, weights, gradient, &mut self.mean[range.clone()], &mut self.square[range]);
+        }
+        Ok(())
+    }
+
+    fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
+        let mut losses = Vec::with_capacity(inputs.len());
+        for (inputs, targets) in self.pieces(inputs, targets) {
+            forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::Nothing);
+            head_losses(&self.network, &self.weights, targets, &mut self.workspace);
+            losses.extend_from_slice(&self.workspace.losses[..targets.len()]);
+        }
+        Ok(losses)
+    }
+}
+
+/// Whether activations of all blocks are kept or each block writes over the last one's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    ForBackward,
+    Nothing,
+}
+
+impl Keep {
+    /// Which activations a block uses.
+    fn block(self, layer: usize) -> usize {
+        if self == Self::ForBackward { layer } else { 0 }
+    }
+
+    /// Which activations a norm uses: three in turn would do, two do.
+    fn site(self, site: usize) -> usize {
+        if self == Self::ForBackward { site } else { site % 2 }
+    }
+}
+
+impl Network {
+    /// Queries (with the factor of the scores) and keys in a row [query | key | value].
+    fn heads(&self, keys: bool) -> Heads {
+        let shape = &self.shape;
+        let (head_width, kv_width) = (shape.head_width(), shape.kv_width());
+        Heads {
+            count: if keys { shape.kv_heads } else { shape.heads },
+            width: head_width,
+            context: shape.context,
+            raw_stride: shape.width + 2 * kv_width,
+            rotated_stride: shape.width + kv_width,
+            scale: if keys { 1.0 } else { 1.0 / (head_width as f32).sqrt() },
+        }
+    }
+
+    /// A gain for queries or keys; empty where there is none.
+    fn qk_gain<'a>(&self, weights: &'a [f32], index: Option<usize>) -> &'a [f32] {
+        index.map_or(&[], |index| &weights[self.layout.range(index)])
+    }
+
+    /// The views of one head of one sequence: query, key, value.
+    fn head_views<'a>(&self, block: &'a BlockActivations, sequence: usize, head: usize) -> [HeadView<'a>; 3] {
+        let shape = &self.shape;
+        let (head_width, kv_width, first) = (shape.head_width(), shape.kv_width(), sequence * shape.context);
+        let kv_head = head / (shape.heads / shape.kv_heads);
+        let rotated_stride = shape.width + kv_width;
+        let raw_stride = rotated_stride + kv_width;
+        let rotated = |at: usize| HeadView { data: &block.rotated[first * rotated_stride + at..], stride: rotated_stride };
+        let value = HeadView { data: &block.qkv[first * raw_stride + rotated_stride + kv_head * head_width..], stride: raw_stride };
+        [rotated(head * head_width), rotated(shape.width + kv_head * head_width), value]
+    }
+}
+
+/// From ids to the normed input of the head, which is left in the last site.
+fn forward(network: &Network, weights: &[f32], inputs: &[u32], workspace: &mut Workspace, keep: Keep) {
+    let Network { shape, layout, cos, sin } = network;
+    let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
+    let qkv_width = width + 2 * kv_width;
+    let Workspace { sites, blocks, branch, scores, .. } = workspace;
+
+    let first = &mut sites[0];
+    embedding::gather(&weights[layout.range(0)], inputs, width, &mut first.x[..tokens * width]);
+    let gain = &weights[layout.range(layout.blocks[0].attention_norm)];
+    norm(&first.x[..tokens * width], gain, &mut first.normed, &mut first.inverse[..tokens]);
+
+    for (layer, index) in layout.blocks.iter().enumerate() {
+        let block = &mut blocks[keep.block(layer)];
+        let next_gain = layout.blocks.get(layer + 1).map_or(layout.final_norm, |next| next.attention_norm);
+        let [site, middle] = [2 * layer, 2 * layer + 1].map(|i| keep.site(i));
+        let normed = Matrix::new(&sites[site].normed, tokens, width);
+
+        let weight = Matrix::new(&weights[layout.joint_range(index.query, 3)], qkv_width, width);
+        multiply(&mut block.qkv, qkv_width, Into::Replace, normed, weight.t());
+        let query_gain = network.qk_gain(weights, index.query_norm);
+        let key_gain = network.qk_gain(weights, index.key_norm);
+        rotate(network.heads(false), tokens, &block.qkv, query_gain, cos, sin, &mut block.rotated, &mut block.query_inverse);
+        rotate(network.heads(true), tokens, &block.qkv[width..], key_gain, cos, sin, &mut block.rotated[width..], &mut block.key_inverse);
+        attention(network, block, tokens, scores);
+        let weight = Matrix::new(&weights[layout.range(index.out)], width, width);
+        multiply(branch, width, Into::Replace, Matrix::new(&block.mixed, tokens, width), weight.t());
+        join(sites, site, middle, branch, &weights[layout.range(index.ffn_norm)], tokens);
+
+        let normed = Matrix::new(&sites[middle].normed, tokens, width);
+        let weight = Matrix::new(&weights[layout.joint_range(index.gate, 2)], 2 * ffn, width);
+        multiply(&mut block.gate_up, 2 * ffn, Into::Replace, normed, weight.t());
+        swiglu(&block.gate_up[..tokens * 2 * ffn], ffn, &mut block.hidden);
+        let weight = Matrix::new(&weights[layout.range(index.down)], width, ffn);
+        multiply(branch, width, Into::Replace, Matrix::new(&block.hidden, tokens, ffn), weight.t());
+        join(sites, middle, keep.site(2 * layer + 2), branch, &weights[layout.range(next_gain)], tokens);
+    }
+    workspace.last_site = keep.site(2 * shape.layers);
+}
+
+/// The residual stream of site `from` plus a branch becomes that of site `to`, normed.
+fn join(sites: &mut [super::workspace::Site], from: usize, to: usize, branch: &[f32], gain: &[f32], tokens: usize) {
+    let [from, to] = sites.get_disjoint_mut([from, to]).expect("two different sites");
+    add_norm(&from.x[..tokens * gain.len()], branch, gain, &mut to.x, &mut to.normed, &mut to.inverse);
+}
+
+/// Every head of every sequence.
+fn attention(network: &Network, block: &mut BlockActivations, tokens: usize, scores: &mut super::kernels::attention::Scores) {
+    let ModelShape { heads, context, width, .. } = network.shape;
+    let head_width = network.shape.head_width();
+    let mut mixed = std::mem::take(&mut block.mixed);
+    let mut log_sums = std::mem::take(&mut block.log_sums);
+    for (sequence, head) in (0..tokens / context).flat_map(|sequence| (0..heads).map(move |head| (sequence, head))) {
+        let views = network.head_views(block, sequence, head);
+        let mixed = &mut mixed[sequence * context * width + head * head_width..];
+        let at = (sequence * heads + head) * context;
+        attend(views, head_width, mixed, width, &mut log_sums[at..at + context], scores);
+    }
+    (block.mixed, block.log_sums) = (mixed, log_sums);
+}
+
+/// Losses of all tokens of a piece into `workspace.losses`, a few rows of logits at a time.
+fn head_losses(network: &Network, weights: &[f32], targets: &[u32], workspace: &mut Workspace) {
+    let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
+    let head = Matrix::new(&weights[network.layout.range(network.layout.head)], vocabulary, width);
+    let normed = &workspace.sites[workspace.last_site].normed;
+    let rows = workspace.logits.len() / vocabulary;
+    for (i, targets) in targets.chunks(rows).enumerate() {
+        let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
+        multiply(&mut workspace.logits, vocabulary, Into::Replace, normed, head.t());
+        let logits = &mut workspace.logits[..targets.len() * vocabulary];
+        cross_entropy::losses(logits, targets, vocabulary, &mut workspace.losses[i * rows..]);
+    }
+}
+
+/// Sum of the losses of a piece; the gradient of the head, and that of its input into `workspace.dnormed`.
+fn head_and_loss(
+    network: &Network,
+    weights: &[f32],
+    gradient: &mut [f32],
+    targets: &[u32],
+    scale: f32,
+    mut into: Into,
+    workspace: &mut Workspace,
+) -> f64 {
+    let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
+    let range = network.layout.range(network.layout.head);
+    let head = Matrix::new(&weights[range.clone()], vocabulary, width);
+    let Workspace { sites, logits, losses, dnormed, last_site, .. } = workspace;
+    let normed = &sites[*last_site].normed;
+    let rows = logits.len() / vocabulary;
+    for (i, targets) in targets.chunks(rows).enumerate() {
+        let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
+        multiply(logits, vocabulary, Into::Replace, normed, head.t());
+        let logits = &mut logits[..targets.len() * vocabulary];
+        cross_entropy::losses_and_gradient(logits, targets, vocabulary, scale, &mut losses[i * rows..]);
+        let dlogits = Matrix::new(logits, targets.len(), vocabulary);
+        multiply(&mut dnormed[i * rows * width..], width, Into::Replace, dlogits, head);
+        multiply(&mut gradient[range.clone()], width, into, dlogits.t(), normed);
+        into = Into::Add;
+    }
+    losses[..targets.len()].iter().map(|loss| f64::from(*loss)).sum()
+}
+
+/// From the gradient of the head's input to those of all other parameters.
+fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[u32], into: Into, workspace: &mut Workspace) {
+    let Network { shape, layout, cos, sin } = network;
+    let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
+    let qkv_width = width + 2 * kv_width;
+    let Workspace { sites, blocks, scores, dx, dnormed, dqkv, dhidden, .. } = workspace;
+    let matrix = |range, rows, columns| Matrix::new(&weights[range], rows, columns);
+
+    dx[..tokens * width].fill(0.0);
+    let through_norm = |site: usize, gain: usize, dnormed: &[f32], dx: &mut [f32], gradient: &mut [f32]| {
+        let (site, range) = (&sites[site], layout.range(gain));
+        let dgain = &mut gradient[range.clone()];
+        norm_backward(&dnormed[..tokens * width], &site.x, &site.inverse, &weights[range], dx, dgain);
+    };
+    through_norm(2 * shape.layers, layout.final_norm, dnormed, dx, gradient);
+
+    for (layer, index) in layout.blocks.iter().enumerate().rev() {
+        let block = &mut blocks[layer];
+        let out = Matrix::new(dx, tokens, width);
+        let range = layout.range(index.down);
+        multiply(&mut gradient[range.clone()], ffn, into, out.t(), Matrix::new(&block.hidden, tokens, ffn));
+        multiply(dhidden, ffn, Into::Replace, out, matrix(range, width, ffn));
+        swiglu_backward(&dhidden[..tokens * ffn], ffn, &mut block.gate_up);
+        let dgate_up = Matrix::new(&block.gate_up, tokens, 2 * ffn);
+        let range = layout.joint_range(index.gate, 2);
+        let normed = Matrix::new(&sites[2 * layer + 1].normed, tokens, width);
+        multiply(&mut gradient[range.clone()], width, into, dgate_up.t(), normed);
+        multiply(dnormed, width, Into::Replace, dgate_up, matrix(range, 2 * ffn, width));
+        through_norm(2 * layer + 1, index.ffn_norm, dnormed, dx, gradient);
+
+        let out = Matrix::new(dx, tokens, width);
+        let range = layout.range(index.out);
+        multiply(&mut gradient[range.clone()], width, into, out.t(), Matrix::new(&block.mixed, tokens, width));
+        multiply(dnormed, width, Into::Replace, out, matrix(range, width, width));
+        attention_backward(network, block, dnormed, dqkv, tokens, scores);
+        for (keys, gain, inverse) in [(false, index.query_norm, &block.query_inverse), (true, index.key_norm, &block.key_inverse)] {
+            let at = if keys { width } else { 0 };
+            let gain_values = network.qk_gain(weights, gain);
+            let dgain = gain.map_or(&mut [][..], |gain| &mut gradient[layout.range(gain)]);
+            let (raw, dqkv) = (&block.qkv[at..], &mut dqkv[at..]);
+            rotate_backward(network.heads(keys), tokens, raw, gain_values, cos, sin, inverse, dqkv, dgain);
+        }
+        let dqkv = Matrix::new(dqkv, tokens, qkv_width);
+        let range = layout.joint_range(index.query, 3);
+        let normed = Matrix::new(&sites[2 * layer].normed, tokens, width);
+        multiply(&mut gradient[range.clone()], width, into, dqkv.t(), normed);
+        multiply(dnormed, width, Into::Replace, dqkv, matrix(range, qkv_width, width));
+        through_norm(2 * layer, index.attention_norm, dnormed, dx, gradient);
+    }
+    embedding::scatter_add(&dx[..tokens * width], inputs, width, &mut gradient[layout.range(0)]);
+}
+
+/// Gradients of all heads' queries, keys and values into `dqkv`.
+fn attention_backward(
+    network: &Network,
+    block: &BlockActivations,
+    dmixed: &[f32],
+    dqkv: &mut [f32],
+    tokens: usize,
+    scores: &mut super::kernels::attention::Scores,
+) {
+    let ModelShape { heads, kv_heads, context, width, .. } = network.shape;
+    let (head_width, kv_width) = (network.shape.head_width(), network.shape.kv_width());
+    let stride = width + 2 * kv_width;
+    for (sequence, head) in (0..tokens / context).flat_map(|sequence| (0..heads).map(move |head| (sequence, head))) {
+        let views = network.head_views(block, sequence, head);
+        let at = sequence * context * width + head * head_width;
+        let view = |data| HeadView { data, stride: width };
+        let group = heads / kv_heads;
+        let kv_at = width + head / group * head_width;
+        let gradients = HeadGradients {
+            data: &mut dqkv[sequence * context * stride..],
+            stride,
+            offsets: [head * head_width, kv_at, kv_at + kv_width],
+            keys_and_values: if head % group == 0 { Into::Replace } else { Into::Add },
+        };
+        let sums = (sequence * heads + head) * context;
+        let log_sums = &block.log_sums[sums..sums + context];
+        attend_backward(views, head_width, view(&block.mixed[at..]), view(&dmixed[at..]), log_sums, gradients, scores);
+    }
+}
+
+/// Zeroes what is only ever added to: gains, and an embedding with a head beside it (a tied one is first replaced by the head's gradient).
+fn clear_sums(layout: &Layout, gradient: &mut [f32]) {
+    use super::init::Group;
+    for parameter in &layout.parameters {
+        if matches!(parameter.group, Group::Gain | Group::Embedding) {
+            gradient[parameter.range()].fill(0.0);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Softmax cross-entropy: loss = ln Σ eᶻ − z[target], and its gradient in place of the logits.
+
+use super::simd::{LANES, add_lanes, exp, largest, vectorised};
+
+vectorised! {
+    /// Loss in nats of every row of `logits` [rows, V], which keep nothing of use.
+    pub(crate) fn losses(logits: &mut [f32], targets: &[u32], vocabulary: usize, losses: &mut [f32]) {
+        for ((z, target), loss) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(losses) {
+            let of_target = z[*target as usize];
+            let top = largest(z);
+            *loss = exp_sum::<FMA>(z, top).ln() + top - of_target;
+        }
+    }
+
+    /// As [`losses`]; the logits become their gradient, scale·(softmax(z) − one-hot(target)).
+    pub(crate) fn losses_and_gradient(logits: &mut [f32], targets: &[u32], vocabulary: usize, scale: f32, losses: &mut [f32]) {
+        for ((z, target), loss) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(losses) {
+            let target = *target as usize;
+            let of_target = z[target];
+            let top = largest(z);
+            let sum = exp_sum::<FMA>(z, top);
+            *loss = sum.ln() + top - of_target;
+            let factor = scale / sum;
+            z.iter_mut().for_each(|p| *p *= factor);
+            z[target] -= scale;
+        }
+    }
+}
+
+/// Replaces z by e^(z − top) and adds up. A row without a finite top yields NaN, so that a broken run is seen.
+#[inline(always)]
+pub(super) fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (wide, rest) = z.as_chunks_mut::<LANES>();
+    for chunk in wide {
+        for i in 0..LANES {
+            chunk[i] = exp::<FMA>(chunk[i] - top);
+            lanes[i] += chunk[i];
+        }
+    }
+    for (i, value) in rest.iter_mut().enumerate() {
+        *value = exp::<FMA>(*value - top);
+        lanes[i] += *value;
+    }
+    add_lanes(lanes)
+}

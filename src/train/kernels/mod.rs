@@ -1,0 +1,14 @@
+//! Fused operations of the processor with hand-written backward, one file each. All work on f32 slices,
+//! row-major, one thread; every sum has a fixed order, so a repeat is bit-identical on one kind of processor.
+//! Loops are compiled for several instruction sets and chosen at run time (simd.rs); matrix products
+//! go to the `gemm` crate, which does the same.
+
+pub(crate) mod adamw;
+pub(crate) mod attention;
+pub(crate) mod cross_entropy;
+pub(crate) mod embedding;
+pub(crate) mod matmul;
+pub(crate) mod norm;
+pub(crate) mod rotary;
+pub(crate) mod simd;
+pub(crate) mod swiglu;
