@@ -8,7 +8,7 @@ use super::text::table;
 use super::{Folders, plot};
 use crate::fit::{Estimate, FittedLaw, IsoflopFit, PowerOfCompute, Valley};
 use crate::law::Law;
-use crate::recommend::Recommendation;
+use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
 use anyhow::Context;
@@ -58,7 +58,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
 }
 
 /// Everything as one document.
-fn document(source: &Source, analysis: &Analysis, recommendations: &[Recommendation]) -> Result<Value, Failure> {
+fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Result<Value, Failure> {
     let laws: Map<String, Value> = laws(analysis)?.into_iter().collect();
     Ok(json!({
         "source": source.path,
@@ -84,7 +84,7 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
 }
 
 /// Writes fits, recommendation and figures where they belong, and says where.
-fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Recommendation]) -> Outcome {
+fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Outcome {
     let (fits, plots) = match (&args.out, &source.folder) {
         (Some(out), _) => (out.clone(), out.clone()),
         (None, Some(folder)) => (folder.path.clone(), args.source.plots_of(source)),

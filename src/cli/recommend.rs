@@ -6,7 +6,7 @@ use super::fit::{interval, number};
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::Estimate;
-use crate::recommend::{Observed, Recommendation, recommend};
+use crate::recommend::{Allocation, allocate};
 use crate::spec::{Flops, short};
 use anyhow::anyhow;
 use clap::Args;
@@ -46,25 +46,25 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
 const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
 
 /// A recommendation for every budget, where a law of N and D was fitted.
-pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Recommendation>, Failure> {
+pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Allocation>, Failure> {
     let Some(fitted) = &analysis.chinchilla else {
         return Ok(Vec::new());
     };
     let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * largest));
     let budgets = if compute.is_empty() { &defaults[..] } else { compute };
-    Ok(budgets.iter().map(|&budget| recommend(fitted, &analysis.evidence, &analysis.records, budget)).collect())
+    Ok(budgets.iter().map(|&budget| allocate(fitted, &analysis.evidence, &analysis.records, budget)).collect())
 }
 
 /// Recommendations for a person.
-pub(super) fn recommendation_rows(recommendations: &[Recommendation]) -> String {
+pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
     let Some(first) = recommendations.first() else {
         return String::new();
     };
     let level = 100.0 * first.params.level;
-    let mut text = format!("\nwhat to train (N counted as {}, C as {}; {level:.0} % intervals)\n", first.size_measure, first.flop_rule);
+    let mut text = format!("\nwhat to train (N counted as {}; {level:.0} % intervals)\n", first.size_measure);
     let header = ["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "", "x largest run"];
-    let row = |r: &Recommendation| {
+    let row = |r: &Allocation| {
         vec![
             Flops(r.compute).to_string(),
             short(r.params.value),
@@ -80,47 +80,37 @@ pub(super) fn recommendation_rows(recommendations: &[Recommendation]) -> String 
     text += &table(&header, &recommendations.iter().map(row).collect::<Vec<_>>());
     recommendations.iter().for_each(|r| text += &details(r));
     text += &warnings(recommendations);
-    let (low, high) = first.evidence.compute;
-    text + &format!(
-        "  evidence: {low:.2e} to {high:.2e} FLOPs, N {} to {}, D {} to {}; a single run scatters by {:.2} % around the law\n",
-        short(first.evidence.params.0),
-        short(first.evidence.params.1),
-        short(first.evidence.tokens.0),
-        short(first.evidence.tokens.1),
-        first.residual_rms_percent,
-    )
+    let evidence = &first.evidence;
+    let span = |[low, high]: [f64; 2]| format!("{} to {}", short(low), short(high));
+    let [low, high] = evidence.compute;
+    text + &format!("  evidence: {low:.2e} to {high:.2e} FLOPs, N {}, D {}\n", span(evidence.params), span(evidence.tokens))
 }
 
-/// The network that can be built, its recipe, and what to be wary of.
-fn details(r: &Recommendation) -> String {
+/// The network that can be built, and its recipe.
+fn details(r: &Allocation) -> String {
     let mut text = String::new();
-    if let Some(shape) = &r.shape {
+    if let Some(built) = &r.realised {
         let steps = r.steps.map_or(String::new(), |steps| format!(", {steps} steps"));
         text += &format!(
-            "  at {}: {} ({} heads, ffn {}; N = {}) on {} tokens{steps}: loss {} ({:+.2} % for what can be built)",
+            "  at {}: {} ({} heads, ffn {}; N = {}) on {} tokens{steps}: loss {} ({:+.4} nats for what can be built)\n",
             Flops(r.compute),
-            shape.name,
-            shape.dimensions.heads,
-            shape.dimensions.ffn,
-            short(shape.params),
-            short(shape.tokens),
-            number(shape.loss),
-            shape.loss_above_optimum_percent,
+            built.shape,
+            built.shape.heads,
+            built.shape.ffn,
+            short(built.params),
+            short(built.tokens),
+            number(built.loss),
+            built.rounding_loss,
         );
-        if let (Some(rate), Some(batch)) = (&r.learning_rate, &r.batch_tokens) {
-            text += &format!(
-                "; learning rate {}, batch {} tokens, as in the best runs near the largest budget",
-                observed(rate, |rate| rate.to_string()),
-                observed(batch, short)
-            );
-        }
-        text.push('\n');
+    }
+    if let (Some(rate), Some(batch), Some(source)) = (&r.learning_rate, &r.batch_tokens, &r.hyperparameter_source) {
+        text += &format!("    learning rate {}, batch {} tokens: {source}\n", ranged(rate, |rate| rate.to_string()), ranged(batch, short));
     }
     text
 }
 
 /// Each warning once, with the budgets that it is about.
-fn warnings(recommendations: &[Recommendation]) -> String {
+fn warnings(recommendations: &[Allocation]) -> String {
     let mut said: Vec<(&String, Vec<String>)> = Vec::new();
     for r in recommendations {
         for warning in &r.warnings {
@@ -134,9 +124,9 @@ fn warnings(recommendations: &[Recommendation]) -> String {
     said.iter().map(|(text, budgets)| format!("  warning at C = {}: {text}\n", budgets.join(", "))).collect()
 }
 
-fn observed(value: &Observed, show: fn(f64) -> String) -> String {
-    let Observed { value, low, high } = *value;
-    if low == high { show(value) } else { format!("{} ({} to {} do nearly as well)", show(value), show(low), show(high)) }
+/// A value with the range that was seen.
+fn ranged(seen: &Estimate, show: fn(f64) -> String) -> String {
+    if seen.low == seen.high { show(seen.value) } else { format!("{} ({} to {})", show(seen.value), show(seen.low), show(seen.high)) }
 }
 
 fn counts(estimate: &Estimate) -> String {
