@@ -1,7 +1,9 @@
 //! Optima published for runs of others, reached to the digits shown. The runs are not part of this
 //! repository: they are read from `../shared/published` beside it, and a test says aloud when they are not there.
 
-use scalelab::fit::{Estimator, FitOptions, FitStatus, FittedLaw, chinchilla};
+use scalelab::fit::{
+    Estimator, FitOptions, FitStatus, FittedLaw, Interpolator, IsoflopOptions, Resample, chinchilla, chinchilla_targets, isoflop, profiles,
+};
 use scalelab::law::{Chinchilla, Evidence, Point};
 
 /// Rows of a published table as (column → text), or `None` after saying that the folder is absent.
@@ -125,4 +127,58 @@ fn bootstrap_intervals_of_the_240_points_are_those_published() {
     assert!((a.se - 0.0195).abs() < 0.003, "{a:?}");
     assert!((a.low - 0.483).abs() < 0.01 && (a.high - 0.565).abs() < 0.01, "{a:?}");
     assert_eq!(fitted.diagnostics.failed_refits, 0);
+}
+
+#[test]
+fn the_profile_of_a_under_least_squares_of_log_loss_holds_its_bootstrap() {
+    let Some(evidence) = chinchilla_points(false) else { return };
+    let fitted = chinchilla(&evidence, &FitOptions { refits: 300, ..options(Estimator::LeastSquaresLog) }).expect("a fit");
+    let all = profiles(&fitted, &evidence, Resample::Auto, 0.95, &chinchilla_targets(&evidence, &[5.76e23])).expect("profiles");
+    let (profile, bootstrap) = (all.get("a").expect("profiled").profile, fitted.derived.get("a").expect("derived"));
+    assert!(profile.low < fitted.law.params_exponent() && fitted.law.params_exponent() < profile.high);
+    // Tails heavier than normal widen a bootstrap over runs; the two agree within a factor of two.
+    let ratio = (profile.high - profile.low) / (bootstrap.high - bootstrap.low);
+    assert!((0.5..2.0).contains(&ratio), "{profile:?} {bootstrap:?}");
+}
+
+/// 2406.19146: exponent of N* with its 95 % interval for each configuration.
+const PORIAN: [(&str, f64, f64); 15] = [
+    ("rw/base/long/kaplan/kaplan/train", 0.824, 0.846),
+    ("rw/base/long/kaplan/standard/val", 0.691, 0.717),
+    ("rw/base/short/kaplan/standard/val", 0.591, 0.617),
+    ("rw/base/short/chinchilla/standard/val", 0.560, 0.589),
+    ("rw/tuned/short/const/standard/val", 0.491, 0.505),
+    ("owt2/base/long/kaplan/kaplan/train", 0.819, 0.897),
+    ("owt2/base/long/kaplan/standard/val", 0.664, 0.724),
+    ("owt2/base/short/kaplan/standard/val", 0.570, 0.629),
+    ("owt2/base/short/chinchilla/standard/val", 0.542, 0.606),
+    ("owt2/tuned/short/const/standard/val", 0.493, 0.541),
+    ("rw/tuned/long/const/kaplan/train", 0.703, 0.721),
+    ("rw/base/long/kaplan/attention/train", 0.703, 0.727),
+    ("rw/base/short/kaplan/attention/train", 0.607, 0.632),
+    ("rw/base/short/chinchilla/attention/train", 0.562, 0.592),
+    ("rw/tuned/short/const/attention/train", 0.496, 0.512),
+];
+
+#[test]
+fn exponents_of_porian_by_akima_lie_inside_their_published_intervals() {
+    let Some(rows) = published("porian_isoflop.csv") else { return };
+    let configuration = |row: &Vec<(String, String)>| {
+        ["dataset", "hparams", "warmup", "decay", "param_count", "loss_kind"].map(|name| field(row, name)).join("/")
+    };
+    let mut outside = Vec::new();
+    for (name, low, high) in PORIAN {
+        let point = |row: &Vec<(String, String)>| Point {
+            c: number(row, "flops"),
+            ..Point::new(number(row, "params"), number(row, "tokens"), number(row, "loss"))
+        };
+        let points: Vec<Point> = rows.iter().filter(|row| configuration(row) == name).map(point).collect();
+        let options = IsoflopOptions { interpolator: Interpolator::Akima, ..IsoflopOptions::default() };
+        let fit = isoflop(&Evidence::as_given(points), &options).expect("valleys");
+        let a = fit.params.exponent.value;
+        if !(low..=high).contains(&a) {
+            outside.push(format!("{name}: {a:.4} outside [{low}, {high}], {} valleys", fit.valleys.len()));
+        }
+    }
+    assert!(outside.is_empty(), "{outside:#?}");
 }

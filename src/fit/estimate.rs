@@ -20,6 +20,8 @@ pub enum Interval {
     Profile,
     /// Linearisation at the estimate.
     Delta,
+    /// Linearisation at the estimate with cluster-robust errors.
+    Sandwich,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
 }
@@ -33,6 +35,7 @@ impl Interval {
             Self::WildCluster => "wild-cluster",
             Self::Profile => "profile",
             Self::Delta => "delta",
+            Self::Sandwich => "sandwich",
             Self::Range => "range",
         }
     }

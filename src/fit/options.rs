@@ -239,6 +239,9 @@ pub enum FitError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A profile was asked of an estimator without a likelihood.
+    #[error("{0} has no likelihood to profile; its intervals come from the bootstrap, or fit by least-squares-log")]
+    NoLikelihood(&'static str),
     /// Unknown name of an estimator.
     #[error("`{0}` is no estimator; choose huber-log, least-squares-log, least-squares or absolute-log")]
     UnknownEstimator(String),

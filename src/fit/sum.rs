@@ -222,6 +222,24 @@ impl Sum {
         self.floor.then(|| phi[0].exp()).into_iter().chain((0..self.powers()).map(power)).collect()
     }
 
+    /// ∂ ln prediction / ∂ coordinate of each point.
+    pub(crate) fn jacobian(&self, phi: &Phi) -> Vec<Phi> {
+        let floors = usize::from(self.floor);
+        let row = |at: usize| {
+            let parts = self.terms_at(phi, at);
+            let total: f64 = parts.iter().sum();
+            let mut row = [0.0; MAX_DIM];
+            for (k, part) in parts.iter().enumerate() {
+                row[k] = part / total;
+            }
+            for k in 0..self.powers() {
+                row[self.terms() + k] = -row[floors + k] * self.z[k][at / LANES][at % LANES];
+            }
+            row
+        };
+        (0..self.len).map(row).collect()
+    }
+
     /// Σ w·|ln prediction − ln L|.
     pub(crate) fn absolute(&self, phi: &Phi) -> f64 {
         let weights = self.weight.iter().flatten();
