@@ -4,7 +4,7 @@
 
 use super::cross_entropy::exp_sum;
 use super::matmul::{Into, Matrix, multiply};
-use super::simd::{dot, exp, fma, largest, vectorised};
+use super::simd::{LANES, dot, exp, largest, padded, vectorised};
 
 /// Queries computed together.
 const BLOCK: usize = 64;
@@ -137,15 +137,31 @@ vectorised! {
             let (at, dat) = (i * mixed_stride, i * dmixed_stride);
             let d = dot::<FMA>(&mixed[at..at + width], &dmixed[dat..dat + width]);
             let seen = first + i + 1;
-            let (scores, unseen) = scores.split_at_mut(seen);
-            let (dweights, dunseen) = dweights.split_at_mut(seen);
-            for (s, dw) in scores.iter_mut().zip(dweights) {
-                let p = exp::<FMA>(*s - *log_sum);
-                *s = p;
-                *dw = p * fma::<FMA>(-1.0, d, *dw);
+            // Up to the next whole array of what is seen, which ends within the row or with it.
+            let computed = seen.next_multiple_of(LANES).min(keys);
+            let (wide, rest) = scores[..computed].as_chunks_mut::<LANES>();
+            let (dwide, drest) = dweights[..computed].as_chunks_mut::<LANES>();
+            for (s, dw) in wide.iter_mut().zip(dwide) {
+                (*s, *dw) = gradient_lanes::<FMA>(*s, *dw, *log_sum, d);
             }
-            unseen.fill(0.0);
-            dunseen.fill(0.0);
+            if !rest.is_empty() {
+                let (s, dw) = gradient_lanes::<FMA>(padded(rest, 0.0), padded(drest, 0.0), *log_sum, d);
+                rest.copy_from_slice(&s[..rest.len()]);
+                drest.copy_from_slice(&dw[..drest.len()]);
+            }
+            scores[seen..].fill(0.0);
+            dweights[seen..].fill(0.0);
         }
     }
+}
+
+/// P = e^(score − log sum) and P·(dP − d).
+#[inline(always)]
+fn gradient_lanes<const FMA: bool>(s: [f32; LANES], dw: [f32; LANES], log_sum: f32, d: f32) -> ([f32; LANES], [f32; LANES]) {
+    let (mut p, mut ds) = ([0.0; LANES], [0.0; LANES]);
+    for i in 0..LANES {
+        p[i] = exp::<FMA>(s[i] - log_sum);
+        ds[i] = p[i] * (dw[i] - d);
+    }
+    (p, ds)
 }

@@ -1,6 +1,6 @@
 //! Softmax cross-entropy: loss = ln Σ eᶻ − z[target], and its gradient in place of the logits.
 
-use super::simd::{LANES, add_lanes, exp, largest, vectorised};
+use super::simd::{LANES, add_lanes, exp, largest, padded, vectorised};
 
 vectorised! {
     /// Loss in nats of every row of `logits` [rows, V], which keep nothing of use.
@@ -38,9 +38,14 @@ pub(super) fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
             lanes[i] += chunk[i];
         }
     }
-    for (i, value) in rest.iter_mut().enumerate() {
-        *value = exp::<FMA>(*value - top);
-        lanes[i] += *value;
+    if !rest.is_empty() {
+        // The filler's exponential is 1e-38 beside a sum of at least 1.
+        let mut chunk = padded(rest, f32::NEG_INFINITY);
+        for i in 0..LANES {
+            chunk[i] = exp::<FMA>(chunk[i] - top);
+            lanes[i] += chunk[i];
+        }
+        rest.copy_from_slice(&chunk[..rest.len()]);
     }
     add_lanes(lanes)
 }

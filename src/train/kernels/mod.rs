@@ -12,3 +12,6 @@ pub(crate) mod norm;
 pub(crate) mod rotary;
 pub(crate) mod simd;
 pub(crate) mod swiglu;
+
+#[cfg(test)]
+mod differences;

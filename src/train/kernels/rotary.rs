@@ -1,7 +1,7 @@
 //! Queries and keys made ready for attention in one pass: optional RMSNorm per head (Wortsman 2309.14322),
 //! rotary positions (Su 2104.09864) and the factor 1/√h of the scores.
 
-use super::norm::inverse_rms;
+use super::norm::{dot_of_three, inverse_rms};
 use super::simd::{fma, vectorised};
 
 /// Where the heads lie in a row of numbers of one token.
@@ -28,33 +28,25 @@ vectorised! {
         heads: Heads, tokens: usize, raw: &[f32], gain: &[f32], cos: &[f32], sin: &[f32], rotated: &mut [f32], inverse: &mut [f32],
     ) {
         let half = heads.width / 2;
-        for token in 0..tokens {
+        let (mut common, mut wide) = ([0.0f32; COMMON], Vec::new());
+        let normed = room(&mut common, &mut wide, heads.width);
+        for (token, head) in (0..tokens).flat_map(|token| (0..heads.count).map(move |head| (token, head))) {
             let position = token % heads.context * half;
             let (cos, sin) = (&cos[position..position + half], &sin[position..position + half]);
-            for head in 0..heads.count {
-                let at = token * heads.raw_stride + head * heads.width;
-                let x = &raw[at..at + heads.width];
-                let at = token * heads.rotated_stride + head * heads.width;
-                let (first, second) = rotated[at..at + heads.width].split_at_mut(half);
-                let (a, b) = x.split_at(half);
-                if gain.is_empty() {
-                    for i in 0..half {
-                        let (c, s) = (cos[i] * heads.scale, sin[i] * heads.scale);
-                        first[i] = fma::<FMA>(a[i], c, -(b[i] * s));
-                        second[i] = fma::<FMA>(b[i], c, a[i] * s);
-                    }
-                } else {
-                    let r = inverse_rms::<FMA>(x);
-                    inverse[token * heads.count + head] = r;
-                    let r = r * heads.scale;
-                    let (gain_a, gain_b) = gain[..heads.width].split_at(half);
-                    for i in 0..half {
-                        let (a, b) = (a[i] * r * gain_a[i], b[i] * r * gain_b[i]);
-                        first[i] = fma::<FMA>(a, cos[i], -(b * sin[i]));
-                        second[i] = fma::<FMA>(b, cos[i], a * sin[i]);
-                    }
-                }
-            }
+            let at = token * heads.raw_stride + head * heads.width;
+            let x = &raw[at..at + heads.width];
+            let mut scale = heads.scale;
+            let x = if gain.is_empty() {
+                x
+            } else {
+                let r = inverse_rms::<FMA>(x);
+                inverse[token * heads.count + head] = r;
+                scale *= r;
+                normed.iter_mut().zip(x).zip(gain).for_each(|((y, x), g)| *y = *x * *g);
+                &*normed
+            };
+            let at = token * heads.rotated_stride + head * heads.width;
+            turn::<FMA>(x, cos, sin, scale, 1.0, &mut rotated[at..at + heads.width]);
         }
     }
 
@@ -65,31 +57,68 @@ vectorised! {
         gradient: &mut [f32], dgain: &mut [f32],
     ) {
         let half = heads.width / 2;
-        for token in 0..tokens {
+        let (mut common, mut wide) = ([0.0f32; COMMON], Vec::new());
+        let turned = room(&mut common, &mut wide, heads.width);
+        for (token, head) in (0..tokens).flat_map(|token| (0..heads.count).map(move |head| (token, head))) {
             let position = token % heads.context * half;
             let (cos, sin) = (&cos[position..position + half], &sin[position..position + half]);
-            for head in 0..heads.count {
-                let at = token * heads.raw_stride + head * heads.width;
-                let d = &mut gradient[at..at + heads.width];
-                {
-                    let (first, second) = d.split_at_mut(half);
-                    for i in 0..half {
-                        let (c, s) = (cos[i] * heads.scale, sin[i] * heads.scale);
-                        let (da, db) = (fma::<FMA>(first[i], c, second[i] * s), fma::<FMA>(second[i], c, -(first[i] * s)));
-                        (first[i], second[i]) = (da, db);
-                    }
-                }
-                if !gain.is_empty() {
-                    let x = &raw[at..at + heads.width];
-                    let (gain, dgain) = (&gain[..heads.width], &mut dgain[..heads.width]);
-                    let r = inverse[token * heads.count + head];
-                    let pull = r * r * super::norm::dot_of_three::<FMA>(d, x, gain) / heads.width as f32;
-                    for i in 0..heads.width {
-                        dgain[i] = fma::<FMA>(d[i], x[i] * r, dgain[i]);
-                        d[i] = r * fma::<FMA>(d[i], gain[i], -(x[i] * pull));
-                    }
-                }
+            let at = token * heads.raw_stride + head * heads.width;
+            let d = &mut gradient[at..at + heads.width];
+            turn::<FMA>(d, cos, sin, heads.scale, -1.0, turned);
+            if gain.is_empty() {
+                d.copy_from_slice(turned);
+                continue;
+            }
+            let x = &raw[at..at + heads.width];
+            let r = inverse[token * heads.count + head];
+            let pull = r * r * dot_of_three::<FMA>(turned, x, gain) / heads.width as f32;
+            for ((((d, t), x), g), dgain) in d.iter_mut().zip(&*turned).zip(x).zip(gain).zip(dgain.iter_mut()) {
+                *dgain = fma::<FMA>(*t, *x * r, *dgain);
+                *d = r * fma::<FMA>(*t, *g, -(*x * pull));
             }
         }
+    }
+}
+
+/// The widest head that needs no allocation.
+const COMMON: usize = 256;
+
+/// Room for the numbers of one head.
+#[inline(always)]
+fn room<'a>(common: &'a mut [f32; COMMON], wide: &'a mut Vec<f32>, width: usize) -> &'a mut [f32] {
+    if width <= COMMON {
+        return &mut common[..width];
+    }
+    wide.resize(width, 0.0);
+    wide
+}
+
+/// Numbers turned together: half of the narrowest common head.
+const TURNED: usize = 8;
+
+/// y = scale·(first half of x turned against its second half), by the angle for `direction` 1 and back for −1.
+#[inline(always)]
+fn turn<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, direction: f32, y: &mut [f32]) {
+    let half = cos.len();
+    let (a, b) = x.split_at(half);
+    let (first, second) = y.split_at_mut(half);
+    let mut at = 0;
+    // Whole arrays, because the compiler cannot prove that halves of many rows are apart.
+    while at + TURNED <= half {
+        let lanes = |values: &[f32]| -> [f32; TURNED] { std::array::from_fn(|i| values[at + i]) };
+        let (a, b, c, s) = (lanes(a), lanes(b), lanes(cos), lanes(sin));
+        let (mut p, mut q) = ([0.0; TURNED], [0.0; TURNED]);
+        for i in 0..TURNED {
+            let (c, s) = (c[i] * scale, s[i] * scale * direction);
+            p[i] = fma::<FMA>(a[i], c, -(b[i] * s));
+            q[i] = fma::<FMA>(b[i], c, a[i] * s);
+        }
+        first[at..at + TURNED].copy_from_slice(&p);
+        second[at..at + TURNED].copy_from_slice(&q);
+        at += TURNED;
+    }
+    for i in at..half {
+        let (c, s) = (cos[i] * scale, sin[i] * scale * direction);
+        (first[i], second[i]) = (fma::<FMA>(a[i], c, -(b[i] * s)), fma::<FMA>(b[i], c, a[i] * s));
     }
 }

@@ -82,6 +82,14 @@ pub(crate) fn add_lanes(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
+/// The last few numbers of a row, filled up to a whole array.
+#[inline(always)]
+pub(crate) fn padded(rest: &[f32], filler: f32) -> [f32; LANES] {
+    let mut lanes = [filler; LANES];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
+}
+
 /// Σ aᵢ·bᵢ.
 #[inline(always)]
 pub(crate) fn dot<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {

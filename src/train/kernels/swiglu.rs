@@ -1,6 +1,6 @@
 //! SwiGLU (Shazeer 2002.05202): hidden = silu(gate) ⊙ up, silu(g) = g·σ(g).
 
-use super::simd::{exp, fma, vectorised};
+use super::simd::{LANES, exp, fma, padded, vectorised};
 
 #[inline(always)]
 fn sigmoid<const FMA: bool>(x: f32) -> f32 {
@@ -23,12 +23,31 @@ vectorised! {
     pub(crate) fn swiglu_backward(dhidden: &[f32], ffn: usize, gate_up: &mut [f32]) {
         for (dhidden, gate_up) in dhidden.chunks_exact(ffn).zip(gate_up.chunks_exact_mut(2 * ffn)) {
             let (gate, up) = gate_up.split_at_mut(ffn);
-            for ((d, g), u) in dhidden.iter().zip(gate).zip(up) {
-                let s = sigmoid::<FMA>(*g);
-                let silu = *g * s;
-                let slope = fma::<FMA>(silu, 1.0 - s, s);
-                (*g, *u) = (*d * *u * slope, *d * silu);
+            let (gate_wide, gate_rest) = gate.as_chunks_mut::<LANES>();
+            let (up_wide, up_rest) = up.as_chunks_mut::<LANES>();
+            let (d_wide, d_rest) = dhidden.as_chunks::<LANES>();
+            for ((g, u), d) in gate_wide.iter_mut().zip(up_wide).zip(d_wide) {
+                (*g, *u) = backward_lanes::<FMA>(*d, *g, *u);
+            }
+            if !d_rest.is_empty() {
+                let (g, u) = backward_lanes::<FMA>(padded(d_rest, 0.0), padded(gate_rest, 0.0), padded(up_rest, 0.0));
+                gate_rest.copy_from_slice(&g[..d_rest.len()]);
+                up_rest.copy_from_slice(&u[..d_rest.len()]);
             }
         }
     }
+}
+
+/// Gradients of gate and up. On arrays, not slices: gate and up of many rows interleave in memory, so the compiler
+/// cannot prove of slices that they are apart, and falls back to one number at a time.
+#[inline(always)]
+fn backward_lanes<const FMA: bool>(d: [f32; LANES], g: [f32; LANES], u: [f32; LANES]) -> ([f32; LANES], [f32; LANES]) {
+    let (mut dg, mut du) = ([0.0; LANES], [0.0; LANES]);
+    for i in 0..LANES {
+        let s = sigmoid::<FMA>(g[i]);
+        let silu = g[i] * s;
+        dg[i] = d[i] * u[i] * fma::<FMA>(silu, 1.0 - s, s);
+        du[i] = d[i] * silu;
+    }
+    (dg, du)
 }
