@@ -48,7 +48,8 @@ fn a_bad_grid_is_refused_with_field_and_remedy() {
     assert!(grid_error("1x8", "1x9").contains("odd"));
     assert!(grid_error("1024", "1048576").contains("lower recipe.batch_tokens"));
     assert!(grid_error("name = \"bad\"", "name = \"../bad\"").contains("it names a folder"));
-    let text_corpus = |path: &str| grid_error("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", &format!("{{ kind = \"text\", path = \"{path}\" }}"));
+    let text_corpus =
+        |path: &str| grid_error("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", &format!("{{ kind = \"text\", path = \"{path}\" }}"));
     assert!(text_corpus("no/such.txt").contains("no/such.txt cannot be read"));
     assert!(text_corpus("src").contains("not a file"));
     assert!(text_corpus("Cargo.toml").contains("bytes; at least"));

@@ -100,7 +100,9 @@ fn crates_are_imported_by_their_owners_alone() {
     for (room, path) in sources() {
         for (line, text) in code(&path) {
             for (krate, owner) in OWNED {
-                let used = text.contains(&format!("use {krate}::")) || text.contains(&format!(" {krate}::")) || text.contains(&format!("({krate}::"));
+                let used = text.contains(&format!("use {krate}::"))
+                    || text.contains(&format!(" {krate}::"))
+                    || text.contains(&format!("({krate}::"));
                 if used && room != owner {
                     broken.push(format!("{}:{line}: {krate} belongs to {owner}", path.display()));
                 }
@@ -113,7 +115,8 @@ fn crates_are_imported_by_their_owners_alone() {
 #[test]
 fn training_calls_nothing_that_drops_gradients() {
     // candle 0.11.1: these compute on contiguous input without a backward, and say nothing.
-    const SILENT: [&str; 8] = ["ops::rms_norm(", "ops::layer_norm(", "softmax_last_dim", "rotary_emb::rope(", "rope_i(", "rope_thd(", "ops::sdpa", "nn::RmsNorm"];
+    const SILENT: [&str; 8] =
+        ["ops::rms_norm(", "ops::layer_norm(", "softmax_last_dim", "rotary_emb::rope(", "rope_i(", "rope_thd(", "ops::sdpa", "nn::RmsNorm"];
     for (_, path) in sources() {
         for (line, text) in code(&path) {
             let found = SILENT.iter().find(|call| text.contains(*call));
@@ -126,7 +129,11 @@ fn training_calls_nothing_that_drops_gradients() {
 fn the_drawing_names_every_room_and_no_file_that_is_gone() {
     let drawing = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     for (room, path) in sources() {
-        assert!(drawing.contains(&format!("{room}/")) || drawing.contains(&format!("{room}.rs")), "ARCHITECTURE.md does not name {}", path.display());
+        assert!(
+            drawing.contains(&format!("{room}/")) || drawing.contains(&format!("{room}.rs")),
+            "ARCHITECTURE.md does not name {}",
+            path.display()
+        );
     }
     let words = drawing.split(|c: char| !(c.is_alphanumeric() || "._/-".contains(c)));
     let known: Vec<String> = sources().iter().map(|(_, path)| path.file_name().expect("a name").to_string_lossy().into_owned()).collect();

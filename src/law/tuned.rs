@@ -46,10 +46,8 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
         }
     }
     keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let cells: Vec<Vec<usize>> = keyed
-        .chunk_by(|a, b| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS)
-        .map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect())
-        .collect();
+    let cells: Vec<Vec<usize>> =
+        keyed.chunk_by(|a, b| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS).map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect()).collect();
     let mut excluded: Vec<Option<Exclusion>> = vec![None; records.len()];
     let mut tuned_cells = Vec::new();
     for cell in cells {
@@ -72,7 +70,8 @@ type CellKey = (String, Vec<Option<usize>>, Option<String>);
 fn cell_key(record: &RunRecord) -> Option<CellKey> {
     let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
     let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
-    (record.learning_rate.is_some() && record.layers.is_some()).then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget))
+    (record.learning_rate.is_some() && record.layers.is_some())
+        .then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget))
 }
 
 /// What may be tuned: learning rate, batch and schedule, by their bits and text.
@@ -143,7 +142,10 @@ impl TunedCell {
         let next = self.try_next?;
         let side = if next < self.best_learning_rate { "lowest" } else { "highest" };
         let (shape, tokens, best) = (&self.shape, short(self.tokens), self.best_learning_rate);
-        Some(format!("{shape} at D = {tokens}: the best learning rate {best} is the {side} of {} tried; add {next:.3e}", self.learning_rates.len()))
+        Some(format!(
+            "{shape} at D = {tokens}: the best learning rate {best} is the {side} of {} tried; add {next:.3e}",
+            self.learning_rates.len()
+        ))
     }
 }
 
@@ -168,7 +170,13 @@ mod tests {
 
     #[test]
     fn the_recipe_with_the_lowest_mean_over_seeds_is_kept_with_all_its_seeds() {
-        let records = vec![run(1e-3, 0, Some(2.2)), run(2e-3, 0, Some(2.0)), run(2e-3, 1, Some(2.06)), run(4e-3, 0, Some(1.99)), run(4e-3, 1, Some(2.2))];
+        let records = vec![
+            run(1e-3, 0, Some(2.2)),
+            run(2e-3, 0, Some(2.0)),
+            run(2e-3, 1, Some(2.06)),
+            run(4e-3, 0, Some(1.99)),
+            run(4e-3, 1, Some(2.2)),
+        ];
         let tuned = tuned(records);
         assert_eq!(tuned.records.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>(), ["0.002-0", "0.002-1"]);
         assert_eq!(tuned.excluded.len(), 3);
