@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, OrInput};
 use super::source::Source;
-use crate::fit::{Estimator, FitError, FitOptions, FittedLaw, Floor, IsoflopFit, chinchilla, isoflop, power_law};
+use crate::fit::{Estimator, FitError, FitOptions, FittedLaw, Floor, IsoflopFit, IsoflopOptions, chinchilla, isoflop, power_law};
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, tuned};
 use crate::spec::{FlopRule, RunRecord, SizeMeasure};
 use anyhow::anyhow;
@@ -100,13 +100,17 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
     };
     match chinchilla(&analysis.evidence, &options) {
         Ok(fitted) => analysis.chinchilla = Some(fitted),
-        Err(error @ FitError::NotIdentifiable { .. }) => {
-            analysis.notes.push(error.to_string());
-            analysis.compute = Some(power_law(Axis::C, Floor::Free, &analysis.evidence, &options).or_input()?);
-        }
+        Err(error @ FitError::NotIdentifiable { .. }) => match power_law(Axis::C, Floor::Free, &analysis.evidence, &options) {
+            Ok(fitted) => {
+                analysis.notes.push(error.to_string());
+                analysis.compute = Some(fitted);
+            }
+            Err(_) => return Err(Failure::Input(error.into())),
+        },
         Err(error) => return Err(Failure::Input(error.into())),
     }
     if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
+        let options = IsoflopOptions { level: choices.level, seed: choices.seed, ..IsoflopOptions::default() };
         match isoflop(&analysis.evidence, &options) {
             Ok(fitted) => analysis.isoflop = Some(fitted),
             Err(error) => analysis.notes.push(format!("no IsoFLOP fit: {error}")),
@@ -120,7 +124,9 @@ fn conventions(source: &Source, choices: &Choices) -> Result<(SizeMeasure, FlopR
     let chosen = (choices.size_measure.unwrap_or(defaults.0), choices.flop_rule.unwrap_or(defaults.1));
     if !source.own && chosen != defaults {
         let path = source.path.display();
-        return Err(Failure::Input(anyhow!("{path} names no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out")));
+        return Err(Failure::Input(anyhow!(
+            "{path} names no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out"
+        )));
     }
     Ok(chosen)
 }
@@ -137,7 +143,10 @@ fn tuning_notes(cells: &[TunedCell]) -> Vec<String> {
         return Vec::new();
     }
     let most = cells.iter().map(|cell| cell.tried).max().unwrap_or(0);
-    let mut notes = vec![format!("the best of up to {most} recipes is used in each of {} cells; the best of several noisy losses is a little too low", cells.len())];
+    let mut notes = vec![format!(
+        "the best of up to {most} recipes is used in each of {} cells; the best of several noisy losses is a little too low",
+        cells.len()
+    )];
     notes.extend(cells.iter().filter_map(TunedCell::alarm));
     notes
 }

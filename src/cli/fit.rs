@@ -1,18 +1,17 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
 use super::analysis::{Analysis, Choices, analyse};
-use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::{advise, recommendation_rows};
 use super::source::{Source, SourceArgs};
-use super::sweep::as_failure;
 use super::text::table;
 use super::{Folders, plot};
-use crate::fit::{Estimate, FittedLaw};
+use crate::fit::{Estimate, FittedLaw, IsoflopFit, PowerOfCompute, Valley};
 use crate::law::Law;
-use crate::recommend::Recommendation;
+use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -59,7 +58,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
 }
 
 /// Everything as one document.
-fn document(source: &Source, analysis: &Analysis, recommendations: &[Recommendation]) -> Result<Value, Failure> {
+fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Result<Value, Failure> {
     let laws: Map<String, Value> = laws(analysis)?.into_iter().collect();
     Ok(json!({
         "source": source.path,
@@ -85,7 +84,7 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
 }
 
 /// Writes fits, recommendation and figures where they belong, and says where.
-fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Recommendation]) -> Outcome {
+fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Outcome {
     let (fits, plots) = match (&args.out, &source.folder) {
         (Some(out), _) => (out.clone(), out.clone()),
         (None, Some(folder)) => (folder.path.clone(), args.source.plots_of(source)),
@@ -142,6 +141,32 @@ fn report(source: &Source, analysis: &Analysis) -> String {
     text
 }
 
+/// The optimum of each budget, what was dropped and why, and the powers through the optima.
+fn isoflop_text(fitted: &IsoflopFit) -> String {
+    let mut text = format!("\nIsoFLOP parabolas in ln N; {}\n", fitted.status);
+    let row = |valley: &Valley| {
+        vec![
+            Flops(valley.compute).to_string(),
+            valley.points.to_string(),
+            short(valley.params.value),
+            format!("[{}, {}]", short(valley.params.low), short(valley.params.high)),
+            short(valley.tokens.value),
+            number(valley.loss),
+        ]
+    };
+    text += &table(&["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"], &fitted.valleys.iter().map(row).collect::<Vec<_>>());
+    for dropped in &fitted.dropped {
+        text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
+    }
+    let exponent = |name: &str, power: &PowerOfCompute| {
+        format!("  {name} = {} C^{} {}\n", number(power.factor.value), number(power.exponent.value), interval(&power.exponent))
+    };
+    text += &exponent("N*", &fitted.params);
+    text += &exponent("D*", &fitted.tokens);
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}
+
 /// Coefficients and what follows from them, a row each.
 fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
     let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
@@ -154,7 +179,13 @@ fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
 /// What speaks for the minimum.
 fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
     let d = &fitted.diagnostics;
-    let mut text = format!("  objective {:.6e} over {} runs; residuals {:.2} % rms, {:.2} % at most\n", fitted.objective, fitted.points, 100.0 * d.residual_rms, 100.0 * d.residual_max);
+    let mut text = format!(
+        "  objective {:.6e} over {} runs; residuals {:.2} % rms, {:.2} % at most\n",
+        fitted.objective,
+        fitted.points,
+        100.0 * d.residual_rms,
+        100.0 * d.residual_max
+    );
     if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
         text += &format!("  variable projection {varpro:.9e}, L-BFGS {lbfgs:.9e}: they agree to {agreement:.1e}\n");
     }
@@ -169,7 +200,11 @@ fn truth(analysis: &Analysis, e: Option<&Estimate>) -> String {
         return String::new();
     };
     let inside = if (e.low..=e.high).contains(&floor) { "inside" } else { "outside" };
-    format!("  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {:.4} {}: the truth is {inside}\n", e.value, interval(e))
+    format!(
+        "  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {:.4} {}: the truth is {inside}\n",
+        e.value,
+        interval(e)
+    )
 }
 
 /// Four significant digits.

@@ -1,8 +1,10 @@
 //! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
 
 use super::failure::{Failure, OrInput};
+use super::rates::Rates;
+use super::sweep::worker_count;
 use crate::corpus::{Corpus, CorpusError};
-use crate::spec::{CorpusSpec, FlopRule, RunSpec};
+use crate::spec::{CorpusSpec, RunSpec};
 use crate::sweep::{CorpusFacts, Grid, Plan, expand};
 use anyhow::{Context, anyhow};
 use std::fs;
@@ -14,30 +16,30 @@ pub(super) struct Loaded {
     pub(super) grid: Grid,
     pub(super) facts: CorpusFacts,
     pub(super) plan: Plan,
+    /// Workers to run it on.
+    pub(super) workers: usize,
     /// Where the predicted times come from, in words.
     pub(super) speed: String,
 }
 
-/// Training rate assumed for one worker where nothing was measured, FLOP/s: a conservative figure for
-/// one core of a current CPU at the smallest shapes (see LOG.md).
-const DEFAULT_RATE: f64 = 1.5e10;
-
 /// Reads a grid file, opens its corpus (fetching it where asked to) and expands it.
-pub(super) fn load(path: &Path, fetch: bool) -> Result<Loaded, Failure> {
+pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loaded, Failure> {
+    let grid = read_grid(path)?;
+    let facts = corpus_facts(&grid, fetch)?;
+    let workers = worker_count(workers, grid.workers);
+    let rates = Rates::load();
+    let seconds_per_token = |spec: &RunSpec| rates.seconds_per_token(spec, workers);
+    let plan = expand(&grid, &facts, &seconds_per_token).with_context(|| format!("in {}", path.display())).or_input()?;
+    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin() })
+}
+
+/// Reads and checks a grid file.
+pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
     if path.is_dir() {
         return Err(Failure::Input(anyhow!("{} is a folder; name a grid file such as sweeps/quick.toml", path.display())));
     }
     let text = fs::read_to_string(path).with_context(|| format!("the grid file {} cannot be read", path.display())).or_input()?;
-    let in_file = || format!("in {}", path.display());
-    let grid = Grid::parse(&text).with_context(in_file).or_input()?;
-    let facts = corpus_facts(&grid, fetch)?;
-    let plan = expand(&grid, &facts, &seconds_per_token).with_context(in_file).or_input()?;
-    let speed = format!("{:.0} GFLOP/s a worker, assumed", DEFAULT_RATE / 1e9);
-    Ok(Loaded { grid, facts, plan, speed })
-}
-
-fn seconds_per_token(spec: &RunSpec) -> f64 {
-    FlopRule::Exact.per_token(&spec.shape).expect("a counted rule") / DEFAULT_RATE
+    Grid::parse(&text).with_context(|| format!("in {}", path.display())).or_input()
 }
 
 fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {

@@ -3,11 +3,21 @@
 #![expect(clippy::disallowed_methods, reason = "the front door owns files named by the user, the clock and the environment")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the front door speaks to a person")]
 
+mod analysis;
+#[cfg(feature = "train")]
+mod bench;
 mod display;
 mod failure;
+mod fit;
 mod load;
+#[cfg(feature = "train")]
+mod memory;
 mod plan;
+mod plot;
 mod process;
+mod rates;
+mod recommend;
+mod source;
 mod status;
 mod sweep;
 mod text;
@@ -34,6 +44,15 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Fit scaling laws to a sweep or to a CSV of runs, with intervals, plots and a recommendation
+    Fit(fit::FitArgs),
+    /// Draw the figures of a sweep or a CSV of runs
+    Plot(plot::PlotArgs),
+    /// Recommend size, tokens and recipe for a compute budget
+    Recommend(recommend::RecommendArgs),
+    /// Measure how fast this machine trains, so that plan can predict time
+    #[cfg(feature = "train")]
+    Bench(bench::BenchArgs),
     #[cfg(feature = "train")]
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
@@ -56,6 +75,11 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Recommend(args) => recommend::run(&args),
+        #[cfg(feature = "train")]
+        Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "train")]
         Command::Worker(args) => worker::run(&args),
     };

@@ -26,12 +26,11 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn run(args: &PlanArgs) -> Outcome {
-    let loaded = load(&args.grid, args.fetch)?;
-    let workers = super::sweep::worker_count(args.workers, loaded.grid.workers);
+    let loaded = load(&args.grid, args.fetch, args.workers)?;
     if args.json {
-        println!("{:#}", as_json(&loaded, workers));
+        println!("{:#}", as_json(&loaded));
     } else {
-        print!("{}", as_text(&loaded, workers));
+        print!("{}", as_text(&loaded));
     }
     Ok(())
 }
@@ -43,8 +42,8 @@ pub(super) fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
     (total / workers as f64).max(longest)
 }
 
-fn as_text(loaded: &Loaded, workers: usize) -> String {
-    let Loaded { grid, facts, plan, speed } = loaded;
+fn as_text(loaded: &Loaded) -> String {
+    let Loaded { grid, facts, plan, workers, speed } = loaded;
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
         facts.unique_tokens.map_or("without end".to_owned(), |tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
@@ -67,7 +66,7 @@ fn as_text(loaded: &Loaded, workers: usize) -> String {
         Tokens((windows * context) as f64)
     );
     text +=
-        &format!("total: {flops:.3e} FLOPs (exact), about {} on {workers} workers ({speed})\n", duration(predicted_wall(&runs, workers)));
+        &format!("total: {flops:.3e} FLOPs (exact), about {} on {workers} workers ({speed})\n", duration(predicted_wall(&runs, *workers)));
     text
 }
 
@@ -103,7 +102,7 @@ fn run_row(run: &PlannedRun) -> Vec<String> {
     row
 }
 
-fn as_json(loaded: &Loaded, workers: usize) -> serde_json::Value {
+fn as_json(loaded: &Loaded) -> serde_json::Value {
     let runs: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
     let rows: Vec<serde_json::Value> = runs
         .iter()
@@ -122,8 +121,8 @@ fn as_json(loaded: &Loaded, workers: usize) -> serde_json::Value {
         "left_out": left_out,
         "eval_windows": loaded.plan.eval_windows,
         "total_flops_exact": runs.iter().filter_map(|run| exact(run)).sum::<f64>(),
-        "workers": workers,
-        "predicted_wall_seconds": predicted_wall(&runs, workers),
+        "workers": loaded.workers,
+        "predicted_wall_seconds": predicted_wall(&runs, loaded.workers),
         "speed": loaded.speed,
     })
 }

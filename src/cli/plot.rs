@@ -1,7 +1,7 @@
 //! `scalelab plot`: the figures of a sweep or a table of runs.
 
 use super::analysis::{Analysis, Choices, analyse};
-use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::failure::{Failure, OrWork, Outcome};
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
 use crate::fit::{Estimate, IsoflopFit};
@@ -9,8 +9,8 @@ use crate::law::{ComputeCount, PUBLISHED, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, Frontier, FrontierPoint, IsoflopBudget, Range, Residual, RunCurve, ViewError, frontier, frontier_of, isoflop_valleys, loss_by_tokens,
-    loss_curves, observed_and_predicted, reference_frontier,
+    Conventions, Frontier, FrontierPoint, IsoflopBudget, Range, Residual, RunCurve, ViewError, frontier, frontier_of, isoflop_valleys,
+    loss_by_tokens, loss_curves, observed_and_predicted, reference_frontier,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -105,15 +105,20 @@ fn valleys(analysis: &Analysis) -> Vec<IsoflopBudget> {
     budgets.dedup();
     let valley = |budget: f64| {
         let runs = points.iter().filter(|point| point.budget == Some(budget)).map(|point| (point.n, point.loss)).collect();
-        let used = analysis.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| valley.budget == budget));
+        let used = analysis.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
         IsoflopBudget {
             budget,
             runs,
             parabola: used.and_then(|valley| valley.parabola),
-            vertex: used.map(|valley| (Range::from(&valley.n), valley.loss)),
+            vertex: used.map(|valley| (Range::from(&valley.params), valley.loss)),
         }
     };
     budgets.into_iter().map(valley).collect()
+}
+
+/// Equal but for the rounding of tokens to whole steps.
+fn same_budget(a: f64, b: f64) -> bool {
+    (a / b).ln().abs() < 0.05
 }
 
 /// The law's frontier over the evidence and well beyond, with the optima of the parabolas.
@@ -139,6 +144,6 @@ fn optima(fit: &IsoflopFit) -> Vec<FrontierPoint> {
     let range = |estimate: &Estimate| Range::from(estimate);
     fit.valleys
         .iter()
-        .map(|valley| FrontierPoint { compute: valley.budget, n: range(&valley.n), d: range(&valley.d), loss: None })
+        .map(|valley| FrontierPoint { compute: valley.compute, n: range(&valley.params), d: range(&valley.tokens), loss: None })
         .collect()
 }

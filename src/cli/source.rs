@@ -67,14 +67,22 @@ impl SourceArgs {
         let folder = SweepFolder::at(path);
         let table = folder.runs_csv();
         if !table.exists() {
-            return Err(Failure::Input(anyhow!("{} has no runs.csv: it is no results folder, or its sweep was stopped before anything was gathered (run the sweep again)", path.display())));
+            return Err(Failure::Input(anyhow!(
+                "{} has no runs.csv: it is no results folder, or its sweep was stopped before anything was gathered (run the sweep again)",
+                path.display()
+            )));
         }
         let imported = import_table(&table, &self.filters, &ColumnMap::new()).or_input()?;
-        let planned: Option<HashSet<String>> = folder.plan().map_err(as_failure)?.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
+        let planned: Option<HashSet<String>> =
+            folder.plan().map_err(as_failure)?.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
         let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
         let (records, strangers): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
         let left_out = strangers.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
-        let name = path.canonicalize().unwrap_or_else(|_| path.to_owned()).file_name().map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
+        let name = path
+            .canonicalize()
+            .unwrap_or_else(|_| path.to_owned())
+            .file_name()
+            .map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
         Ok(Source { name, path: path.to_owned(), records, left_out, folder: Some(folder), own: imported.own })
     }
 

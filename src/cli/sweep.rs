@@ -18,7 +18,7 @@ use std::thread;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep goes on where it was with the same command."
+    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep goes on where it was with the same command."
 )]
 pub(super) struct SweepArgs {
     /// Grid file
@@ -40,11 +40,14 @@ pub(super) struct SweepArgs {
     /// Stop at the first run that fails, instead of going on with the others
     #[arg(long)]
     fail_fast: bool,
+    /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
+    #[arg(long)]
+    fit: bool,
 }
 
 pub(super) fn run(args: &SweepArgs) -> Outcome {
     check_device(&args.device)?;
-    let loaded = load(&args.grid, args.fetch)?;
+    let loaded = load(&args.grid, args.fetch, args.workers)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
     let lock = folder.lock().map_err(as_failure)?;
     let (mut done, damaged) = folder.done().map_err(as_failure)?;
@@ -68,6 +71,10 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
             "interrupted with {left} runs left; what finished is kept, and the same command goes on"
         )));
     }
+    if args.fit {
+        println!();
+        return super::fit::run(&super::fit::FitArgs::of_sweep(&folder, &args.folders));
+    }
     println!("next: scalelab fit {}", folder.path.display());
     Ok(())
 }
@@ -88,7 +95,7 @@ fn check_device(device: &str) -> Outcome {
 }
 
 fn train_missing(args: &SweepArgs, loaded: &Loaded, folder: &SweepFolder, missing: &[&PlannedRun]) -> Result<LabSummary, Failure> {
-    let workers = worker_count(args.workers, loaded.grid.workers).min(missing.len());
+    let workers = loaded.workers.min(missing.len());
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {

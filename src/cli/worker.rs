@@ -1,6 +1,7 @@
 //! `scalelab worker` (hidden): executes runs that come as lines of JSON on standard input.
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::memory::{forget_peak, peak_mb};
 use super::process::WorkerMessage;
 use crate::corpus::Corpus;
 use crate::spec::{CorpusSpec, Progress, RunSpec, TrainedRun};
@@ -70,7 +71,7 @@ fn execute(spec: &RunSpec, opened: &mut Option<(CorpusSpec, Corpus)>, device: &T
     let (_, corpus) = opened.as_ref().expect("just opened");
     anyhow::ensure!(corpus.sha256() == spec.corpus_sha256, "the corpus changed after the sweep was planned; plan again or restore it");
     let (clock, started) = (SystemTime::now(), Instant::now());
-    forget_peak_memory();
+    forget_peak();
     let mut last = Instant::now();
     let mut tell = |progress: &Progress| {
         if last.elapsed() >= MESSAGE_EVERY {
@@ -88,7 +89,7 @@ fn execute(spec: &RunSpec, opened: &mut Option<(CorpusSpec, Corpus)>, device: &T
     record.started_at = Some(humantime::format_rfc3339_seconds(clock).to_string());
     record.wall_seconds = Some(seconds);
     record.tokens_per_second = Some(spec.tokens().0 / seconds);
-    record.peak_memory_mb = peak_memory_mb();
+    record.peak_memory_mb = peak_mb();
     Ok(run)
 }
 
@@ -96,19 +97,4 @@ fn say(message: &WorkerMessage) -> Outcome {
     let line = serde_json::to_string(message).or_work()?;
     let mut output = io::stdout().lock();
     writeln!(output, "{line}").and_then(|()| output.flush()).or_work()
-}
-
-/// Largest memory of this process since [`forget_peak_memory`], MB (10⁶ bytes), where the system says.
-fn peak_memory_mb() -> Option<f64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some((kibibytes * 1024.0 / 1e6 * 10.0).round() / 10.0)
-}
-
-/// Starts the peak anew for the next run of this process; on systems without it the peak is that of all runs so far.
-fn forget_peak_memory() {
-    if let Ok(mut file) = fs::File::options().write(true).open("/proc/self/clear_refs") {
-        let _ = file.write_all(b"5");
-    }
 }

@@ -20,6 +20,8 @@ pub enum Interval {
     Profile,
     /// Linearisation at the estimate.
     Delta,
+    /// Smallest and largest of what was observed; no coverage is claimed.
+    Range,
 }
 
 impl Interval {
@@ -31,6 +33,7 @@ impl Interval {
             Self::WildCluster => "wild-cluster",
             Self::Profile => "profile",
             Self::Delta => "delta",
+            Self::Range => "range",
         }
     }
 }

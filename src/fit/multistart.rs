@@ -21,6 +21,9 @@ const MEMORY: usize = 7;
 /// Iterations after which L-BFGS hands over. With [`POLISH`] Newton steps, two thirds of the 4500 starts on the 240 points
 /// of 2404.10102 end at the minimum; more of either takes longer for each start that does.
 const ITERATIONS: u64 = 20;
+/// Evaluations after which L-BFGS hands over: argmin's line search has no limit of its own and can turn for ever at a
+/// minimum known to rounding.
+const EVALUATIONS: u32 = 500;
 /// Gradient of the scaled objective below which L-BFGS hands over to Newton.
 const GRADIENT: f64 = 1e-3;
 /// Newton steps of the polish.
@@ -30,7 +33,7 @@ const POLISH: usize = 50;
 pub(crate) fn multistart(sum: &Sum, estimator: Estimator, starts: &[Vec<f64>]) -> Vec<(StartEnd, End)> {
     let loss = Loss::of(estimator, 1e-3);
     let scale = sum.scale_of(loss);
-    let problem = || Scaled { sum, loss, scale, last: Cell::new(None) };
+    let problem = || Scaled { sum, loss, scale, last: Cell::new(None), left: Cell::new(EVALUATIONS) };
     let mut ends: Vec<(StartEnd, End)> = starts.par_iter().map(|start| run(sum, loss, problem(), start)).collect();
     if estimator == Estimator::AbsoluteLog {
         sharpen(sum, estimator, &mut ends);
@@ -142,22 +145,26 @@ struct Scaled<'a> {
     loss: Loss,
     scale: f64,
     last: Cell<Option<(Phi, f64, Phi)>>,
+    /// Questions still answered.
+    left: Cell<u32>,
 }
 
 impl Scaled<'_> {
-    fn at(&self, param: &[f64]) -> (f64, Phi) {
+    fn at(&self, param: &[f64]) -> Result<(f64, Phi), Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| Error::msg("out of evaluations"))?;
+        self.left.set(left);
         let mut phi = Phi::default();
         phi[..param.len()].copy_from_slice(param);
         if let Some((known, value, gradient)) = self.last.get()
             && known == phi
         {
-            return (value, gradient);
+            return Ok((value, gradient));
         }
         let here = self.sum.evaluate(self.loss, &phi, Order::Gradient);
         let value = here.value / self.scale;
         let gradient = here.gradient.map(|slope| slope / self.scale);
         self.last.set(Some((phi, value, gradient)));
-        (value, gradient)
+        Ok((value, gradient))
     }
 }
 
@@ -166,7 +173,7 @@ impl CostFunction for Scaled<'_> {
     type Output = f64;
 
     fn cost(&self, param: &Vec<f64>) -> Result<f64, Error> {
-        Ok(self.at(param).0)
+        Ok(self.at(param)?.0)
     }
 }
 
@@ -175,7 +182,7 @@ impl Gradient for Scaled<'_> {
     type Gradient = Vec<f64>;
 
     fn gradient(&self, param: &Vec<f64>) -> Result<Vec<f64>, Error> {
-        Ok(self.at(param).1[..param.len()].to_vec())
+        Ok(self.at(param)?.1[..param.len()].to_vec())
     }
 }
 

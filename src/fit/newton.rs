@@ -1,6 +1,8 @@
 //! Newton's method with Levenberg–Marquardt damping on some of the coordinates of a sum of powers, the others
 //! held. It ends by its decrement ½·gᵀH⁻¹g relative to the objective, which no change of units can alter.
 
+#![expect(clippy::needless_range_loop, reason = "small matrices read best with their indices")]
+
 use super::sum::{Evaluation, Loss, MAX_DIM, Order, Phi, Sum};
 
 /// Relative decrement below which a point is a minimum for all purposes.

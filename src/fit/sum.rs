@@ -4,6 +4,8 @@
 //! spread over the points: so the search does not depend on units and the Hessian is well conditioned.
 //! With pₖ = exp(tₖ)/Σ exp(t) the log residual has ∂r/∂tₖ = pₖ and ∂²r/∂tₖ∂tₗ = δₖₗpₖ − pₖpₗ.
 
+#![expect(clippy::needless_range_loop, reason = "loops over lanes and over small matrices read best with their indices")]
+
 use super::Estimator;
 use super::vector::{LANES, Lanes, exp, ln};
 use crate::law::{Point, SeparableLaw, Variable};
@@ -139,13 +141,6 @@ impl Sum {
         }
     }
 
-    /// The same points with other losses (ln L), for refits to simulated responses.
-    pub(crate) fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
-        let ln_loss = lanes(ln_losses.iter().copied(), 0.0);
-        let loss = lanes(ln_losses.iter().map(|value| value.exp()), 1.0);
-        Self { ln_loss, loss, ..self.clone() }
-    }
-
     /// Number of terms.
     pub(crate) fn terms(&self) -> usize {
         self.factors.len()
@@ -221,33 +216,10 @@ impl Sum {
         (0..self.len).map(|at| self.terms_at(phi, at).iter().sum::<f64>().ln()).collect()
     }
 
-    /// ln L of each point.
-    pub(crate) fn ln_losses(&self) -> Vec<f64> {
-        self.ln_loss.iter().flatten().take(self.len).copied().collect()
-    }
-
     fn terms_at(&self, phi: &Phi, at: usize) -> Vec<f64> {
         let floors = usize::from(self.floor);
         let power = |k: usize| (phi[floors + k] - phi[self.terms() + k] * self.z[k][at / LANES][at % LANES]).exp();
         self.floor.then(|| phi[0].exp()).into_iter().chain((0..self.powers()).map(power)).collect()
-    }
-
-    /// ∂ ln prediction / ∂ coordinate of each point.
-    pub(crate) fn jacobian(&self, phi: &Phi) -> Vec<Phi> {
-        let floors = usize::from(self.floor);
-        let row = |at: usize| {
-            let parts = self.terms_at(phi, at);
-            let total: f64 = parts.iter().sum();
-            let mut row = [0.0; MAX_DIM];
-            for (k, part) in parts.iter().enumerate() {
-                row[k] = part / total;
-            }
-            for k in 0..self.powers() {
-                row[self.terms() + k] = -row[floors + k] * self.z[k][at / LANES][at % LANES];
-            }
-            row
-        };
-        (0..self.len).map(row).collect()
     }
 
     /// Σ w·|ln prediction − ln L|.
