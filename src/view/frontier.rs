@@ -137,11 +137,11 @@ fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier,
 }
 
 /// Opacity of the law's band over the compute of the runs.
-const AMONG: f64 = 0.26;
+pub(super) const AMONG: f64 = 0.26;
 /// Opacity of the band outside it.
-const OUTSIDE: f64 = 0.11;
+pub(super) const OUTSIDE: f64 = 0.11;
 /// Colour of the law on this figure.
-const LAW: Ink = Ink { rgb: [38, 84, 150], alpha: 1.0 };
+pub(super) const LAW: Ink = Ink { rgb: [38, 84, 150], alpha: 1.0 };
 
 fn draw_law(canvas: &mut Canvas, panel: &Panel, frontier: &Frontier, of: fn(&FrontierPoint) -> Range) {
     let band: Vec<(f64, f64, f64)> =
@@ -194,7 +194,7 @@ fn usable(frontier: &Frontier) -> Frontier {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::{conventions, is_drawn_twice_the_same};
     use super::*;
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// Optima over decades of compute, the law over a decade more on each side with a band that widens outside.
-    fn example(law: &Chinchilla, low: f64, high: f64) -> Frontier {
+    pub(in crate::view) fn example(law: &Chinchilla, low: f64, high: f64) -> Frontier {
         let over = |from: f64, to: f64, count: i32| (0..count).map(move |i| from * (to / from).powf(f64::from(i) / f64::from(count - 1)));
         let outside = |c: f64| (low / c).max(c / high).max(1.0).ln();
         let published = crate::law::PUBLISHED[..3].iter();

@@ -21,6 +21,8 @@ pub(super) enum Entry {
     Line(Stroke, String),
     /// A mark.
     Mark(Mark, Body, Ink, String),
+    /// A mark of a given radius.
+    Scaled(Mark, f64, Ink, String),
     /// A filled area.
     Band(Ink, String),
     /// A remark without a swatch.
@@ -36,6 +38,7 @@ impl Entry {
         match self {
             Self::Colours(..) => 190.0,
             Self::Gap => 9.0,
+            Self::Scaled(_, radius, ..) => LINE.max(2.4 * radius),
             _ => LINE,
         }
     }
@@ -45,7 +48,9 @@ impl Entry {
         match self {
             Self::Heading(text) => regular.bold().length(text),
             Self::Remark(text) => regular.length(text),
-            Self::Line(_, text) | Self::Mark(_, _, _, text) | Self::Band(_, text) => SWATCH + 7.0 + regular.length(text),
+            Self::Line(_, text) | Self::Mark(_, _, _, text) | Self::Scaled(_, _, _, text) | Self::Band(_, text) => {
+                SWATCH + 7.0 + regular.length(text)
+            }
             Self::Colours(low, high, unit) => {
                 24.0 + regular.length(&written(*low, *unit)).max(regular.length(&written(*high, *unit))) + 12.0
             }
@@ -114,6 +119,11 @@ fn draw_entry(canvas: &mut Canvas, left: f64, top: f64, entry: &Entry) {
         Entry::Mark(mark, body, ink, text) => {
             canvas.mark(centre, *mark, 4.5, *body, *ink);
             canvas.text(text, beside, regular);
+        }
+        Entry::Scaled(mark, radius, ink, text) => {
+            let shift = 0.5 * (entry.height() - LINE);
+            canvas.mark((centre.0, centre.1 + shift), *mark, *radius, Body::Solid, *ink);
+            canvas.text(text, (beside.0, beside.1 + shift), regular);
         }
         Entry::Band(ink, text) => {
             canvas.block(Rect { left, top: middle - 6.0, right: left + SWATCH, bottom: middle + 6.0 }, *ink);

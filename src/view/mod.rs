@@ -8,23 +8,35 @@
 mod canvas;
 mod curves;
 mod frontier;
+mod hyperparams;
 mod isoflop;
 mod legend;
+mod loss_compute;
 mod page;
 mod palette;
 mod panel;
 mod raster;
+mod residual_map;
 mod residuals;
+mod schedules;
 mod slices;
+mod surface;
 mod text;
 mod ticks;
+mod uncertainty;
 
 pub use curves::{RunCurve, loss_curves};
 pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, reference_frontier};
+pub use hyperparams::{RateCurve, rate_curves};
 pub use isoflop::{IsoflopBudget, isoflop_valleys};
+pub use loss_compute::loss_by_compute;
 pub use page::Conventions;
+pub use residual_map::residual_map;
 pub use residuals::{Residual, observed_and_predicted};
+pub use schedules::{ScheduleCurve, schedules};
 pub use slices::loss_by_tokens;
+pub use surface::loss_surface;
+pub use uncertainty::{ExponentCloud, exponent_cloud, floor_profile};
 
 use crate::fit::Estimate;
 

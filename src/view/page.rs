@@ -108,11 +108,17 @@ impl Page {
 
     /// The same with room between panels and legend, for labels at the ends of curves.
     pub(super) fn with_room_at_right(title: &str, conventions: &Conventions, remark: &str, entries: &[Entry], room: f64) -> Self {
+        let words = conventions.words();
+        let caption = if remark.is_empty() { words } else { format!("{words}. {remark}") };
+        Self::captioned(title, &conventions.sweep, &caption, entries, room)
+    }
+
+    /// A page whose caption is all there is to say.
+    pub(super) fn captioned(title: &str, sweep: &str, caption: &str, entries: &[Entry], room: f64) -> Self {
         let mut canvas = Canvas::new(WIDTH, HEIGHT);
-        heading(&mut canvas, title, &conventions.sweep);
+        heading(&mut canvas, title, sweep);
         let lettering = Lettering::new(CAPTION, GREY);
-        let text = if remark.is_empty() { conventions.words() } else { format!("{}. {remark}", conventions.words()) };
-        let lines = wrapped(&text, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
+        let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
         let line_height = CAPTION + 3.0;
         let top = HEIGHT - 10.0 - line_height * lines.len() as f64;
         for (i, line) in lines.iter().enumerate() {

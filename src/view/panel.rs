@@ -46,6 +46,11 @@ impl Axis {
         }
     }
 
+    /// Labelled values of the axis laid along a length.
+    pub(super) fn marks(&self, length: f64) -> Vec<(f64, String)> {
+        self.ticks(length, &|_| TICK_TEXT).major
+    }
+
     /// Position of a value along the axis, 0 to 1 inside.
     pub(super) fn share(&self, value: f64) -> f64 {
         share(self.scale, self.low, self.high, value)
@@ -111,7 +116,9 @@ impl Panel {
     pub(super) fn draw_with_room(canvas: &mut Canvas, outside: Rect, x: Axis, y: Axis, room: f64) -> Self {
         let lettering = Lettering::new(TICK_TEXT, BLACK);
         let bottom = outside.bottom - bottom_room(&x);
-        let left = outside.left + room;
+        // Whole units, so that areas laid side by side meet at the edges of pixels.
+        let outside = Rect { right: outside.right.round(), top: outside.top.round(), ..outside };
+        let (left, bottom) = ((outside.left + room).round(), bottom.round());
         let y_ticks = y.ticks(bottom - outside.top, &|_| TICK_TEXT * 0.8);
         let inside = Rect { left, top: outside.top, right: outside.right, bottom };
         let x_ticks = x.ticks(inside.width(), &|text| lettering.length(text));
@@ -134,26 +141,28 @@ impl Panel {
         }
     }
 
+    /// The frame and its ticks, without labels; drawn once more where something covered the inside.
+    pub(super) fn edge(&self, canvas: &mut Canvas, ink: Ink) {
+        let Rect { left, top, right, bottom } = self.inside;
+        let (major, minor) = (Stroke::full(ink, 1.0), Stroke::full(ink, 0.6));
+        let vertical = |canvas: &mut Canvas, x: f64, length: f64, stroke| canvas.line(&[(x, bottom), (x, bottom - length)], stroke);
+        let level = |canvas: &mut Canvas, y: f64, length: f64, stroke| canvas.line(&[(left, y), (left + length, y)], stroke);
+        self.x_ticks.minor.iter().for_each(|value| vertical(canvas, self.column(*value), 3.0, minor));
+        self.y_ticks.minor.iter().for_each(|value| level(canvas, self.row(*value), 3.0, minor));
+        self.x_ticks.major.iter().for_each(|(value, _)| vertical(canvas, self.column(*value), 5.5, major));
+        self.y_ticks.major.iter().for_each(|(value, _)| level(canvas, self.row(*value), 5.5, major));
+        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], Stroke::full(BLACK, 1.0));
+    }
+
     fn frame(&self, canvas: &mut Canvas, outside: Rect) {
         let Rect { left, top, right, bottom } = self.inside;
-        let (major, minor) = (Stroke::full(BLACK, 1.0), Stroke::full(BLACK, 0.6));
-        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], major);
-        for value in &self.x_ticks.minor {
-            canvas.line(&[(self.column(*value), bottom), (self.column(*value), bottom - 3.0)], minor);
-        }
-        for value in &self.y_ticks.minor {
-            canvas.line(&[(left, self.row(*value)), (left + 3.0, self.row(*value))], minor);
-        }
+        self.edge(canvas, BLACK);
         let lettering = Lettering::new(TICK_TEXT, BLACK);
         for (value, label) in &self.x_ticks.major {
-            let x = self.column(*value);
-            canvas.line(&[(x, bottom), (x, bottom - 5.5)], major);
-            canvas.text(label, (x, bottom + 15.0), lettering.aligned(Align::Middle));
+            canvas.text(label, (self.column(*value), bottom + 15.0), lettering.aligned(Align::Middle));
         }
         for (value, label) in &self.y_ticks.major {
-            let y = self.row(*value);
-            canvas.line(&[(left, y), (left + 5.5, y)], major);
-            canvas.text(label, (left - 6.0, y + 4.2), lettering.aligned(Align::End));
+            canvas.text(label, (left - 6.0, self.row(*value) + 4.2), lettering.aligned(Align::End));
         }
         let lettering = Lettering::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
         canvas.text(&self.x.label, (0.5 * (left + right), bottom + 37.0), lettering);

@@ -93,7 +93,10 @@ fn name_one(page: &mut Page, panel: &Panel, residual: &Residual, marks: &[(f64, 
     let text = shortened(&residual.run, 0.45 * panel.inside.width(), &|text| lettering.length(text));
     let (x, y) = panel.place((residual.predicted, residual.percent()));
     let length = lettering.length(&text);
-    let candidates = [(x + 9.0, y + 4.0), (x - 9.0 - length, y + 4.0), (x + 9.0, y + 16.0), (x - 9.0 - length, y - 9.0)];
+    let (right, left, middle) = (x + 9.0, x - 9.0 - length, x - 0.5 * length);
+    let (beside, below, above) = (y + 4.0, y + 17.0, y - 9.0);
+    let candidates =
+        [(right, beside), (left, beside), (middle, below), (middle, above), (right, below), (left, below), (right, above), (left, above)];
     let boxes = candidates.map(|(left, base)| Rect { left, top: base - 10.0, right: left + length, bottom: base + 3.0 });
     let inside = panel.inside;
     let within = |b: &Rect| b.left > inside.left + 2.0 && b.right < inside.right - 2.0 && b.top > inside.top && b.bottom < inside.bottom;
@@ -108,7 +111,7 @@ fn name_one(page: &mut Page, panel: &Panel, residual: &Residual, marks: &[(f64, 
     }
 }
 
-fn is_sound(residual: &Residual) -> bool {
+pub(super) fn is_sound(residual: &Residual) -> bool {
     [residual.n, residual.observed, residual.predicted].iter().all(|value| value.is_finite() && *value > 0.0)
 }
 
@@ -142,7 +145,7 @@ fn entries(ladder: &Ladder, residuals: &[Residual], conventions: &Conventions) -
 }
 
 /// Two significant digits.
-fn two_digits(value: f64) -> String {
+pub(super) fn two_digits(value: f64) -> String {
     let text = format!("{value:.1e}");
     let rounded: f64 = text.parse().unwrap_or(value);
     if rounded != 0.0 && !(1e-3..1e4).contains(&rounded) { written(rounded, Unit::Power) } else { rounded.to_string() }
