@@ -77,7 +77,7 @@ fn a_recommendation_says_how_far_it_reaches() {
     let (_folder, path) = table(&exact_runs());
     let said = succeed(&["recommend", text(&path), "--compute", "1e25", "--refits", "50"]);
     assert!(said.contains("outside") || said.contains("beyond"), "{said}");
-    assert!(refused(&["recommend", text(&path), "--compute", "-5"]).contains("above zero"));
+    assert!(refused(&["recommend", text(&path), "--compute=-5"]).contains("above zero"));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! `scalelab plan`: the resolved plan, before anything is spent.
 
-use super::failure::Outcome;
+use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table};
-use crate::spec::{FlopRule, ModelShape, ParamCounts, SizeMeasure, Tokens, short};
+use crate::results::write_whole;
+use crate::spec::{FlopRule, ModelShape, ParamCounts, Schedule, SizeMeasure, Tokens, short};
 use crate::sweep::PlannedRun;
+use crate::view::{ScheduleCurve, schedules};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,6 +23,9 @@ pub(super) struct PlanArgs {
     /// Worker processes to reckon with [default: run.workers of the grid, or one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: Option<u64>,
+    /// Draw the learning-rate schedules of the grid into this PNG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -27,6 +33,11 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(args: &PlanArgs) -> Outcome {
     let loaded = load(&args.grid, args.fetch, args.workers)?;
+    if let Some(path) = &args.plot {
+        let picture = schedules(&schedule_curves(&loaded), &loaded.grid.name).or_work()?;
+        write_whole(path, &picture).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+        eprintln!("schedules: {}", path.display());
+    }
     if args.json {
         println!("{:#}", as_json(&loaded));
     } else {
@@ -40,6 +51,15 @@ pub(super) fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
     let total: f64 = runs.iter().map(|run| run.predicted_seconds).sum();
     let longest = runs.iter().map(|run| run.predicted_seconds).fold(0.0, f64::max);
     (total / workers as f64).max(longest)
+}
+
+/// Every schedule of the grid, over the longest run that uses it.
+fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
+    let longest = |schedule: &Schedule| {
+        let using = loaded.plan.runs.iter().map(|run| &run.spec).filter(|spec| spec.recipe.schedule == *schedule);
+        using.max_by_key(|spec| spec.steps).map(|spec| ScheduleCurve::of(schedule.to_string(), schedule, spec.steps, spec.warmup_steps()))
+    };
+    loaded.grid.schedules.iter().filter_map(longest).collect()
 }
 
 fn as_text(loaded: &Loaded) -> String {

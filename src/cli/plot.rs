@@ -9,11 +9,13 @@ use crate::law::{ComputeCount, PUBLISHED, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, Frontier, FrontierPoint, IsoflopBudget, Range, Residual, RunCurve, ViewError, frontier, frontier_of, isoflop_valleys,
-    loss_by_tokens, loss_curves, observed_and_predicted, reference_frontier,
+    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, Range, RateCurve, Residual, RunCurve, ViewError, exponent_cloud,
+    frontier, frontier_of, isoflop_valleys, loss_by_compute, loss_by_tokens, loss_curves, loss_surface, observed_and_predicted,
+    rate_curves, reference_frontier,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -57,8 +59,17 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
     if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
         figures.push(("isoflop.png", isoflop_valleys(&valleys(analysis), &data)));
     }
-    if let Some(law) = law {
-        figures.push(("frontier.png", frontier(&frontier_figure(analysis), &fitted)));
+    let rates = rates_of_cells(source, analysis.evidence.size_measure);
+    if !rates.is_empty() {
+        figures.push(("learning-rates.png", rate_curves(&rates, &all_runs(source, &data))));
+    }
+    if let (Some(law), Some(fit)) = (law, &analysis.chinchilla) {
+        let points = &analysis.evidence.points;
+        let optimal = frontier_figure(analysis);
+        figures.push(("frontier.png", frontier(&optimal, &fitted)));
+        figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, Some(law.e), &fitted)));
+        figures.push(("loss-surface.png", loss_surface(points, law, &ComputeCount::of(points), &fitted)));
+        figures.push(("exponents.png", exponent_cloud(&ExponentCloud::of(fit), &fitted)));
         figures.push(("observed-predicted.png", observed_and_predicted(&Residual::of(&analysis.evidence.points, law), &fitted)));
     }
     let mut drawn = Vec::new();
@@ -95,6 +106,35 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
         curves.push(RunCurve::of(size.0, &curve, held_out));
     }
     Ok(curves)
+}
+
+/// Loss against learning rate of each cell in which more than one rate was tried.
+fn rates_of_cells(source: &Source, measure: SizeMeasure) -> Vec<RateCurve> {
+    let mut cells: BTreeMap<(u64, u64), RateCurve> = BTreeMap::new();
+    for record in &source.records {
+        let size = shape_of(record).and_then(|shape| measure.of(&shape));
+        let (Some(n), Some(d), Some(rate)) = (size, record.tokens, record.learning_rate) else {
+            continue;
+        };
+        // Sizes and tokens are whole numbers: as keys they keep the order of the cells.
+        let cell = cells.entry((n.0 as u64, d.0 as u64)).or_insert_with(|| RateCurve {
+            n: n.0,
+            d: d.0,
+            runs: Vec::new(),
+            diverged: Vec::new(),
+            parabola: None,
+            optimum: None,
+        });
+        match record.loss_nats {
+            Some(loss) => cell.runs.push((rate, loss.0)),
+            None if record.status == RunStatus::Diverged => cell.diverged.push(rate),
+            None => {}
+        }
+    }
+    let rates = |cell: &RateCurve| {
+        cell.runs.iter().map(|run| run.0).chain(cell.diverged.iter().copied()).map(f64::to_bits).collect::<HashSet<u64>>()
+    };
+    cells.into_values().filter(|cell| rates(cell).len() > 1).collect()
 }
 
 /// Every budget with its runs, its parabola and, where it is used, its vertex.

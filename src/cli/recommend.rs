@@ -104,7 +104,11 @@ fn details(r: &Allocation) -> String {
         );
     }
     if let (Some(rate), Some(batch), Some(source)) = (&r.learning_rate, &r.batch_tokens, &r.hyperparameter_source) {
-        text += &format!("    learning rate {}, batch {} tokens: {source}\n", ranged(rate, |rate| rate.to_string()), ranged(batch, |tokens| format!("{tokens:.0}")));
+        text += &format!(
+            "    learning rate {}, batch {} tokens: {source}\n",
+            ranged(rate, |rate| rate.to_string()),
+            ranged(batch, |tokens| format!("{tokens:.0}"))
+        );
     }
     text
 }
