@@ -5,6 +5,7 @@ mod akima;
 mod bootstrap;
 mod criterion;
 mod estimate;
+mod extrapolate;
 mod identify;
 mod influence;
 mod isoflop;
@@ -22,6 +23,7 @@ mod vector;
 
 pub use criterion::{Criteria, LackOfFit, criteria};
 pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
+pub use extrapolate::{Convention, Forecast, conventions, rolling_origin};
 pub use identify::offers_only_compute;
 pub use influence::{Influence, influence};
 pub use isoflop::{DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, isoflop};
