@@ -21,7 +21,7 @@ const DOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 8] = [
+const OWNED: [(&str, &str); 10] = [
     ("candle_core", "train"),
     ("candle_nn", "train"),
     ("gemm", "train"),
@@ -29,6 +29,8 @@ const OWNED: [(&str, &str); 8] = [
     ("argmin", "fit"),
     ("ndarray", "fit"),
     ("plotters", "view"),
+    ("png", "view"),
+    ("dejavu", "view"),
     ("clap", "cli"),
 ];
 

@@ -17,7 +17,7 @@ pub(crate) fn check(law: &impl SeparableLaw, points: &[Point]) -> Result<(), Fit
         usable(law, point, &variables)?;
     }
     let needed = law.coefficients().len();
-    let distinct = distinct_places(points, &variables);
+    let distinct = distinct_places(points, &variables, needed);
     if distinct < needed {
         return Err(FitError::TooFewPoints { law: law.name(), found: points.len(), distinct, needed });
     }
@@ -87,10 +87,15 @@ fn spread(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
-fn distinct_places(points: &[Point], variables: &[Variable]) -> usize {
-    let mut places: Vec<Vec<u64>> = points.iter().map(|p| variables.iter().map(|v| v.of(p).map_or(0, f64::to_bits)).collect()).collect();
-    places.sort();
-    places.dedup();
+/// Distinct places, counted no further than `enough`.
+fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> usize {
+    let mut places = std::collections::BTreeSet::new();
+    for p in points {
+        places.insert(variables.iter().map(|v| v.of(p).map_or(0, f64::to_bits)).collect::<Vec<u64>>());
+        if places.len() >= enough {
+            break;
+        }
+    }
     places.len()
 }
 

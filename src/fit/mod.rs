@@ -3,8 +3,11 @@
 
 mod akima;
 mod bootstrap;
+mod criterion;
 mod estimate;
+mod extrapolate;
 mod identify;
+mod influence;
 mod isoflop;
 mod linear;
 mod multistart;
@@ -18,8 +21,11 @@ mod sum;
 mod varpro;
 mod vector;
 
+pub use criterion::{Criteria, LackOfFit, criteria};
 pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
+pub use extrapolate::{Convention, Forecast, conventions, rolling_origin};
 pub use identify::offers_only_compute;
+pub use influence::{Influence, influence};
 pub use isoflop::{DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, isoflop};
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use profile::{Profile, Target, chinchilla_targets, profiles};

@@ -13,7 +13,7 @@ const EXPONENTS: [f64; 11] = [0.03, 0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57, 0
 const FEW_EXPONENTS: [f64; 4] = [0.1, 0.3, 0.6, 1.2];
 /// Valleys of the grid that are followed down.
 const FOLLOWED: usize = 6;
-/// Points that the grid is evaluated on at most; the valleys are followed on all.
+/// Points that the search for valleys uses at most; the best are then followed on all.
 const GRID_POINTS: usize = 4000;
 /// δ from which the absolute deviation is approached, by tenths, and where it ends (nats).
 const SMOOTHEST: f64 = 1e-3;
@@ -32,7 +32,13 @@ pub(crate) enum Grid {
 pub(crate) fn varpro(sum: &Sum, estimator: Estimator, grid: Grid) -> Vec<End> {
     let loss = Loss::of(estimator, SMOOTHEST);
     let thin = sum.thinned(GRID_POINTS);
-    let mut ends: Vec<End> = valleys(&thin, loss, grid).iter().map(|phi| settle_projected(sum, estimator, *phi)).collect();
+    let mut ends: Vec<End> = valleys(&thin, loss, grid).iter().map(|phi| settle_projected(&thin, estimator, *phi)).collect();
+    if thin.len < sum.len {
+        // Long data: the lowest of the thinned data's ends are followed on all points.
+        ends.sort_by(|left, right| left.value.total_cmp(&right.value));
+        ends.dedup_by(|right, left| right.value <= left.value * (1.0 + 1e-6));
+        ends = ends.iter().take(2).map(|end| settle_projected(sum, estimator, end.phi)).collect();
+    }
     ends.retain(|end| end.value.is_finite());
     ends.sort_by(|left, right| left.value.total_cmp(&right.value));
     ends

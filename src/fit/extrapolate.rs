@@ -1,0 +1,87 @@
+//! Forecasts that can be scored: a law is fitted to the runs below a compute and asked for those above it
+//! (rolling-origin validation); and the same runs fitted under every convention of counting.
+
+use super::separable::{chinchilla, fit};
+use super::{Estimate, FitError, FitOptions};
+use crate::law::{Chinchilla, Evidence, SeparableLaw};
+use crate::spec::{FlopRule, RunRecord, SizeMeasure};
+use serde::Serialize;
+
+/// How a law fitted below a compute forecasts the runs above it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Largest compute that the fit saw, FLOPs.
+    pub cut: f64,
+    /// Runs below and above.
+    pub runs: [usize; 2],
+    /// Largest compute above over the cut.
+    pub distance: f64,
+    /// Mean of prediction − loss over the runs above, nats per token.
+    pub bias_nats: f64,
+    /// Root mean square of prediction − loss over the runs above, nats per token.
+    pub rms_nats: f64,
+}
+
+/// Fits below each cut and forecasts all runs above it; cuts that leave too few runs for a fit are passed over.
+pub fn rolling_origin<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<Forecast> {
+    let forecast = |&cut: &f64| {
+        let (below, above): (Vec<_>, Vec<_>) = evidence.points.iter().cloned().partition(|p| p.c <= cut * (1.0 + 1e-9));
+        let runs = [below.len(), above.len()];
+        let fitted = fit(form, &evidence.with_points(below), &FitOptions { refits: 0, ..*options }).ok()?;
+        let errors: Vec<f64> = above.iter().map(|p| fitted.law.loss(p) - p.loss).collect();
+        let n = errors.len() as f64;
+        let furthest = above.iter().map(|p| p.c).fold(0.0, f64::max);
+        (n > 0.0).then(|| Forecast {
+            cut,
+            runs,
+            distance: furthest / cut,
+            bias_nats: errors.iter().sum::<f64>() / n,
+            rms_nats: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
+        })
+    };
+    cuts.iter().filter_map(forecast).collect()
+}
+
+/// The exponent a under one convention of counting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Convention {
+    /// How N is counted.
+    pub size_measure: SizeMeasure,
+    /// How C is counted. It does not change the fit of L(N, D), only what a budget buys.
+    pub flop_rule: FlopRule,
+    /// a = β/(α+β), or why there is none.
+    pub exponent: Result<Estimate, String>,
+}
+
+/// Fits the same runs under every size measure and FLOP rule that can be counted from their shapes.
+pub fn conventions(records: &[RunRecord], options: &FitOptions) -> Vec<Convention> {
+    let mut all = Vec::new();
+    for size_measure in SizeMeasure::COUNTED {
+        // L(N, D) does not depend on how C is counted: one fit serves all rules of a measure.
+        let exponent = chinchilla(&Evidence::of(records, size_measure, FlopRule::Exact), options)
+            .map(|fitted| fitted.derive(Chinchilla::params_exponent))
+            .map_err(|error: FitError| error.to_string());
+        all.extend(FlopRule::COUNTED.map(|flop_rule| Convention { size_measure, flop_rule, exponent: exponent.clone() }));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Search;
+    use crate::law::{Design, Noise, simulate};
+
+    #[test]
+    fn a_true_law_forecasts_within_its_noise_and_worse_with_distance_is_seen() {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default(), &design, Noise { run: 0.002, cluster: 0.0 }, 2));
+        let options = FitOptions { search: Search::VarproOnly, ..FitOptions::default() };
+        let all = rolling_origin(&Chinchilla::default(), &evidence, &options, &[1e16, 1e18, 1e19, 1e20]);
+        // Nothing lies below the first cut, nothing above the last.
+        assert_eq!(all.iter().map(|one| one.runs).collect::<Vec<_>>(), [[14, 14], [21, 7]]);
+        // Ten noises: 0.002 of a loss near 2.5, and the error of a fit to 14 runs a factor 100 below.
+        assert!(all.iter().all(|one| one.rms_nats < 0.05), "{all:?}");
+        assert!((all[0].distance - 100.0).abs() < 1e-6);
+    }
+}
