@@ -3,7 +3,7 @@
 
 use super::canvas::{Body, Stroke};
 use super::legend::{EndLabel, Entry, end_labels, ladder_entries, short};
-use super::page::{Conventions, LOSS, Page};
+use super::page::{Conventions, LOSS, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
@@ -42,8 +42,8 @@ pub fn rate_curves(curves: &[RateCurve], conventions: &Conventions) -> Result<Ve
     let room = if labelled { 62.0 } else { 0.0 };
     let remark = if labelled { "Labels at the ends: D, training tokens." } else { "" };
     let entries = ladder_entries(&ladder, conventions.size_symbol(), Unit::Count);
-    let mut page = Page::with_room_at_right("Loss against learning rate", conventions, remark, &entries, room);
-    page.legend_above(&signs(&curves));
+    let layout = Layout { title: "Loss against learning rate", remark, beside: &entries, above: &signs(&curves), room };
+    let mut page = Page::laid(&layout, conventions);
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     for curve in &curves {
         draw_curve(&mut page, &panel, curve, &ladder);

@@ -3,7 +3,7 @@
 
 use super::canvas::{Body, Stroke};
 use super::legend::{EndLabel, Entry, end_labels, short};
-use super::page::{Conventions, LOSS, Page};
+use super::page::{Conventions, LOSS, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
@@ -36,8 +36,8 @@ pub fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> 
     let ladder = Ladder::of(budgets.iter().map(|budget| budget.budget));
     let dropped = budgets.iter().any(|budget| budget.vertex.is_none());
     let remark = if dropped { "Hollow: budgets without a minimum inside their sizes, left out of the fit." } else { "" };
-    let mut page = Page::with_room_at_right("IsoFLOP valleys", conventions, remark, &[], 88.0);
-    page.legend_above(&entries(dropped));
+    let layout = Layout { title: "IsoFLOP valleys", remark, above: &entries(dropped), room: 88.0, ..Layout::default() };
+    let mut page = Page::laid(&layout, conventions);
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     let ends = budgets.iter().map(|budget| draw_budget(&mut page, &panel, budget, &ladder)).collect();
     for budget in &budgets {
@@ -120,6 +120,8 @@ mod tests {
         let mut small = budgets(&bytes, &[1e10, 3e10, 1e11, 3e11, 1e12], 1.6);
         small[4].vertex = None;
         is_drawn_twice_the_same("isoflop-bytes", || isoflop_valleys(&small, &conventions()));
+        let named = Conventions { sweep: "a-sweep-with-a-name-that-is-far-too-long-for-its-line ".repeat(3), ..conventions() };
+        is_drawn_twice_the_same("isoflop-long-name", || isoflop_valleys(&small, &named));
         let large = budgets(&Chinchilla::default(), &[6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21], 1.5);
         is_drawn_twice_the_same("isoflop-chinchilla", || isoflop_valleys(&large, &conventions()));
     }

@@ -9,6 +9,8 @@ use super::ticks::{Scale, Span, Unit, ticks, written};
 const LINE: f64 = 19.0;
 const SWATCH: f64 = 24.0;
 const TEXT: f64 = 13.0;
+/// Gap between the entries of a legend in one line.
+const BETWEEN: f64 = 18.0;
 /// Height of a scale of colours.
 const COLOURS: f64 = 172.0;
 
@@ -96,11 +98,17 @@ pub(super) fn draw(canvas: &mut Canvas, at: Rect, entries: &[Entry]) {
 
 /// Draws a legend of a few entries in one line that ends at `right`.
 pub(super) fn draw_row(canvas: &mut Canvas, right: f64, top: f64, entries: &[Entry]) {
-    let mut left = right - entries.iter().map(|entry| entry.width() + 18.0).sum::<f64>() + 18.0;
+    let mut left = right - row_width(entries);
     for entry in entries {
         draw_entry(canvas, left, top, entry);
-        left += entry.width() + 18.0;
+        left += entry.width() + BETWEEN;
     }
+}
+
+/// Width of a legend in one line.
+pub(super) fn row_width(entries: &[Entry]) -> f64 {
+    let gaps = BETWEEN * entries.len().saturating_sub(1) as f64;
+    entries.iter().map(Entry::width).sum::<f64>() + gaps
 }
 
 fn draw_entry(canvas: &mut Canvas, left: f64, top: f64, entry: &Entry) {

@@ -8,6 +8,7 @@
 mod canvas;
 mod curves;
 mod frontier;
+mod heat_map;
 mod hyperparams;
 mod isoflop;
 mod legend;
@@ -27,6 +28,7 @@ mod uncertainty;
 
 pub use curves::{RunCurve, loss_curves};
 pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, reference_frontier};
+pub use heat_map::{RecipeCell, recipe_map};
 pub use hyperparams::{RateCurve, rate_curves};
 pub use isoflop::{IsoflopBudget, isoflop_valleys};
 pub use loss_compute::loss_by_compute;

@@ -100,23 +100,39 @@ pub(super) struct Page {
     pub(super) content: Rect,
 }
 
+/// What stands around the panels.
+#[derive(Default)]
+pub(super) struct Layout<'a> {
+    pub(super) title: &'a str,
+    /// What the figure needs explained, added to the conventions in the caption.
+    pub(super) remark: &'a str,
+    /// The legend at the right.
+    pub(super) beside: &'a [Entry],
+    /// A short legend in the line of the title.
+    pub(super) above: &'a [Entry],
+    /// Room between panels and legend, for labels at the ends of curves.
+    pub(super) room: f64,
+}
+
 impl Page {
-    /// A page with its title, legend and caption; `remark` adds to the caption what the figure needs explained.
-    pub(super) fn new(title: &str, conventions: &Conventions, remark: &str, entries: &[Entry]) -> Self {
-        Self::with_room_at_right(title, conventions, remark, entries, 0.0)
+    /// A page with its title, legend and caption.
+    pub(super) fn new(title: &str, conventions: &Conventions, remark: &str, beside: &[Entry]) -> Self {
+        Self::laid(&Layout { title, remark, beside, ..Layout::default() }, conventions)
     }
 
-    /// The same with room between panels and legend, for labels at the ends of curves.
-    pub(super) fn with_room_at_right(title: &str, conventions: &Conventions, remark: &str, entries: &[Entry], room: f64) -> Self {
+    /// The same with everything that can stand around panels.
+    pub(super) fn laid(layout: &Layout<'_>, conventions: &Conventions) -> Self {
         let words = conventions.words();
-        let caption = if remark.is_empty() { words } else { format!("{words}. {remark}") };
-        Self::captioned(title, &conventions.sweep, &caption, entries, room)
+        let caption = if layout.remark.is_empty() { words } else { format!("{words}. {}", layout.remark) };
+        Self::captioned(layout, &conventions.sweep, &caption)
     }
 
-    /// A page whose caption is all there is to say.
-    pub(super) fn captioned(title: &str, sweep: &str, caption: &str, entries: &[Entry], room: f64) -> Self {
+    /// A page whose caption is given whole.
+    pub(super) fn captioned(layout: &Layout<'_>, sweep: &str, caption: &str) -> Self {
         let mut canvas = Canvas::new(WIDTH, HEIGHT);
-        heading(&mut canvas, title, sweep);
+        let above = legend::row_width(layout.above);
+        heading(&mut canvas, layout.title, sweep, WIDTH - MARGIN - above);
+        legend::draw_row(&mut canvas, WIDTH - MARGIN, 15.0, layout.above);
         let lettering = Lettering::new(CAPTION, GREY);
         let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
         let line_height = CAPTION + 3.0;
@@ -124,15 +140,10 @@ impl Page {
         for (i, line) in lines.iter().enumerate() {
             canvas.text(line, (MARGIN, top + line_height * (i as f64 + 0.8)), lettering);
         }
-        let legend_width = legend::width(entries);
-        let content = Rect { left: 10.0, top: 46.0, right: WIDTH - MARGIN - legend_width - room, bottom: top - 8.0 };
-        legend::draw(&mut canvas, Rect { left: WIDTH - MARGIN - legend_width, right: WIDTH, ..content }, entries);
+        let legend_width = legend::width(layout.beside);
+        let content = Rect { left: 10.0, top: 46.0, right: WIDTH - MARGIN - legend_width - layout.room, bottom: top - 8.0 };
+        legend::draw(&mut canvas, Rect { left: WIDTH - MARGIN - legend_width, right: WIDTH, ..content }, layout.beside);
         Self { canvas, content }
-    }
-
-    /// Puts a short legend beside the title.
-    pub(super) fn legend_above(&mut self, entries: &[Entry]) {
-        legend::draw_row(&mut self.canvas, WIDTH - MARGIN, 15.0, entries);
     }
 
     pub(super) fn png(&self) -> Vec<u8> {
@@ -141,11 +152,11 @@ impl Page {
 }
 
 /// The title in bold and the name of the sweep beside it, shortened where it does not fit.
-fn heading(canvas: &mut Canvas, title: &str, sweep: &str) {
+fn heading(canvas: &mut Canvas, title: &str, sweep: &str, right: f64) {
     let (bold, light) = (Lettering::new(19.0, BLACK).bold(), Lettering::new(15.0, GREY));
     canvas.text(title, (MARGIN, 30.0), bold);
     let left = MARGIN + bold.length(title) + 12.0;
-    canvas.text(&shortened(sweep, WIDTH - MARGIN - left, &|text| light.length(text)), (left, 30.0), light);
+    canvas.text(&shortened(sweep, right - left - 12.0, &|text| light.length(text)), (left, 30.0), light);
 }
 
 /// A text cut to a width, with an ellipsis where something is gone. Control characters become spaces.

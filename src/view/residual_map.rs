@@ -26,15 +26,16 @@ pub fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result
     }
     let x = Axis::log(conventions.size_label(), Unit::Count, residuals.iter().map(|residual| residual.n));
     let y = Axis::log(TOKENS, Unit::Count, residuals.iter().map(|residual| residual.d));
-    let largest = residuals.iter().map(|residual| residual.percent().abs()).fold(0.0, f64::max);
+    let full = full_size(&residuals);
+    let beyond = residuals.iter().any(|residual| residual.percent().abs() > full);
     let remark = "Area of a mark: size of the residual 100·ln(observed/predicted).";
-    let mut page = Page::new("Residuals over size and tokens", conventions, remark, &entries(largest));
+    let mut page = Page::new("Residuals over size and tokens", conventions, remark, &entries(full, beyond));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     // Large marks first, so that small ones stand in front.
     residuals.sort_by(|left, right| right.percent().abs().total_cmp(&left.percent().abs()));
     for residual in residuals {
         let (mark, ink) = sign(residual.percent());
-        panel.mark(&mut page.canvas, (residual.n, residual.d), mark, radius(residual.percent(), largest), Body::Solid, ink);
+        panel.mark(&mut page.canvas, (residual.n, residual.d), mark, radius(residual.percent(), full), Body::Solid, ink);
     }
     Ok(page.png())
 }
@@ -43,19 +44,26 @@ fn sign(percent: f64) -> (Mark, Ink) {
     if percent > 0.0 { (Mark::Triangle, ACCENT) } else { (Mark::Wedge, BETTER) }
 }
 
-/// The area grows in proportion to the residual.
-fn radius(percent: f64, largest: f64) -> f64 {
-    if largest > 0.0 { (LARGEST * (percent.abs() / largest).sqrt()).max(SMALLEST) } else { SMALLEST }
+/// The area grows in proportion to the residual, up to that of the largest mark.
+fn radius(percent: f64, full: f64) -> f64 {
+    if full > 0.0 { (LARGEST * (percent.abs() / full).min(1.0).sqrt()).max(SMALLEST) } else { SMALLEST }
 }
 
-fn entries(largest: f64) -> Vec<Entry> {
+/// The residual of the largest mark: the largest, or, where few stand far out, what nine in ten stay below, twice.
+fn full_size(residuals: &[&Residual]) -> f64 {
+    let mut sizes: Vec<f64> = residuals.iter().map(|residual| residual.percent().abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    sizes[sizes.len() - 1].min(2.0 * sizes[(sizes.len() - 1) * 9 / 10])
+}
+
+fn entries(full: f64, beyond: bool) -> Vec<Entry> {
     vec![
         Entry::Heading("residual".into()),
         Entry::Mark(Mark::Triangle, Body::Solid, ACCENT, "loss above law".into()),
         Entry::Mark(Mark::Wedge, Body::Solid, BETTER, "loss below law".into()),
         Entry::Gap,
-        Entry::Scaled(Mark::Triangle, LARGEST, GREY, format!("{} %", two_digits(largest))),
-        Entry::Scaled(Mark::Triangle, radius(0.25, 1.0), GREY, format!("{} %", two_digits(largest / 4.0))),
+        Entry::Scaled(Mark::Triangle, LARGEST, GREY, format!("{}{} %", if beyond { "≥ " } else { "" }, two_digits(full))),
+        Entry::Scaled(Mark::Triangle, radius(0.25, 1.0), GREY, format!("{} %", two_digits(full / 4.0))),
     ]
 }
 
@@ -73,6 +81,9 @@ mod tests {
         let points = simulate(&law, &Design::grid(&sizes, &tokens, Sharing::Independent), Noise { run: 0.006, cluster: 0.0 }, 5);
         let residuals = Residual::of(&points, &law);
         is_drawn_twice_the_same("residual-map", || residual_map(&residuals, &conventions()));
+        let mut outlier = residuals.clone();
+        outlier[3].observed *= 1.3;
+        is_drawn_twice_the_same("residual-map-outlier", || residual_map(&outlier, &conventions()));
         let exact = [Residual { run: String::new(), n: 1e6, d: 1e8, observed: 2.0, predicted: 2.0 }];
         is_drawn_twice_the_same("residual-map-single", || residual_map(&exact, &conventions()));
         assert!(residual_map(&[], &conventions()).is_err());

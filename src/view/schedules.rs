@@ -3,7 +3,7 @@
 use super::ViewError;
 use super::canvas::Stroke;
 use super::legend::Entry;
-use super::page::Page;
+use super::page::{Layout, Page};
 use super::palette::ordered;
 use super::panel::{Axis, Panel};
 use crate::spec::Schedule;
@@ -39,7 +39,11 @@ pub fn schedules(curves: &[ScheduleCurve], sweep: &str) -> Result<Vec<u8>, ViewE
     let y = Axis::linear("learning rate / peak", places().map(|at| at.1).chain([0.0, 1.0]));
     let entries: Vec<Entry> =
         curves.iter().enumerate().map(|(i, curve)| Entry::Line(stroke(i, curves.len()), shown(&curve.label))).collect();
-    let mut page = Page::captioned("Learning-rate schedules", sweep, "Warmup is part of the run.", &entries, 0.0);
+    let mut page = Page::captioned(
+        &Layout { title: "Learning-rate schedules", beside: &entries, ..Layout::default() },
+        sweep,
+        "Warmup is part of the run.",
+    );
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     for (i, curve) in curves.iter().enumerate() {
         panel.line(&mut page.canvas, &curve.points, stroke(i, curves.len()));

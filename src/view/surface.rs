@@ -27,9 +27,11 @@ pub fn loss_surface(points: &[Point], law: &Chinchilla, count: &ComputeCount, co
     let mut page = Page::new("Loss surface", conventions, remark, &entries(&shades));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     shade(&mut page.canvas, &panel, law, &shades);
-    let marks: Vec<(f64, f64)> = points.iter().map(|point| panel.place((point.n, point.d))).collect();
+    let path = path(&panel, law, count);
+    let places = points.iter().map(|point| (point.n, point.d)).chain(path.iter().copied());
+    let marks: Vec<(f64, f64)> = places.map(|at| panel.place(at)).collect();
     draw_contours(&mut page.canvas, &panel, law, &shades, &marks);
-    draw_path(&mut page.canvas, &panel, law, count, &points);
+    draw_path(&mut page.canvas, &panel, &path, law, count, &points);
     for point in &points {
         panel.mark(&mut page.canvas, (point.n, point.d), Mark::Circle, 4.4, Body::Solid, ground(&shades, point.loss));
     }
@@ -106,20 +108,22 @@ fn free_place(panel: &Panel, contour: &[(f64, f64)], marks: &[(f64, f64)]) -> Op
     upper.copied().reduce(|best, at| if clearance(&at) > clearance(&best) { at } else { best })
 }
 
-/// N*(C) against D*(C), full over the compute of the runs and dashed outside it.
-fn draw_path(canvas: &mut Canvas, panel: &Panel, law: &Chinchilla, count: &ComputeCount, points: &[&Point]) {
-    let corner = |n: f64, d: f64| count.compute(n, d);
-    let path: Vec<(f64, f64)> = spaced(corner(panel.x.low, panel.y.low), corner(panel.x.high, panel.y.high), 120)
-        .into_iter()
-        .map(|c| (law.optimal_params(c, count), law.optimal_tokens(c, count)))
-        .collect();
-    let computes = range(points.iter().map(|point| if point.c > 0.0 { point.c } else { corner(point.n, point.d) }));
+/// (N*, D*) at computes that span the panel.
+fn path(panel: &Panel, law: &Chinchilla, count: &ComputeCount) -> Vec<(f64, f64)> {
+    let (low, high) = (count.compute(panel.x.low, panel.y.low), count.compute(panel.x.high, panel.y.high));
+    spaced(low, high, 120).into_iter().map(|c| (law.optimal_params(c, count), law.optimal_tokens(c, count))).collect()
+}
+
+/// The path, full over the compute of the runs and dashed outside it.
+fn draw_path(canvas: &mut Canvas, panel: &Panel, path: &[(f64, f64)], law: &Chinchilla, count: &ComputeCount, points: &[&Point]) {
+    let compute = |point: &&Point| if point.c > 0.0 { point.c } else { count.compute(point.n, point.d) };
+    let computes = range(points.iter().map(compute));
     let Some((first, last)) = computes else { return };
     let (from, to) = (law.optimal_params(first, count), law.optimal_params(last, count));
     for (ink, wider) in [(WHITE.faint(0.8), 1.6), (BLACK, 0.0)] {
-        panel.line_between(canvas, &path, (panel.x.low, from), Stroke::full(ink, 1.4 + wider).dashed());
-        panel.line_between(canvas, &path, (from, to), Stroke::full(ink, 2.2 + wider));
-        panel.line_between(canvas, &path, (to, panel.x.high), Stroke::full(ink, 1.4 + wider).dashed());
+        panel.line_between(canvas, path, (panel.x.low, from), Stroke::full(ink, 1.4 + wider).dashed());
+        panel.line_between(canvas, path, (from, to), Stroke::full(ink, 2.2 + wider));
+        panel.line_between(canvas, path, (to, panel.x.high), Stroke::full(ink, 1.4 + wider).dashed());
     }
 }
 

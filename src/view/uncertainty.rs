@@ -45,10 +45,10 @@ pub fn exponent_cloud(cloud: &ExponentCloud, conventions: &Conventions) -> Resul
     if refits.is_empty() {
         return Err(ViewError::empty("the cloud of exponents", "the fit has no refits; ask for a bootstrap"));
     }
-    let own = |pick: fn(&(f64, f64)) -> f64, value: f64| central(&refits, pick).into_iter().chain([value]).collect::<Vec<f64>>();
+    let own = |pick: fn(&(f64, f64)) -> f64, fit: Range| central(&refits, pick).into_iter().chain([fit.value, fit.low, fit.high]);
     let published = |pick: fn(&(String, f64, f64)) -> f64| cloud.published.iter().map(pick);
-    let x = Axis::linear("α, exponent of N", own(|at| at.0, cloud.alpha.value).into_iter().chain(published(|p| p.1)));
-    let y = Axis::linear("β, exponent of D", own(|at| at.1, cloud.beta.value).into_iter().chain(published(|p| p.2)));
+    let x = Axis::linear("α, exponent of N", own(|at| at.0, cloud.alpha).chain(published(|p| p.1)));
+    let y = Axis::linear("β, exponent of D", own(|at| at.1, cloud.beta).chain(published(|p| p.2)));
     let remark = "Dashed: equal a = β/(α+β), the exponent of N*(C). Refits in the outermost half per cent may lie outside the frame.";
     let mut page = Page::new("Exponents and their uncertainty", conventions, remark, &entries(&refits, cloud));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
@@ -97,7 +97,12 @@ fn draw_splits(canvas: &mut Canvas, panel: &Panel) {
 fn entries(refits: &[(f64, f64)], cloud: &ExponentCloud) -> Vec<Entry> {
     let mut entries = vec![
         Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "fit with interval".into()),
-        Entry::Mark(Mark::Circle, Body::Bare, CLOUD.faint(0.6), format!("{} refits", refits.len())),
+        Entry::Mark(
+            Mark::Circle,
+            Body::Bare,
+            CLOUD.faint(0.6),
+            format!("{} {}", refits.len(), if refits.len() == 1 { "refit" } else { "refits" }),
+        ),
     ];
     if !cloud.published.is_empty() {
         entries.extend([Entry::Gap, Entry::Heading("published".into())]);
@@ -125,7 +130,8 @@ pub fn floor_profile(
     let y = Axis::linear("least objective at this E", profile.iter().map(|at| at.1));
     let mut entries =
         vec![Entry::Line(Stroke::full(ordered(0.2), 1.8), "profile".into()), Entry::Line(Stroke::full(ACCENT, 1.6), "estimate".into())];
-    if estimate.low.is_finite() || estimate.high.is_finite() {
+    let bounded = estimate.low.is_finite() || estimate.high.is_finite();
+    if bounded {
         entries.push(Entry::Band(ACCENT.faint(0.14), "interval".into()));
     }
     entries.extend(references.iter().enumerate().map(|(i, reference)| Entry::Line(reference_stroke(i), reference.0.clone())));
@@ -134,7 +140,7 @@ pub fn floor_profile(
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     let (bottom, top) = (panel.y.low, panel.y.high);
     let ends = [estimate.low.max(panel.x.low), estimate.high.min(panel.x.high)];
-    if ends[1] > ends[0] {
+    if bounded && ends[1] > ends[0] {
         panel.band(&mut page.canvas, &ends.map(|e| (e, bottom, top)), ACCENT.faint(0.14));
     }
     panel.line(&mut page.canvas, &[(estimate.value, bottom), (estimate.value, top)], Stroke::full(ACCENT, 1.6));
