@@ -1,3 +1,7 @@
-//! The `scalelab` program: parse, run, say what went wrong.
+//! The `scalelab` program: everything is in [`scalelab::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scalelab::cli::run()
+}

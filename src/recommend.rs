@@ -1,1 +1,327 @@
-//! What to do: from a fitted law and a budget to an allocation with its uncertainty.
+//! What to do: from a fitted law and a budget to an allocation with its uncertainty, the nearest network that can be
+//! built and what rounding to it costs, and how far the budget lies beyond the evidence.
+
+use crate::fit::{Estimate, FittedLaw, Interval};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Point, shape_of};
+use crate::spec::{Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
+use serde::Serialize;
+
+/// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Allocation {
+    /// C, the budget in FLOPs.
+    pub compute: f64,
+    /// N*, weights.
+    pub params: Estimate,
+    /// D*, tokens.
+    pub tokens: Estimate,
+    /// D*/N*.
+    pub tokens_per_param: Estimate,
+    /// Mean predicted loss there, nats per token.
+    pub loss: Estimate,
+    /// Peak learning rate of the best runs; absent where no run carries one.
+    pub learning_rate: Option<Estimate>,
+    /// Batch of the best runs, tokens; absent where no run carries one.
+    pub batch_tokens: Option<Estimate>,
+    /// Nearest network that can be built, as layers x width; absent where the runs have no shapes.
+    pub shape: Option<String>,
+    /// Optimizer steps of that network at that batch.
+    pub steps: Option<u64>,
+    /// That network in numbers.
+    pub realised: Option<Realised>,
+    /// Budget over the largest compute of the evidence; above 1 the answer is an extrapolation.
+    pub extrapolation_factor: f64,
+    /// What the evidence spans.
+    pub evidence: Range,
+    /// How N is counted.
+    pub size_measure: SizeMeasure,
+    /// What a reader must know, in words.
+    pub warnings: Vec<String>,
+    /// Where the learning rate and the batch come from, in words.
+    pub hyperparameter_source: Option<String>,
+}
+
+/// A network that can be built, trained for the rest of the budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Realised {
+    /// Its dimensions.
+    pub shape: ModelShape,
+    /// Its size under the fit's measure.
+    pub params: f64,
+    /// Tokens that the budget leaves, whole steps.
+    pub tokens: f64,
+    /// Predicted loss, nats per token.
+    pub loss: f64,
+    /// Predicted loss above that of the unrounded optimum, nats per token; below zero where this network needs fewer
+    /// FLOPs per token than networks of its size among the runs.
+    pub rounding_loss: f64,
+}
+
+/// Smallest and largest of what was run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Range {
+    /// Sizes, weights.
+    pub params: [f64; 2],
+    /// Tokens.
+    pub tokens: [f64; 2],
+    /// Compute, FLOPs.
+    pub compute: [f64; 2],
+}
+
+/// Best runs, near the frontier, that hyperparameters are taken from.
+const BEST_RUNS: usize = 5;
+
+/// The allocation of a budget by a fitted law; `records` are the runs behind the evidence.
+pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, records: &[RunRecord], budget: Flops) -> Allocation {
+    let compute = budget.0;
+    let count = ComputeCount::of(&evidence.points);
+    let params = fitted.derive(|law| law.optimal_params(compute, &count));
+    let tokens = fitted.derive(|law| law.optimal_tokens(compute, &count));
+    let range = Range::of(&evidence.points);
+    let near = near_frontier(&fitted.law, &count, evidence, records, compute);
+    let learning_rate = typical(&near, |record| record.learning_rate);
+    let batch_tokens = typical(&near, |record| record.batch_tokens.map(|tokens| tokens.0));
+    let realised = realise(fitted, evidence, records, compute, batch_tokens.map(|batch| batch.value), params.value);
+    let steps = realised.as_ref().zip(batch_tokens).map(|(one, batch)| (one.tokens / batch.value).round() as u64);
+    let mut allocation = Allocation {
+        compute,
+        params,
+        tokens,
+        tokens_per_param: fitted.derive(|law| {
+            let n = law.optimal_params(compute, &count);
+            count.tokens(n, compute) / n
+        }),
+        loss: fitted.derive(|law| law.optimal_loss(compute, &count)),
+        hyperparameter_source: learning_rate.map(|_| {
+            format!(
+                "median and range of the {} best runs near the frontier, nearest in compute; no law of learning rate or batch was fitted",
+                near.len()
+            )
+        }),
+        learning_rate,
+        batch_tokens,
+        shape: realised.as_ref().map(|one| one.shape.to_string()),
+        steps,
+        realised,
+        extrapolation_factor: compute / range.compute[1],
+        evidence: range,
+        size_measure: fitted.size_measure,
+        warnings: Vec::new(),
+    };
+    allocation.warnings = warnings(&allocation, fitted);
+    allocation
+}
+
+impl Range {
+    /// What points span.
+    pub fn of(points: &[Point]) -> Self {
+        let span = |pick: fn(&Point) -> f64| {
+            let values = points.iter().map(pick);
+            [values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)]
+        };
+        Self { params: span(|p| p.n), tokens: span(|p| p.d), compute: span(|p| p.c) }
+    }
+}
+
+fn warnings(allocation: &Allocation, fitted: &FittedLaw<Chinchilla>) -> Vec<String> {
+    let mut words = Vec::new();
+    let factor = allocation.extrapolation_factor;
+    let [least, most] = allocation.evidence.compute;
+    if factor > 1.0 {
+        words.push(format!("{:.2e} FLOPs is {factor:.3}× the largest run ({most:.2e}): an extrapolation, with an interval that assumes the law holds there", allocation.compute));
+    } else if allocation.compute < least {
+        words.push(format!("{:.2e} FLOPs is below the smallest run ({least:.2e}): an extrapolation downwards", allocation.compute));
+    }
+    let outside = |what: &str, value: f64, range: [f64; 2]| {
+        let beyond = value < range[0] || value > range[1];
+        beyond.then(|| {
+            format!("the optimum of {} {what} lies outside the {} to {} of the runs", short(value), short(range[0]), short(range[1]))
+        })
+    };
+    words.extend(outside("weights", allocation.params.value, allocation.evidence.params));
+    words.extend(outside("tokens", allocation.tokens.value, allocation.evidence.tokens));
+    words.extend(fitted.warnings.iter().cloned());
+    words
+}
+
+/// Finished runs on the better side of the law, best residual at nearest compute first.
+fn near_frontier<'a>(
+    law: &Chinchilla,
+    count: &ComputeCount,
+    evidence: &Evidence,
+    records: &'a [RunRecord],
+    compute: f64,
+) -> Vec<&'a RunRecord> {
+    let mut scored: Vec<(f64, &RunRecord)> = Vec::new();
+    for point in &evidence.points {
+        let Some(record) = records.iter().find(|record| record.run_id == point.run && record.status == RunStatus::Finished) else {
+            continue;
+        };
+        // Loss above the frontier at the run's own compute, and distance of its compute from the budget.
+        let above = (point.loss / law.optimal_loss(point.c, count)).ln();
+        scored.push((above + 0.01 * (point.c / compute).ln().abs(), record));
+    }
+    scored.sort_by(|left, right| left.0.total_cmp(&right.0));
+    scored.into_iter().take(BEST_RUNS).map(|(_, record)| record).collect()
+}
+
+/// Median with the smallest and largest value as its range; no coverage is claimed.
+fn typical(records: &[&RunRecord], pick: impl Fn(&RunRecord) -> Option<f64>) -> Option<Estimate> {
+    let mut values: Vec<f64> = records.iter().filter_map(|record| pick(record)).collect();
+    values.sort_by(f64::total_cmp);
+    let value = *values.get(values.len() / 2)?;
+    Some(Estimate { value, se: f64::NAN, low: values[0], high: values[values.len() - 1], level: f64::NAN, interval: Interval::Range })
+}
+
+/// The network nearest to N* in ln N, at an aspect ratio (width over layers) near that of the runs, with the other
+/// dimensions as the runs have them.
+fn realise(
+    fitted: &FittedLaw<Chinchilla>,
+    evidence: &Evidence,
+    records: &[RunRecord],
+    compute: f64,
+    batch: Option<f64>,
+    target: f64,
+) -> Option<Realised> {
+    let template = records.iter().filter_map(shape_of).max_by_key(|shape| shape.width * shape.layers)?;
+    let aspect = aspect_ratio(records)?;
+    let count = ComputeCount::of(&evidence.points);
+    let size = |shape: &ModelShape| {
+        let measure = if fitted.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { fitted.size_measure };
+        measure.of(shape).map(|n| n.0)
+    };
+    let mut best: Option<(f64, ModelShape, f64)> = None;
+    for layers in 1..=128 {
+        for width in (8..=16_384).step_by(8) {
+            let off_aspect = (width as f64 / layers as f64 / aspect).ln().abs();
+            if off_aspect > std::f64::consts::LN_2 {
+                continue;
+            }
+            let derived = ModelShape::derived(layers, width);
+            let shape = ModelShape {
+                vocabulary: template.vocabulary,
+                context: template.context,
+                qk_norm: template.qk_norm,
+                tied_head: template.tied_head,
+                ..derived
+            };
+            let Some(n) = size(&shape).filter(|_| shape.check().is_ok()) else { continue };
+            // A tenth of a factor in aspect weighs as much as a hundredth in size.
+            let score = (n / target).ln().abs() + 0.1 * off_aspect;
+            if best.as_ref().is_none_or(|(lowest, ..)| score < *lowest) {
+                best = Some((score, shape, n));
+            }
+        }
+    }
+    let (_, shape, params) = best?;
+    let per_step = batch.unwrap_or(1.0);
+    let affordable = fitted.flop_rule.per_token(&shape).map_or_else(|| count.tokens(params, compute), |per_token| compute / per_token);
+    let tokens = (affordable / per_step).floor().max(1.0) * per_step;
+    let loss = fitted.law.at(params, tokens);
+    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &count) })
+}
+
+/// Median width over layers of the runs' networks.
+fn aspect_ratio(records: &[RunRecord]) -> Option<f64> {
+    let mut ratios: Vec<f64> = records.iter().filter_map(|record| Some(record.width? as f64 / record.layers? as f64)).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios.get(ratios.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{FitOptions, Search, chinchilla};
+    use crate::law::{Design, Law, Noise, simulate};
+    use crate::spec::{FlopRule, Nats, Params, Tokens};
+
+    fn options() -> FitOptions {
+        FitOptions { search: Search::VarproOnly, refits: 100, ..FitOptions::default() }
+    }
+
+    fn simulated() -> Evidence {
+        let law = Chinchilla::default();
+        Evidence::as_given(simulate(&law, &Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0), Noise { run: 0.002, cluster: 0.0 }, 1))
+    }
+
+    #[test]
+    fn a_budget_inside_the_evidence_gets_intervals_around_the_truth() {
+        let evidence = simulated();
+        let fitted = chinchilla(&evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, &evidence, &[], Flops(1e18));
+        let truth = Chinchilla::default();
+        let count = ComputeCount::Bilinear { k: 6.0 };
+        for (estimate, known) in
+            [(allocation.params, truth.optimal_params(1e18, &count)), (allocation.loss, truth.optimal_loss(1e18, &count))]
+        {
+            assert!(estimate.low < known && known < estimate.high, "{estimate:?} {known}");
+        }
+        assert!((allocation.params.value * allocation.tokens.value * 6.0 / 1e18 - 1.0).abs() < 1e-9);
+        assert!((allocation.extrapolation_factor - 0.1).abs() < 1e-9);
+        assert!(allocation.shape.is_none() && allocation.learning_rate.is_none());
+        assert!(allocation.warnings.is_empty(), "{:?}", allocation.warnings);
+    }
+
+    #[test]
+    fn a_budget_beyond_the_evidence_says_how_far() {
+        let evidence = simulated();
+        let fitted = chinchilla(&evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, &evidence, &[], Flops(1e22));
+        assert!((allocation.extrapolation_factor - 1000.0).abs() < 1e-6);
+        assert!(allocation.warnings[0].contains("an extrapolation"), "{:?}", allocation.warnings);
+        let inside = allocate(&fitted, &evidence, &[], Flops(1e18));
+        let width = |one: &Allocation| (one.params.high / one.params.low).ln();
+        assert!(width(&allocation) > width(&inside), "intervals widen with distance");
+    }
+
+    /// Own runs: shapes from 1x32 to 4x128 whose losses follow a law of matmul weights and exact FLOPs.
+    fn own_runs() -> Vec<RunRecord> {
+        let law = Chinchilla::default().with_theta(&[1.2, 25.0, 60.0, 0.35, 0.3]);
+        let mut records = Vec::new();
+        for (layers, width) in [(1, 32), (2, 48), (2, 64), (3, 96), (4, 128)] {
+            for batches in [100u64, 400, 1600] {
+                let shape = ModelShape::derived(layers, width);
+                let tokens = Tokens(batches as f64 * 4096.0);
+                let n = SizeMeasure::Matmul.of(&shape).expect("counted").0;
+                let wobble = 1.0 + 0.003 * ((n + tokens.0) * 0.37).sin();
+                records.push(RunRecord {
+                    run_id: format!("{shape} {batches}"),
+                    layers: Some(layers),
+                    width: Some(width),
+                    heads: Some(shape.heads),
+                    kv_heads: Some(shape.kv_heads),
+                    ffn: Some(shape.ffn),
+                    vocabulary: Some(256),
+                    context: Some(256),
+                    qk_norm: Some(true),
+                    tied_head: Some(false),
+                    params_total: Some(Params(1.0)),
+                    tokens: Some(tokens),
+                    batch_tokens: Some(Tokens(4096.0)),
+                    learning_rate: Some(2e-3),
+                    loss_nats: Some(Nats(law.at(n, tokens.0) * wobble)),
+                    ..RunRecord::default()
+                });
+            }
+        }
+        records
+    }
+
+    #[test]
+    fn a_network_that_can_be_built_is_named_with_the_loss_of_rounding() {
+        let records = own_runs();
+        let evidence = Evidence::of(&records, SizeMeasure::Matmul, FlopRule::Exact);
+        let fitted = chinchilla(&evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, &evidence, &records, Flops(2e12));
+        let realised = allocation.realised.expect("shapes are known");
+        assert_eq!(realised.shape.check(), Ok(()));
+        assert!(realised.shape.width.is_multiple_of(8));
+        assert!((realised.params / allocation.params.value).ln().abs() < 0.2, "{realised:?} for {:?}", allocation.params);
+        // 1x56 spends less on attention than networks of its size among the runs, so it may even gain from rounding.
+        assert!(realised.rounding_loss.abs() < 0.03, "{realised:?}");
+        let spent = FlopRule::Exact.of(&realised.shape, Tokens(realised.tokens)).expect("counted").0;
+        assert!(spent <= 2e12 && spent > 1.9e12, "{spent:e}");
+        assert_eq!(allocation.learning_rate.expect("recorded").value, 2e-3);
+        assert_eq!(allocation.steps, Some((realised.tokens / 4096.0) as u64));
+    }
+}

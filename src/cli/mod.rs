@@ -1,1 +1,90 @@
-//! The front door: the only room that speaks to a person.
+//! The front door: the only room that speaks to a person. One file a subcommand; each reads, calls
+//! the other rooms, writes and says. No arithmetic of its own.
+#![expect(clippy::disallowed_methods, reason = "the front door owns files named by the user, the clock and the environment")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the front door speaks to a person")]
+
+mod analysis;
+#[cfg(feature = "train")]
+mod bench;
+mod display;
+mod failure;
+mod fit;
+mod load;
+#[cfg(feature = "train")]
+mod memory;
+mod plan;
+mod plot;
+mod process;
+mod rates;
+mod recommend;
+mod source;
+mod status;
+mod sweep;
+mod text;
+#[cfg(feature = "train")]
+mod worker;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The laboratory for neural scaling laws.
+#[derive(Parser)]
+#[command(name = "scalelab", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what a grid would train and what it would cost; writes nothing
+    Plan(plan::PlanArgs),
+    /// Train a grid; finished runs are kept, and a second call finishes only what is missing
+    Sweep(sweep::SweepArgs),
+    /// Show which runs of a sweep are done, missing, diverged or failed
+    Status(status::StatusArgs),
+    /// Fit scaling laws to a sweep or to a CSV of runs, with intervals, plots and a recommendation
+    Fit(fit::FitArgs),
+    /// Draw the figures of a sweep or a CSV of runs
+    Plot(plot::PlotArgs),
+    /// Recommend size, tokens and recipe for a compute budget
+    Recommend(recommend::RecommendArgs),
+    /// Measure how fast this machine trains, so that plan can predict time
+    #[cfg(feature = "train")]
+    Bench(bench::BenchArgs),
+    #[cfg(feature = "train")]
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+}
+
+/// Where folders of sweeps and of pictures are.
+#[derive(Args, Clone)]
+struct Folders {
+    /// Folder that holds the folders of sweeps
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Folder that holds the folders of pictures [default: `plots` beside the results folder]
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+}
+
+/// Parses the command line, runs it, and says what went wrong.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Plan(args) => plan::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Fit(args) => fit::run(&args),
+        Command::Plot(args) => plot::run(&args),
+        Command::Recommend(args) => recommend::run(&args),
+        #[cfg(feature = "train")]
+        Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "train")]
+        Command::Worker(args) => worker::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -2,6 +2,7 @@
 //! environment or unseeded randomness; imports no other room.
 
 mod accounting;
+mod ladder;
 mod random;
 mod record;
 mod run;
@@ -10,6 +11,7 @@ mod shape;
 mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
+pub use ladder::Ladder;
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
 pub use run::{AdamW, CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};

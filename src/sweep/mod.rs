@@ -1,1 +1,13 @@
-//! Many runs: grid, plan, workers over a queue. Needs no candle.
+//! Many runs: a grid as written, its plan, and workers over a queue. Needs no candle: a [`Trainer`]
+//! is handed in, so the whole pipeline also runs with one that answers from a known law.
+
+mod axis;
+mod cells;
+mod grid;
+mod lab;
+mod plan;
+
+pub use cells::LeftOut;
+pub use grid::{Around, Budget, CorpusFacts, Grid, GridError, Warmup};
+pub use lab::{LabEvent, LabOptions, LabSummary, RunFailure, Trainer, run_plan};
+pub use plan::{Plan, PlanError, PlannedRun, expand};

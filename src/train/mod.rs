@@ -15,10 +15,12 @@ mod guard;
 mod init;
 mod kernels;
 mod learner;
+mod probe;
 mod transformer;
 mod workspace;
 
 pub use device::TrainDevice;
+pub use probe::GemmProbe;
 
 use crate::corpus::{Corpus, CorpusError};
 use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};

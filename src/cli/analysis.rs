@@ -1,0 +1,152 @@
+//! From runs to fitted laws, as `fit`, `plot` and `recommend` all need them.
+
+use super::failure::{Failure, OrInput};
+use super::source::Source;
+use crate::fit::{Estimator, FitError, FitOptions, FittedLaw, Floor, IsoflopFit, IsoflopOptions, chinchilla, isoflop, power_law};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, tuned};
+use crate::spec::{FlopRule, RunRecord, SizeMeasure};
+use anyhow::anyhow;
+use clap::Args;
+use std::collections::BTreeMap;
+
+/// How laws are fitted.
+#[derive(Args, Clone)]
+pub(super) struct Choices {
+    /// How N is counted: total, non-embedding, matmul, flops-per-token, as-given
+    /// [default: matmul for sweeps of scalelab, as-given for other tables]
+    #[arg(long, value_name = "MEASURE")]
+    size_measure: Option<SizeMeasure>,
+    /// How C is counted: exact, md, 6nd, as-given [default: exact for sweeps of scalelab, as-given for other tables]
+    #[arg(long, value_name = "RULE")]
+    flop_rule: Option<FlopRule>,
+    /// What is minimised: huber-log, least-squares-log, least-squares, absolute-log
+    #[arg(long, value_name = "NAME", default_value = "huber-log")]
+    estimator: String,
+    /// δ of huber-log
+    #[arg(long, default_value_t = 1e-3)]
+    delta: f64,
+    /// Refits to resampled runs, for intervals
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    refits: usize,
+    /// Confidence level of intervals
+    #[arg(long, default_value_t = 0.95)]
+    level: f64,
+    /// Seed of the resampling
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        let FitOptions { refits, level, seed, .. } = FitOptions::default();
+        Self { size_measure: None, flop_rule: None, estimator: "huber-log".into(), delta: 1e-3, refits, level, seed }
+    }
+}
+
+/// What the runs say.
+pub(super) struct Analysis {
+    /// One recipe a cell, under the conventions.
+    pub(super) evidence: Evidence,
+    /// The records behind the evidence.
+    pub(super) records: Vec<RunRecord>,
+    /// L(N, D), where N and D can be told apart.
+    pub(super) chinchilla: Option<FittedLaw<Chinchilla>>,
+    /// L(C), offered instead where they cannot.
+    pub(super) compute: Option<FittedLaw<PowerLaw>>,
+    /// Parabolas, where runs have budgets.
+    pub(super) isoflop: Option<IsoflopFit>,
+    /// What a reader must know beside the laws.
+    pub(super) notes: Vec<String>,
+    /// Lowest possible loss on the held-out windows, nats per token, where the source is known.
+    pub(super) floor_nats: Option<f64>,
+    /// Entropy rate of the source, nats per token, where it is known.
+    pub(super) entropy_nats: Option<f64>,
+}
+
+impl Analysis {
+    /// How many runs each reason left out.
+    pub(super) fn exclusions_by_reason(&self) -> BTreeMap<&str, usize> {
+        self.evidence.excluded.iter().fold(BTreeMap::new(), |mut counts, exclusion| {
+            *counts.entry(exclusion.reason.as_str()).or_default() += 1;
+            counts
+        })
+    }
+}
+
+/// Fits everything that the runs allow.
+pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
+    let (measure, rule) = conventions(source, choices)?;
+    let estimator: Estimator = choices.estimator.parse().or_input()?;
+    let options = FitOptions {
+        estimator: estimator.with_delta(choices.delta),
+        refits: choices.refits,
+        level: choices.level,
+        seed: choices.seed,
+        ..FitOptions::default()
+    };
+    let best = tuned(source.records.clone());
+    let mut evidence = Evidence::of(&best.records, measure, rule);
+    let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });
+    evidence.excluded.extend(before.chain(best.excluded));
+    let mut analysis = Analysis {
+        notes: tuning_notes(&best.cells),
+        floor_nats: common(&best.records, |record| record.floor_nats),
+        entropy_nats: common(&best.records, |record| record.entropy_nats),
+        records: best.records,
+        chinchilla: None,
+        compute: None,
+        isoflop: None,
+        evidence,
+    };
+    match chinchilla(&analysis.evidence, &options) {
+        Ok(fitted) => analysis.chinchilla = Some(fitted),
+        Err(error @ FitError::NotIdentifiable { .. }) => match power_law(Axis::C, Floor::Free, &analysis.evidence, &options) {
+            Ok(fitted) => {
+                analysis.notes.push(error.to_string());
+                analysis.compute = Some(fitted);
+            }
+            Err(_) => return Err(Failure::Input(error.into())),
+        },
+        Err(error) => return Err(Failure::Input(error.into())),
+    }
+    if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
+        let options = IsoflopOptions { level: choices.level, seed: choices.seed, ..IsoflopOptions::default() };
+        match isoflop(&analysis.evidence, &options) {
+            Ok(fitted) => analysis.isoflop = Some(fitted),
+            Err(error) => analysis.notes.push(format!("no IsoFLOP fit: {error}")),
+        }
+    }
+    Ok(analysis)
+}
+
+fn conventions(source: &Source, choices: &Choices) -> Result<(SizeMeasure, FlopRule), Failure> {
+    let defaults = if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
+    let chosen = (choices.size_measure.unwrap_or(defaults.0), choices.flop_rule.unwrap_or(defaults.1));
+    if !source.own && chosen != defaults {
+        let path = source.path.display();
+        return Err(Failure::Input(anyhow!(
+            "{path} names no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out"
+        )));
+    }
+    Ok(chosen)
+}
+
+/// A value that every record has, averaged.
+fn common(records: &[RunRecord], value: impl Fn(&RunRecord) -> Option<f64>) -> Option<f64> {
+    let finished: Vec<&RunRecord> = records.iter().filter(|record| record.loss_nats.is_some()).collect();
+    let values: Option<Vec<f64>> = finished.iter().map(|record| value(record)).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn tuning_notes(cells: &[TunedCell]) -> Vec<String> {
+    if cells.is_empty() {
+        return Vec::new();
+    }
+    let most = cells.iter().map(|cell| cell.tried).max().unwrap_or(0);
+    let mut notes = vec![format!(
+        "the best of up to {most} recipes is used in each of {} cells; the best of several noisy losses is a little too low",
+        cells.len()
+    )];
+    notes.extend(cells.iter().filter_map(TunedCell::alarm));
+    notes
+}

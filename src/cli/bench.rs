@@ -1,0 +1,184 @@
+//! `scalelab bench`: what this machine does, so that `plan` can say how long a sweep takes.
+
+use super::failure::{Failure, OrWork, Outcome};
+use super::memory::{forget_peak, peak_mb};
+use super::rates::{Rate, Rates, per_token};
+use super::text::table;
+use crate::corpus::Corpus;
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Progress, Recipe, RunSpec, Schedule, Seeds, short};
+use crate::train::{GemmProbe, TrainDevice, TrainError, train};
+use anyhow::anyhow;
+use clap::Args;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab bench\n  scalelab bench sweeps/grid.toml\n\nRates are kept in the user's cache folder; plan and sweep predict time from them."
+)]
+pub(super) struct BenchArgs {
+    /// Grid whose shapes are measured instead of the standard workloads
+    grid: Option<PathBuf>,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 1.5)]
+    seconds: f64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Size of the square product whose rate is the ceiling.
+const GEMM_SIZE: usize = 512;
+/// Steps before the clock starts: caches fill, the first gradients are checked.
+const WARM_STEPS: u64 = 2;
+
+struct Workload {
+    name: String,
+    shape: ModelShape,
+    batch_tokens: u64,
+}
+
+pub(super) fn run(args: &BenchArgs) -> Outcome {
+    if !(args.seconds > 0.0 && args.seconds <= 600.0) {
+        return Err(Failure::Input(anyhow!("--seconds {}: say a time from above 0 to 600", args.seconds)));
+    }
+    let length = Duration::from_secs_f64(args.seconds);
+    let cores = super::sweep::worker_count(None, None);
+    let mut rates = Vec::new();
+    for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
+        let gemm_gflops = side_by_side(threads, || Ok(gemm_rate(length)))?.iter().sum::<f64>() / 1e9;
+        for workload in workloads(args)? {
+            eprintln!("measuring {} on {threads} threads", workload.name);
+            rates.push(measure(&workload, threads, length, gemm_gflops)?);
+        }
+    }
+    let kept = Rates::load().keep(rates.clone()).or_work()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rates).or_work()?);
+        return Ok(());
+    }
+    print!("{}", as_text(&rates));
+    if let Some(path) = kept {
+        println!("kept in {}", path.display());
+    }
+    Ok(())
+}
+
+/// The shapes of a grid, or S, M and L of the laboratory's own comparisons.
+fn workloads(args: &BenchArgs) -> Result<Vec<Workload>, Failure> {
+    let Some(path) = &args.grid else {
+        let standard = [("S", 2, 64, 2), ("M", 4, 128, 4), ("L", 6, 256, 4)];
+        let workload = |(name, layers, width, heads): (&str, usize, usize, usize)| {
+            let shape = ModelShape { heads, kv_heads: heads, context: 128, qk_norm: false, ..ModelShape::derived(layers, width) };
+            Workload { name: name.into(), shape, batch_tokens: 2048 }
+        };
+        return Ok(standard.map(workload).into());
+    };
+    let grid = super::load::read_grid(path)?;
+    let batch_tokens = grid.batch_tokens[0];
+    let name = |shape: &ModelShape| format!("{shape} context {} batch {batch_tokens}", shape.context);
+    Ok(grid.shapes.into_iter().map(|shape| Workload { name: name(&shape), shape, batch_tokens }).collect())
+}
+
+fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {
+    forget_peak();
+    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }).or_work()?;
+    let each = side_by_side(threads, || training_rate(workload, &corpus, length))?;
+    let tokens_per_second = each.iter().sum();
+    Ok(Rate {
+        workload: workload.name.clone(),
+        gflops: tokens_per_second * per_token(&workload.shape) / 1e9,
+        shape: workload.shape.clone(),
+        batch_tokens: workload.batch_tokens,
+        threads,
+        tokens_per_second,
+        gemm_gflops,
+        peak_memory_mb: peak_mb(),
+    })
+}
+
+/// What several threads measure at the same time.
+fn side_by_side(threads: usize, measure: impl Fn() -> Result<f64, Failure> + Sync) -> Result<Vec<f64>, Failure> {
+    let panicked = |_| Failure::Work(anyhow!("a measuring thread panicked"));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&measure)).collect();
+        workers.into_iter().map(|worker| worker.join().map_err(panicked)?).collect()
+    })
+}
+
+/// FLOP/s of square products on this thread.
+fn gemm_rate(length: Duration) -> f64 {
+    let mut probe = GemmProbe::new(GEMM_SIZE);
+    probe.multiply();
+    let (start, mut flops) = (Instant::now(), 0.0);
+    while start.elapsed() < length {
+        flops += probe.multiply();
+    }
+    flops / start.elapsed().as_secs_f64()
+}
+
+/// Tokens per second of real training on this thread.
+fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<f64, Failure> {
+    let spec = endless(workload, corpus);
+    let mut started = None;
+    let mut last = None;
+    let mut watch = |progress: &Progress| {
+        if progress.step >= WARM_STEPS {
+            let now = Instant::now();
+            let (_, start) = *started.get_or_insert((progress.step, now));
+            last = Some((progress.step, now));
+            if now.duration_since(start) > length && progress.step > WARM_STEPS {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    match train(&spec, corpus, &TrainDevice::Cpu, &mut watch) {
+        Ok(_) | Err(TrainError::Interrupted { .. }) => {}
+        Err(error) => return Err(Failure::Work(error.into())),
+    }
+    let ((first, start), (end, stop)) = started.zip(last).ok_or_else(|| Failure::Work(anyhow!("training ended before it was measured")))?;
+    Ok((end - first) as f64 * workload.batch_tokens as f64 / (stop - start).as_secs_f64())
+}
+
+fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
+    let recipe = Recipe {
+        learning_rate: 1e-3,
+        batch_tokens: workload.batch_tokens,
+        schedule: Schedule::Constant {},
+        warmup_tokens: 0,
+        adamw: AdamW::default(),
+        grad_clip: 1.0,
+    };
+    RunSpec {
+        sweep: "bench".into(),
+        shape: workload.shape.clone(),
+        init: InitRule::Standard,
+        corpus: CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 },
+        corpus_sha256: corpus.sha256().to_owned(),
+        recipe,
+        steps: 1 << 40,
+        seeds: Seeds { init: 0, data: 0, eval: 0 },
+        eval_windows: 1,
+        budget_flops: None,
+        budget_rule: None,
+    }
+}
+
+fn as_text(rates: &[Rate]) -> String {
+    let row = |rate: &Rate| {
+        vec![
+            rate.workload.clone(),
+            rate.threads.to_string(),
+            short(rate.tokens_per_second),
+            format!("{:.1}", rate.gflops),
+            format!("{:.1}", rate.gemm_gflops),
+            format!("{:.0} %", 100.0 * rate.gflops / rate.gemm_gflops),
+            rate.peak_memory_mb.map_or("unknown".into(), |mb| format!("{mb:.0} MB")),
+        ]
+    };
+    let header = ["workload", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
+    table(&header, &rates.iter().map(row).collect::<Vec<_>>())
+}

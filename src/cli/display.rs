@@ -1,0 +1,177 @@
+//! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
+//! lines where standard error is no terminal.
+
+use super::plan::predicted_wall;
+use super::text::duration;
+use crate::spec::{RunRecord, RunSpec, RunStatus};
+use crate::sweep::{LabEvent, PlannedRun};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Shows the events of a lab.
+pub(super) struct Display {
+    state: Mutex<State>,
+    bars: Option<Bars>,
+    workers: usize,
+}
+
+struct State {
+    started: Instant,
+    waiting: Vec<(String, f64)>,
+    running: Vec<Option<Running>>,
+    /// Predicted seconds of the runs that ended.
+    predicted_done: f64,
+    ended: usize,
+    total: usize,
+    last_plain_line: Instant,
+}
+
+struct Running {
+    id: String,
+    predicted: f64,
+    /// Step and time of the first message: rates leave out the start of a worker.
+    first: Option<(u64, Instant)>,
+    share: f64,
+}
+
+struct Bars {
+    sweep: ProgressBar,
+    workers: Vec<ProgressBar>,
+    _all: MultiProgress,
+}
+
+/// Seconds between plain lines when no run ends.
+const PLAIN_EVERY: f64 = 30.0;
+
+impl Display {
+    pub(super) fn new(runs: &[&PlannedRun], workers: usize) -> Self {
+        let state = State {
+            started: Instant::now(),
+            waiting: runs.iter().map(|run| (run.id.clone(), run.predicted_seconds)).collect(),
+            running: (0..workers).map(|_| None).collect(),
+            predicted_done: 0.0,
+            ended: 0,
+            total: runs.len(),
+            last_plain_line: Instant::now(),
+        };
+        let bars = std::io::stderr().is_terminal().then(|| Bars::new(runs.len(), workers));
+        eprintln!("{} runs on {workers} workers, about {}", runs.len(), duration(predicted_wall(runs, workers)));
+        Self { state: Mutex::new(state), bars, workers }
+    }
+
+    /// Takes one event in and shows what it changes.
+    pub(super) fn show(&self, event: &LabEvent<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            LabEvent::Started { worker, run } => state.start(*worker, run),
+            LabEvent::Moved { worker, run, progress } => {
+                let text = state.moved(*worker, run, progress.step, progress.train_loss_nats);
+                self.progress(&mut state, *worker, &text);
+            }
+            LabEvent::Ended { worker, run, record } => {
+                state.end(*worker, run);
+                self.ended(&state, *worker, run, record);
+            }
+        }
+    }
+
+    /// Clears the live lines.
+    pub(super) fn finish(&self) {
+        if let Some(bars) = &self.bars {
+            bars.workers.iter().for_each(ProgressBar::finish_and_clear);
+            bars.sweep.finish_and_clear();
+        }
+    }
+
+    fn progress(&self, state: &mut State, worker: usize, text: &str) {
+        if let Some(bars) = &self.bars {
+            bars.workers[worker].set_message(text.to_owned());
+            bars.sweep.set_message(format!("{} left", duration(state.time_left(self.workers))));
+        } else if state.last_plain_line.elapsed().as_secs_f64() > PLAIN_EVERY {
+            state.last_plain_line = Instant::now();
+            eprintln!("[{}/{}] {text}; {} left", state.ended, state.total, duration(state.time_left(self.workers)));
+        }
+    }
+
+    fn ended(&self, state: &State, worker: usize, run: &PlannedRun, record: &RunRecord) {
+        let line =
+            format!("[{}/{}] {}; {} left", state.ended, state.total, outcome(&run.spec, record), duration(state.time_left(self.workers)));
+        match &self.bars {
+            Some(bars) => {
+                bars.workers[worker].set_message("waiting");
+                bars.sweep.set_position(state.ended as u64);
+                bars.sweep.println(line);
+            }
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl State {
+    fn start(&mut self, worker: usize, run: &PlannedRun) {
+        self.waiting.retain(|(id, _)| *id != run.id);
+        self.running[worker] = Some(Running { id: run.id.clone(), predicted: run.predicted_seconds, first: None, share: 0.0 });
+    }
+
+    fn moved(&mut self, worker: usize, run: &PlannedRun, step: u64, loss: Option<f64>) -> String {
+        let Some(running) = self.running[worker].as_mut() else {
+            return String::new();
+        };
+        running.share = step as f64 / run.spec.steps as f64;
+        let (first_step, since) = *running.first.get_or_insert((step, Instant::now()));
+        let tokens = (step - first_step) as f64 * run.spec.recipe.batch_tokens as f64;
+        let rate =
+            if step > first_step { format!("{:.1}k tokens/s", tokens / since.elapsed().as_secs_f64() / 1e3) } else { "starting".into() };
+        let loss = loss.map_or("loss not finite".to_owned(), |loss| format!("loss {loss:.3}"));
+        format!("{} {:>3.0} %  {loss}  {rate}", running.id, 100.0 * running.share)
+    }
+
+    fn end(&mut self, worker: usize, run: &PlannedRun) {
+        self.running[worker] = None;
+        self.predicted_done += run.predicted_seconds;
+        self.ended += 1;
+    }
+
+    /// Predicted work that is left, scaled by how the work done so far compared with its prediction.
+    fn time_left(&self, workers: usize) -> f64 {
+        let running = || self.running.iter().flatten();
+        let done = self.predicted_done + running().map(|run| run.predicted * run.share).sum::<f64>();
+        let busy: f64 = self.started.elapsed().as_secs_f64() * workers as f64;
+        // The first seconds say little: the prediction counts as that much evidence too.
+        let weight = 5.0 * workers as f64;
+        let scale = (busy + weight) / (done + weight);
+        let waiting: f64 = self.waiting.iter().map(|(_, predicted)| predicted).sum();
+        let rest: f64 = running().map(|run| run.predicted * (1.0 - run.share)).sum();
+        let longest =
+            running().map(|run| run.predicted * (1.0 - run.share)).chain(self.waiting.iter().map(|(_, p)| *p)).fold(0.0, f64::max);
+        ((waiting + rest) / workers as f64).max(longest) * scale
+    }
+}
+
+impl Bars {
+    fn new(runs: usize, workers: usize) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed} so far, {msg}").expect("a valid template");
+        let sweep = all.add(ProgressBar::new(runs as u64)).with_style(style).with_message("…");
+        let line = ProgressStyle::with_template("  {spinner} {wide_msg}").expect("a valid template");
+        let workers = (0..workers).map(|_| all.add(ProgressBar::new_spinner()).with_style(line.clone()).with_message("starting")).collect();
+        Self { sweep, workers, _all: all }
+    }
+}
+
+/// One run's end in words.
+fn outcome(spec: &RunSpec, record: &RunRecord) -> String {
+    let what = format!("{} D={} lr={}", spec.shape, spec.tokens(), spec.recipe.learning_rate);
+    let seconds = record.wall_seconds.map_or(String::new(), |seconds| format!(" in {}", duration(seconds)));
+    match record.status {
+        RunStatus::Finished => {
+            let loss = record.loss_nats.map_or("?".into(), |loss| loss.to_string());
+            let rate = record.tokens_per_second.map_or(String::new(), |rate| format!(", {:.1}k tokens/s", rate / 1e3));
+            format!("{what}: loss {loss} nats{seconds}{rate}")
+        }
+        RunStatus::Failed => format!("{what}: FAILED: {}", record.diagnosis.as_deref().unwrap_or("no reason known")),
+        status => format!("{what}: {status}{seconds}"),
+    }
+}

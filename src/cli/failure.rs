@@ -1,0 +1,59 @@
+//! How a command fails: the exit code, and the chain of causes on standard error.
+
+use std::process::ExitCode;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Bad usage or input: exit 2.
+    Input(anyhow::Error),
+    /// The work failed: exit 1.
+    Work(anyhow::Error),
+    /// Interrupted; the same command goes on: exit 75.
+    Interrupted(String),
+}
+
+pub(super) type Outcome = Result<(), Failure>;
+
+impl Failure {
+    /// Says what went wrong and gives the exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        let (code, text) = match self {
+            Self::Input(error) => (2, format!("error: {error:#}")),
+            Self::Work(error) => (1, format!("error: {error:#}")),
+            Self::Interrupted(text) => (75, text.clone()),
+        };
+        eprintln!("{text}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Work(error)
+    }
+}
+
+/// Marks errors that the user's input caused.
+pub(super) trait OrInput<T> {
+    /// The value, or exit 2 with the error.
+    fn or_input(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrInput<T> for Result<T, E> {
+    fn or_input(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Input(error.into()))
+    }
+}
+
+/// Marks errors that the work ran into.
+pub(super) trait OrWork<T> {
+    /// The value, or exit 1 with the error.
+    fn or_work(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrWork<T> for Result<T, E> {
+    fn or_work(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Work(error.into()))
+    }
+}

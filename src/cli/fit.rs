@@ -1,0 +1,223 @@
+//! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
+
+use super::analysis::{Analysis, Choices, analyse};
+use super::failure::{Failure, OrWork, Outcome};
+use super::recommend::{advise, recommendation_rows};
+use super::source::{Source, SourceArgs};
+use super::text::table;
+use super::{Folders, plot};
+use crate::fit::{Estimate, FittedLaw, IsoflopFit, PowerOfCompute, Valley};
+use crate::law::Law;
+use crate::recommend::Allocation;
+use crate::results::{SweepFolder, write_whole};
+use crate::spec::{Flops, short};
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json"
+)]
+pub(super) struct FitArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    choices: Choices,
+    /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    compute: Vec<Flops>,
+    /// Print one JSON document to standard output and write no file
+    #[arg(long)]
+    json: bool,
+    /// Write fits and figures into this folder (a results folder keeps its own)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl FitArgs {
+    /// The fit that follows a sweep.
+    pub(super) fn of_sweep(folder: &SweepFolder, folders: &Folders) -> Self {
+        let source = SourceArgs::of_folder(folder, folders);
+        Self { source, choices: Choices::default(), compute: Vec::new(), json: false, out: None }
+    }
+}
+
+pub(super) fn run(args: &FitArgs) -> Outcome {
+    let source = args.source.read()?;
+    let analysis = analyse(&source, &args.choices)?;
+    let recommendations = advise(&analysis, &args.compute)?;
+    if args.json {
+        println!("{:#}", document(&source, &analysis, &recommendations)?);
+        return Ok(());
+    }
+    print!("{}", report(&source, &analysis));
+    print!("{}", recommendation_rows(&recommendations));
+    keep(args, &source, &analysis, &recommendations)
+}
+
+/// Everything as one document.
+fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Result<Value, Failure> {
+    let laws: Map<String, Value> = laws(analysis)?.into_iter().collect();
+    Ok(json!({
+        "source": source.path,
+        "points": analysis.evidence.points.len(),
+        "laws": laws,
+        "recommendations": recommendations,
+    }))
+}
+
+/// Name and JSON of every law that was fitted.
+fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
+    let mut laws = Vec::new();
+    if let Some(fitted) = &analysis.chinchilla {
+        laws.push(("chinchilla".to_owned(), serde_json::to_value(fitted).or_work()?));
+    }
+    if let Some(fitted) = &analysis.compute {
+        laws.push((fitted.name.clone(), serde_json::to_value(fitted).or_work()?));
+    }
+    if let Some(fitted) = &analysis.isoflop {
+        laws.push(("isoflop".to_owned(), serde_json::to_value(fitted).or_work()?));
+    }
+    Ok(laws)
+}
+
+/// Writes fits, recommendation and figures where they belong, and says where.
+fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Outcome {
+    let (fits, plots) = match (&args.out, &source.folder) {
+        (Some(out), _) => (out.clone(), out.clone()),
+        (None, Some(folder)) => (folder.path.clone(), args.source.plots_of(source)),
+        (None, None) => {
+            println!("\nnothing was written beside {}; --out DIR keeps fits and figures", source.path.display());
+            return Ok(());
+        }
+    };
+    for (name, law) in laws(analysis)? {
+        write_json(&fits.join("fits").join(format!("{name}.json")), &law)?;
+    }
+    write_json(&fits.join("recommendation.json"), &serde_json::to_value(recommendations).or_work()?)?;
+    let drawn = plot::draw_all(source, analysis, &plots)?;
+    println!("\nfits: {}  recommendation: {}", fits.join("fits").display(), fits.join("recommendation.json").display());
+    println!("figures: {} in {}", drawn.join(", "), plots.display());
+    Ok(())
+}
+
+fn write_json(path: &Path, value: &Value) -> Outcome {
+    let text = serde_json::to_vec_pretty(value).or_work()?;
+    write_whole(path, &text).with_context(|| format!("{} cannot be written", path.display())).or_work()
+}
+
+/// The report that a person reads.
+fn report(source: &Source, analysis: &Analysis) -> String {
+    let evidence = &analysis.evidence;
+    let mut text = format!(
+        "{}: {} runs, N counted as {}, C as {}\n",
+        source.path.display(),
+        evidence.points.len(),
+        evidence.size_measure,
+        evidence.flop_rule
+    );
+    for (reason, count) in analysis.exclusions_by_reason() {
+        text += &format!("  left out: {count} ({reason})\n");
+    }
+    for note in &analysis.notes {
+        text += &format!("  note: {note}\n");
+    }
+    if let Some(fitted) = &analysis.chinchilla {
+        text += &format!("\nL(N, D) = E + A/N^alpha + B/D^beta, nats per token; {}, {}\n", fitted.estimator, fitted.status);
+        text += &estimates(fitted);
+        text += &certificate(fitted);
+        text += &truth(analysis, fitted.coefficients.get("E"));
+    }
+    if let Some(fitted) = &analysis.compute {
+        text += &format!("\nL(C); {}, {}\n", fitted.estimator, fitted.status);
+        text += &estimates(fitted);
+        text += &certificate(fitted);
+    }
+    if let Some(fitted) = &analysis.isoflop {
+        text += &isoflop_text(fitted);
+    }
+    text
+}
+
+/// The optimum of each budget, what was dropped and why, and the powers through the optima.
+fn isoflop_text(fitted: &IsoflopFit) -> String {
+    let mut text = format!("\nIsoFLOP parabolas in ln N; {}\n", fitted.status);
+    let row = |valley: &Valley| {
+        vec![
+            Flops(valley.compute).to_string(),
+            valley.points.to_string(),
+            short(valley.params.value),
+            format!("[{}, {}]", short(valley.params.low), short(valley.params.high)),
+            short(valley.tokens.value),
+            number(valley.loss),
+        ]
+    };
+    text += &table(&["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"], &fitted.valleys.iter().map(row).collect::<Vec<_>>());
+    for dropped in &fitted.dropped {
+        text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
+    }
+    let exponent = |name: &str, power: &PowerOfCompute| {
+        format!("  {name} = {} C^{} {}\n", number(power.factor.value), number(power.exponent.value), interval(&power.exponent))
+    };
+    text += &exponent("N*", &fitted.params);
+    text += &exponent("D*", &fitted.tokens);
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}
+
+/// Coefficients and what follows from them, a row each.
+fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
+    let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
+    let rows: Vec<Vec<String>> = fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect();
+    let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
+    let (level, method) = any.unwrap_or((0.95, "none"));
+    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &rows)
+}
+
+/// What speaks for the minimum.
+fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
+    let d = &fitted.diagnostics;
+    let mut text = format!(
+        "  objective {:.6e} over {} runs; residuals {:.2} % rms, {:.2} % at most\n",
+        fitted.objective,
+        fitted.points,
+        100.0 * d.residual_rms,
+        100.0 * d.residual_max
+    );
+    if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
+        text += &format!("  variable projection {varpro:.9e}, L-BFGS {lbfgs:.9e}: they agree to {agreement:.1e}\n");
+    }
+    text += &format!("  {} of {} starts at the minimum; {} refits, {} failed\n", d.starts_at_minimum, d.starts, d.refits, d.failed_refits);
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}
+
+/// E beside the truth, on a source whose entropy is known.
+fn truth(analysis: &Analysis, e: Option<&Estimate>) -> String {
+    let (Some(floor), Some(entropy), Some(e)) = (analysis.floor_nats, analysis.entropy_nats, e) else {
+        return String::new();
+    };
+    let inside = if (e.low..=e.high).contains(&floor) { "inside" } else { "outside" };
+    format!(
+        "  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {:.4} {}: the truth is {inside}\n",
+        e.value,
+        interval(e)
+    )
+}
+
+/// Four significant digits.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "—".into();
+    }
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) { format!("{value:.3e}") } else { format!("{value:.4}") }
+}
+
+/// An interval; a side that is not bounded is said so.
+pub(super) fn interval(estimate: &Estimate) -> String {
+    let end = |value: f64| if value.is_finite() { number(value) } else { "unbounded".into() };
+    format!("[{}, {}]", end(estimate.low), end(estimate.high))
+}

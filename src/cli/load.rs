@@ -1,0 +1,92 @@
+//! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
+
+use super::failure::{Failure, OrInput};
+use super::rates::Rates;
+use super::sweep::worker_count;
+use crate::corpus::{Corpus, CorpusError};
+use crate::spec::{CorpusSpec, RunSpec};
+use crate::sweep::{CorpusFacts, Grid, Plan, expand};
+use anyhow::{Context, anyhow};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A grid with its plan.
+pub(super) struct Loaded {
+    pub(super) grid: Grid,
+    pub(super) facts: CorpusFacts,
+    pub(super) plan: Plan,
+    /// Workers to run it on.
+    pub(super) workers: usize,
+    /// Where the predicted times come from, in words.
+    pub(super) speed: String,
+}
+
+/// Reads a grid file, opens its corpus (fetching it where asked to) and expands it.
+pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loaded, Failure> {
+    let grid = read_grid(path)?;
+    let facts = corpus_facts(&grid, fetch)?;
+    let workers = worker_count(workers, grid.workers);
+    let rates = Rates::load();
+    let seconds_per_token = |spec: &RunSpec| rates.seconds_per_token(spec, workers);
+    let plan = expand(&grid, &facts, &seconds_per_token).with_context(|| format!("in {}", path.display())).or_input()?;
+    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin() })
+}
+
+/// Reads and checks a grid file.
+pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
+    if path.is_dir() {
+        return Err(Failure::Input(anyhow!("{} is a folder; name a grid file such as sweeps/quick.toml", path.display())));
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("the grid file {} cannot be read", path.display())).or_input()?;
+    Grid::parse(&text).with_context(|| format!("in {}", path.display())).or_input()
+}
+
+fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
+    let recipe = grid_corpus_recipe(&grid.corpus);
+    if let (true, Some(name)) = (fetch, recipe) {
+        make_corpus(name)?;
+    }
+    let corpus = Corpus::open(&grid.corpus).map_err(|error| Failure::Input(with_recipe(error, recipe)))?;
+    let context = grid.shapes[0].context;
+    Ok(CorpusFacts {
+        sha256: corpus.sha256().to_owned(),
+        vocabulary: corpus.vocabulary(),
+        unique_tokens: corpus.unique_tokens(context),
+        held_out_windows: corpus.held_out_windows(context),
+    })
+}
+
+/// Corpora that `corpora/get.sh` knows how to make.
+const RECIPES: [&str; 4] = ["sotu", "gcide", "rust-src", "chinese-poetry"];
+
+/// The recipe that makes this corpus, if one does and its file is missing.
+fn grid_corpus_recipe(corpus: &CorpusSpec) -> Option<&'static str> {
+    let CorpusSpec::Text { path, .. } = corpus else {
+        return None;
+    };
+    if Path::new(path).exists() {
+        return None;
+    }
+    RECIPES.into_iter().find(|name| path == &format!("corpora/{name}.txt"))
+}
+
+fn with_recipe(error: CorpusError, recipe: Option<&str>) -> anyhow::Error {
+    match recipe {
+        Some(name) => anyhow!("{error}\nmake it with `corpora/get.sh {name}`, or let this command do so with `--fetch`"),
+        None => error.into(),
+    }
+}
+
+fn make_corpus(name: &str) -> Result<(), Failure> {
+    eprintln!("fetching the corpus: corpora/get.sh {name}");
+    let status = Command::new("corpora/get.sh")
+        .arg(name)
+        .status()
+        .context("corpora/get.sh cannot be run; call scalelab from the project's folder")?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::Work(anyhow!("corpora/get.sh {name} failed ({status}); what it said stands above")))
+    }
+}

@@ -1,0 +1,149 @@
+//! `scalelab plot`: the figures of a sweep or a table of runs.
+
+use super::analysis::{Analysis, Choices, analyse};
+use super::failure::{Failure, OrWork, Outcome};
+use super::source::{Source, SourceArgs};
+use super::sweep::as_failure;
+use crate::fit::{Estimate, IsoflopFit};
+use crate::law::{ComputeCount, PUBLISHED, shape_of};
+use crate::results::write_whole;
+use crate::spec::{RunStatus, SizeMeasure};
+use crate::view::{
+    Conventions, Frontier, FrontierPoint, IsoflopBudget, Range, Residual, RunCurve, ViewError, frontier, frontier_of, isoflop_valleys,
+    loss_by_tokens, loss_curves, observed_and_predicted, reference_frontier,
+};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  scalelab plot results/grid\n  scalelab plot runs.csv --out figures")]
+pub(super) struct PlotArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    choices: Choices,
+    /// Folder for the pictures [default for a results folder: plots/<sweep> beside it]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &PlotArgs) -> Outcome {
+    let source = args.source.read()?;
+    let folder = match (&args.out, &source.folder) {
+        (Some(out), _) => out.clone(),
+        (None, Some(_)) => args.source.plots_of(&source),
+        (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
+    };
+    let analysis = analyse(&source, &args.choices)?;
+    for name in draw_all(&source, &analysis, &folder)? {
+        println!("{}", folder.join(name).display());
+    }
+    Ok(())
+}
+
+/// Draws every figure that the runs allow and returns the names of the files.
+pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> Result<Vec<&'static str>, Failure> {
+    let data = Conventions::of(&source.name, &analysis.evidence);
+    let fitted = match &analysis.chinchilla {
+        Some(law) => data.clone().fitted_by(law.estimator),
+        None => data.clone(),
+    };
+    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
+    let mut figures = vec![("loss-by-tokens.png", loss_by_tokens(&analysis.evidence.points, law, &fitted))];
+    if source.folder.is_some() {
+        figures.push(("loss-curves.png", loss_curves(&curves(source, analysis.evidence.size_measure)?, &all_runs(source, &data))));
+    }
+    if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
+        figures.push(("isoflop.png", isoflop_valleys(&valleys(analysis), &data)));
+    }
+    if let Some(law) = law {
+        figures.push(("frontier.png", frontier(&frontier_figure(analysis), &fitted)));
+        figures.push(("observed-predicted.png", observed_and_predicted(&Residual::of(&analysis.evidence.points, law), &fitted)));
+    }
+    let mut drawn = Vec::new();
+    for (name, picture) in figures {
+        match picture {
+            Ok(bytes) => {
+                let path = folder.join(name);
+                write_whole(&path, &bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+                drawn.push(name);
+            }
+            Err(error @ ViewError::Empty { .. }) => eprintln!("{name} is not drawn: {error}"),
+        }
+    }
+    Ok(drawn)
+}
+
+/// The conventions of a figure that shows every run, not one recipe a cell.
+fn all_runs(source: &Source, data: &Conventions) -> Conventions {
+    let points = source.records.iter().filter(|record| record.status == RunStatus::Finished).count();
+    Conventions { points, excluded: source.records.len() - points, ..data.clone() }
+}
+
+fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failure> {
+    let Some(folder) = &source.folder else {
+        return Ok(Vec::new());
+    };
+    let mut curves = Vec::new();
+    for record in &source.records {
+        let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total);
+        let (Some(size), Some(curve)) = (size, folder.curve(&record.run_id).map_err(as_failure)?) else {
+            continue;
+        };
+        let held_out = record.tokens.zip(record.loss_nats).map(|(tokens, loss)| (tokens.0, loss.0));
+        curves.push(RunCurve::of(size.0, &curve, held_out));
+    }
+    Ok(curves)
+}
+
+/// Every budget with its runs, its parabola and, where it is used, its vertex.
+fn valleys(analysis: &Analysis) -> Vec<IsoflopBudget> {
+    let points = &analysis.evidence.points;
+    let mut budgets: Vec<f64> = points.iter().filter_map(|point| point.budget).collect();
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    let valley = |budget: f64| {
+        let runs = points.iter().filter(|point| point.budget == Some(budget)).map(|point| (point.n, point.loss)).collect();
+        let used = analysis.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
+        IsoflopBudget {
+            budget,
+            runs,
+            parabola: used.and_then(|valley| valley.parabola),
+            vertex: used.map(|valley| (Range::from(&valley.params), valley.loss)),
+        }
+    };
+    budgets.into_iter().map(valley).collect()
+}
+
+/// Equal but for the rounding of tokens to whole steps.
+fn same_budget(a: f64, b: f64) -> bool {
+    (a / b).ln().abs() < 0.05
+}
+
+/// The law's frontier over the evidence and well beyond, with the optima of the parabolas.
+fn frontier_figure(analysis: &Analysis) -> Frontier {
+    let points = &analysis.evidence.points;
+    let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let shown = (low / 3.0, high * 1000.0);
+    let count = ComputeCount::of(points);
+    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &count, shown, 60));
+    let comparable = analysis.evidence.size_measure == SizeMeasure::AsGiven;
+    let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
+    Frontier {
+        optima: analysis.isoflop.as_ref().map(optima).unwrap_or_default(),
+        law: law.unwrap_or_default(),
+        evidence: Some((low, high)),
+        published,
+        asked: Vec::new(),
+    }
+}
+
+fn optima(fit: &IsoflopFit) -> Vec<FrontierPoint> {
+    let range = |estimate: &Estimate| Range::from(estimate);
+    fit.valleys
+        .iter()
+        .map(|valley| FrontierPoint { compute: valley.compute, n: range(&valley.params), d: range(&valley.tokens), loss: None })
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
+
+use super::Folders;
+use super::failure::{Failure, OrInput};
+use super::sweep::as_failure;
+use crate::results::{ColumnMap, Filter, SweepFolder, import_table, newest_sweep};
+use crate::spec::RunRecord;
+use anyhow::anyhow;
+use clap::Args;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// Which runs a command reads.
+#[derive(Args, Clone)]
+pub(super) struct SourceArgs {
+    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops [default: the newest sweep]
+    pub(super) path: Option<PathBuf>,
+    /// Keep only rows in which a column has a value; may be given several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = parse_filter)]
+    pub(super) filters: Vec<Filter>,
+    /// Which columns of a CSV are params, tokens, loss and flops, where their names differ
+    #[arg(long, value_name = "OURS=THEIRS,…", value_delimiter = ',', value_parser = parse_pair)]
+    pub(super) columns: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) folders: Folders,
+}
+
+/// The runs that a command reads, and where they came from.
+pub(super) struct Source {
+    /// Name for titles and folders: of the sweep, or the stem of the CSV.
+    pub(super) name: String,
+    /// Path as a person would type it.
+    pub(super) path: PathBuf,
+    /// Runs of the plan (for a folder) or of the file.
+    pub(super) records: Vec<RunRecord>,
+    /// Rows left out before anything was counted: (run, reason).
+    pub(super) left_out: Vec<(String, String)>,
+    /// The sweep's folder, if it is one.
+    pub(super) folder: Option<SweepFolder>,
+    /// Whether the rows name shapes, so that every convention can be counted.
+    pub(super) own: bool,
+}
+
+impl SourceArgs {
+    /// The source that stands at a path, with nothing filtered.
+    pub(super) fn of_folder(folder: &SweepFolder, folders: &Folders) -> Self {
+        Self { path: Some(folder.path.clone()), filters: Vec::new(), columns: Vec::new(), folders: folders.clone() }
+    }
+
+    /// Reads the runs.
+    pub(super) fn read(&self) -> Result<Source, Failure> {
+        let path = match &self.path {
+            Some(path) => path.clone(),
+            None => newest_sweep(&self.folders.results).map_err(as_failure)?.path,
+        };
+        if path.is_dir() { self.read_folder(&path) } else { self.read_file(&path) }
+    }
+
+    /// Folder for the pictures of a source: `plots` beside the results folder, or where `--plots` says.
+    pub(super) fn plots_of(&self, source: &Source) -> PathBuf {
+        let parent = source.path.parent().unwrap_or(Path::new(""));
+        let beside = parent.parent().unwrap_or(Path::new("")).join("plots");
+        self.folders.plots.clone().unwrap_or(beside).join(&source.name)
+    }
+
+    fn read_folder(&self, path: &Path) -> Result<Source, Failure> {
+        let folder = SweepFolder::at(path);
+        let table = folder.runs_csv();
+        if !table.exists() {
+            return Err(Failure::Input(anyhow!(
+                "{} has no runs.csv: it is no results folder, or its sweep was stopped before anything was gathered (run the sweep again)",
+                path.display()
+            )));
+        }
+        let imported = import_table(&table, &self.filters, &ColumnMap::new()).or_input()?;
+        let planned: Option<HashSet<String>> =
+            folder.plan().map_err(as_failure)?.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
+        let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
+        let (records, strangers): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
+        let left_out = strangers.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
+        let name = path
+            .canonicalize()
+            .unwrap_or_else(|_| path.to_owned())
+            .file_name()
+            .map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
+        Ok(Source { name, path: path.to_owned(), records, left_out, folder: Some(folder), own: imported.own })
+    }
+
+    fn read_file(&self, path: &Path) -> Result<Source, Failure> {
+        let imported = import_table(path, &self.filters, &self.columns).or_input()?;
+        let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
+        Ok(Source { name, path: path.to_owned(), records: imported.records, left_out: Vec::new(), folder: None, own: imported.own })
+    }
+}
+
+fn parse_filter(text: &str) -> Result<Filter, String> {
+    parse_pair(text).map(|(column, value)| Filter { column, value })
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (left, right) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form column=value"))?;
+    Ok((left.trim().to_owned(), right.trim().to_owned()))
+}

@@ -1,0 +1,87 @@
+//! Refits to resampled runs or clusters (Efron 1979). Each refit has its own stream of random numbers, so results do
+//! not depend on the number of threads, and each searches the basins anew: from every listed one and from a grid.
+
+use super::newton::End;
+use super::sum::{Phi, Sum};
+use super::varpro::{settle, valleys_for_refit};
+use super::{Estimator, Resample};
+use crate::law::Point;
+use crate::spec::Random;
+use rayon::prelude::*;
+
+/// Newton steps of one refit.
+const STEPS: usize = 60;
+
+/// Which points are drawn together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Groups {
+    /// Group of each point.
+    pub(crate) of: Vec<usize>,
+    /// Number of groups.
+    pub(crate) count: usize,
+    /// Whether any group holds several points by name.
+    pub(crate) clustered: bool,
+}
+
+/// Groups points by their clusters; a point without one stands alone.
+pub(crate) fn groups(points: &[Point], resample: Resample) -> Groups {
+    let mut of = Vec::with_capacity(points.len());
+    let mut count = 0;
+    let mut index: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for point in points {
+        let group = match (&point.cluster, resample) {
+            (Some(name), Resample::Auto | Resample::Clusters) => *index.entry(name).or_insert_with(|| {
+                count += 1;
+                count - 1
+            }),
+            _ => {
+                count += 1;
+                count - 1
+            }
+        };
+        of.push(group);
+    }
+    Groups { of, count, clustered: count < points.len() }
+}
+
+/// Refits in order; `None` where no search ended at a finite objective.
+pub(crate) fn refits(
+    sum: &Sum,
+    weights: &[f64],
+    groups: &Groups,
+    estimator: Estimator,
+    basins: &[Phi],
+    count: usize,
+    seed: u64,
+) -> Vec<Option<End>> {
+    (0..count)
+        .into_par_iter()
+        .map(|refit| {
+            let mut random = Random::new(seed, &format!("bootstrap {refit}"));
+            let mut drawn = vec![0.0; groups.count];
+            (0..groups.count).for_each(|_| drawn[random.below(groups.count as u64) as usize] += 1.0);
+            best(&sum.reweighted(|at| weights[at] * drawn[groups.of[at]]), estimator, basins)
+        })
+        .collect()
+}
+
+/// The lowest end of searches from the given basins and from the valleys of a coarse grid of exponents.
+pub(crate) fn best(sum: &Sum, estimator: Estimator, basins: &[Phi]) -> Option<End> {
+    let free: Vec<usize> = (0..sum.dim()).collect();
+    let starts = basins.iter().copied().chain(valleys_for_refit(sum, estimator));
+    let ends = starts.map(|phi| settle(sum, estimator, phi, &free, STEPS)).filter(|end| end.value.is_finite());
+    ends.min_by(|left, right| left.value.total_cmp(&right.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_a_cluster_are_drawn_together_and_others_alone() {
+        let named = |name: Option<&str>| Point { cluster: name.map(str::to_owned), ..Point::new(1.0, 1.0, 1.0) };
+        let points = [named(Some("a")), named(None), named(Some("b")), named(Some("a"))];
+        assert_eq!(groups(&points, Resample::Auto), Groups { of: vec![0, 1, 2, 0], count: 3, clustered: true });
+        assert_eq!(groups(&points, Resample::Runs).count, 4);
+    }
+}

@@ -1,0 +1,266 @@
+//! What a fit returns: coefficients that never travel without interval, status, point count and
+//! conventions. The field names are those of `fits/<law>.json` (ARCHITECTURE.md, section 6).
+
+use super::{Estimator, FitStatus, Method};
+use crate::law::{Exclusion, Law};
+use crate::spec::{FlopRule, SizeMeasure};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// How an interval was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interval {
+    /// Quantiles of refits to resampled runs.
+    Bootstrap,
+    /// Quantiles of refits to resampled clusters.
+    ClusterBootstrap,
+    /// Wild cluster bootstrap of the t statistic.
+    WildCluster,
+    /// Profile likelihood under least squares of log loss.
+    Profile,
+    /// Linearisation at the estimate.
+    Delta,
+    /// Linearisation at the estimate with cluster-robust errors.
+    Sandwich,
+    /// Smallest and largest of what was observed; no coverage is claimed.
+    Range,
+}
+
+impl Interval {
+    /// The name used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::ClusterBootstrap => "cluster-bootstrap",
+            Self::WildCluster => "wild-cluster",
+            Self::Profile => "profile",
+            Self::Delta => "delta",
+            Self::Sandwich => "sandwich",
+            Self::Range => "range",
+        }
+    }
+}
+
+/// A fitted number with its uncertainty. A side that the data do not bound is infinite (null in JSON).
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Estimate {
+    /// Best value.
+    pub value: f64,
+    /// Standard error.
+    pub se: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Confidence level of the interval, for example 0.95.
+    pub level: f64,
+    /// How the interval was made.
+    pub interval: Interval,
+}
+
+/// Estimates by name, in a fixed order; a JSON object.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Named<T>(pub Vec<(String, T)>);
+
+impl<T> Named<T> {
+    /// The entry of a name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Names and entries in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A law with estimated coefficients and everything needed to judge them.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct FittedLaw<L: Law> {
+    /// Name of the law.
+    #[serde(rename = "law")]
+    pub name: String,
+    /// The law with the estimated coefficients.
+    #[serde(skip)]
+    pub law: L,
+    /// How the fit ended.
+    pub status: FitStatus,
+    /// Number of runs it rests on.
+    pub points: usize,
+    /// What was minimised.
+    pub estimator: Estimator,
+    /// How the reported coefficients were found.
+    pub method: Method,
+    /// The minimum: a sum over runs.
+    pub objective: f64,
+    /// Coefficients under their names.
+    pub coefficients: Named<Estimate>,
+    /// What follows from them (a and b for Chinchilla).
+    pub derived: Named<Estimate>,
+    /// Covariance of the coefficients in the order of `coefficients`, from the refits.
+    pub covariance: Vec<Vec<f64>>,
+    /// How N was counted.
+    pub size_measure: SizeMeasure,
+    /// How C was counted.
+    pub flop_rule: FlopRule,
+    /// Runs left out, with reasons.
+    pub excluded: Vec<Exclusion>,
+    /// What both methods, all starts and all refits did.
+    pub diagnostics: Diagnostics,
+    /// Anything a reader must know, in words.
+    pub warnings: Vec<String>,
+    /// Seed of the resampling.
+    pub seed: u64,
+    /// SHA-256 of the fitted numbers (N, D, C, L, weight of each point as bits).
+    pub data_sha256: String,
+    /// Version of scalelab.
+    pub version: String,
+    /// The law of every successful refit, for intervals of whatever follows from it.
+    #[serde(skip)]
+    pub draws: Vec<L>,
+    /// Residual of each point, ln L − ln prediction, in the order of the points.
+    #[serde(skip)]
+    pub residuals: Vec<f64>,
+}
+
+impl<L: Law> FittedLaw<L> {
+    /// Estimate and interval of anything that follows from the coefficients, by the refits.
+    pub fn derive(&self, what: impl Fn(&L) -> f64) -> Estimate {
+        let level = self.coefficients.0.first().map_or(0.95, |(_, estimate)| estimate.level);
+        let interval = self.coefficients.0.first().map_or(Interval::Bootstrap, |(_, estimate)| estimate.interval);
+        let draws: Vec<f64> = self.draws.iter().map(&what).collect();
+        Estimate::from_draws(what(&self.law), draws, level, interval)
+    }
+}
+
+impl Estimate {
+    /// Percentile interval and standard deviation of refitted values. A refit that is not a number counts as
+    /// unbounded on both sides; with fewer than 20 refits there is no interval, and its ends are infinite.
+    pub fn from_draws(value: f64, mut draws: Vec<f64>, level: f64, interval: Interval) -> Self {
+        let unusable = draws.iter().filter(|draw| draw.is_nan()).count();
+        draws.retain(|draw| !draw.is_nan());
+        draws.extend(std::iter::repeat_n(f64::INFINITY, unusable.div_ceil(2)));
+        draws.extend(std::iter::repeat_n(f64::NEG_INFINITY, unusable / 2));
+        if draws.len() < 20 {
+            return Self { value, se: f64::NAN, low: f64::NEG_INFINITY, high: f64::INFINITY, level, interval };
+        }
+        draws.sort_by(f64::total_cmp);
+        let tail = 0.5 * (1.0 - level);
+        let finite: Vec<f64> = draws.iter().copied().filter(|draw| draw.is_finite()).collect();
+        Self { value, se: standard_deviation(&finite), low: quantile(&draws, tail), high: quantile(&draws, 1.0 - tail), level, interval }
+    }
+}
+
+fn standard_deviation(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+}
+
+/// Quantile of sorted values, linear between neighbours (type 7 of Hyndman & Fan 1996).
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = share * (sorted.len() - 1) as f64;
+    let below = at.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    let weight = at - below as f64;
+    if weight == 0.0 || sorted[below] == sorted[above] { sorted[below] } else { sorted[below] + weight * (sorted[above] - sorted[below]) }
+}
+
+/// The evidence that a minimum is the minimum.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
+pub struct Diagnostics {
+    /// Objective reached by variable projection.
+    pub varpro_objective: Option<f64>,
+    /// Objective reached by multi-start L-BFGS.
+    pub lbfgs_objective: Option<f64>,
+    /// |difference| of the two over the smaller.
+    pub agreement: Option<f64>,
+    /// Newton decrement ½·gᵀH⁻¹g over the objective at the minimum: what a further step could still gain.
+    pub relative_decrement: f64,
+    /// Condition number of the Hessian in centred, scaled coordinates.
+    pub condition_number: f64,
+    /// Starts of L-BFGS.
+    pub starts: usize,
+    /// Starts that ended within 1e-6 of the minimum.
+    pub starts_at_minimum: usize,
+    /// Distinct ends, best first.
+    pub basins: Vec<Basin>,
+    /// Why starts ended, with their number.
+    pub ends: Named<usize>,
+    /// Refits asked for.
+    pub refits: usize,
+    /// Refits without a usable end.
+    pub failed_refits: usize,
+    /// Independent groups of runs (clusters, or runs).
+    pub clusters: usize,
+    /// Root mean square of ln L − ln prediction.
+    pub residual_rms: f64,
+    /// Largest |ln L − ln prediction|.
+    pub residual_max: f64,
+}
+
+/// One distinct end of a search.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Basin {
+    /// Objective there.
+    pub objective: f64,
+    /// Coefficients there, in the order of the law.
+    pub theta: Vec<f64>,
+    /// How many starts ended there.
+    pub starts: usize,
+}
+
+/// How one start of a multi-start search ended.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct StartEnd {
+    /// Coefficients it started from.
+    pub start: Vec<f64>,
+    /// Coefficients it ended at.
+    pub theta: Vec<f64>,
+    /// Objective there.
+    pub objective: f64,
+    /// Why it stopped.
+    pub reason: String,
+    /// Iterations of L-BFGS.
+    pub iterations: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_known_draws_are_exact() {
+        let draws: Vec<f64> = (0..=100).map(f64::from).collect();
+        let estimate = Estimate::from_draws(50.0, draws, 0.9, Interval::Bootstrap);
+        assert!((estimate.low - 5.0).abs() < 1e-9 && (estimate.high - 95.0).abs() < 1e-9);
+        assert!((estimate.se - (850.0f64 + 8.5).sqrt()).abs() < 1e-9, "variance of 0..=100 is (101² − 1)/12·101/100");
+    }
+
+    #[test]
+    fn refits_without_a_value_widen_the_interval_on_both_sides() {
+        let mut draws = vec![1.0; 80];
+        draws.extend([f64::NAN; 20]);
+        let estimate = Estimate::from_draws(1.0, draws, 0.95, Interval::Bootstrap);
+        assert_eq!((estimate.low, estimate.high), (f64::NEG_INFINITY, f64::INFINITY));
+    }
+
+    #[test]
+    fn unbounded_sides_are_null_in_json() {
+        let estimate = Estimate::from_draws(1.5, vec![], 0.95, Interval::Profile);
+        assert_eq!(
+            serde_json::to_string(&estimate).expect("serializes"),
+            r#"{"value":1.5,"se":null,"low":null,"high":null,"level":0.95,"interval":"profile"}"#
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Whether data can tell the coefficients of a law apart at all: enough points at distinct places, variables that
+//! vary, and no two of them that move together.
+
+use super::FitError;
+use crate::law::{Axis, Point, SeparableLaw, Variable};
+
+/// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
+/// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
+const TOGETHER: f64 = 0.03;
+/// Below this standard deviation of ln x a variable counts as constant.
+const CONSTANT: f64 = 0.01;
+
+/// Refuses data that cannot determine a law.
+pub(crate) fn check(law: &impl SeparableLaw, points: &[Point]) -> Result<(), FitError> {
+    let variables: Vec<Variable> = law.terms().into_iter().map(|term| term.variable).filter(|v| *v != Variable::One).collect();
+    for point in points {
+        usable(law, point, &variables)?;
+    }
+    let needed = law.coefficients().len();
+    let distinct = distinct_places(points, &variables);
+    if distinct < needed {
+        return Err(FitError::TooFewPoints { law: law.name(), found: points.len(), distinct, needed });
+    }
+    for (at, one) in variables.iter().enumerate() {
+        if spread(&logs(points, *one)) < CONSTANT {
+            return Err(FitError::NoVariation { law: law.name(), points: points.len(), variable: name(*one) });
+        }
+        for other in &variables[at + 1..] {
+            separate(points, *one, *other)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a fit with these data may still be made although N and D cannot be told apart.
+pub fn offers_only_compute(points: &[Point]) -> bool {
+    matches!(separate(points, Variable::N, Variable::D), Err(FitError::NotIdentifiable { .. }))
+        && spread(&points.iter().map(|p| Axis::C.of(p).ln()).collect::<Vec<_>>()) > CONSTANT
+}
+
+fn usable(law: &impl SeparableLaw, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
+    let positive = |what: &'static str, value: f64| {
+        let fine = value.is_finite() && value > 0.0;
+        if fine { Ok(()) } else { Err(FitError::NotUsable { run: point.run.clone(), what, value }) }
+    };
+    positive("loss", point.loss)?;
+    positive("weight", point.weight)?;
+    for variable in variables {
+        let missing = || FitError::MissingVariable { law: law.name(), run: point.run.clone(), variable: name(*variable) };
+        positive(name(*variable), variable.of(point).ok_or_else(missing)?)?;
+    }
+    Ok(())
+}
+
+fn separate(points: &[Point], one: Variable, other: Variable) -> Result<(), FitError> {
+    let (x, y) = (logs(points, one), logs(points, other));
+    let slope = regression_slope(&x, &y);
+    let residual: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y - slope * x).collect();
+    let left = spread(&residual);
+    if left >= TOGETHER {
+        return Ok(());
+    }
+    let power = if (slope - 1.0).abs() < 0.02 { String::new() } else { format!("^{slope:.2}") };
+    let constant = if slope >= 0.0 {
+        format!("{}/{}{power}", name(other), name(one))
+    } else {
+        format!("{}·{}^{:.2}", name(other), name(one), -slope)
+    };
+    Err(FitError::NotIdentifiable { points: points.len(), constant, spread: 100.0 * left })
+}
+
+fn regression_slope(x: &[f64], y: &[f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mx, my) = (mean(x), mean(y));
+    let xy: f64 = x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum();
+    let xx: f64 = x.iter().map(|x| (x - mx).powi(2)).sum();
+    xy / xx
+}
+
+fn logs(points: &[Point], variable: Variable) -> Vec<f64> {
+    points.iter().map(|p| variable.of(p).map_or(f64::NAN, f64::ln)).collect()
+}
+
+fn spread(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
+}
+
+fn distinct_places(points: &[Point], variables: &[Variable]) -> usize {
+    let mut places: Vec<Vec<u64>> = points.iter().map(|p| variables.iter().map(|v| v.of(p).map_or(0, f64::to_bits)).collect()).collect();
+    places.sort();
+    places.dedup();
+    places.len()
+}
+
+fn name(variable: Variable) -> &'static str {
+    match variable {
+        Variable::One => "1",
+        Variable::N => "N",
+        Variable::D => "D",
+        Variable::C => "C",
+        Variable::Batch => "batch",
+        Variable::Steps => "steps",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Chinchilla, PowerLaw};
+
+    fn along(ratio: impl Fn(f64) -> f64) -> Vec<Point> {
+        (0..8).map(|i| 1e6 * 2f64.powi(i)).map(|n| Point::new(n, ratio(n) * n, 3.0)).collect()
+    }
+
+    #[test]
+    fn a_constant_ratio_of_tokens_to_weights_is_not_identifiable_and_offers_compute_alone() {
+        let points = along(|_| 20.0);
+        let error = check(&Chinchilla::default(), &points).expect_err("collinear");
+        assert!(error.to_string().contains("D/N is constant within 0.0 %"), "{error}");
+        assert!(error.to_string().contains("Only L(C) can be fitted"), "{error}");
+        assert!(offers_only_compute(&points));
+        assert_eq!(check(&PowerLaw::form(Axis::C, true), &points), Ok(()));
+        // Whole steps round the tokens by up to a per cent.
+        assert!(check(&Chinchilla::default(), &along(|n| 20.0 * (1.0 + 0.01 * (n * 7e-3).sin()))).is_err());
+        assert!(check(&Chinchilla::default(), &along(|n| 1e12 / (n * n))).is_err(), "one budget alone");
+        assert_eq!(check(&Chinchilla::default(), &along(|n| 20.0 * (1.0 + 0.9 * (n * 7e-3).sin()))), Ok(()));
+    }
+
+    #[test]
+    fn too_few_places_still_variables_and_bad_numbers_are_refused_in_words() {
+        let few = &along(|n| n.sqrt())[..4];
+        let repeated: Vec<Point> = few.iter().cycle().take(12).cloned().collect();
+        assert!(matches!(check(&Chinchilla::default(), few), Err(FitError::TooFewPoints { found: 4, distinct: 4, needed: 5, .. })));
+        assert!(matches!(check(&Chinchilla::default(), &repeated), Err(FitError::TooFewPoints { found: 12, distinct: 4, .. })));
+        let same_size: Vec<Point> = (0..8).map(|i| Point::new(1e6, 1e8 * f64::from(i + 1), 3.0)).collect();
+        assert!(matches!(check(&Chinchilla::default(), &same_size), Err(FitError::NoVariation { variable: "N", .. })));
+        let mut bad = along(|n| n.sqrt());
+        bad[3].loss = f64::NAN;
+        assert!(matches!(check(&Chinchilla::default(), &bad), Err(FitError::NotUsable { what: "loss", .. })));
+    }
+}

@@ -1,0 +1,206 @@
+//! Newton's method with Levenberg–Marquardt damping on some of the coordinates of a sum of powers, the others
+//! held. It ends by its decrement ½·gᵀH⁻¹g relative to the objective, which no change of units can alter.
+
+#![expect(clippy::needless_range_loop, reason = "small matrices read best with their indices")]
+
+use super::sum::{Evaluation, Loss, MAX_DIM, Order, Phi, Sum};
+
+/// Relative decrement below which a point is a minimum for all purposes.
+const DECREMENT: f64 = 1e-14;
+
+/// Where a search ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) phi: Phi,
+    pub(crate) value: f64,
+    /// ½·gᵀH⁻¹g over the value: what a further step could gain; infinite where the Hessian is not positive.
+    pub(crate) decrement: f64,
+}
+
+/// Minimises over the coordinates `free`, starting at `phi`.
+pub(crate) fn newton(sum: &Sum, loss: Loss, phi: Phi, free: &[usize], steps: usize) -> End {
+    descend(phi, free, steps, sum.total_weight(), |phi, order| sum.evaluate(loss, phi, order))
+}
+
+/// One undamped Newton step in all coordinates, whatever it does to the objective; `phi` itself where the
+/// Hessian is not positive definite.
+pub(crate) fn full_step(sum: &Sum, loss: Loss, phi: Phi) -> Phi {
+    let free: Vec<usize> = (0..sum.dim()).collect();
+    let mut next = phi;
+    if let Some(step) = solve(&sum.evaluate(loss, &phi, Order::Hessian), &free, 0.0) {
+        (0..sum.dim()).for_each(|j| next[j] -= step[j]);
+    }
+    next
+}
+
+/// Damped Newton on any function of [`Phi`] that yields value, gradient and Hessian.
+pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
+    // Residuals of rounding alone: 1e-16 squared for each unit of weight.
+    let nothing = 1e-31 * weight;
+    let mut here = evaluate(&phi, Order::Hessian);
+    let mut end = End { phi, value: here.value, decrement: f64::INFINITY };
+    let mut damping = 0.0;
+    for _ in 0..steps {
+        let full = solve(&here, free, 0.0);
+        end.decrement = full.map_or(f64::INFINITY, |step| decrement(&here, free, &step));
+        if end.decrement < DECREMENT || end.value <= nothing || !end.value.is_finite() {
+            break;
+        }
+        let mut accepted = false;
+        while damping < 1e12 {
+            let Some(step) = solve(&here, free, damping) else {
+                damping = (10.0 * damping).max(1e-3);
+                continue;
+            };
+            let mut next = end.phi;
+            // No coordinate moves by more than 4: ln factors by e⁴, exponents by 4 over the spread of ln x.
+            let longest = free.iter().enumerate().map(|(j, _)| step[j].abs()).fold(0.0, f64::max);
+            let shorten = (4.0 / longest).min(1.0);
+            free.iter().enumerate().for_each(|(j, &coordinate)| next[coordinate] -= shorten * step[j]);
+            // A damped step is often refused: its value is looked at before its derivatives are paid for.
+            let there = evaluate(&next, if damping == 0.0 { Order::Hessian } else { Order::Value });
+            if there.value < end.value {
+                here = if damping == 0.0 { there } else { evaluate(&next, Order::Hessian) };
+                (end.phi, end.value) = (next, here.value);
+                damping = if damping <= 1e-6 { 0.0 } else { 0.1 * damping };
+                accepted = true;
+                break;
+            }
+            damping = (10.0 * damping).max(1e-3);
+        }
+        if !accepted {
+            // Not even the smallest step lowers the objective: this is the minimum to rounding.
+            break;
+        }
+    }
+    end
+}
+
+fn decrement(here: &Evaluation, free: &[usize], step: &Phi) -> f64 {
+    let gain: f64 = free.iter().enumerate().map(|(j, &coordinate)| here.gradient[coordinate] * step[j]).sum();
+    0.5 * gain / here.value.abs().max(f64::MIN_POSITIVE)
+}
+
+/// A term that has all but vanished has derivatives as small as itself: damping keeps to its own scale, down to this
+/// part of the largest, so that it can come back.
+const SMALLEST_SCALE: f64 = 1e-40;
+
+/// (H + damping·|diag H|)⁻¹·g on the free coordinates; `None` where that matrix is not positive definite.
+fn solve(here: &Evaluation, free: &[usize], damping: f64) -> Option<Phi> {
+    let dim = free.len();
+    let largest = free.iter().map(|&j| here.hessian[j][j].abs()).fold(0.0, f64::max);
+    let mut matrix = [[0.0; MAX_DIM]; MAX_DIM];
+    let mut right = [0.0; MAX_DIM];
+    for (j, &row) in free.iter().enumerate() {
+        for (k, &column) in free.iter().enumerate() {
+            matrix[j][k] = here.hessian[row][column];
+        }
+        matrix[j][j] += damping * here.hessian[row][row].abs().max(SMALLEST_SCALE * largest);
+        right[j] = here.gradient[row];
+    }
+    let factor = cholesky(&matrix, dim)?;
+    Some(back_substitute(&factor, dim, right))
+}
+
+/// Eigenvalues of a symmetric matrix, ascending, by Jacobi rotations.
+pub(crate) fn eigenvalues(matrix: &[Phi; MAX_DIM], dim: usize) -> Vec<f64> {
+    let mut m = *matrix;
+    for _ in 0..60 {
+        for p in 0..dim {
+            for q in p + 1..dim {
+                if m[p][q].abs() <= 1e-18 * (m[p][p] * m[q][q]).abs().sqrt() {
+                    continue;
+                }
+                let half = 0.5 * (m[q][q] - m[p][p]) / m[p][q];
+                let t = half.signum() / (half.abs() + (half * half + 1.0).sqrt());
+                let c = 1.0 / (t * t + 1.0).sqrt();
+                let s = t * c;
+                for k in 0..dim {
+                    (m[k][p], m[k][q]) = (c * m[k][p] - s * m[k][q], s * m[k][p] + c * m[k][q]);
+                }
+                for k in 0..dim {
+                    (m[p][k], m[q][k]) = (c * m[p][k] - s * m[q][k], s * m[p][k] + c * m[q][k]);
+                }
+            }
+        }
+    }
+    let mut values: Vec<f64> = (0..dim).map(|j| m[j][j]).collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Lower triangle of a positive definite matrix; `None` where it is not.
+pub(crate) fn cholesky(matrix: &[Phi; MAX_DIM], dim: usize) -> Option<[Phi; MAX_DIM]> {
+    let mut lower = [[0.0; MAX_DIM]; MAX_DIM];
+    for j in 0..dim {
+        for k in 0..=j {
+            let mut sum = matrix[j][k];
+            for i in 0..k {
+                sum -= lower[j][i] * lower[k][i];
+            }
+            if j == k {
+                // Lost to rounding when what remains is a 1e-14th of what there was.
+                if sum.is_nan() || sum <= 1e-14 * matrix[j][j].abs() {
+                    return None;
+                }
+                lower[j][j] = sum.sqrt();
+            } else {
+                lower[j][k] = sum / lower[k][k];
+            }
+        }
+    }
+    Some(lower)
+}
+
+/// Solves L·Lᵀ·x = right.
+pub(crate) fn back_substitute(lower: &[Phi; MAX_DIM], dim: usize, right: Phi) -> Phi {
+    let mut x = right;
+    for j in 0..dim {
+        for k in 0..j {
+            x[j] -= lower[j][k] * x[k];
+        }
+        x[j] /= lower[j][j];
+    }
+    for j in (0..dim).rev() {
+        for k in j + 1..dim {
+            x[j] -= lower[k][j] * x[k];
+        }
+        x[j] /= lower[j][j];
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Estimator;
+    use crate::law::{Chinchilla, Design, Law, Noise, simulate};
+
+    #[test]
+    fn a_positive_system_is_solved() {
+        let mut matrix = [[0.0; MAX_DIM]; MAX_DIM];
+        matrix[0][..2].copy_from_slice(&[4.0, 2.0]);
+        matrix[1][..2].copy_from_slice(&[2.0, 3.0]);
+        let lower = cholesky(&matrix, 2).expect("positive");
+        let mut right = [0.0; MAX_DIM];
+        right[..2].copy_from_slice(&[8.0, 8.0]);
+        let x = back_substitute(&lower, 2, right);
+        assert!((x[0] - 1.0).abs() < 1e-12 && (x[1] - 2.0).abs() < 1e-12);
+        let eigen = eigenvalues(&matrix, 2);
+        // Of [[4, 2], [2, 3]]: (7 ± √17)/2.
+        assert!((eigen[0] - (7.0 - 17f64.sqrt()) / 2.0).abs() < 1e-12 && (eigen[1] - (7.0 + 17f64.sqrt()) / 2.0).abs() < 1e-12);
+        matrix[1][1] = 0.5;
+        assert!(cholesky(&matrix, 2).is_none());
+    }
+
+    #[test]
+    fn newton_finds_the_law_from_nearby() {
+        let law = Chinchilla::default();
+        let points = simulate(&law, &Design::isoflop(&[1e18, 1e19, 1e20], 7, 8.0), Noise::default(), 0);
+        let sum = Sum::new(&law, &points);
+        let start = sum.to_phi(&law.with_theta(&[2.0, 200.0, 800.0, 0.3, 0.33]).theta());
+        let end = newton(&sum, Loss::of(Estimator::LeastSquaresLog, 1.0), start, &[0, 1, 2, 3, 4], 100);
+        let found = sum.to_theta(&end.phi);
+        assert!(found.iter().zip(law.theta()).all(|(found, truth)| (found / truth - 1.0).abs() < 1e-8), "{found:?} {}", end.value);
+    }
+}

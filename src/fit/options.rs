@@ -1,0 +1,268 @@
+//! What to minimise, how, and how to judge the result: the choices of a fit, their names and defaults,
+//! and the ways in which a fit can end or be refused.
+
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a fit minimises, a sum over runs of a function of the residual r.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum Estimator {
+    /// Huber's function of r = ln prediction − ln L: r²/2 for |r| ≤ δ, δ·(|r| − δ/2) beyond
+    /// (Hoffmann 2203.15556, δ = 1e-3: nearly least absolute deviation at realistic noise).
+    HuberLog {
+        /// δ.
+        delta: f64,
+    },
+    /// r² of r = ln prediction − ln L.
+    LeastSquaresLog,
+    /// r² of r = prediction − L.
+    LeastSquares,
+    /// |r| of r = ln prediction − ln L.
+    AbsoluteLog,
+}
+
+impl Default for Estimator {
+    fn default() -> Self {
+        Self::HuberLog { delta: 1e-3 }
+    }
+}
+
+impl Estimator {
+    /// The name used on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HuberLog { .. } => "huber-log",
+            Self::LeastSquaresLog => "least-squares-log",
+            Self::LeastSquares => "least-squares",
+            Self::AbsoluteLog => "absolute-log",
+        }
+    }
+
+    /// The same estimator with another δ, where it has one.
+    pub fn with_delta(self, delta: f64) -> Self {
+        match self {
+            Self::HuberLog { .. } => Self::HuberLog { delta },
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HuberLog { delta } => write!(f, "huber-log (δ = {delta:e})"),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+impl FromStr for Estimator {
+    type Err = FitError;
+    fn from_str(text: &str) -> Result<Self, FitError> {
+        [Self::default(), Self::LeastSquaresLog, Self::LeastSquares, Self::AbsoluteLog]
+            .into_iter()
+            .find(|one| one.name() == text)
+            .ok_or_else(|| FitError::UnknownEstimator(text.to_owned()))
+    }
+}
+
+/// How the minimum was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Search over exponents, the factors solved for each (Golub & Pereyra 1973).
+    Varpro,
+    /// L-BFGS from a grid of starts, each end polished by Newton's method.
+    Lbfgs,
+    /// A straight line in logarithms, weighted.
+    Linear,
+}
+
+/// How a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FitStatus {
+    /// Both methods ended at the same minimum.
+    Converged,
+    /// The search stopped before the minimum.
+    MaxIterations,
+    /// A coefficient stands at the edge of what it may be.
+    AtBound,
+    /// The two methods, or too many starts, ended elsewhere.
+    StartsDisagree,
+    /// There are no more points than coefficients.
+    TooFewPoints,
+    /// The data do not tell the coefficients apart.
+    NotIdentifiable,
+}
+
+impl fmt::Display for FitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Converged => "converged",
+            Self::MaxIterations => "max iterations",
+            Self::AtBound => "at bound",
+            Self::StartsDisagree => "starts disagree",
+            Self::TooFewPoints => "too few points",
+            Self::NotIdentifiable => "not identifiable",
+        })
+    }
+}
+
+/// What is resampled for intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resample {
+    /// Clusters where the points carry them, else runs.
+    #[default]
+    Auto,
+    /// Runs, as if independent.
+    Runs,
+    /// Clusters.
+    Clusters,
+}
+
+/// Which searches are done. The better end is reported, with their agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Search {
+    /// Variable projection and multi-start L-BFGS.
+    #[default]
+    Both,
+    /// Variable projection alone (large data, refits of a study).
+    VarproOnly,
+    /// Multi-start L-BFGS alone.
+    LbfgsOnly,
+}
+
+/// The choices of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitOptions {
+    /// What is minimised.
+    pub estimator: Estimator,
+    /// Which searches are done.
+    pub search: Search,
+    /// Refits to resampled runs; 0 for none (then there are no intervals).
+    pub refits: usize,
+    /// What is resampled.
+    pub resample: Resample,
+    /// Confidence level of intervals.
+    pub level: f64,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self { estimator: Estimator::default(), search: Search::Both, refits: 1000, resample: Resample::Auto, level: 0.95, seed: 0 }
+    }
+}
+
+/// Why a law cannot be fitted: what was found, what is needed, what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// Fewer points than coefficients.
+    #[error(
+        "{law} has {needed} coefficients and there are {found} points at {distinct} different places (N, D); add runs, or fit a law with fewer coefficients"
+    )]
+    TooFewPoints {
+        /// Name of the law.
+        law: String,
+        /// Points there are.
+        found: usize,
+        /// Distinct places among them.
+        distinct: usize,
+        /// Points needed.
+        needed: usize,
+    },
+    /// N and D move together.
+    #[error(
+        "N and D move together in these {points} runs ({constant} is constant within {spread:.1} %), so their effects cannot be told apart: not identifiable. \
+         Only L(C) can be fitted; vary tokens at fixed size to separate them"
+    )]
+    NotIdentifiable {
+        /// Points there are.
+        points: usize,
+        /// Which combination does not vary.
+        constant: String,
+        /// How far it varies, per cent.
+        spread: f64,
+    },
+    /// A variable of the law does not vary.
+    #[error("all {points} runs have the same {variable}, so {law} is not identifiable; vary {variable}, or fit a law without it")]
+    NoVariation {
+        /// Name of the law.
+        law: String,
+        /// Points there are.
+        points: usize,
+        /// The variable that stands still.
+        variable: &'static str,
+    },
+    /// A point lacks a variable of the law.
+    #[error("run `{run}` has no {variable}, which {law} needs")]
+    MissingVariable {
+        /// Name of the law.
+        law: String,
+        /// Name of the run.
+        run: String,
+        /// What is missing.
+        variable: &'static str,
+    },
+    /// A point is not usable.
+    #[error("run `{run}` has {what} = {value}; it must be a finite number above zero")]
+    NotUsable {
+        /// Name of the run.
+        run: String,
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// No budget has a minimum inside its sizes.
+    #[error("{budgets} compute budgets have a minimum inside their range of sizes and at least {needed} are needed: {reasons}")]
+    TooFewValleys {
+        /// Budgets that have one.
+        budgets: usize,
+        /// Budgets needed.
+        needed: usize,
+        /// Why the others were dropped.
+        reasons: String,
+    },
+    /// An option is out of range.
+    #[error("{option} = {value} is not allowed; {allowed}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A profile was asked of an estimator without a likelihood.
+    #[error("{0} has no likelihood to profile; its intervals come from the bootstrap, or fit by least-squares-log")]
+    NoLikelihood(&'static str),
+    /// Unknown name of an estimator.
+    #[error("`{0}` is no estimator; choose huber-log, least-squares-log, least-squares or absolute-log")]
+    UnknownEstimator(String),
+    /// The search found no finite minimum.
+    #[error("no search for {law} ended at a finite objective; look for losses or sizes that are off by orders of magnitude")]
+    NoMinimum {
+        /// Name of the law.
+        law: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimators_are_read_back_from_their_names() {
+        for name in ["huber-log", "least-squares-log", "least-squares", "absolute-log"] {
+            assert_eq!(name.parse::<Estimator>().expect("known").name(), name);
+        }
+        assert!("mse".parse::<Estimator>().expect_err("unknown").to_string().contains("choose huber-log"));
+        assert_eq!(serde_json::to_string(&Estimator::default()).expect("serializes"), r#"{"name":"huber-log","delta":0.001}"#);
+    }
+}

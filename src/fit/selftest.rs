@@ -1,0 +1,135 @@
+//! Bias and coverage by simulation: runs are drawn from a known law on a design, fitted, and every interval is asked
+//! whether it holds the truth. An interval that does not cover at its level is not to be trusted, whatever its name.
+
+use super::bootstrap::{best, groups, refits};
+use super::profile::Target;
+use super::separable::fit;
+use super::sum::Sum;
+use super::{Estimate, Estimator, FitOptions, Interval, Resample, Search, profiles, robust};
+use crate::law::{Chinchilla, Design, Evidence, Noise, Sharing, simulate};
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// What is simulated, and how often.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelftestOptions {
+    /// The law that the runs are drawn from.
+    pub truth: Chinchilla,
+    /// Standard deviations of ln L.
+    pub noise: Noise,
+    /// Simulations.
+    pub simulations: usize,
+    /// Bootstrap refits of each; 0 leaves the bootstrap out.
+    pub refits: usize,
+    /// Confidence level of the intervals.
+    pub level: f64,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for SelftestOptions {
+    fn default() -> Self {
+        Self { truth: Chinchilla::default(), noise: Noise { run: 0.005, cluster: 0.0 }, simulations: 200, refits: 0, level: 0.95, seed: 0 }
+    }
+}
+
+/// How one interval of a = β/(α+β) fared on a design.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// The design.
+    pub design: String,
+    /// The estimator.
+    pub estimator: &'static str,
+    /// The interval.
+    pub interval: Interval,
+    /// Simulations with an estimate.
+    pub simulations: usize,
+    /// Mean of a minus the truth.
+    pub bias: f64,
+    /// Standard deviation of a over the simulations.
+    pub spread: f64,
+    /// Part of the intervals that hold the truth.
+    pub coverage: f64,
+    /// Median width of the intervals.
+    pub width: f64,
+    /// Part of the intervals without an end.
+    pub unbounded: f64,
+}
+
+/// The three designs whose coverage is published with every release.
+pub fn named_designs() -> [Design; 3] {
+    let sizes = |count: i32| -> Vec<f64> { (0..count).map(|i| 1e7 * 3f64.powi(i)).collect() };
+    let tokens = |count: i32| -> Vec<f64> { (0..count).map(|i| 2e8 * 4f64.powi(i)).collect() };
+    [
+        Design::isoflop(&[1e17, 3.16e17, 1e18, 3.16e18, 1e19], 6, 8.0),
+        Design::grid(&sizes(6), &tokens(5), Sharing::Independent),
+        Design::grid(&sizes(5), &tokens(4), Sharing::Trunked),
+    ]
+}
+
+/// Simulates a design and reports every interval of a.
+pub fn selftest(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
+    let found: Vec<Vec<Estimate>> = (0..options.simulations)
+        .into_par_iter()
+        .filter_map(|simulation| {
+            let points =
+                simulate(&options.truth, design, options.noise, options.seed.wrapping_mul(1_000_003).wrapping_add(simulation as u64));
+            intervals(&Evidence::as_given(points), options)
+        })
+        .collect();
+    let kinds = found.first().map_or(0, Vec::len);
+    (0..kinds).map(|kind| coverage(design, options, found.iter().map(|estimates| estimates[kind]).collect())).collect()
+}
+
+/// Intervals of a for one set of runs; always the same kinds in the same order.
+fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Estimate>> {
+    let estimator = Estimator::LeastSquaresLog;
+    let fit_options = FitOptions { estimator, search: Search::VarproOnly, refits: 0, level: options.level, ..FitOptions::default() };
+    let fitted = fit(&Chinchilla::default(), evidence, &fit_options).ok()?;
+    let target = [Target { name: "a".to_owned(), of: Box::new(Chinchilla::params_exponent) }];
+    let profile = profiles(&fitted, evidence, Resample::Runs, options.level, &target).ok()?;
+    let clustered = robust(&fitted, evidence, Resample::Auto, options.level, &target).ok()?;
+    let (profile, clustered) = (profile.get("a")?.clone(), *clustered.get("a")?);
+    let mut all = vec![profile.profile, profile.delta, clustered.wild, clustered.sandwich];
+    if options.refits > 0 {
+        all.push(bootstrapped(evidence, options, estimator));
+    }
+    Some(all)
+}
+
+fn bootstrapped(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator) -> Estimate {
+    let sum = Sum::new(&Chinchilla::default(), &evidence.points);
+    let groups = groups(&evidence.points, Resample::Auto);
+    let weights: Vec<f64> = evidence.points.iter().map(|p| p.weight).collect();
+    let exponent = |phi| {
+        let theta = sum.to_theta(phi);
+        theta[4] / (theta[3] + theta[4])
+    };
+    let centre = best(&sum, estimator, &[]);
+    let basins: Vec<_> = centre.iter().map(|end| end.phi).collect();
+    let ends = refits(&sum, &weights, &groups, estimator, &basins, options.refits, options.seed);
+    let draws = ends.iter().map(|end| end.as_ref().map_or(f64::NAN, |end| exponent(&end.phi))).collect();
+    let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
+    Estimate::from_draws(basins.first().map_or(f64::NAN, exponent), draws, options.level, interval)
+}
+
+fn coverage(design: &Design, options: &SelftestOptions, estimates: Vec<Estimate>) -> Coverage {
+    let truth = options.truth.params_exponent();
+    let n = estimates.len() as f64;
+    let mean = estimates.iter().map(|one| one.value).sum::<f64>() / n;
+    let variance = estimates.iter().map(|one| (one.value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let part = |count: usize| count as f64 / n;
+    let mut widths: Vec<f64> = estimates.iter().map(|one| one.high - one.low).collect();
+    widths.sort_by(f64::total_cmp);
+    Coverage {
+        design: design.name.clone(),
+        estimator: Estimator::LeastSquaresLog.name(),
+        interval: estimates[0].interval,
+        simulations: estimates.len(),
+        bias: mean - truth,
+        spread: variance.sqrt(),
+        coverage: part(estimates.iter().filter(|one| one.low <= truth && truth <= one.high).count()),
+        width: widths[widths.len() / 2],
+        unbounded: part(estimates.iter().filter(|one| !one.high.is_finite() || one.low <= 0.0).count()),
+    }
+}

@@ -1,0 +1,286 @@
+//! The fit of a separable law: two independent searches for the same minimum, refits for intervals, and the
+//! certificate that goes with them.
+
+use super::bootstrap::{Groups, groups, refits};
+use super::identify::check;
+use super::multistart::{multistart, starts};
+use super::newton::{End, eigenvalues};
+use super::sum::{Loss, Order, Phi, Sum};
+use super::varpro::{Grid, varpro};
+use super::{
+    Basin, Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Interval, Method, Named, Search, StartEnd,
+};
+use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw, SeparableLaw};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// Relative difference of objectives within which two searches agree.
+const AGREEMENT: f64 = 1e-6;
+/// Ends kept in the list of basins.
+const BASINS: usize = 8;
+/// Basins that refits start from, within a factor of the minimum.
+const REFIT_BASINS: usize = 3;
+/// Ln of the part of the loss below which a term counts as absent (1e-6).
+const ABSENT: f64 = -13.8;
+/// Exponents outside are reported as at a bound.
+const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
+/// Fewer groups than this make a bootstrap over groups too narrow (Cameron, Gelbach & Miller 2008).
+const FEW_GROUPS: usize = 20;
+
+/// Fits E + A/N^α + B/D^β, with a and b derived.
+pub fn chinchilla(evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<Chinchilla>, FitError> {
+    let mut fitted = fit(&Chinchilla::default(), evidence, options)?;
+    let a = fitted.derive(Chinchilla::params_exponent);
+    let b = fitted.derive(Chinchilla::tokens_exponent);
+    fitted.derived = Named(vec![("a".into(), a), ("b".into(), b)]);
+    Ok(fitted)
+}
+
+/// Whether a single-variable law has an irreducible term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Floor {
+    /// E + A/x^α.
+    Free,
+    /// A/x^α.
+    Zero,
+}
+
+/// Fits a power of one variable. Of C it is meant for runs along one ratio of tokens to weights.
+pub fn power_law(axis: Axis, floor: Floor, evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<PowerLaw>, FitError> {
+    fit(&PowerLaw::form(axis, floor == Floor::Free), evidence, options)
+}
+
+/// Fits any separable law; the coefficients of `form` are not used.
+pub fn fit<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<L>, FitError> {
+    check_options(options)?;
+    let points = &evidence.points;
+    check(form, points)?;
+    let sum = Sum::new(form, points);
+    let found = search(form, &sum, options).ok_or_else(|| FitError::NoMinimum { law: form.name() })?;
+    let groups = groups(points, options.resample);
+    let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
+    let ends = refits(&sum, &weights, &groups, options.estimator, &found.warm, options.refits, options.seed);
+    Ok(assemble(form, evidence, options, &sum, found, &groups, &ends))
+}
+
+/// Every start of the multi-start search with its end and reason, in order.
+pub fn start_ends<L: SeparableLaw>(form: &L, evidence: &Evidence, estimator: Estimator) -> Result<Vec<StartEnd>, FitError> {
+    check(form, &evidence.points)?;
+    let sum = Sum::new(form, &evidence.points);
+    Ok(multistart(&sum, estimator, &starts(form)).into_iter().map(|(start, _)| start).collect())
+}
+
+fn check_options(options: &FitOptions) -> Result<(), FitError> {
+    if !(options.level > 0.0 && options.level < 1.0) {
+        return Err(FitError::Option {
+            option: "level",
+            value: options.level,
+            allowed: "choose a confidence level between 0 and 1, such as 0.95",
+        });
+    }
+    match options.estimator {
+        Estimator::HuberLog { delta } if !(delta.is_finite() && delta > 0.0) => {
+            Err(FitError::Option { option: "delta", value: delta, allowed: "choose a positive δ, such as 1e-3" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the searches found.
+struct Found {
+    best: End,
+    method: Method,
+    warm: Vec<Phi>,
+    diagnostics: Diagnostics,
+}
+
+fn search(form: &impl SeparableLaw, sum: &Sum, options: &FitOptions) -> Option<Found> {
+    let estimator = options.estimator;
+    let projected = if options.search == Search::LbfgsOnly { Vec::new() } else { varpro(sum, estimator, Grid::Fine) };
+    let started = if options.search == Search::VarproOnly { Vec::new() } else { multistart(sum, estimator, &starts(form)) };
+    let lowest = |ends: &mut dyn Iterator<Item = End>| {
+        ends.filter(|end| end.value.is_finite()).min_by(|left, right| left.value.total_cmp(&right.value))
+    };
+    let by_varpro = lowest(&mut projected.iter().copied());
+    let by_lbfgs = lowest(&mut started.iter().map(|(_, end)| *end));
+    let (best, method) = match (by_varpro, by_lbfgs) {
+        // Equal to rounding: the projected end, which is the sharper one, is reported.
+        (Some(varpro), Some(lbfgs)) if lbfgs.value < varpro.value * (1.0 - 1e-9) => (lbfgs, Method::Lbfgs),
+        (Some(varpro), _) => (varpro, Method::Varpro),
+        (None, Some(lbfgs)) => (lbfgs, Method::Lbfgs),
+        (None, None) => return None,
+    };
+    let noise = rounding(sum, estimator);
+    let agreement = by_varpro.zip(by_lbfgs).map(|(one, other)| {
+        let apart = (one.value - other.value).abs();
+        if apart <= noise { 0.0 } else { apart / one.value.min(other.value) }
+    });
+    let ends = || projected.iter().chain(started.iter().map(|(_, end)| end));
+    let (basins, warm) = basins(sum, ends().copied().collect(), best.value);
+    let hessian = sum.evaluate(Loss::of(estimator, 1e-3), &best.phi, Order::Hessian).hessian;
+    let eigen = eigenvalues(&hessian, sum.dim());
+    let diagnostics = Diagnostics {
+        varpro_objective: by_varpro.map(|end| end.value),
+        lbfgs_objective: by_lbfgs.map(|end| end.value),
+        agreement,
+        relative_decrement: if best.value <= noise { 0.0 } else { best.decrement },
+        condition_number: if eigen[0] > 0.0 { eigen[sum.dim() - 1] / eigen[0] } else { f64::INFINITY },
+        starts: started.len(),
+        starts_at_minimum: started.iter().filter(|(_, end)| end.value <= best.value * (1.0 + AGREEMENT) + noise).count(),
+        basins,
+        ends: reasons(started.iter().map(|(start, _)| start.reason.as_str())),
+        ..Diagnostics::default()
+    };
+    Some(Found { best, method, warm, diagnostics })
+}
+
+/// An objective this small is rounding of the data (1e-13 nats for each unit of weight), not misfit.
+fn rounding(sum: &Sum, estimator: Estimator) -> f64 {
+    let residual = 1e-13;
+    let each = if estimator == Estimator::AbsoluteLog { residual } else { residual * residual };
+    each * sum.total_weight()
+}
+
+fn reasons<'a>(all: impl Iterator<Item = &'a str>) -> Named<usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    all.for_each(|reason| *counts.entry(reason.to_owned()).or_insert(0) += 1);
+    Named(counts.into_iter().collect())
+}
+
+/// Distinct ends, best first, and the coordinates of the best of them. Ends are one when their objectives
+/// agree to 1e-4: flat ridges end in a smear of values.
+fn basins(sum: &Sum, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>, Vec<Phi>) {
+    ends.retain(|end| end.value.is_finite());
+    ends.sort_by(|left, right| left.value.total_cmp(&right.value));
+    let groups: Vec<&[End]> = ends.chunk_by(|left, right| right.value <= left.value * (1.0 + 1e-4) + 1e-300).collect();
+    let basin = |group: &&[End]| Basin { objective: group[0].value, theta: sum.to_theta(&group[0].phi), starts: group.len() };
+    let near = |group: &&&[End]| group[0].value <= 3.0 * lowest;
+    let warm = groups.iter().filter(near).take(REFIT_BASINS).map(|group| group[0].phi).collect();
+    (groups.iter().take(BASINS).map(basin).collect(), warm)
+}
+
+fn assemble<L: SeparableLaw>(
+    form: &L,
+    evidence: &Evidence,
+    options: &FitOptions,
+    sum: &Sum,
+    found: Found,
+    groups: &Groups,
+    refitted: &[Option<End>],
+) -> FittedLaw<L> {
+    let (theta, mut warnings) = named_bounds(form, sum, &found.best.phi);
+    let at_bound = !warnings.is_empty();
+    let draws: Vec<Vec<f64>> = refitted.iter().flatten().map(|end| sum.to_theta(&end.phi)).collect();
+    let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
+    let coefficient = |j: usize| {
+        let values = draws.iter().map(|draw| draw[j]).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
+        Estimate::from_draws(theta[j], values.collect(), options.level, interval)
+    };
+    let coefficients = form.coefficients().iter().enumerate().map(|(j, name)| ((*name).to_owned(), coefficient(j)));
+    let residuals: Vec<f64> = evidence.points.iter().zip(sum.ln_predictions(&found.best.phi)).map(|(p, ln)| p.loss.ln() - ln).collect();
+    let failed = refitted.iter().filter(|end| end.is_none()).count();
+    let mut diagnostics = Diagnostics {
+        refits: refitted.len(),
+        failed_refits: failed,
+        clusters: groups.count,
+        residual_rms: (residuals.iter().map(|r| r * r).sum::<f64>() / residuals.len() as f64).sqrt(),
+        residual_max: residuals.iter().fold(0.0, |most, r| r.abs().max(most)),
+        ..found.diagnostics
+    };
+    let status = status(&diagnostics, evidence.points.len(), theta.len(), at_bound);
+    warnings.extend(cautions(form, evidence, options, groups, &mut diagnostics));
+    FittedLaw {
+        name: form.name(),
+        law: form.with_theta(&theta),
+        status,
+        points: evidence.points.len(),
+        estimator: options.estimator,
+        method: found.method,
+        objective: found.best.value,
+        coefficients: Named(coefficients.collect()),
+        derived: Named(Vec::new()),
+        covariance: covariance(&draws, theta.len()),
+        size_measure: evidence.size_measure,
+        flop_rule: evidence.flop_rule,
+        excluded: evidence.excluded.clone(),
+        diagnostics,
+        warnings,
+        seed: options.seed,
+        data_sha256: data_sha256(&evidence.points),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        draws: draws.iter().map(|draw| form.with_theta(draw)).collect(),
+        residuals,
+    }
+}
+
+/// Coefficients, with those at the edge of what they may be named in words.
+fn named_bounds(form: &impl SeparableLaw, sum: &Sum, phi: &Phi) -> (Vec<f64>, Vec<String>) {
+    let mut theta = sum.to_theta(phi);
+    let names = form.coefficients();
+    let mut warnings = Vec::new();
+    for (k, term) in form.terms().iter().enumerate() {
+        if phi[k] - sum.mean_ln_loss() < ABSENT {
+            theta[term.factor] = 0.0;
+            warnings.push(format!("{} is at its bound 0: the data are fitted as well without this term", names[term.factor]));
+        }
+        if let Some(exponent) = term.exponent
+            && !EXPONENTS.contains(&theta[exponent])
+        {
+            warnings
+                .push(format!("{} = {:.3e} is outside {:?}: the data do not determine it", names[exponent], theta[exponent], EXPONENTS));
+        }
+    }
+    (theta, warnings)
+}
+
+fn status(diagnostics: &Diagnostics, points: usize, coefficients: usize, at_bound: bool) -> FitStatus {
+    if at_bound {
+        FitStatus::AtBound
+    } else if points <= coefficients {
+        FitStatus::TooFewPoints
+    } else if diagnostics.agreement.is_some_and(|agreement| agreement > AGREEMENT) {
+        FitStatus::StartsDisagree
+    } else if diagnostics.relative_decrement > AGREEMENT {
+        FitStatus::MaxIterations
+    } else {
+        FitStatus::Converged
+    }
+}
+
+/// What a reader must know besides the status.
+fn cautions(form: &impl Law, evidence: &Evidence, options: &FitOptions, groups: &Groups, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let mut words = Vec::new();
+    let needed = form.coefficients().len();
+    if evidence.points.len() <= needed {
+        words.push(format!("{} points for {needed} coefficients leave nothing to judge the fit by", evidence.points.len()));
+    }
+    if groups.clustered && groups.count < FEW_GROUPS {
+        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is too narrow", groups.count));
+    }
+    if options.refits < 20 {
+        words.push(format!("{} refits give no interval; ask for at least 20", options.refits));
+    }
+    if diagnostics.failed_refits > 0 {
+        words.push(format!("{} of {} refits found no minimum; they widen the intervals", diagnostics.failed_refits, diagnostics.refits));
+    }
+    words
+}
+
+fn covariance(draws: &[Vec<f64>], dim: usize) -> Vec<Vec<f64>> {
+    let n = draws.len() as f64;
+    let mean: Vec<f64> = (0..dim).map(|j| draws.iter().map(|draw| draw[j]).sum::<f64>() / n).collect();
+    let entry = |j: usize, k: usize| draws.iter().map(|draw| (draw[j] - mean[j]) * (draw[k] - mean[k])).sum::<f64>() / (n - 1.0);
+    if draws.len() < 2 { Vec::new() } else { (0..dim).map(|j| (0..dim).map(|k| entry(j, k)).collect()).collect() }
+}
+
+/// SHA-256 over the bits of N, D, C, L and weight of every point.
+fn data_sha256(points: &[Point]) -> String {
+    let mut hasher = Sha256::new();
+    for p in points {
+        [p.n, p.d, p.c, p.loss, p.weight].iter().for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
+    }
+    hasher.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

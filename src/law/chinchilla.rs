@@ -1,0 +1,232 @@
+//! L(N, D) = E + A/N^α + B/D^β (Hoffmann 2203.15556, approach 3) with its compute-optimal frontier
+//! in closed form for C = k·N·D, and numerically where compute is counted otherwise.
+
+use super::{ComputeCount, Law, Point, SeparableLaw, Term, Variable};
+use serde::{Deserialize, Serialize};
+
+/// L = E + A/N^α + B/D^β, in nats per token.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Chinchilla {
+    /// E, the loss of unlimited weights and data.
+    pub e: f64,
+    /// A, factor of the size term.
+    pub a: f64,
+    /// B, factor of the data term.
+    pub b: f64,
+    /// α, exponent of N.
+    pub alpha: f64,
+    /// β, exponent of D.
+    pub beta: f64,
+}
+
+impl Default for Chinchilla {
+    /// Hoffmann's coefficients at the precision of the paper's source.
+    fn default() -> Self {
+        Self { e: 0.5267228f64.exp(), a: 6.0073404f64.exp(), b: 6.0179186f64.exp(), alpha: 0.33917084, beta: 0.2849083 }
+    }
+}
+
+impl Chinchilla {
+    /// Predicted loss, nats per token.
+    pub fn at(&self, n: f64, d: f64) -> f64 {
+        self.e + self.a * n.powf(-self.alpha) + self.b * d.powf(-self.beta)
+    }
+
+    /// a = β/(α+β): N* ∝ C^a when C = k·N·D.
+    pub fn params_exponent(&self) -> f64 {
+        self.beta / (self.alpha + self.beta)
+    }
+
+    /// b = α/(α+β) = 1 − a: D* ∝ C^b when C = k·N·D.
+    pub fn tokens_exponent(&self) -> f64 {
+        self.alpha / (self.alpha + self.beta)
+    }
+
+    /// G = (αA/(βB))^(1/(α+β)), the factor of N* = G·(C/k)^a.
+    pub fn scale(&self) -> f64 {
+        (self.ln_scale()).exp()
+    }
+
+    fn ln_scale(&self) -> f64 {
+        ((self.alpha * self.a).ln() - (self.beta * self.b).ln()) / (self.alpha + self.beta)
+    }
+
+    /// N*(C), weights: closed form for C = k·N·D, else the minimum over ln N of the loss at that compute.
+    pub fn optimal_params(&self, compute: f64, count: &ComputeCount) -> f64 {
+        match count {
+            ComputeCount::Bilinear { k } => (self.ln_scale() + self.params_exponent() * (compute / k).ln()).exp(),
+            ComputeCount::Tabulated { .. } => {
+                let guess = self.optimal_params(compute, &ComputeCount::Bilinear { k: count.typical() }).ln();
+                minimum(guess - 8.0, guess + 8.0, |ln_n| {
+                    let n = ln_n.exp();
+                    self.at(n, count.tokens(n, compute))
+                })
+                .exp()
+            }
+        }
+    }
+
+    /// D*(C), tokens.
+    pub fn optimal_tokens(&self, compute: f64, count: &ComputeCount) -> f64 {
+        count.tokens(self.optimal_params(compute, count), compute)
+    }
+
+    /// L*(C), nats per token.
+    pub fn optimal_loss(&self, compute: f64, count: &ComputeCount) -> f64 {
+        let n = self.optimal_params(compute, count);
+        self.at(n, count.tokens(n, compute))
+    }
+
+    /// C(L): least compute that reaches a loss under C = k·N·D; `None` for a loss not above E.
+    pub fn compute_for_loss(&self, loss: f64, k: f64) -> Option<f64> {
+        let g = self.scale();
+        let reducible = self.a * g.powf(-self.alpha) + self.b * g.powf(self.beta);
+        let power = -(self.alpha + self.beta) / (self.alpha * self.beta);
+        (loss > self.e).then(|| k * ((loss - self.e) / reducible).powf(power))
+    }
+
+    /// Derivatives of ln N*(C) by (E, ln A, ln B, α, β) for x = ln(C/k); those of ln D* are x's minus these.
+    pub fn optimal_params_gradient(&self, x: f64) -> [f64; 5] {
+        let sum = self.alpha + self.beta;
+        let ln_g = self.ln_scale();
+        [
+            0.0,
+            1.0 / sum,
+            -1.0 / sum,
+            (1.0 / self.alpha - ln_g) / sum - self.beta * x / (sum * sum),
+            (-1.0 / self.beta - ln_g) / sum + self.alpha * x / (sum * sum),
+        ]
+    }
+}
+
+impl Law for Chinchilla {
+    fn name(&self) -> String {
+        "chinchilla".into()
+    }
+
+    fn coefficients(&self) -> &'static [&'static str] {
+        &["E", "A", "B", "alpha", "beta"]
+    }
+
+    fn theta(&self) -> Vec<f64> {
+        vec![self.e, self.a, self.b, self.alpha, self.beta]
+    }
+
+    fn with_theta(&self, theta: &[f64]) -> Self {
+        Self { e: theta[0], a: theta[1], b: theta[2], alpha: theta[3], beta: theta[4] }
+    }
+
+    fn loss(&self, point: &Point) -> f64 {
+        self.at(point.n, point.d)
+    }
+
+    fn gradient(&self, point: &Point) -> Vec<f64> {
+        let n_term = point.n.powf(-self.alpha);
+        let d_term = point.d.powf(-self.beta);
+        vec![1.0, n_term, d_term, -self.a * n_term * point.n.ln(), -self.b * d_term * point.d.ln()]
+    }
+}
+
+impl SeparableLaw for Chinchilla {
+    fn terms(&self) -> Vec<Term> {
+        vec![
+            Term { variable: Variable::One, factor: 0, exponent: None },
+            Term { variable: Variable::N, factor: 1, exponent: Some(3) },
+            Term { variable: Variable::D, factor: 2, exponent: Some(4) },
+        ]
+    }
+}
+
+/// Golden-section search for the minimum of a function with one valley.
+fn minimum(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
+    let ratio = (5f64.sqrt() - 1.0) / 2.0;
+    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut f_left, mut f_right) = (f(left), f(right));
+    while high - low > 1e-9 {
+        if f_left <= f_right {
+            (high, right, f_right) = (right, left, f_left);
+            left = high - ratio * (high - low);
+            f_left = f(left);
+        } else {
+            (low, left, f_left) = (left, right, f_right);
+            right = low + ratio * (high - low);
+            f_right = f(right);
+        }
+    }
+    0.5 * (low + high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const K: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
+
+    fn laws() -> impl Strategy<Value = Chinchilla> {
+        (0.2..3.0, 10.0..5000.0, 10.0..5000.0, 0.15..0.8, 0.15..0.8).prop_map(|(e, a, b, alpha, beta)| Chinchilla { e, a, b, alpha, beta })
+    }
+
+    proptest! {
+        #[test]
+        fn the_gradient_is_that_of_finite_differences(law in laws(), ln_n in 10.0..25.0, ln_d in 12.0..28.0) {
+            let point = Point::new(f64::exp(ln_n), f64::exp(ln_d), 1.0);
+            let (theta, gradient) = (law.theta(), law.gradient(&point));
+            for j in 0..5 {
+                let step = 1e-5 * theta[j];
+                let moved = |by: f64| {
+                    let mut moved = theta.clone();
+                    moved[j] += by;
+                    law.with_theta(&moved).loss(&point)
+                };
+                let difference = (moved(step) - moved(-step)) / (2.0 * step);
+                // Central differences: the rounding of the loss over the step, beside a relative error of step².
+                prop_assert!((difference - gradient[j]).abs() <= 1e-6 * gradient[j].abs() + 1e-15 * law.loss(&point) / step, "{j}: {difference} {}", gradient[j]);
+            }
+        }
+
+        #[test]
+        fn no_other_split_of_the_same_compute_is_better(law in laws(), ln_c in 30.0..55.0, shift in -2.0..2.0) {
+            let c = f64::exp(ln_c);
+            let n = law.optimal_params(c, &K) * f64::exp(shift);
+            prop_assert!(law.at(n, K.tokens(n, c)) >= law.optimal_loss(c, &K) - 1e-12);
+        }
+
+        #[test]
+        fn compute_for_loss_inverts_the_frontier(law in laws(), ln_c in 30.0..50.0) {
+            let c = f64::exp(ln_c);
+            let back = law.compute_for_loss(law.optimal_loss(c, &K), 6.0).expect("above E");
+            prop_assert!((back.ln() - ln_c).abs() < 1e-6);
+        }
+
+        #[test]
+        fn delta_derivatives_of_the_optimum_are_those_of_finite_differences(law in laws(), ln_c in 30.0..55.0) {
+            let gradient = law.optimal_params_gradient(ln_c - 6f64.ln());
+            for (j, expected) in gradient.into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut theta = law.theta();
+                    if (1..3).contains(&j) { theta[j] *= f64::exp(by) } else { theta[j] += by }
+                    law.with_theta(&theta).optimal_params(f64::exp(ln_c), &K).ln()
+                };
+                let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                prop_assert!((difference - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{j}: {difference} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_closed_form_agrees_with_the_numerical_optimum() {
+        let law = Chinchilla::default();
+        let table = ComputeCount::Tabulated { ln_n: vec![0.0, 60.0], ln_k: vec![6f64.ln(); 2] };
+        for c in [1e15, 1e20, 5.76e23] {
+            // Golden section finds the place of a minimum to the root of the rounding of the loss.
+            assert!((law.optimal_params(c, &table) / law.optimal_params(c, &K) - 1.0).abs() < 1e-5);
+        }
+        assert!((law.params_exponent() + law.tokens_exponent() - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_loss_below_the_floor_has_no_compute() {
+        assert_eq!(Chinchilla::default().compute_for_loss(1.0, 6.0), None);
+    }
+}

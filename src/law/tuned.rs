@@ -1,0 +1,209 @@
+//! The best recipe of each cell. Where a sweep tried several learning rates or batch sizes on the same
+//! shape and tokens, a law of L(N, D) is about the tuned cell: the recipe with the lowest mean loss over
+//! its seeds is kept. The minimum of several noisy losses is biased low (winner's curse), the more
+//! so the more were tried, so the number tried is part of the answer.
+
+use super::Exclusion;
+use crate::spec::{RunRecord, RunStatus, short};
+
+/// What was tried in one cell of a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TunedCell {
+    /// The shape, `layers x width`.
+    pub shape: String,
+    /// D of the cell.
+    pub tokens: f64,
+    /// Recipes tried, diverged ones too.
+    pub tried: usize,
+    /// Learning rates tried, ascending.
+    pub learning_rates: Vec<f64>,
+    /// Learning rate of the best recipe.
+    pub best_learning_rate: f64,
+    /// Where the best is the lowest or highest rate tried: the rate to try next.
+    pub try_next: Option<f64>,
+}
+
+/// Records with one recipe a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuned {
+    /// The records that stay: every seed of each cell's best recipe, and all that belong to no cell.
+    pub records: Vec<RunRecord>,
+    /// Those left out for a better recipe.
+    pub excluded: Vec<Exclusion>,
+    /// Cells in which more than one recipe was tried.
+    pub cells: Vec<TunedCell>,
+}
+
+/// Tokens of one cell may differ by this factor: batch sizes round D to whole steps.
+const SAME_TOKENS: f64 = 1.02;
+
+/// Keeps the best recipe of each cell.
+pub fn tuned(records: Vec<RunRecord>) -> Tuned {
+    let mut keyed: Vec<(CellKey, f64, usize)> = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        if let (Some(key), Some(tokens)) = (cell_key(record), record.tokens) {
+            keyed.push((key, tokens.0, at));
+        }
+    }
+    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    let cells: Vec<Vec<usize>> =
+        keyed.chunk_by(|a, b| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS).map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect()).collect();
+    let mut excluded: Vec<Option<Exclusion>> = vec![None; records.len()];
+    let mut tuned_cells = Vec::new();
+    for cell in cells {
+        let Some(choice) = choose(&records, &cell) else { continue };
+        for &at in &cell {
+            if recipe(&records[at]) != choice.best && records[at].status == RunStatus::Finished {
+                let reason = format!("another recipe of its cell has a lower loss ({} tried)", choice.cell.tried);
+                excluded[at] = Some(Exclusion { run: records[at].run_id.clone(), reason });
+            }
+        }
+        tuned_cells.push(choice.cell);
+    }
+    let kept = records.into_iter().zip(&excluded).filter(|(_, out)| out.is_none()).map(|(record, _)| record).collect();
+    Tuned { records: kept, excluded: excluded.into_iter().flatten().collect(), cells: tuned_cells }
+}
+
+/// Everything that must agree for two runs to be of one cell, but tokens.
+type CellKey = (String, Vec<Option<usize>>, Option<String>);
+
+fn cell_key(record: &RunRecord) -> Option<CellKey> {
+    let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
+    let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
+    (record.learning_rate.is_some() && record.layers.is_some())
+        .then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget))
+}
+
+/// What may be tuned: learning rate, batch and schedule, by their bits and text.
+type RecipeKey = (u64, u64, Option<String>);
+
+fn recipe(record: &RunRecord) -> RecipeKey {
+    let bits = |value: Option<f64>| value.map_or(0, f64::to_bits);
+    (bits(record.learning_rate), bits(record.batch_tokens.map(|tokens| tokens.0)), record.schedule.clone())
+}
+
+struct Choice {
+    best: RecipeKey,
+    cell: TunedCell,
+}
+
+/// The best recipe of a cell, where more than one was tried and at least one finished.
+fn choose(records: &[RunRecord], cell: &[usize]) -> Option<Choice> {
+    let mut recipes: Vec<(RecipeKey, Vec<f64>, f64)> = Vec::new();
+    for &at in cell {
+        let record = &records[at];
+        if !matches!(record.status, RunStatus::Finished | RunStatus::Diverged) {
+            continue;
+        }
+        let key = recipe(record);
+        let at = recipes.iter().position(|(known, _, _)| *known == key).unwrap_or_else(|| {
+            recipes.push((key, Vec::new(), record.learning_rate.unwrap_or(f64::NAN)));
+            recipes.len() - 1
+        });
+        // A recipe that diverged with one seed is worse than any that did not.
+        recipes[at].1.push(record.loss_nats.map_or(f64::INFINITY, |loss| loss.0));
+    }
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let best = recipes.iter().min_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)))?;
+    if recipes.len() < 2 || !mean(&best.1).is_finite() {
+        return None;
+    }
+    let mut rates: Vec<f64> = recipes.iter().map(|(_, _, rate)| *rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let first = &records[cell[0]];
+    let cell = TunedCell {
+        shape: format!("{}x{}", first.layers.unwrap_or(0), first.width.unwrap_or(0)),
+        tokens: first.tokens.map_or(f64::NAN, |tokens| tokens.0),
+        tried: recipes.len(),
+        best_learning_rate: best.2,
+        try_next: beyond_the_edge(&rates, best.2),
+        learning_rates: rates,
+    };
+    Some(Choice { best: best.0.clone(), cell })
+}
+
+/// The next rate beyond an edge of the rates tried, at the spacing of the last two; `None` inside.
+fn beyond_the_edge(rates: &[f64], best: f64) -> Option<f64> {
+    let [first, second, ..] = rates else { return None };
+    let [.., before, last] = rates else { return None };
+    if best == *first {
+        Some(first * first / second)
+    } else if best == *last {
+        Some(last * last / before)
+    } else {
+        None
+    }
+}
+
+impl TunedCell {
+    /// The alarm of a cell whose best rate is at the edge of those tried.
+    pub fn alarm(&self) -> Option<String> {
+        let next = self.try_next?;
+        let side = if next < self.best_learning_rate { "lowest" } else { "highest" };
+        let (shape, tokens, best) = (&self.shape, short(self.tokens), self.best_learning_rate);
+        Some(format!(
+            "{shape} at D = {tokens}: the best learning rate {best} is the {side} of {} tried; add {next:.3e}",
+            self.learning_rates.len()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Nats, Tokens};
+
+    fn run(rate: f64, seed: u64, loss: Option<f64>) -> RunRecord {
+        RunRecord {
+            run_id: format!("{rate}-{seed}"),
+            layers: Some(2),
+            width: Some(16),
+            tokens: Some(Tokens(1e6)),
+            learning_rate: Some(rate),
+            seed_data: Some(seed),
+            status: if loss.is_some() { RunStatus::Finished } else { RunStatus::Diverged },
+            loss_nats: loss.map(Nats),
+            ..RunRecord::default()
+        }
+    }
+
+    #[test]
+    fn the_recipe_with_the_lowest_mean_over_seeds_is_kept_with_all_its_seeds() {
+        let records = vec![
+            run(1e-3, 0, Some(2.2)),
+            run(2e-3, 0, Some(2.0)),
+            run(2e-3, 1, Some(2.06)),
+            run(4e-3, 0, Some(1.99)),
+            run(4e-3, 1, Some(2.2)),
+        ];
+        let tuned = tuned(records);
+        assert_eq!(tuned.records.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>(), ["0.002-0", "0.002-1"]);
+        assert_eq!(tuned.excluded.len(), 3);
+        let [cell] = tuned.cells.as_slice() else { panic!("one cell") };
+        assert_eq!((cell.tried, cell.best_learning_rate, cell.try_next), (3, 2e-3, None));
+    }
+
+    #[test]
+    fn a_best_rate_at_the_edge_names_the_rate_to_add() {
+        let cell = &tuned(vec![run(1e-3, 0, Some(2.2)), run(2e-3, 0, Some(2.0))]).cells[0];
+        assert!(cell.alarm().expect("an alarm").ends_with("0.002 is the highest of 2 tried; add 4.000e-3"));
+        let cell = &tuned(vec![run(1e-3, 0, Some(2.0)), run(2e-3, 0, Some(2.2))]).cells[0];
+        assert_eq!(cell.try_next, Some(5e-4));
+    }
+
+    #[test]
+    fn a_diverged_recipe_is_tried_and_never_best() {
+        let tuned = tuned(vec![run(1e-3, 0, Some(2.2)), run(2e-3, 0, Some(1.9)), run(2e-3, 1, None)]);
+        assert_eq!(tuned.cells[0].best_learning_rate, 1e-3);
+        assert_eq!(tuned.records.len(), 2, "the diverged run stays: it is excluded by its status");
+    }
+
+    #[test]
+    fn other_tokens_are_another_cell_and_single_recipes_are_left_alone() {
+        let mut longer = run(2e-3, 0, Some(1.5));
+        longer.tokens = Some(Tokens(2e6));
+        let tuned = tuned(vec![run(1e-3, 0, Some(2.0)), longer, RunRecord { run_id: "foreign".into(), ..RunRecord::default() }]);
+        assert_eq!((tuned.records.len(), tuned.cells.len()), (3, 0));
+    }
+}

@@ -1,0 +1,133 @@
+//! The cells of a grid: which shape is trained on how many tokens, and which are left out and why.
+
+use super::grid::{Around, Budget, CorpusFacts, Grid};
+use crate::spec::{CorpusSpec, FlopRule, Flops, ModelShape, ParamCounts, Tokens};
+
+/// One shape, one number of tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cell {
+    pub(super) shape: ModelShape,
+    pub(super) tokens: Tokens,
+    pub(super) batch_tokens: u64,
+    pub(super) budget: Option<(Flops, FlopRule)>,
+}
+
+/// A cell that is not trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// The shape.
+    pub shape: ModelShape,
+    /// The budget, in words.
+    pub budget: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the user asked for exactly this cell, so that leaving it out silently would be wrong.
+    pub asked_for: bool,
+}
+
+impl Cell {
+    /// Whole optimizer steps nearest to the cell's tokens.
+    pub(super) fn steps(&self) -> u64 {
+        (self.tokens.0 / self.batch_tokens as f64).round() as u64
+    }
+}
+
+/// All cells of a grid that can be trained, budget by budget, and the others.
+pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
+    let mut kept = Vec::new();
+    let mut left_out = Vec::new();
+    for &batch_tokens in &grid.batch_tokens {
+        match &grid.budget {
+            Budget::Tokens(all) => {
+                for &tokens in all {
+                    let row = grid.shapes.iter().map(|shape| (shape, tokens, None));
+                    keep_possible(grid, facts, batch_tokens, row, &format!("D = {tokens}"), &mut kept, &mut left_out);
+                }
+            }
+            Budget::TokensPerParam(ratios) => {
+                for &ratio in ratios {
+                    let row = grid.shapes.iter().map(|shape| (shape, Tokens(ratio * total(shape)), None));
+                    keep_possible(grid, facts, batch_tokens, row, &format!("D/N = {ratio}"), &mut kept, &mut left_out);
+                }
+            }
+            Budget::IsoFlop { rule, flops, around } => {
+                for &compute in flops {
+                    let tokens = |shape: &ModelShape| Tokens(compute.0 / rule.per_token(shape).expect("a counted rule"));
+                    let row = grid.shapes.iter().map(|shape| (shape, tokens(shape), Some((compute, *rule))));
+                    let mut possible = Vec::new();
+                    let name = format!("C = {compute}");
+                    keep_possible(grid, facts, batch_tokens, row, &name, &mut possible, &mut left_out);
+                    keep_nearest(*around, possible, &name, &mut kept, &mut left_out);
+                }
+            }
+        }
+    }
+    (kept, left_out)
+}
+
+fn total(shape: &ModelShape) -> f64 {
+    ParamCounts::of(shape).total() as f64
+}
+
+type Wanted<'a> = (&'a ModelShape, Tokens, Option<(Flops, FlopRule)>);
+
+fn keep_possible<'a>(
+    grid: &Grid,
+    facts: &CorpusFacts,
+    batch_tokens: u64,
+    row: impl Iterator<Item = Wanted<'a>>,
+    budget_name: &str,
+    kept: &mut Vec<Cell>,
+    left_out: &mut Vec<LeftOut>,
+) {
+    for (shape, tokens, budget) in row {
+        let cell = Cell { shape: shape.clone(), tokens, batch_tokens, budget };
+        match impossible(grid, facts, &cell) {
+            None => kept.push(cell),
+            Some(reason) => {
+                left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: budget.is_none() });
+            }
+        }
+    }
+}
+
+/// Why a cell cannot be trained, if it cannot.
+fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Option<String> {
+    let steps = cell.steps();
+    if steps < grid.min_steps {
+        let batch = cell.batch_tokens;
+        return Some(format!(
+            "{} tokens are {steps} steps of {batch} tokens, at least {} are wanted: lower recipe.batch_tokens or raise the budget",
+            cell.tokens, grid.min_steps
+        ));
+    }
+    let CorpusSpec::Text { max_epochs, .. } = &grid.corpus else {
+        return None;
+    };
+    let unique = facts.unique_tokens? as f64;
+    let epochs = (steps * cell.batch_tokens) as f64 / unique;
+    let seen = Tokens(unique);
+    (epochs > *max_epochs).then(|| format!("{} tokens are {epochs:.2} epochs of a corpus of {seen}, at most {max_epochs} are allowed: use more text or raise corpus.max_epochs", cell.tokens))
+}
+
+/// Keeps the shapes whose tokens per weight are nearest to the expected optimum of their budget.
+fn keep_nearest(around: Around, possible: Vec<Cell>, budget_name: &str, kept: &mut Vec<Cell>, left_out: &mut Vec<LeftOut>) {
+    let Around::Nearest { center, sizes } = around else {
+        kept.extend(possible);
+        return;
+    };
+    let ratio = |cell: &Cell| cell.tokens.0 / total(&cell.shape);
+    let distance = |cell: &Cell| (ratio(cell) / center).ln().abs();
+    let mut distances: Vec<f64> = possible.iter().map(distance).collect();
+    distances.sort_by(f64::total_cmp);
+    let farthest = distances.get(sizes.saturating_sub(1)).copied().unwrap_or(f64::INFINITY);
+    for cell in possible {
+        if distance(&cell) <= farthest {
+            kept.push(cell);
+        } else {
+            let reason =
+                format!("{:.0} tokens per weight is farther from the expected optimum of {center} than {sizes} others", ratio(&cell));
+            left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: false });
+        }
+    }
+}

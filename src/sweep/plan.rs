@@ -1,0 +1,333 @@
+//! A grid expanded: the deterministic list of runs, each fully determined, with its predicted cost.
+
+use super::cells::{Cell, LeftOut, cells};
+use super::grid::{CorpusFacts, Grid, Warmup};
+use crate::spec::{InitRule, ParamCounts, Recipe, RunRecord, RunSpec, RunStatus, Seeds};
+use std::collections::{HashMap, HashSet};
+
+/// Why a grid has no plan, or its plan may not go on in a folder.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The user asked for a cell that cannot be trained.
+    #[error("{shape} at {budget}: {reason}")]
+    Impossible {
+        /// The shape.
+        shape: String,
+        /// Its budget.
+        budget: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Every cell was left out.
+    #[error("no cell of the grid can be trained; the first is left out because {0}")]
+    NothingLeft(String),
+    /// The corpus cannot hold out enough.
+    #[error(
+        "eval.windows = {asked}: the corpus can hold out {available} windows of this context; at least {least} are needed; use more text or a shorter context"
+    )]
+    HeldOut {
+        /// Windows wanted.
+        asked: u64,
+        /// Windows there are.
+        available: u64,
+        /// Fewest accepted.
+        least: u64,
+    },
+    /// The folder holds runs on other data.
+    #[error(
+        "the folder holds runs on another corpus (sha256 {found}…, now {now}…): losses of both cannot stand in one table; give the sweep another name"
+    )]
+    OtherCorpus {
+        /// Start of the hash in the folder.
+        found: String,
+        /// Start of the hash now.
+        now: String,
+    },
+    /// The folder holds runs evaluated otherwise.
+    #[error(
+        "the folder holds runs evaluated on {found}, the grid now says {now}: their losses cannot be compared; set eval.windows and seeds.eval as before, or give the sweep another name"
+    )]
+    OtherEvaluation {
+        /// Evaluation in the folder.
+        found: String,
+        /// Evaluation now.
+        now: String,
+    },
+}
+
+/// One run of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedRun {
+    /// The run.
+    pub spec: RunSpec,
+    /// Its name.
+    pub id: String,
+    /// Predicted seconds on one worker, evaluation included.
+    pub predicted_seconds: f64,
+}
+
+/// The resolved grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Runs, in the order of `plan.csv`.
+    pub runs: Vec<PlannedRun>,
+    /// Cells that are not trained.
+    pub left_out: Vec<LeftOut>,
+    /// Held-out windows of every run.
+    pub eval_windows: u64,
+}
+
+/// Most and fewest held-out windows that `eval.windows = "auto"` chooses.
+const AUTO_WINDOWS: (u64, u64) = (256, 4096);
+
+/// Expands a grid. `seconds_per_token` predicts the training time of one token of a shape on one worker;
+/// a token of evaluation is taken to cost a third of it (a forward pass of the three that training makes).
+pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunSpec) -> f64) -> Result<Plan, PlanError> {
+    let (kept, left_out) = cells(grid, facts);
+    if let Some(LeftOut { shape, budget, reason, .. }) = left_out.iter().find(|cell| cell.asked_for) {
+        return Err(PlanError::Impossible { shape: shape.to_string(), budget: budget.clone(), reason: reason.clone() });
+    }
+    let Some(shortest) = kept.iter().map(|cell| cell.steps() * cell.batch_tokens).min() else {
+        return Err(PlanError::NothingLeft(left_out.first().map_or_else(String::new, |cell| cell.reason.clone())));
+    };
+    let eval_windows = eval_windows(grid, facts, shortest)?;
+    let warmup_tokens = match grid.warmup {
+        Warmup::Tokens(tokens) => tokens.0 as u64,
+        Warmup::FractionOfShortest(fraction) => (fraction * shortest as f64).round() as u64,
+    };
+    let corners = corner_cells(&kept);
+    let mut runs = Vec::new();
+    let mut seen = HashSet::new();
+    for (at, cell) in kept.iter().enumerate() {
+        let replicates = if corners.contains(&at) { grid.corners } else { 1 };
+        for (recipe, seeds) in variants(grid, cell, warmup_tokens, replicates) {
+            let spec = run_spec(grid, facts, cell, recipe, seeds, eval_windows);
+            let id = spec.id().0;
+            if seen.insert(id.clone()) {
+                let per_token = seconds_per_token(&spec);
+                let eval_tokens = (eval_windows * spec.shape.context as u64) as f64;
+                runs.push(PlannedRun { id, predicted_seconds: per_token * (spec.tokens().0 + eval_tokens / 3.0), spec });
+            }
+        }
+    }
+    Ok(Plan { runs, left_out, eval_windows })
+}
+
+impl Plan {
+    /// The rows of `plan.csv`: what `runs.csv` will hold, before anything came of it.
+    pub fn records(&self) -> Vec<RunRecord> {
+        self.runs.iter().map(|run| RunRecord::planned(&run.spec)).collect()
+    }
+
+    /// Whether this plan may go on in a folder that already holds these runs.
+    pub fn check_against(&self, done: &HashMap<String, RunRecord>) -> Result<(), PlanError> {
+        let Some(now) = self.runs.first().map(|run| &run.spec) else {
+            return Ok(());
+        };
+        let start = |hash: &str| hash.chars().take(8).collect::<String>();
+        let mut records: Vec<&RunRecord> = done.values().filter(|record| record.status == RunStatus::Finished).collect();
+        records.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+        for record in records {
+            if let Some(found) = record.corpus_sha256.as_ref().filter(|found| **found != now.corpus_sha256) {
+                return Err(PlanError::OtherCorpus { found: start(found), now: start(&now.corpus_sha256) });
+            }
+            let describe = |tokens: f64, seed: u64| format!("{tokens:.0} tokens of evaluation seed {seed}");
+            let current = describe((self.eval_windows * now.shape.context as u64) as f64, now.seeds.eval);
+            let found = describe(record.eval_tokens.map_or(0.0, |tokens| tokens.0), record.seed_eval.unwrap_or(0));
+            if found != current {
+                return Err(PlanError::OtherEvaluation { found, now: current });
+            }
+        }
+        Ok(())
+    }
+
+    /// Records of done runs in plan order, then those no longer in the plan, by name.
+    pub fn gathered(&self, done: &HashMap<String, RunRecord>) -> Vec<RunRecord> {
+        let planned: HashSet<&str> = self.runs.iter().map(|run| run.id.as_str()).collect();
+        let mut others: Vec<&RunRecord> = done.values().filter(|record| !planned.contains(record.run_id.as_str())).collect();
+        others.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+        self.runs.iter().filter_map(|run| done.get(&run.id)).chain(others).cloned().collect()
+    }
+}
+
+/// `auto`: one window for every 16 contexts of the shortest run, so that evaluation stays cheap beside training.
+fn eval_windows(grid: &Grid, facts: &CorpusFacts, shortest: u64) -> Result<u64, PlanError> {
+    let (least, most) = AUTO_WINDOWS;
+    let context = grid.shapes[0].context as u64;
+    let available = facts.held_out_windows.unwrap_or(u64::MAX);
+    match grid.eval_windows {
+        Some(asked) if asked > available => Err(PlanError::HeldOut { asked, available, least: 1 }),
+        Some(asked) => Ok(asked),
+        None if available < least => Err(PlanError::HeldOut { asked: least, available, least }),
+        None => Ok((shortest / (16 * context)).clamp(least, most).min(available)),
+    }
+}
+
+/// Indices of the cells at the corners: of the smallest and the largest shape, the shortest and the longest run.
+fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
+    let size = |cell: &Cell| ParamCounts::of(&cell.shape).total();
+    let sizes: Vec<u64> = cells.iter().map(size).collect();
+    let extremes = [sizes.iter().min(), sizes.iter().max()];
+    let mut corners = HashSet::new();
+    for extreme in extremes.into_iter().flatten() {
+        let row = || (0..cells.len()).filter(|&at| sizes[at] == *extreme);
+        let by_tokens = |a: &usize, b: &usize| cells[*a].tokens.0.total_cmp(&cells[*b].tokens.0);
+        corners.extend(row().min_by(by_tokens));
+        corners.extend(row().max_by(by_tokens));
+    }
+    corners
+}
+
+/// Every recipe and seed of a cell. Replicates vary both seeds, at the middle learning rate alone.
+fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Vec<(Recipe, Seeds)> {
+    let name = cell.shape.to_string();
+    let own = grid.shape_learning_rates.iter().find(|(shape, _)| *shape == name);
+    let rates = own.map_or(&grid.learning_rates, |(_, rates)| rates);
+    let mut variants = Vec::new();
+    for schedule in &grid.schedules {
+        for (at, &learning_rate) in rates.iter().enumerate() {
+            let recipe = Recipe {
+                learning_rate,
+                batch_tokens: cell.batch_tokens,
+                schedule: schedule.clone(),
+                warmup_tokens,
+                adamw: grid.adamw.clone(),
+                grad_clip: grid.grad_clip,
+            };
+            for (&init, &data) in grid.seeds_init.iter().flat_map(|init| grid.seeds_data.iter().map(move |data| (init, data))) {
+                variants.push((recipe.clone(), Seeds { init, data, eval: grid.seed_eval }));
+            }
+            if at == rates.len() / 2 {
+                let (init, data) = (largest(&grid.seeds_init), largest(&grid.seeds_data));
+                let further = (1..replicates).map(|k| Seeds { init: init + k, data: data + k, eval: grid.seed_eval });
+                variants.extend(further.map(|seeds| (recipe.clone(), seeds)));
+            }
+        }
+    }
+    variants
+}
+
+fn largest(seeds: &[u64]) -> u64 {
+    seeds.iter().copied().max().unwrap_or(0)
+}
+
+fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds: Seeds, eval_windows: u64) -> RunSpec {
+    let mut shape = cell.shape.clone();
+    shape.vocabulary = facts.vocabulary;
+    RunSpec {
+        sweep: grid.name.clone(),
+        shape,
+        init: InitRule::Standard,
+        corpus: grid.corpus.clone(),
+        corpus_sha256: facts.sha256.clone(),
+        recipe,
+        steps: cell.steps(),
+        seeds,
+        eval_windows,
+        budget_flops: cell.budget.map(|(flops, _)| flops),
+        budget_rule: cell.budget.map(|(_, rule)| rule),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::grid::tests::SMALL;
+    use super::*;
+    use crate::spec::{FlopRule, Flops, Nats, Tokens};
+
+    pub(in crate::sweep) fn facts(unique_tokens: Option<u64>) -> CorpusFacts {
+        CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens, held_out_windows: unique_tokens.map(|n| n / 2560) }
+    }
+
+    pub(in crate::sweep) fn plan(text: &str) -> Plan {
+        expand(&Grid::parse(text).expect("valid grid"), &facts(None), &|_| 1e-5).expect("has a plan")
+    }
+
+    fn error(text: &str, unique_tokens: u64) -> PlanError {
+        let text = text.replace("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", "{ kind = \"text\", path = \"x.txt\" }");
+        expand(&Grid::parse(&text).expect("valid grid"), &facts(Some(unique_tokens)), &|_| 1e-5).expect_err("refused")
+    }
+
+    #[test]
+    fn every_combination_of_axes_is_one_run_with_whole_steps() {
+        let plan = plan(&format!("{SMALL}\n[recipe]\nlearning_rate = [1e-3, 2e-3]\n[seeds]\ndata = [0, 1, 2]"));
+        assert_eq!(plan.runs.len(), 2 * 2 * 2 * 3);
+        let first = &plan.runs[0].spec;
+        assert_eq!((first.steps, first.tokens()), (24, Tokens(24.0 * 4096.0)), "100,000 tokens are 24.4 steps");
+        assert_eq!(first.recipe.warmup_tokens, (0.05f64 * 24.0 * 4096.0).round() as u64);
+        assert_eq!(plan.eval_windows, 256);
+        let seconds = 1e-5 * (24.0 * 4096.0 + 256.0 * 256.0 / 3.0);
+        assert!((plan.runs[0].predicted_seconds - seconds).abs() < 1e-9);
+        let names: HashSet<&String> = plan.runs.iter().map(|run| &run.id).collect();
+        assert_eq!(names.len(), plan.runs.len());
+    }
+
+    #[test]
+    fn an_iso_flop_budget_gives_each_shape_the_tokens_that_it_pays_for() {
+        let text = SMALL.replace(
+            "{ kind = \"tokens\", tokens = [\"100k\", \"200k\"] }",
+            "{ kind = \"iso-flop\", flops = [\"4e11\"], around = \"all\" }",
+        );
+        let plan = plan(&text);
+        for run in &plan.runs {
+            let spent = FlopRule::Exact.of(&run.spec.shape, run.spec.tokens()).expect("counted").0;
+            assert!((spent / 4e11 - 1.0).abs() < 1e-3, "{spent:e}");
+            assert_eq!(run.spec.budget_flops, Some(Flops(4e11)));
+        }
+    }
+
+    #[test]
+    fn cells_of_a_budget_that_cannot_be_are_listed_with_the_reason() {
+        let budget = "{ kind = \"iso-flop\", flops = [\"2e11\"], sizes = 2, center = 20 }";
+        let text = SMALL.replace("{ kind = \"tokens\", tokens = [\"100k\", \"200k\"] }", budget);
+        let text = text.replace("[\"2x16\", \"2x32\"]", "[\"2x8\", \"2x16\", \"2x32\", \"2x128\"]");
+        let text = format!("{text}\n[recipe]\nbatch_tokens = 1024");
+        let plan = plan(&text);
+        assert_eq!(plan.runs.iter().map(|run| run.spec.shape.to_string()).collect::<Vec<_>>(), ["2x16", "2x32"]);
+        let reasons: Vec<(String, &str)> = plan.left_out.iter().map(|cell| (cell.shape.to_string(), cell.reason.as_str())).collect();
+        assert!(reasons.iter().any(|(shape, why)| shape == "2x128" && why.contains("steps")), "{reasons:?}");
+        assert!(reasons.iter().any(|(shape, why)| shape == "2x8" && why.contains("expected optimum of 20")), "{reasons:?}");
+    }
+
+    #[test]
+    fn what_the_corpus_cannot_feed_is_refused() {
+        let message = error(SMALL, 150_000).to_string();
+        assert!(message.contains("2x16 at D = 200k") && message.contains("epochs"), "{message}");
+        assert!(matches!(error(&format!("{SMALL}\n[recipe]\nbatch_tokens = 1048576"), 10_000_000), PlanError::Impossible { .. }));
+        assert!(matches!(error(SMALL, 300_000), PlanError::HeldOut { .. }));
+    }
+
+    #[test]
+    fn corner_cells_are_replicated_with_other_seeds() {
+        let plan = plan(&format!("{SMALL}\n[seeds]\ncorners = 3").replace("[\"100k\", \"200k\"]", "[\"100k\", \"150k\", \"200k\"]"));
+        assert_eq!(plan.runs.len(), 6 + 4 * 2);
+        let replicated: HashSet<(String, u64)> =
+            plan.runs.iter().filter(|r| r.spec.seeds.data == 2).map(|r| (r.spec.shape.to_string(), r.spec.steps)).collect();
+        assert_eq!(replicated.len(), 4);
+    }
+
+    #[test]
+    fn a_folder_of_other_data_or_other_windows_is_refused() {
+        let plan = plan(SMALL);
+        let mut record = RunRecord::planned(&plan.runs[0].spec);
+        (record.status, record.loss_nats) = (RunStatus::Finished, Some(Nats(2.0)));
+        record.eval_tokens = Some(Tokens(256.0 * 256.0));
+        let folder = |record: &RunRecord| HashMap::from([(record.run_id.clone(), record.clone())]);
+        assert_eq!(plan.check_against(&folder(&record)), Ok(()));
+        let other = RunRecord { corpus_sha256: Some("cd".repeat(32)), ..record.clone() };
+        assert!(matches!(plan.check_against(&folder(&other)), Err(PlanError::OtherCorpus { .. })));
+        let other = RunRecord { eval_tokens: Some(Tokens(1.0)), ..record };
+        assert!(matches!(plan.check_against(&folder(&other)), Err(PlanError::OtherEvaluation { .. })));
+    }
+
+    #[test]
+    fn gathered_rows_stand_in_plan_order_and_strangers_last() {
+        let plan = plan(SMALL);
+        let mut done: HashMap<String, RunRecord> = plan.records().into_iter().map(|record| (record.run_id.clone(), record)).collect();
+        done.insert("a stranger".into(), RunRecord { run_id: "a stranger".into(), ..RunRecord::default() });
+        let gathered: Vec<String> = plan.gathered(&done).into_iter().map(|record| record.run_id).collect();
+        let mut expected: Vec<String> = plan.runs.iter().map(|run| run.id.clone()).collect();
+        expected.push("a stranger".into());
+        assert_eq!(gathered, expected);
+    }
+}

@@ -1,0 +1,201 @@
+//! The page of a figure: title above, legend at the right, and below a caption that says under which
+//! conventions the numbers stand.
+
+use super::canvas::{Canvas, Lettering, Rect};
+use super::legend::{self, Entry};
+use super::palette::{BLACK, GREY};
+use crate::fit::Estimator;
+use crate::law::Evidence;
+use crate::spec::{FlopRule, SizeMeasure};
+
+const WIDTH: f64 = 900.0;
+const HEIGHT: f64 = 600.0;
+const MARGIN: f64 = 18.0;
+const CAPTION: f64 = 11.5;
+
+/// What every figure says of its data: the sweep, how N and C are counted, what was estimated how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conventions {
+    /// Name of the sweep or table.
+    pub sweep: String,
+    /// How N is counted.
+    pub size_measure: SizeMeasure,
+    /// How C is counted.
+    pub flop_rule: FlopRule,
+    /// Runs the figure rests on.
+    pub points: usize,
+    /// Runs left out.
+    pub excluded: usize,
+    /// What the fit minimised, where a law is shown.
+    pub estimator: Option<Estimator>,
+}
+
+impl Conventions {
+    /// The conventions of evidence, before any fit.
+    pub fn of(sweep: impl Into<String>, evidence: &Evidence) -> Self {
+        Self {
+            sweep: sweep.into(),
+            size_measure: evidence.size_measure,
+            flop_rule: evidence.flop_rule,
+            points: evidence.points.len(),
+            excluded: evidence.excluded.len(),
+            estimator: None,
+        }
+    }
+
+    /// The same with the estimator of a fitted law.
+    pub fn fitted_by(self, estimator: Estimator) -> Self {
+        Self { estimator: Some(estimator), ..self }
+    }
+
+    /// Label of an axis of sizes.
+    pub(super) fn size_label(&self) -> String {
+        match self.size_measure {
+            SizeMeasure::Total => "N, weights (all)".into(),
+            SizeMeasure::NonEmbedding => "N, weights (non-embedding)".into(),
+            SizeMeasure::Matmul => "N, weights (blocks and output)".into(),
+            SizeMeasure::FlopsPerToken => "M, FLOPs per token (non-embedding)".into(),
+            SizeMeasure::AsGiven => "N, weights (as given)".into(),
+        }
+    }
+
+    /// Label of an axis of compute.
+    pub(super) fn compute_label(&self) -> String {
+        let rule = match self.flop_rule {
+            FlopRule::SixNd => "6ND",
+            FlopRule::Md => "M·D",
+            FlopRule::Exact => "exact count",
+            FlopRule::AsGiven => "as given",
+        };
+        format!("C, training FLOPs ({rule})")
+    }
+
+    /// Symbol of a size.
+    pub(super) fn size_symbol(&self) -> &'static str {
+        if self.size_measure == SizeMeasure::FlopsPerToken { "M" } else { "N" }
+    }
+
+    fn words(&self) -> String {
+        let count = |n: usize| format!("{n} {}", if n == 1 { "run" } else { "runs" });
+        let mut parts = vec![format!("size: {}", self.size_measure), format!("FLOPs: {}", self.flop_rule), count(self.points)];
+        if self.excluded > 0 {
+            parts.push(format!("{} left out", self.excluded));
+        }
+        if let Some(estimator) = self.estimator {
+            parts.push(format!("estimator: {estimator}"));
+        }
+        parts.join(" · ")
+    }
+}
+
+/// Label of an axis of training tokens.
+pub(super) const TOKENS: &str = "D, training tokens";
+/// Label of an axis of losses.
+pub(super) const LOSS: &str = "held-out loss, nats per token";
+
+/// A figure in the making.
+pub(super) struct Page {
+    pub(super) canvas: Canvas,
+    /// Where panels go.
+    pub(super) content: Rect,
+}
+
+impl Page {
+    /// A page with its title, legend and caption; `remark` adds to the caption what the figure needs explained.
+    pub(super) fn new(title: &str, conventions: &Conventions, remark: &str, entries: &[Entry]) -> Self {
+        Self::with_room_at_right(title, conventions, remark, entries, 0.0)
+    }
+
+    /// The same with room between panels and legend, for labels at the ends of curves.
+    pub(super) fn with_room_at_right(title: &str, conventions: &Conventions, remark: &str, entries: &[Entry], room: f64) -> Self {
+        let words = conventions.words();
+        let caption = if remark.is_empty() { words } else { format!("{words}. {remark}") };
+        Self::captioned(title, &conventions.sweep, &caption, entries, room)
+    }
+
+    /// A page whose caption is all there is to say.
+    pub(super) fn captioned(title: &str, sweep: &str, caption: &str, entries: &[Entry], room: f64) -> Self {
+        let mut canvas = Canvas::new(WIDTH, HEIGHT);
+        heading(&mut canvas, title, sweep);
+        let lettering = Lettering::new(CAPTION, GREY);
+        let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
+        let line_height = CAPTION + 3.0;
+        let top = HEIGHT - 10.0 - line_height * lines.len() as f64;
+        for (i, line) in lines.iter().enumerate() {
+            canvas.text(line, (MARGIN, top + line_height * (i as f64 + 0.8)), lettering);
+        }
+        let legend_width = legend::width(entries);
+        let content = Rect { left: 10.0, top: 46.0, right: WIDTH - MARGIN - legend_width - room, bottom: top - 8.0 };
+        legend::draw(&mut canvas, Rect { left: WIDTH - MARGIN - legend_width, right: WIDTH, ..content }, entries);
+        Self { canvas, content }
+    }
+
+    /// Puts a short legend beside the title.
+    pub(super) fn legend_above(&mut self, entries: &[Entry]) {
+        legend::draw_row(&mut self.canvas, WIDTH - MARGIN, 15.0, entries);
+    }
+
+    pub(super) fn png(&self) -> Vec<u8> {
+        self.canvas.png()
+    }
+}
+
+/// The title in bold and the name of the sweep beside it, shortened where it does not fit.
+fn heading(canvas: &mut Canvas, title: &str, sweep: &str) {
+    let (bold, light) = (Lettering::new(19.0, BLACK).bold(), Lettering::new(15.0, GREY));
+    canvas.text(title, (MARGIN, 30.0), bold);
+    let left = MARGIN + bold.length(title) + 12.0;
+    canvas.text(&shortened(sweep, WIDTH - MARGIN - left, &|text| light.length(text)), (left, 30.0), light);
+}
+
+/// A text cut to a width, with an ellipsis where something is gone. Control characters become spaces.
+pub(super) fn shortened(text: &str, room: f64, length: &dyn Fn(&str) -> f64) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    if length(&clean) <= room {
+        return clean;
+    }
+    let characters: Vec<char> = clean.chars().collect();
+    let cut = |count: usize| characters[..count].iter().collect::<String>() + "…";
+    (0..characters.len()).rev().map(cut).find(|text| length(text) <= room).unwrap_or_default()
+}
+
+/// Breaks a text between words into lines no longer than `room`.
+fn wrapped(text: &str, room: f64, length: &dyn Fn(&str) -> f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if length(&format!("{line} {word}")) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seven(text: &str) -> f64 {
+        7.0 * text.chars().count() as f64
+    }
+
+    #[test]
+    fn captions_wrap_between_words_and_names_are_shortened() {
+        assert_eq!(wrapped("one two three", 60.0, &seven), ["one two", "three"]);
+        assert_eq!(shortened("short", 100.0, &seven), "short");
+        assert_eq!(shortened("a long name of a sweep", 70.0, &seven), "a long na…");
+        assert_eq!(shortened("tab\tline\n", 100.0, &seven), "tab line ");
+    }
+
+    #[test]
+    fn conventions_are_said_in_words() {
+        let mut conventions = Conventions::of("grid", &Evidence::as_given(vec![crate::law::Point::new(1e6, 1e8, 3.0)]));
+        assert_eq!(conventions.words(), "size: as-given · FLOPs: as-given · 1 run");
+        conventions.excluded = 2;
+        let words = conventions.fitted_by(Estimator::default()).words();
+        assert!(words.ends_with("1 run · 2 left out · estimator: huber-log (δ = 1e-3)"), "{words}");
+    }
+}

@@ -1,0 +1,80 @@
+//! Residuals over (N, D): where a law is too high and where too low. A pattern (a corner, a saddle) says that
+//! the law bends otherwise than the runs; no pattern is what noise looks like.
+
+use super::ViewError;
+use super::canvas::Body;
+use super::legend::Entry;
+use super::page::{Conventions, Page, TOKENS};
+use super::palette::{ACCENT, GREY, Mark};
+use super::panel::{Axis, Panel};
+use super::raster::Ink;
+use super::residuals::{Residual, is_sound, two_digits};
+use super::ticks::Unit;
+
+/// Colour of runs better than the law; of worse ones the accent.
+const BETTER: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
+/// Radius of the mark of the largest residual, units.
+const LARGEST: f64 = 13.0;
+const SMALLEST: f64 = 2.2;
+
+/// Residuals as marks over (N, D): up and orange where a run is worse than the law, down and blue where better.
+pub fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+    let sound = |residual: &&Residual| is_sound(residual) && residual.d.is_finite() && residual.d > 0.0;
+    let mut residuals: Vec<&Residual> = residuals.iter().filter(sound).collect();
+    if residuals.is_empty() {
+        return Err(ViewError::empty("the residual map", "no run with a finite observed and predicted loss"));
+    }
+    let x = Axis::log(conventions.size_label(), Unit::Count, residuals.iter().map(|residual| residual.n));
+    let y = Axis::log(TOKENS, Unit::Count, residuals.iter().map(|residual| residual.d));
+    let largest = residuals.iter().map(|residual| residual.percent().abs()).fold(0.0, f64::max);
+    let remark = "Area of a mark: size of the residual 100·ln(observed/predicted).";
+    let mut page = Page::new("Residuals over size and tokens", conventions, remark, &entries(largest));
+    let panel = Panel::draw(&mut page.canvas, page.content, x, y);
+    // Large marks first, so that small ones stand in front.
+    residuals.sort_by(|left, right| right.percent().abs().total_cmp(&left.percent().abs()));
+    for residual in residuals {
+        let (mark, ink) = sign(residual.percent());
+        panel.mark(&mut page.canvas, (residual.n, residual.d), mark, radius(residual.percent(), largest), Body::Solid, ink);
+    }
+    Ok(page.png())
+}
+
+fn sign(percent: f64) -> (Mark, Ink) {
+    if percent > 0.0 { (Mark::Triangle, ACCENT) } else { (Mark::Wedge, BETTER) }
+}
+
+/// The area grows in proportion to the residual.
+fn radius(percent: f64, largest: f64) -> f64 {
+    if largest > 0.0 { (LARGEST * (percent.abs() / largest).sqrt()).max(SMALLEST) } else { SMALLEST }
+}
+
+fn entries(largest: f64) -> Vec<Entry> {
+    vec![
+        Entry::Heading("residual".into()),
+        Entry::Mark(Mark::Triangle, Body::Solid, ACCENT, "loss above law".into()),
+        Entry::Mark(Mark::Wedge, Body::Solid, BETTER, "loss below law".into()),
+        Entry::Gap,
+        Entry::Scaled(Mark::Triangle, LARGEST, GREY, format!("{} %", two_digits(largest))),
+        Entry::Scaled(Mark::Triangle, radius(0.25, 1.0), GREY, format!("{} %", two_digits(largest / 4.0))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{conventions, is_drawn_twice_the_same};
+    use super::*;
+    use crate::law::{Chinchilla, Design, Noise, Sharing, simulate};
+
+    #[test]
+    fn residuals_over_a_grid_and_of_one_run_are_drawn() {
+        let law = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
+        let sizes: Vec<f64> = (0..7).map(|i| 5e3 * 2f64.powi(i)).collect();
+        let tokens: Vec<f64> = (0..6).map(|i| 2e5 * 2.5f64.powi(i)).collect();
+        let points = simulate(&law, &Design::grid(&sizes, &tokens, Sharing::Independent), Noise { run: 0.006, cluster: 0.0 }, 5);
+        let residuals = Residual::of(&points, &law);
+        is_drawn_twice_the_same("residual-map", || residual_map(&residuals, &conventions()));
+        let exact = [Residual { run: String::new(), n: 1e6, d: 1e8, observed: 2.0, predicted: 2.0 }];
+        is_drawn_twice_the_same("residual-map-single", || residual_map(&exact, &conventions()));
+        assert!(residual_map(&[], &conventions()).is_err());
+    }
+}

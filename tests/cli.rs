@@ -1,0 +1,101 @@
+//! Bad usage and bad input: a clear error, exit code 2, nothing written.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
+
+mod support;
+
+use support::{grid, refused, run, succeed, text};
+
+const GRID: &str = r#"
+    name = "bad"
+    ladder = { kind = "list", shapes = ["1x8"] }
+    corpus = { kind = "zipf-facts", a = 0.5, keys = 4096 }
+    budget = { tokens = ["64k"] }
+    [model]
+    context = 64
+    [recipe]
+    batch_tokens = 1024
+"#;
+
+/// The error of a sweep whose grid has one thing changed; nothing may be written.
+fn grid_error(from: &str, to: &str) -> String {
+    let changed = GRID.replace(from, to);
+    assert_ne!(changed, GRID, "the change is one");
+    let (folder, path) = grid(&changed);
+    let results = folder.path().join("results");
+    let error = refused(&["plan", text(&path)]);
+    if cfg!(feature = "train") {
+        assert_eq!(error, refused(&["sweep", text(&path), "--results", text(&results)]));
+    }
+    assert!(!results.exists(), "nothing is written");
+    error
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in ["plan", "sweep", "status"] {
+        let help = succeed(&[command, "--help"]);
+        assert!(help.contains("Example") && help.contains(&format!("scalelab {command}")), "{help}");
+    }
+    assert_eq!(run(&[]).status.code(), Some(2));
+    assert_eq!(run(&["no-such-command"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_bad_grid_is_refused_with_field_and_remedy() {
+    assert!(grid_error("batch_tokens", "batch_token").contains("did you mean `batch_tokens`?"));
+    assert!(grid_error("\"1x8\"", "").contains("ladder is an empty list"));
+    assert!(grid_error("\"64k\"", "").contains("budget.tokens is an empty list"));
+    assert!(grid_error("1x8", "1x9").contains("odd"));
+    assert!(grid_error("1024", "1048576").contains("lower recipe.batch_tokens"));
+    assert!(grid_error("name = \"bad\"", "name = \"../bad\"").contains("it names a folder"));
+    let text_corpus =
+        |path: &str| grid_error("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", &format!("{{ kind = \"text\", path = \"{path}\" }}"));
+    assert!(text_corpus("no/such.txt").contains("no/such.txt cannot be read"));
+    assert!(text_corpus("src").contains("not a file"));
+    assert!(text_corpus("Cargo.toml").contains("bytes; at least"));
+}
+
+#[test]
+fn a_missing_corpus_that_a_recipe_makes_names_its_command() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpora/sotu.txt");
+    let folder = tempfile::tempdir().expect("temporary folder");
+    // From a folder without corpora/, the file is missing whether or not it was fetched for other tests.
+    let mut command = support::scalelab(&["plan", text(&corpus.with_file_name("../sweeps/grid.toml"))]);
+    let output = command.current_dir(folder.path()).output().expect("starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(support::stderr(&output).contains("corpora/get.sh sotu"), "{}", support::stderr(&output));
+}
+
+#[test]
+fn a_corpus_shorter_than_the_budget_is_refused_above_max_epochs() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let corpus = folder.path().join("text.txt");
+    let line = |n: u32| format!("line {n} of a text, {} and {}\n", n * 7919 % 1000, n * 104_729 % 977);
+    std::fs::write(&corpus, (0..40_000).map(line).collect::<String>()).expect("written");
+    let with = |epochs: &str| {
+        let kind = format!("{{ kind = \"text\", path = \"{}\", max_epochs = {epochs} }}", text(&corpus));
+        let grid_text = GRID.replace("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", &kind).replace("64k", "3M");
+        grid(&format!("{grid_text}\n[eval]\nwindows = 64\n"))
+    };
+    let (_one, once) = with("1.0");
+    let error = refused(&["plan", text(&once)]);
+    assert!(error.contains("epochs") && error.contains("corpus.max_epochs"), "{error}");
+    let (_four, more) = with("4.0");
+    succeed(&["plan", text(&more)]);
+}
+
+#[test]
+fn a_folder_or_nothing_in_place_of_a_grid_is_refused() {
+    assert!(refused(&["plan", "sweeps"]).contains("is a folder"));
+    assert!(refused(&["plan", "sweeps/none.toml"]).contains("cannot be read"));
+}
+
+#[test]
+fn a_plan_prints_costs_as_text_and_json() {
+    let text = succeed(&["plan", "sweeps/smoke.toml"]);
+    assert!(text.contains("4 runs") && text.contains("total:"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&succeed(&["plan", "sweeps/smoke.toml", "--json"])).expect("JSON");
+    assert_eq!(json["runs"].as_array().map(Vec::len), Some(4));
+    assert_eq!(json["runs"][0]["run"]["status"], "planned");
+    assert!(json["total_flops_exact"].as_f64().is_some_and(|flops| flops > 1e9));
+}
