@@ -19,6 +19,7 @@ use super::learner::{Learner, LearnerState};
 use super::transformer::rope_tables;
 use super::workspace::{BlockActivations, Workspace};
 use crate::spec::ModelShape;
+use std::ops::Range;
 
 /// Floats of logits computed at once: a quarter of a megabyte.
 const LOGITS_AT_ONCE: usize = 1 << 16;
@@ -36,6 +37,9 @@ pub(crate) struct Fused {
 struct Network {
     shape: ModelShape,
     layout: Layout,
+    /// Flat ranges, and whether weight decay acts on them.
+    decay_ranges: Vec<(Range<usize>, bool)>,
+    /// Rotary angles [T, h/2].
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
@@ -43,8 +47,9 @@ struct Network {
 impl Fused {
     pub(crate) fn new(shape: &ModelShape, state: LearnerState) -> Self {
         let (cos, sin) = rope_tables(shape.context, shape.head_width() / 2);
+        let layout = Layout::of(shape);
         Self {
-            network: Network { shape: shape.clone(), layout: Layout::of(shape), cos, sin },
+            network: Network { shape: shape.clone(), decay_ranges: decay_ranges(&layout), layout, cos, sin },
             gradient: vec![0.0; state.weights.len()],
             weights: state.weights,
             mean: state.mean,
@@ -86,10 +91,10 @@ impl Learner for Fused {
     }
 
     fn update(&mut self, update: &Update) -> Result<(), TrainError> {
-        for (range, decays) in decay_ranges(&self.network.layout) {
-            let decay = if decays { update.decay } else { 0.0 };
+        for (range, decays) in &self.network.decay_ranges {
+            let decay = if *decays { update.decay } else { 0.0 };
             let (weights, gradient) = (&mut self.weights[range.clone()], &self.gradient[range.clone()]);
-            optimizer::update(update, decay, weights, gradient, &mut self.mean[range.clone()], &mut self.square[range]);
+            optimizer::update(update, decay, weights, gradient, &mut self.mean[range.clone()], &mut self.square[range.clone()]);
         }
         Ok(())
     }
@@ -159,7 +164,7 @@ impl Network {
 
 /// From ids to the normed input of the head, which is left in the last site.
 fn forward(network: &Network, weights: &[f32], inputs: &[u32], workspace: &mut Workspace, keep: Keep) {
-    let Network { shape, layout, cos, sin } = network;
+    let Network { shape, layout, cos, sin, .. } = network;
     let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
     let qkv_width = width + 2 * kv_width;
     let Workspace { sites, blocks, branch, scores, .. } = workspace;
@@ -263,7 +268,7 @@ fn head_and_loss(
 
 /// From the gradient of the head's input to those of all other parameters.
 fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[u32], into: Into, workspace: &mut Workspace) {
-    let Network { shape, layout, cos, sin } = network;
+    let Network { shape, layout, cos, sin, .. } = network;
     let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
     let qkv_width = width + 2 * kv_width;
     let Workspace { sites, blocks, scores, dx, dnormed, dqkv, dhidden, .. } = workspace;

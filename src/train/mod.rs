@@ -47,6 +47,9 @@ pub enum TrainError {
         /// Tokens per step.
         batch_tokens: u64,
     },
+    /// Nothing to measure the loss on.
+    #[error("0 held-out windows measure nothing; raise eval.windows")]
+    NoWindows,
     /// The batch is not made of whole sequences.
     #[error("a batch of {batch_tokens} tokens is not a whole number of sequences of {context}; use a multiple of the context")]
     Batch {
@@ -180,6 +183,9 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
     }
     if spec.steps == 0 {
         return Err(TrainError::NoSteps { batch_tokens });
+    }
+    if spec.eval_windows == 0 {
+        return Err(TrainError::NoWindows);
     }
     if corpus.vocabulary() > spec.shape.vocabulary {
         return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary });

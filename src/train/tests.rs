@@ -92,6 +92,7 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     };
     assert!(refusal(|spec| spec.recipe.batch_tokens = 100).contains("multiple of the context"));
     assert!(refusal(|spec| spec.steps = 0).contains("0 steps"));
+    assert!(refusal(|spec| spec.eval_windows = 0).contains("eval.windows"));
     assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("256 distinct tokens"));
     assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
     assert!(refusal(|spec| spec.shape.context = 1).contains("blocks.0.query"), "one token attends to itself alone");

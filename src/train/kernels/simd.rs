@@ -111,14 +111,22 @@ pub(crate) fn dot<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 pub(crate) fn largest(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (wide, rest) = values.as_chunks::<LANES>();
-    for chunk in wide {
+    let mut take = |chunk: &[f32; LANES]| {
         for i in 0..LANES {
             lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
         }
+    };
+    let (wide, rest) = values.as_chunks::<LANES>();
+    wide.iter().for_each(&mut take);
+    take(&padded(rest, f32::NEG_INFINITY));
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = if lanes[i + width] > lanes[i] { lanes[i + width] } else { lanes[i] };
+        }
+        width /= 2;
     }
-    let of_wide = lanes.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
-    rest.iter().fold(of_wide, |a, b| a.max(*b))
+    lanes[0]
 }
 
 /// eˣ to within 2 units in the last place for x in −87…88; flat beyond; NaN stays NaN.
