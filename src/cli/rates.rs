@@ -1,6 +1,7 @@
 //! Measured training rates of this machine, kept in the user's cache folder: `bench` writes them, `plan`
 //! and `sweep` predict time from them.
 
+#[cfg(feature = "train")]
 use crate::results::write_whole;
 use crate::spec::{FlopRule, ModelShape, RunSpec};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ impl Rates {
     }
 
     /// Keeps new measurements over old ones of the same workload and threads.
+    #[cfg(feature = "train")]
     pub(super) fn keep(mut self, new: Vec<Rate>) -> std::io::Result<Option<PathBuf>> {
         self.0.retain(|old| !new.iter().any(|one| same_workload(one, old)));
         self.0.extend(new);
@@ -84,6 +86,7 @@ pub(super) fn per_token(shape: &ModelShape) -> f64 {
     FlopRule::Exact.per_token(shape).expect("a counted rule")
 }
 
+#[cfg(feature = "train")]
 fn same_workload(a: &Rate, b: &Rate) -> bool {
     (&a.shape, a.batch_tokens, a.threads) == (&b.shape, b.batch_tokens, b.threads)
 }

@@ -55,8 +55,8 @@ impl Chinchilla {
     pub fn optimal_params(&self, compute: f64, count: &ComputeCount) -> f64 {
         match count {
             ComputeCount::Bilinear { k } => (self.ln_scale() + self.params_exponent() * (compute / k).ln()).exp(),
-            ComputeCount::Tabulated { .. } => {
-                let guess = self.optimal_params(compute, &ComputeCount::Bilinear { k: count.typical() }).ln();
+            ComputeCount::Declining { least, .. } => {
+                let guess = self.optimal_params(compute, &ComputeCount::Bilinear { k: *least }).ln();
                 minimum(guess - 8.0, guess + 8.0, |ln_n| {
                     let n = ln_n.exp();
                     self.at(n, count.tokens(n, compute))
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_closed_form_agrees_with_the_numerical_optimum() {
         let law = Chinchilla::default();
-        let table = ComputeCount::Tabulated { ln_n: vec![0.0, 60.0], ln_k: vec![6f64.ln(); 2] };
+        let table = ComputeCount::Declining { limit: 6.0, factor: 0.0, power: 0.5, least: 6.0 };
         for c in [1e15, 1e20, 5.76e23] {
             // Golden section finds the place of a minimum to the root of the rounding of the loss.
             assert!((law.optimal_params(c, &table) / law.optimal_params(c, &K) - 1.0).abs() < 1e-5);

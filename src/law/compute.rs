@@ -11,12 +11,17 @@ pub enum ComputeCount {
         /// FLOPs per weight and token.
         k: f64,
     },
-    /// ln k at increasing ln N, linear in between, constant outside.
-    Tabulated {
-        /// ln N, increasing.
-        ln_n: Vec<f64>,
-        /// ln k at each.
-        ln_k: Vec<f64>,
+    /// C = (k∞ + c·N^−p)·N·D: attention and the output matrix weigh less in larger networks. A smooth
+    /// curve through the runs' own counts, so that a ladder whose depth moves in steps does not bend the frontier.
+    Declining {
+        /// k∞, FLOPs per weight and token of networks without end.
+        limit: f64,
+        /// c.
+        factor: f64,
+        /// p, above 0.
+        power: f64,
+        /// Least k among the runs; the curve is held above a tenth of it far outside them.
+        least: f64,
     },
 }
 
@@ -31,15 +36,35 @@ impl ComputeCount {
             let mean = rates.iter().map(|rate| rate.1).sum::<f64>() / rates.len().max(1) as f64;
             return Self::Bilinear { k: if rates.is_empty() { 6.0 } else { mean.exp() } };
         }
-        let (ln_n, ln_k) = rates.chunk_by(|left, right| right.0 - left.0 < 1e-9).map(mean_rate).unzip();
-        Self::Tabulated { ln_n, ln_k }
+        Self::declining(&rates)
+    }
+
+    /// Least squares of the relative error over k∞ ≥ 0 and c for each p of a grid; the best p is kept.
+    /// `rates` are (ln N, ln k).
+    fn declining(rates: &[(f64, f64)]) -> Self {
+        let least = rates.iter().map(|rate| rate.1).fold(f64::INFINITY, f64::min).exp();
+        let fit = |power: f64| {
+            // Columns 1/k and N^−p/k against a target of 1.
+            let row = |rate: &(f64, f64)| [(-rate.1).exp(), (-power * rate.0 - rate.1).exp()];
+            let sum = |of: &dyn Fn([f64; 2]) -> f64| rates.iter().map(|rate| of(row(rate))).sum::<f64>();
+            let [xx, xy, yy] = [sum(&|r| r[0] * r[0]), sum(&|r| r[0] * r[1]), sum(&|r| r[1] * r[1])];
+            let [x, y] = [sum(&|r| r[0]), sum(&|r| r[1])];
+            let determinant = xx * yy - xy * xy;
+            let free = ((yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant);
+            let sound = determinant > 1e-12 * xx * yy && free.0 >= 0.0;
+            let (limit, factor) = if sound { free } else { (0.0, y / yy) };
+            (sum(&|r| (limit * r[0] + factor * r[1] - 1.0).powi(2)), limit, factor, power)
+        };
+        let best = (5..=150).map(|hundredths| fit(f64::from(hundredths) / 100.0)).min_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, limit, factor, power) = best.expect("a grid of powers");
+        Self::Declining { limit, factor, power, least }
     }
 
     /// FLOPs per weight and token at a size.
     pub fn per_param_token(&self, n: f64) -> f64 {
         match self {
             Self::Bilinear { k } => *k,
-            Self::Tabulated { ln_n, ln_k } => interpolate(ln_n, ln_k, n.ln()).exp(),
+            Self::Declining { limit, factor, power, least } => (limit + factor * n.powf(-power)).max(0.1 * least),
         }
     }
 
@@ -53,39 +78,16 @@ impl ComputeCount {
         compute / (self.per_param_token(n) * n)
     }
 
-    /// k in the middle of the sizes.
-    pub fn typical(&self) -> f64 {
-        match self {
-            Self::Bilinear { k } => *k,
-            Self::Tabulated { ln_k, .. } => ln_k[ln_k.len() / 2].exp(),
-        }
-    }
-
     /// Whether C = k·N·D exactly.
     pub fn is_bilinear(&self) -> bool {
         matches!(self, Self::Bilinear { .. })
     }
 }
 
-fn mean_rate(group: &[(f64, f64)]) -> (f64, f64) {
-    (group[0].0, group.iter().map(|rate| rate.1).sum::<f64>() / group.len() as f64)
-}
-
-fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
-    let right = x.partition_point(|&knot| knot <= at);
-    if right == 0 {
-        return y[0];
-    }
-    if right == x.len() {
-        return y[x.len() - 1];
-    }
-    let share = (at - x[right - 1]) / (x[right] - x[right - 1]);
-    y[right - 1] + share * (y[right] - y[right - 1])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{FlopRule, ModelShape, SizeMeasure};
 
     #[test]
     fn six_n_d_is_recognised_as_bilinear() {
@@ -95,12 +97,28 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_count_is_interpolated_between_sizes() {
-        let point = |n: f64, k: f64| Point { c: k * n * 1e8, ..Point::new(n, 1e8, 3.0) };
-        let count = ComputeCount::of(&[point(1e4, 9.0), point(1e6, 6.0), point(1e4, 9.0)]);
+    fn a_count_that_declines_with_size_is_recovered_and_extrapolates_to_its_limit() {
+        let k = |n: f64| 6.0 + 700.0 * n.powf(-0.45);
+        let points: Vec<Point> = [4e3, 1e4, 3e4, 1e5, 4e5].map(|n| Point { c: k(n) * n * 1e8, ..Point::new(n, 1e8, 3.0) }).into();
+        let count = ComputeCount::of(&points);
         assert!(!count.is_bilinear());
-        assert!((count.per_param_token(1e5) - 54f64.sqrt()).abs() < 1e-9);
-        assert!((count.per_param_token(1e3) - 9.0).abs() < 1e-9, "constant outside");
+        for n in [1e3, 2e4, 1e6, 1e9] {
+            assert!((count.per_param_token(n) / k(n) - 1.0).abs() < 1e-6, "{n:e}: {}", count.per_param_token(n));
+        }
         assert!((count.compute(1e5, count.tokens(1e5, 1e15)) / 1e15 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_curve_lies_within_some_per_cent_of_the_exact_count_of_a_ladder_with_steps_in_depth() {
+        let shapes: Vec<ModelShape> =
+            [(2, 16), (2, 32), (2, 64), (3, 64), (3, 96), (4, 128)].map(|(l, d)| ModelShape::derived(l, d)).into();
+        let n = |shape: &ModelShape| SizeMeasure::Matmul.of(shape).expect("counted").0;
+        let per_token = |shape: &ModelShape| FlopRule::Exact.per_token(shape).expect("counted");
+        let points: Vec<Point> = shapes.iter().map(|shape| Point { c: per_token(shape) * 1e6, ..Point::new(n(shape), 1e6, 3.0) }).collect();
+        let count = ComputeCount::of(&points);
+        for shape in &shapes {
+            let ratio = count.per_param_token(n(shape)) * n(shape) / per_token(shape);
+            assert!((ratio - 1.0).abs() < 0.08, "{shape}: {ratio}");
+        }
     }
 }
