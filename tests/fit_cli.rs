@@ -1,5 +1,9 @@
 //! `scalelab fit`, `plot` and `recommend` on tables of others' runs: answers, refusals, and nothing written unasked.
-#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test of the whole program owns folders, and says what it did not check"
+)]
 
 mod support;
 
@@ -78,6 +82,36 @@ fn a_recommendation_says_how_far_it_reaches() {
     let said = succeed(&["recommend", text(&path), "--compute", "1e25", "--refits", "50"]);
     assert!(said.contains("outside") || said.contains("beyond"), "{said}");
     assert!(refused(&["recommend", text(&path), "--compute=-5"]).contains("above zero"));
+}
+
+#[test]
+fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
+    let noisy = |i: usize, loss: f64| loss * (1.0 + 0.004 * ((i * 37 % 19) as f64 / 9.0 - 1.0));
+    let mut csv = String::from("params,tokens,loss\n");
+    for (i, line) in exact_runs().lines().skip(1).enumerate() {
+        let (place, loss) = line.rsplit_once(',').expect("three fields");
+        writeln!(csv, "{place},{}", noisy(i, loss.parse().expect("a number"))).expect("memory");
+    }
+    let (_folder, path) = table(&csv);
+    let said = succeed(&["fit", text(&path), "--estimator", "least-squares-log", "--refits", "50"]);
+    for word in ["without line", "it forecasts the", "profile likelihood", "sandwich", "AICc"] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
+    let document = fit_json(&path, &["--estimator", "least-squares-log", "--refits", "50"]);
+    let alpha = &document["scrutiny"]["profiles"]["alpha"]["profile"];
+    let (low, high) = (alpha["low"].as_f64().expect("bounded"), alpha["high"].as_f64().expect("bounded"));
+    assert!(low < 0.34 && 0.34 < high, "the truth is inside: {alpha}");
+    assert!(refused(&["fit", text(&path), "--conventions"]).contains("names no shapes"));
+}
+
+#[test]
+fn a_design_is_judged_by_simulation_before_it_is_trained() {
+    let (_folder, path) = table(&exact_runs());
+    let said = succeed(&["selftest", text(&path), "--simulations", "40"]);
+    assert!(said.contains("coverage") && said.contains("drawn 40 times"), "{said}");
+    let rows: Value = serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--json"])).expect("JSON");
+    assert!(rows.as_array().is_some_and(|rows| rows.iter().all(|row| row["coverage"].as_f64().is_some_and(|c| c > 0.7))), "{rows}");
+    assert!(refused(&["selftest", text(&path), "--truth", "1,2,3"]).contains("five numbers"));
 }
 
 #[test]

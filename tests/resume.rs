@@ -1,6 +1,10 @@
 //! A sweep that is killed loses nothing that finished, and resumes to the same table.
 #![cfg(feature = "train")]
-#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders and clocks")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test of the whole program owns folders and clocks, and says what it did"
+)]
 
 mod support;
 

@@ -43,6 +43,20 @@ impl Default for Choices {
     }
 }
 
+impl Choices {
+    /// The choices as a fit takes them.
+    pub(super) fn options(&self) -> Result<FitOptions, Failure> {
+        let estimator: Estimator = self.estimator.parse().or_input()?;
+        Ok(FitOptions {
+            estimator: estimator.with_delta(self.delta),
+            refits: self.refits,
+            level: self.level,
+            seed: self.seed,
+            ..FitOptions::default()
+        })
+    }
+}
+
 /// What the runs say.
 pub(super) struct Analysis {
     /// One recipe a cell, under the conventions.
@@ -76,14 +90,7 @@ impl Analysis {
 /// Fits everything that the runs allow.
 pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
     let (measure, rule) = conventions(source, choices)?;
-    let estimator: Estimator = choices.estimator.parse().or_input()?;
-    let options = FitOptions {
-        estimator: estimator.with_delta(choices.delta),
-        refits: choices.refits,
-        level: choices.level,
-        seed: choices.seed,
-        ..FitOptions::default()
-    };
+    let options = choices.options()?;
     let best = tuned(source.records.clone());
     let mut evidence = Evidence::of(&best.records, measure, rule);
     let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });

@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::{advise, recommendation_rows};
+use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
 use super::text::table;
 use super::{Folders, plot};
@@ -11,7 +12,7 @@ use crate::law::Law;
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub(super) struct FitArgs {
     /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
+    /// Print the exponent a under every convention of counting N and C, from the same runs
+    #[arg(long)]
+    conventions: bool,
     /// Print one JSON document to standard output and write no file
     #[arg(long)]
     json: bool,
@@ -40,7 +44,7 @@ impl FitArgs {
     /// The fit that follows a sweep.
     pub(super) fn of_sweep(folder: &SweepFolder, folders: &Folders) -> Self {
         let source = SourceArgs::of_folder(folder, folders);
-        Self { source, choices: Choices::default(), compute: Vec::new(), json: false, out: None }
+        Self { source, choices: Choices::default(), compute: Vec::new(), conventions: false, json: false, out: None }
     }
 }
 
@@ -48,22 +52,33 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     let source = args.source.read()?;
     let analysis = analyse(&source, &args.choices)?;
     let recommendations = advise(&analysis, &args.compute)?;
+    if args.conventions && !source.own {
+        let path = source.path.display();
+        return Err(Failure::Input(anyhow!(
+            "{path} names no shapes, so --conventions has nothing to count anew; it is for sweeps of scalelab"
+        )));
+    }
+    let scrutiny = scrutinise(&analysis, &args.choices.options()?, args.conventions);
     if args.json {
-        println!("{:#}", document(&source, &analysis, &recommendations)?);
+        println!("{:#}", document(&source, &analysis, &recommendations, scrutiny.as_ref())?);
         return Ok(());
     }
     print!("{}", report(&source, &analysis));
+    if let Some(scrutiny) = &scrutiny {
+        print!("{}", scrutiny.text(&analysis.records));
+    }
     print!("{}", recommendation_rows(&recommendations));
     keep(args, &source, &analysis, &recommendations)
 }
 
 /// Everything as one document.
-fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Result<Value, Failure> {
+fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation], scrutiny: Option<&Scrutiny>) -> Result<Value, Failure> {
     let laws: Map<String, Value> = laws(analysis)?.into_iter().collect();
     Ok(json!({
         "source": source.path,
         "points": analysis.evidence.points.len(),
         "laws": laws,
+        "scrutiny": scrutiny,
         "recommendations": recommendations,
     }))
 }

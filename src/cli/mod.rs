@@ -17,6 +17,8 @@ mod plot;
 mod process;
 mod rates;
 mod recommend;
+mod scrutiny;
+mod selftest;
 mod source;
 mod status;
 mod sweep;
@@ -50,6 +52,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
+    /// Simulate a design: bias and coverage of what a fit of it would say
+    Selftest(selftest::SelftestArgs),
     /// Measure how fast this machine trains, so that plan can predict time
     #[cfg(feature = "train")]
     Bench(bench::BenchArgs),
@@ -78,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Recommend(args) => recommend::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         #[cfg(feature = "train")]
         Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "train")]

@@ -1,6 +1,7 @@
 //! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
 
 use super::axis::Axis;
+use super::suggest::with_suggestion;
 use crate::spec::{AdamW, CorpusSpec, FlopRule, Flops, Ladder, ModelShape, Schedule, ScheduleError, ShapeError, Tokens};
 use serde::Deserialize;
 
@@ -449,40 +450,6 @@ fn duration_seconds(text: &str) -> Result<f64, GridError> {
     };
     let number: f64 = number.parse().map_err(|_| error())?;
     if number > 0.0 && number.is_finite() { Ok(number * factor) } else { Err(error()) }
-}
-
-/// Adds "did you mean …" to an error about an unknown name that lists the known ones.
-fn with_suggestion(message: &str) -> String {
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    let (Some(position), true) = (message.find("unknown "), unknown) else {
-        return message.to_owned();
-    };
-    let before = message[..position].matches('`').count() / 2;
-    let Some((found, known)) = quoted.get(before..).and_then(<[&str]>::split_first) else {
-        return message.to_owned();
-    };
-    let nearest = known.iter().map(|name| (edits(found, name), *name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= found.len().max(name.len()) / 2 => format!("{}\ndid you mean `{name}`?", message.trim_end()),
-        _ => message.to_owned(),
-    }
-}
-
-/// Levenshtein distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

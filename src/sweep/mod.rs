@@ -6,6 +6,7 @@ mod cells;
 mod grid;
 mod lab;
 mod plan;
+mod suggest;
 
 pub use cells::LeftOut;
 pub use grid::{Around, Budget, CorpusFacts, Grid, GridError, Warmup};

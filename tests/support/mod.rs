@@ -5,49 +5,49 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The program, run from the project's folder.
-pub fn scalelab(args: &[&str]) -> Command {
+pub(crate) fn scalelab(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
     command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }
 
 /// Runs the program to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     scalelab(args).output().expect("the program starts")
 }
 
 /// Standard output of a call that must succeed.
-pub fn succeed(args: &[&str]) -> String {
+pub(crate) fn succeed(args: &[&str]) -> String {
     let output = run(args);
     assert!(output.status.success(), "{args:?} failed: {}", stderr(&output));
     String::from_utf8(output.stdout).expect("text")
 }
 
 /// Standard error of a call that must be refused as bad input, exit code 2.
-pub fn refused(args: &[&str]) -> String {
+pub(crate) fn refused(args: &[&str]) -> String {
     let output = run(args);
     assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
     stderr(&output)
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A temporary folder, and a grid file written into it.
-pub fn grid(text: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn grid(text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");
     let path = folder.path().join("grid.toml");
     std::fs::write(&path, text).expect("written");
     (folder, path)
 }
 
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
 }
 
 /// Rows of a CSV with the columns before `device`: what may not depend on who ran a run, or when.
-pub fn reproducible_part(csv: &Path) -> Vec<Vec<String>> {
+pub(crate) fn reproducible_part(csv: &Path) -> Vec<Vec<String>> {
     let content = std::fs::read_to_string(csv).unwrap_or_else(|error| panic!("{}: {error}", csv.display()));
     let mut reader = csv::Reader::from_reader(content.as_bytes());
     let end = reader.headers().expect("a header").iter().position(|name| name == "device").expect("a device column");

@@ -1,0 +1,127 @@
+//! What a hostile reviewer asks of a fit: which runs carry it, how it forecasts runs that it did not see, what
+//! likelihood and cluster-robust intervals say beside the bootstrap, and what other conventions of counting give.
+
+use super::analysis::Analysis;
+use super::fit::{interval, number};
+use super::text::table;
+use crate::fit::{
+    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, chinchilla_targets, conventions, criteria,
+    influence, profiles, robust, rolling_origin,
+};
+use crate::law::Chinchilla;
+use crate::spec::{Flops, RunRecord, short};
+use serde::Serialize;
+
+/// The answers, each absent where it cannot be given.
+#[derive(Serialize)]
+pub(super) struct Scrutiny {
+    /// Leave-one-out influence on a, largest first.
+    influence_on_a: Vec<Influence>,
+    /// Fits below a compute, scored above it.
+    rolling_origin: Vec<Forecast>,
+    /// Profile likelihood (least-squares-log only).
+    profiles: Option<Named<Profile>>,
+    /// Cluster-robust intervals (least-squares-log only).
+    robust: Option<Named<Robust>>,
+    /// Information criteria and lack of fit (least-squares-log only).
+    criteria: Option<Criteria>,
+    /// The exponent a under every convention, where asked for.
+    conventions: Option<Vec<Convention>>,
+}
+
+/// Most influential runs that are named.
+const NAMED: usize = 3;
+
+/// Asks all of it of a fitted law of N and D.
+pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_conventions: bool) -> Option<Scrutiny> {
+    let fitted = analysis.chinchilla.as_ref()?;
+    let evidence = &analysis.evidence;
+    let largest = evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let targets = chinchilla_targets(evidence, &[10.0 * largest]);
+    Some(Scrutiny {
+        influence_on_a: influence(fitted, evidence, Chinchilla::params_exponent).unwrap_or_default(),
+        rolling_origin: rolling_origin(&Chinchilla::default(), evidence, options, &cuts(analysis)),
+        profiles: profiles(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
+        robust: robust(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
+        criteria: criteria(fitted, evidence).ok(),
+        conventions: with_conventions.then(|| conventions(&analysis.records, &FitOptions { refits: options.refits.min(200), ..*options })),
+    })
+}
+
+/// A half, a quarter and an eighth of the largest compute.
+fn cuts(analysis: &Analysis) -> Vec<f64> {
+    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    [8.0, 4.0, 2.0].map(|share| largest / share).into()
+}
+
+impl Scrutiny {
+    /// For a person. `records` give the names of shapes.
+    pub(super) fn text(&self, records: &[RunRecord]) -> String {
+        let mut text = String::from("\nscrutiny\n");
+        for run in self.influence_on_a.iter().take(NAMED) {
+            text += &format!("  without {}: a = {} ({:+.4})\n", described(&run.run, records), number(run.without), run.change);
+        }
+        for forecast in &self.rolling_origin {
+            let [below, above] = forecast.runs;
+            text += &format!(
+                "  fitted to the {below} runs up to {}, it forecasts the {above} above ({}x) with an error of {:+.4} nats on average, {:.4} rms\n",
+                Flops(forecast.cut),
+                short(forecast.distance),
+                forecast.bias_nats,
+                forecast.rms_nats
+            );
+        }
+        if let (Some(profiles), Some(robust)) = (&self.profiles, &self.robust) {
+            text += &intervals(profiles, robust);
+        } else {
+            text += "  profile-likelihood and cluster-robust intervals belong to --estimator least-squares-log\n";
+        }
+        if let Some(criteria) = &self.criteria {
+            text += &format!("  AICc {:.2}, BIC {:.2}", criteria.aicc, criteria.bic);
+            text += &criteria.lack_of_fit.as_ref().map_or("; no replicates, so lack of fit cannot be tested\n".into(), |test| {
+                let [between, within] = test.degrees;
+                format!(
+                    "; lack of fit F({between}, {within}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
+                    test.f,
+                    test.p_value,
+                    100.0 * test.replicate_sd
+                )
+            });
+        }
+        if let Some(conventions) = &self.conventions {
+            text += &matrix(conventions);
+        }
+        text
+    }
+}
+
+fn described(run: &str, records: &[RunRecord]) -> String {
+    let record = records.iter().find(|record| record.run_id == run);
+    match record.and_then(|record| Some((record.params_total?, record.tokens?))) {
+        Some((params, tokens)) => format!("{run} (N = {params}, D = {tokens})"),
+        None => run.to_owned(),
+    }
+}
+
+fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {
+    let row = |(name, profile): (&str, &Profile)| {
+        let sandwich = robust.get(name).map_or(String::new(), |robust| interval(&robust.sandwich));
+        vec![name.to_owned(), number(profile.profile.value), interval(&profile.profile), interval(&profile.delta), sandwich]
+    };
+    table(&["", "value", "profile likelihood", "delta method", "sandwich"], &profiles.iter().map(row).collect::<Vec<_>>())
+}
+
+/// One row a size measure: how C is counted does not change the fit of L(N, D).
+fn matrix(conventions: &[Convention]) -> String {
+    let row = |group: &[Convention]| {
+        let (value, range) = match &group[0].exponent {
+            Ok(exponent) => (number(exponent.value), interval(exponent)),
+            Err(reason) => (reason.clone(), String::new()),
+        };
+        let rules: Vec<&str> = group.iter().map(|one| one.flop_rule.name()).collect();
+        vec![group[0].size_measure.to_string(), rules.join(", "), value, range]
+    };
+    let rows: Vec<Vec<String>> =
+        conventions.chunk_by(|a, b| a.size_measure == b.size_measure && a.exponent == b.exponent).map(row).collect();
+    String::from("\nthe exponent a under every convention of counting, from the same runs\n") + &table(&["N", "C", "a", "interval"], &rows)
+}

@@ -1,0 +1,142 @@
+//! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
+
+use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::fit::number;
+use super::source::SourceArgs;
+use super::text::table;
+use crate::fit::{Coverage, SelftestOptions, selftest};
+use crate::law::{Chinchilla, Design, Noise, Point};
+use crate::spec::{FlopRule, SizeMeasure};
+use anyhow::anyhow;
+use clap::Args;
+use std::path::Path;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66"
+)]
+pub(super) struct SelftestArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The law that runs are drawn from, E,A,B,alpha,beta [default: Chinchilla's]
+    #[arg(long, value_name = "E,A,B,α,β", value_delimiter = ',')]
+    truth: Vec<f64>,
+    /// Standard deviation of ln L between runs
+    #[arg(long, default_value_t = 0.005)]
+    sigma: f64,
+    /// Standard deviation of ln L that runs of a cluster share
+    #[arg(long, default_value_t = 0.0)]
+    cluster_sigma: f64,
+    /// Simulations
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
+    simulations: u64,
+    /// Bootstrap refits of each simulation (0 leaves the bootstrap out)
+    #[arg(long, default_value_t = 0)]
+    refits: usize,
+    /// Seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &SelftestArgs) -> Outcome {
+    let options = SelftestOptions {
+        truth: truth(&args.truth)?,
+        noise: Noise { run: args.sigma, cluster: args.cluster_sigma },
+        simulations: args.simulations as usize,
+        refits: args.refits,
+        seed: args.seed,
+        ..SelftestOptions::default()
+    };
+    if !(args.sigma > 0.0 && args.sigma < 1.0 && (0.0..1.0).contains(&args.cluster_sigma)) {
+        return Err(Failure::Input(anyhow!("--sigma and --cluster-sigma are standard deviations of ln L: say 0.005 for half a per cent")));
+    }
+    let design = design(args)?;
+    if design.cells.len() < 6 {
+        return Err(Failure::Input(anyhow!("the design has {} runs; a law of five coefficients needs at least 6", design.cells.len())));
+    }
+    let rows = selftest(&design, &options);
+    if rows.is_empty() {
+        return Err(Failure::Input(anyhow!("no simulation of this design could be fitted: its runs do not tell N and D apart")));
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows).or_work()?);
+    } else {
+        print!("{}", as_text(&design, &options, &rows));
+    }
+    Ok(())
+}
+
+fn truth(numbers: &[f64]) -> Result<Chinchilla, Failure> {
+    match numbers {
+        [] => Ok(Chinchilla::default()),
+        [e, a, b, alpha, beta] if numbers.iter().all(|x| x.is_finite() && *x > 0.0) => {
+            Ok(Chinchilla { e: *e, a: *a, b: *b, alpha: *alpha, beta: *beta })
+        }
+        _ => Err(Failure::Input(anyhow!("--truth takes five numbers above zero, E,A,B,alpha,beta; found {numbers:?}"))),
+    }
+}
+
+/// The places of the runs: of a plan for a grid file, else of the runs that are there.
+fn design(args: &SelftestArgs) -> Result<Design, Failure> {
+    let grid = args.source.path.as_deref().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    match grid {
+        Some(path) => planned(path),
+        None => {
+            let source = args.source.read()?;
+            let (measure, rule) =
+                if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
+            let (points, _) = crate::law::points(&crate::law::tuned(source.records).records, measure, rule);
+            Ok(Design::of(&source.name, &points))
+        }
+    }
+}
+
+fn planned(path: &Path) -> Result<Design, Failure> {
+    let loaded = super::load::load(path, false, None)?;
+    let point = |spec: &crate::spec::RunSpec| {
+        let n = SizeMeasure::Matmul.of(&spec.shape).ok_or_else(|| anyhow!("{} cannot be counted", spec.shape))?;
+        let c = FlopRule::Exact.of(&spec.shape, spec.tokens()).ok_or_else(|| anyhow!("{} cannot be counted", spec.shape))?;
+        Ok(Point { c: c.0, ..Point::new(n.0, spec.tokens().0, 1.0) })
+    };
+    let mut points: Vec<Point> = loaded.plan.runs.iter().map(|run| point(&run.spec)).collect::<anyhow::Result<_>>().or_input()?;
+    // Learning rates and seeds of one cell become one point: the law sees the tuned cell.
+    points.dedup_by(|a, b| (a.n, a.d) == (b.n, b.d));
+    Ok(Design::of(&loaded.grid.name, &points))
+}
+
+fn as_text(design: &Design, options: &SelftestOptions, rows: &[Coverage]) -> String {
+    let law = &options.truth;
+    let mut text = format!(
+        "{}: {} runs drawn {} times from E {} A {} B {} alpha {} beta {}, so a = {}\n  ln L scatters by {} between runs, {} between clusters; {:.0} % intervals\n",
+        design.name,
+        design.cells.len(),
+        options.simulations,
+        law.e,
+        law.a,
+        law.b,
+        law.alpha,
+        law.beta,
+        number(law.params_exponent()),
+        options.noise.run,
+        options.noise.cluster,
+        100.0 * options.level,
+    );
+    let row = |one: &Coverage| {
+        vec![
+            format!("{}, {}", one.estimator, one.interval.name()),
+            format!("{:+.4}", one.bias),
+            number(one.spread),
+            format!("{:.1} %", 100.0 * one.coverage),
+            number(one.width),
+            format!("{:.1} %", 100.0 * one.unbounded),
+        ]
+    };
+    text += &table(
+        &["estimator, interval of a", "bias", "spread", "coverage", "median width", "unbounded"],
+        &rows.iter().map(row).collect::<Vec<_>>(),
+    );
+    text
+}
