@@ -48,6 +48,11 @@ fn a_bad_grid_is_refused_with_field_and_remedy() {
     assert!(grid_error("1x8", "1x9").contains("odd"));
     assert!(grid_error("1024", "1048576").contains("lower recipe.batch_tokens"));
     assert!(grid_error("name = \"bad\"", "name = \"../bad\"").contains("it names a folder"));
+    assert!(grid_error("64k", "1e30").contains("more than any run can count"));
+    assert!(grid_error("1x8", "1000x65536").contains("choose a smaller shape"));
+    assert!(grid_error("[recipe]", "[recipe]\n warmup_tokens = 1000000").contains("not less than the shortest run"));
+    assert!(grid_error("[recipe]", "[eval]\n windows = 1000000000000\n [recipe]").contains("at most 1000000"));
+    assert!(grid_error("[recipe]", "[seeds]\n corners = 100000000000\n [recipe]").contains("at most 1000"));
     let text_corpus =
         |path: &str| grid_error("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", &format!("{{ kind = \"text\", path = \"{path}\" }}"));
     assert!(text_corpus("no/such.txt").contains("no/such.txt cannot be read"));
@@ -82,6 +87,11 @@ fn a_corpus_shorter_than_the_budget_is_refused_above_max_epochs() {
     assert!(error.contains("epochs") && error.contains("corpus.max_epochs"), "{error}");
     let (_four, more) = with("4.0");
     succeed(&["plan", text(&more)]);
+    let (_none, nan) = with("nan");
+    assert!(refused(&["plan", text(&nan)]).contains("corpus.max_epochs"));
+    let batch = std::fs::read_to_string(&more).expect("read").replace("1024", "2097152").replace("4.0", "100.0");
+    std::fs::write(&more, batch).expect("written");
+    assert!(refused(&["plan", text(&more)]).contains("larger than the corpus"));
 }
 
 #[test]

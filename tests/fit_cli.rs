@@ -148,6 +148,30 @@ fn tables_that_cannot_be_fitted_are_refused_by_line_column_or_reason() {
 }
 
 #[test]
+fn a_map_of_columns_must_name_what_is_there() {
+    let (_folder, path) = table("size,tokens,loss\n1e6,2e7,3\n");
+    let error = |columns: &str| refused(&["fit", text(&path), "--columns", columns]);
+    assert!(error("params=nosuch").contains("there is no column `nosuch`"));
+    assert!(error("sizes=size").contains("`sizes` is not one of params, tokens, loss, flops"));
+    assert!(error("params=tokens,tokens=tokens").contains("twice"));
+}
+
+#[test]
+fn losses_that_do_not_fall_get_no_advice() {
+    let mut csv = String::from("params,tokens,loss\n");
+    for n in [1e6, 2e6, 4e6, 8e6] {
+        for d in [1e7, 2e7, 4e7] {
+            writeln!(csv, "{n},{d},{}", 2.0 + 1e-8 * n).expect("memory");
+        }
+    }
+    let (_folder, path) = table(&csv);
+    let document = fit_json(&path, &["--refits", "40"]);
+    assert_eq!(document["recommendations"].as_array().map(Vec::len), Some(0), "{document}");
+    assert!(document["notes"].to_string().contains("do not fall"), "{}", document["notes"]);
+    assert_eq!(support::run(&["recommend", text(&path), "--compute", "1e20"]).status.code(), Some(2));
+}
+
+#[test]
 fn one_ratio_of_tokens_to_weights_is_said_to_be_not_identifiable_and_offers_the_law_of_compute() {
     let mut csv = String::from("params,tokens,loss\n");
     for i in 0..12 {
@@ -159,6 +183,7 @@ fn one_ratio_of_tokens_to_weights_is_said_to_be_not_identifiable_and_offers_the_
     assert!(said.contains("not identifiable") && said.contains("L(C)"), "{said}");
     let document = fit_json(&path, &["--refits", "50"]);
     assert!(document["laws"]["chinchilla"].is_null());
+    assert!(document["notes"].to_string().contains("not identifiable"), "{}", document["notes"]);
 }
 
 #[test]

@@ -41,3 +41,18 @@ fn a_sweep_on_a_known_source_stays_above_its_floor_and_learns() {
     let mean_at = |longer: bool| losses.iter().filter(|(d, _)| (*d > 50_000.0) == longer).map(|(_, loss)| loss).sum::<f64>() / 2.0;
     assert!(mean_at(true) < mean_at(false) - 0.3, "twice the tokens learn more: {losses:?}");
 }
+
+#[test]
+fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    succeed(&["sweep", "sweeps/smoke.toml", "--results", text(folder.path())]);
+    let sweep = folder.path().join("smoke");
+    let table = std::fs::read_to_string(sweep.join("runs.csv")).expect("reads");
+    let first_two: Vec<&str> = table.lines().take(2).collect();
+    std::fs::write(sweep.join("runs.csv"), first_two.join("\n")).expect("written");
+    let plots = folder.path().join("pictures");
+    let said = succeed(&["plot", text(&sweep), "--out", text(&plots)]);
+    assert!(said.contains("loss-curves.png") && plots.join("loss-by-tokens.png").exists(), "{said}");
+    // Four runs, not the one row of the stale table.
+    assert!(support::refused(&["fit", text(&sweep)]).contains("there are 4 points"));
+}

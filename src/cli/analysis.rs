@@ -1,6 +1,7 @@
 //! From runs to fitted laws, as `fit`, `plot` and `recommend` all need them.
 
 use super::failure::{Failure, OrInput};
+use super::recommend::falls;
 use super::source::Source;
 use crate::fit::{Estimator, FitError, FitOptions, FittedLaw, Floor, IsoflopFit, IsoflopOptions, chinchilla, isoflop, power_law};
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, tuned};
@@ -65,6 +66,8 @@ pub(super) struct Analysis {
     pub(super) records: Vec<RunRecord>,
     /// L(N, D), where N and D can be told apart.
     pub(super) chinchilla: Option<FittedLaw<Chinchilla>>,
+    /// Why no law at all could be fitted.
+    pub(super) refusal: Option<FitError>,
     /// L(C), offered instead where they cannot.
     pub(super) compute: Option<FittedLaw<PowerLaw>>,
     /// Parabolas, where runs have budgets.
@@ -78,6 +81,14 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
+    /// The same, or the reason why there is no law: bad input.
+    pub(super) fn with_a_law(self) -> Result<Self, Failure> {
+        match self.refusal {
+            Some(error) => Err(Failure::Input(error.into())),
+            None => Ok(self),
+        }
+    }
+
     /// How many runs each reason left out.
     pub(super) fn exclusions_by_reason(&self) -> BTreeMap<&str, usize> {
         self.evidence.excluded.iter().fold(BTreeMap::new(), |mut counts, exclusion| {
@@ -96,11 +107,12 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
     let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });
     evidence.excluded.extend(before.chain(best.excluded));
     let mut analysis = Analysis {
-        notes: tuning_notes(&best.cells),
+        notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).collect(),
         floor_nats: common(&best.records, |record| record.floor_nats),
         entropy_nats: common(&best.records, |record| record.entropy_nats),
         records: best.records,
         chinchilla: None,
+        refusal: None,
         compute: None,
         isoflop: None,
         evidence,
@@ -112,9 +124,12 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
                 analysis.notes.push(error.to_string());
                 analysis.compute = Some(fitted);
             }
-            Err(_) => return Err(Failure::Input(error.into())),
+            Err(_) => analysis.refusal = Some(error),
         },
-        Err(error) => return Err(Failure::Input(error.into())),
+        Err(error) => analysis.refusal = Some(error),
+    }
+    if analysis.chinchilla.as_ref().is_some_and(|fitted| !falls(&fitted.law)) {
+        analysis.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
     }
     if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
         let options = IsoflopOptions { level: choices.level, seed: choices.seed, ..IsoflopOptions::default() };

@@ -50,7 +50,7 @@ impl FitArgs {
 
 pub(super) fn run(args: &FitArgs) -> Outcome {
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?;
+    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if args.conventions && !source.own {
         let path = source.path.display();
@@ -77,6 +77,7 @@ fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]
     Ok(json!({
         "source": source.path,
         "points": analysis.evidence.points.len(),
+        "notes": analysis.notes,
         "laws": laws,
         "scrutiny": scrutiny,
         "recommendations": recommendations,
@@ -93,18 +94,36 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
         laws.push((fitted.name.clone(), serde_json::to_value(fitted).or_work()?));
     }
     if let Some(fitted) = &analysis.isoflop {
-        laws.push(("isoflop".to_owned(), serde_json::to_value(fitted).or_work()?));
+        let mut isoflop = serde_json::to_value(fitted).or_work()?;
+        // What every entry has; parabolas minimise budget by budget and have no one objective.
+        let shared = json!({
+            "estimator": { "name": "least-squares" },
+            "method": fitted.interpolator,
+            "objective": Value::Null,
+            "derived": {},
+            "data_sha256": analysis.chinchilla.as_ref().map(|fitted| &fitted.data_sha256),
+        });
+        if let (Some(isoflop), Value::Object(shared)) = (isoflop.as_object_mut(), shared) {
+            shared.into_iter().for_each(|(key, value)| _ = isoflop.entry(key).or_insert(value));
+        }
+        laws.push(("isoflop".to_owned(), isoflop));
     }
     Ok(laws)
 }
 
 /// Writes fits, recommendation and figures where they belong, and says where.
 fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Outcome {
-    let (fits, plots) = match (&args.out, &source.folder) {
+    let whole = args.source.filters.is_empty();
+    let (fits, plots) = match (&args.out, source.folder.as_ref().filter(|_| whole)) {
         (Some(out), _) => (out.clone(), out.clone()),
         (None, Some(folder)) => (folder.path.clone(), args.source.plots_of(source)),
         (None, None) => {
-            println!("\nnothing was written beside {}; --out DIR keeps fits and figures", source.path.display());
+            let what = if source.folder.is_some() {
+                "--where leaves the fits of the whole sweep as they are"
+            } else {
+                "nothing was written beside the table"
+            };
+            println!("\n{what}; --out DIR keeps these fits and figures");
             return Ok(());
         }
     };

@@ -2,6 +2,7 @@
 
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
+use super::recommend::falls;
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
 use crate::fit::{Estimate, IsoflopFit};
@@ -38,6 +39,9 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
     };
     let analysis = analyse(&source, &args.choices)?;
+    if let Some(refusal) = &analysis.refusal {
+        eprintln!("no law is drawn: {refusal}");
+    }
     for name in draw_all(&source, &analysis, &folder)? {
         println!("{}", folder.join(name).display());
     }
@@ -63,7 +67,7 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
     if !rates.is_empty() {
         figures.push(("learning-rates.png", rate_curves(&rates, &all_runs(source, &data))));
     }
-    if let (Some(law), Some(fit)) = (law, &analysis.chinchilla) {
+    if let (Some(law), Some(fit)) = (law.filter(|law| falls(law)), &analysis.chinchilla) {
         let points = &analysis.evidence.points;
         let optimal = frontier_figure(analysis);
         figures.push(("frontier.png", frontier(&optimal, &fitted)));

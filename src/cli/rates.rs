@@ -31,7 +31,7 @@ pub(super) struct Rate {
 
 /// Training rate assumed for one worker where nothing was measured, FLOP/s: what one core of a current
 /// CPU reaches at the smallest shapes (see LOG.md).
-const DEFAULT_RATE: f64 = 1.5e10;
+const DEFAULT_RATE: f64 = 2.5e10;
 
 /// Rates of this machine, or none.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use super::fit::{interval, number};
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::Estimate;
+use crate::law::Chinchilla;
 use crate::recommend::{Allocation, allocate};
 use crate::spec::{Flops, short};
 use anyhow::anyhow;
@@ -28,7 +29,7 @@ pub(super) struct RecommendArgs {
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?;
+    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if recommendations.is_empty() {
         let why = analysis.notes.join("; ");
@@ -45,9 +46,14 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
 /// Multiples of the largest run that are recommended for unless budgets are asked for.
 const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
 
+/// Whether loss falls with both N and D; else no budget has an optimum.
+pub(super) fn falls(law: &Chinchilla) -> bool {
+    law.a > 0.0 && law.b > 0.0 && law.alpha > 0.0 && law.beta > 0.0
+}
+
 /// A recommendation for every budget, where a law of N and D was fitted.
 pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Allocation>, Failure> {
-    let Some(fitted) = &analysis.chinchilla else {
+    let Some(fitted) = analysis.chinchilla.as_ref().filter(|fitted| falls(&fitted.law)) else {
         return Ok(Vec::new());
     };
     let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);

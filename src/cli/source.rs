@@ -3,7 +3,7 @@
 use super::Folders;
 use super::failure::{Failure, OrInput};
 use super::sweep::as_failure;
-use crate::results::{ColumnMap, Filter, SweepFolder, import_table, newest_sweep};
+use crate::results::{Filter, SweepFolder, filtered_records, import_table, newest_sweep};
 use crate::spec::RunRecord;
 use anyhow::anyhow;
 use clap::Args;
@@ -35,6 +35,8 @@ pub(super) struct Source {
     pub(super) records: Vec<RunRecord>,
     /// Rows left out before anything was counted: (run, reason).
     pub(super) left_out: Vec<(String, String)>,
+    /// What a reader must know of the table itself.
+    pub(super) notes: Vec<String>,
     /// The sweep's folder, if it is one.
     pub(super) folder: Option<SweepFolder>,
     /// Whether the rows name shapes, so that every convention can be counted.
@@ -58,24 +60,31 @@ impl SourceArgs {
 
     /// Folder for the pictures of a source: `plots` beside the results folder, or where `--plots` says.
     pub(super) fn plots_of(&self, source: &Source) -> PathBuf {
-        let parent = source.path.parent().unwrap_or(Path::new(""));
+        // The path as it was written, where it names a parent folder; else the whole path.
+        let names_parents = source.path.parent().and_then(Path::parent).is_some();
+        let whole = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
+        let path = if names_parents { &source.path } else { &whole };
+        let parent = path.parent().unwrap_or(Path::new(""));
         let beside = parent.parent().unwrap_or(Path::new("")).join("plots");
         self.folders.plots.clone().unwrap_or(beside).join(&source.name)
     }
 
     fn read_folder(&self, path: &Path) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
-        let table = folder.runs_csv();
-        if !table.exists() {
+        let (gathered, planned) = (folder.gathered().map_err(as_failure)?, folder.plan().map_err(as_failure)?);
+        if gathered.is_empty() {
             return Err(Failure::Input(anyhow!(
-                "{} has no runs.csv: it is no results folder, or its sweep was stopped before anything was gathered (run the sweep again)",
+                "{} has no runs.csv and no finished run: it is no results folder, or its sweep was stopped before anything ended (run the sweep again)",
                 path.display()
             )));
         }
-        let imported = import_table(&table, &self.filters, &ColumnMap::new()).or_input()?;
-        let planned: Option<HashSet<String>> =
-            folder.plan().map_err(as_failure)?.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
+        let imported = filtered_records(path, &gathered, &self.filters).or_input()?;
+        let planned: Option<HashSet<String>> = planned.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
         let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
+        let missing =
+            planned.as_ref().map_or(0, |planned| planned.len() - gathered.iter().filter(|record| planned.contains(&record.run_id)).count());
+        let notes =
+            if missing > 0 { vec![format!("{missing} planned runs are not done yet: the sweep is not complete")] } else { Vec::new() };
         let (records, strangers): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
         let left_out = strangers.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
         let name = path
@@ -83,13 +92,21 @@ impl SourceArgs {
             .unwrap_or_else(|_| path.to_owned())
             .file_name()
             .map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Source { name, path: path.to_owned(), records, left_out, folder: Some(folder), own: imported.own })
+        Ok(Source { name, path: path.to_owned(), records, left_out, notes, folder: Some(folder), own: imported.own })
     }
 
     fn read_file(&self, path: &Path) -> Result<Source, Failure> {
         let imported = import_table(path, &self.filters, &self.columns).or_input()?;
         let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
-        Ok(Source { name, path: path.to_owned(), records: imported.records, left_out: Vec::new(), folder: None, own: imported.own })
+        Ok(Source {
+            name,
+            path: path.to_owned(),
+            records: imported.records,
+            left_out: Vec::new(),
+            notes: Vec::new(),
+            folder: None,
+            own: imported.own,
+        })
     }
 }
 

@@ -48,6 +48,7 @@ pub(super) struct SweepArgs {
 pub(super) fn run(args: &SweepArgs) -> Outcome {
     check_device(&args.device)?;
     let loaded = load(&args.grid, args.fetch, args.workers)?;
+    let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
     let lock = folder.lock().map_err(as_failure)?;
     let (mut done, damaged) = folder.done().map_err(as_failure)?;
@@ -55,7 +56,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         eprintln!("damaged, its run is trained again: {}: {error}", path.display());
     }
     loaded.plan.check_against(&done).or_input()?;
-    forget_retried(&mut done, &args.retry, &loaded.plan)?;
+    done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
     folder.write_plan(&loaded.plan.records()).map_err(as_failure)?;
     say_what_changed(&loaded, &done);
 
@@ -64,7 +65,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     let (done, _) = folder.done().map_err(as_failure)?;
     folder.write_runs(&loaded.plan.gathered(&done)).map_err(as_failure)?;
     drop(lock);
-    report(&loaded.plan, &done, &folder);
+    let failed = report(&loaded.plan, &done, &folder);
     if summary.not_run > 0 {
         let left = summary.not_run;
         return Err(Failure::Interrupted(format!(
@@ -73,9 +74,13 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     }
     if args.fit {
         println!();
-        return super::fit::run(&super::fit::FitArgs::of_sweep(&folder, &args.folders));
+        super::fit::run(&super::fit::FitArgs::of_sweep(&folder, &args.folders))?;
+    } else {
+        println!("next: scalelab fit {}", folder.path.display());
     }
-    println!("next: scalelab fit {}", folder.path.display());
+    if failed > 0 {
+        return Err(Failure::Work(anyhow!("{failed} runs failed")));
+    }
     Ok(())
 }
 
@@ -113,22 +118,32 @@ fn train_missing(args: &SweepArgs, loaded: &Loaded, folder: &SweepFolder, missin
     outcome.map_err(as_failure)
 }
 
-/// Takes out of `done` what is to be trained again.
-fn forget_retried(done: &mut HashMap<String, RunRecord>, retry: &[String], plan: &Plan) -> Outcome {
-    for which in retry {
-        let status = match which.as_str() {
-            "failed" => Some(RunStatus::Failed),
-            "diverged" => Some(RunStatus::Diverged),
-            id if plan.runs.iter().any(|run| run.id == id) => None,
-            other => {
-                return Err(Failure::Input(anyhow!(
-                    "--retry {other}: say failed, diverged, or the name of a run of the plan (`scalelab status` lists them)"
-                )));
-            }
-        };
-        done.retain(|id, record| status.map_or(id != which, |status| record.status != status));
+/// What is trained again.
+enum Retry {
+    Status(RunStatus),
+    Run(String),
+}
+
+impl Retry {
+    fn names(&self, id: &str, record: &RunRecord) -> bool {
+        match self {
+            Self::Status(status) => record.status == *status,
+            Self::Run(run) => run == id,
+        }
     }
-    Ok(())
+}
+
+/// Reads every `--retry`; a name that no run of the plan has is refused.
+fn retries(asked: &[String], plan: &Plan) -> Result<Vec<Retry>, Failure> {
+    let read = |which: &String| match which.as_str() {
+        "failed" => Ok(Retry::Status(RunStatus::Failed)),
+        "diverged" => Ok(Retry::Status(RunStatus::Diverged)),
+        id if plan.runs.iter().any(|run| run.id == id) => Ok(Retry::Run(id.to_owned())),
+        other => Err(Failure::Input(anyhow!(
+            "--retry {other}: say failed, diverged, or the name of a run of the plan (`scalelab status` lists them)"
+        ))),
+    };
+    asked.iter().map(read).collect()
 }
 
 fn say_what_changed(loaded: &Loaded, done: &HashMap<String, RunRecord>) {
@@ -145,13 +160,15 @@ fn say_what_changed(loaded: &Loaded, done: &HashMap<String, RunRecord>) {
     }
 }
 
-fn report(plan: &Plan, done: &HashMap<String, RunRecord>, folder: &SweepFolder) {
+/// Says what came of the plan; the number of failed runs.
+fn report(plan: &Plan, done: &HashMap<String, RunRecord>, folder: &SweepFolder) -> usize {
     let count = |status| plan.runs.iter().filter(|run| done.get(&run.id).is_some_and(|record| record.status == status)).count();
     let (finished, diverged, failed) = (count(RunStatus::Finished), count(RunStatus::Diverged), count(RunStatus::Failed));
     println!("{finished} finished, {diverged} diverged, {failed} failed of {} planned: {}", plan.runs.len(), folder.runs_csv().display());
     if failed > 0 {
         println!("failed runs are trained again with --retry failed; `scalelab status {}` gives the reasons", folder.path.display());
     }
+    failed
 }
 
 pub(super) fn as_failure(error: FolderError) -> Failure {

@@ -127,6 +127,24 @@ impl SweepFolder {
         Ok((done, damaged))
     }
 
+    /// Every row there is, whether gathered or not: files of `runs/` first, rows of `runs.csv` whose file is gone
+    /// after them; in the order of the plan, strangers last by name.
+    pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
+        let (mut done, _) = self.done()?;
+        if self.runs_csv().exists() {
+            let rows = import_table(&self.runs_csv(), &[], &Vec::new());
+            // A table of a header alone is what a sweep without any finished run leaves.
+            let rows = if matches!(rows, Err(TableError::Empty { .. })) { Vec::new() } else { rows?.records };
+            rows.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
+        }
+        let order: HashMap<String, usize> =
+            self.plan()?.unwrap_or_default().into_iter().enumerate().map(|(at, row)| (row.run_id, at)).collect();
+        let mut records: Vec<RunRecord> = done.into_values().collect();
+        let place = |record: &RunRecord| (order.get(&record.run_id).copied().unwrap_or(usize::MAX), record.run_id.clone());
+        records.sort_by_cached_key(place);
+        Ok(records)
+    }
+
     /// Writes `runs.csv` in the order given.
     pub fn write_runs(&self, records: &[RunRecord]) -> Result<(), FolderError> {
         self.write("runs.csv", &records_to_csv(records))

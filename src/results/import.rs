@@ -1,7 +1,7 @@
 //! Tables of runs, ours or foreign, into records by a map of columns. Foreign names of the field
 //! (`params`, `N`, `tokens`, `D`, `loss`, …) are recognised.
 
-use super::table::{RawTable, TableError, columns_found};
+use super::table::{RawTable, TableError, columns_found, records_to_csv};
 use crate::spec::RunRecord;
 use csv::StringRecord;
 use std::fs;
@@ -49,6 +49,11 @@ pub fn import_table(path: &Path, filters: &[Filter], columns: &ColumnMap) -> Res
     import_bytes(path, &bytes, filters, columns)
 }
 
+/// Records of ours, filtered as a table of them would be.
+pub fn filtered_records(path: &Path, records: &[RunRecord], filters: &[Filter]) -> Result<Imported, TableError> {
+    import_bytes(path, &records_to_csv(records), filters, &ColumnMap::new())
+}
+
 fn import_bytes(path: &Path, bytes: &[u8], filters: &[Filter], columns: &ColumnMap) -> Result<Imported, TableError> {
     let table = RawTable::parse(path.to_owned(), bytes)?;
     let names = our_names(&table, columns)?;
@@ -71,6 +76,7 @@ fn import_bytes(path: &Path, bytes: &[u8], filters: &[Filter], columns: &ColumnM
 
 /// For each column of the file the name of ours that it is read as; unknown ones keep theirs and are ignored.
 fn our_names(table: &RawTable, columns: &ColumnMap) -> Result<StringRecord, TableError> {
+    check_columns(table, columns)?;
     let mut names: Vec<String> = table.headers.clone();
     for (ours, aliases) in ALIASES {
         let position = |wanted: &str| table.headers.iter().position(|header| header.eq_ignore_ascii_case(wanted));
@@ -97,6 +103,23 @@ fn our_names(table: &RawTable, columns: &ColumnMap) -> Result<StringRecord, Tabl
         }
     }
     Ok(StringRecord::from(names))
+}
+
+/// A map of columns names what exists, on both sides, and no column twice.
+fn check_columns(table: &RawTable, columns: &ColumnMap) -> Result<(), TableError> {
+    let error = |problem: String| Err(TableError::Row { path: table.path.clone(), line: 1, problem });
+    for (at, (ours, theirs)) in columns.iter().enumerate() {
+        if !ALIASES.iter().any(|(name, aliases)| name == ours || aliases.contains(&ours.as_str())) {
+            return error(format!("--columns {ours}={theirs}: `{ours}` is not one of params, tokens, loss, flops"));
+        }
+        if !table.headers.contains(theirs) {
+            return error(format!("--columns {ours}={theirs}: there is no column `{theirs}`; {}", columns_found(&table.headers)));
+        }
+        if columns[..at].iter().any(|(_, before)| before == theirs) {
+            return error(format!("--columns names the column `{theirs}` twice"));
+        }
+    }
+    Ok(())
 }
 
 fn filtered<'a>(table: &'a RawTable, filters: &[Filter]) -> Result<Vec<&'a (u64, StringRecord)>, TableError> {

@@ -9,5 +9,5 @@ mod table;
 
 pub use atomic::write_whole;
 pub use folder::{DamagedRun, FolderError, SweepFolder, SweepLock, newest_sweep};
-pub use import::{ColumnMap, Filter, Imported, import_table};
+pub use import::{ColumnMap, Filter, Imported, filtered_records, import_table};
 pub use table::{TableError, records_to_csv, to_csv};

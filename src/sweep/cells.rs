@@ -91,9 +91,34 @@ fn keep_possible<'a>(
     }
 }
 
+/// 2^53: above it a count of tokens is no longer exact.
+const MOST_TOKENS: f64 = 9_007_199_254_740_992.0;
+/// Bytes a weight takes in training: itself, its gradient and two moments, 32 bits each.
+const TRAINING_BYTES: f64 = 16.0;
+/// More than any single device holds.
+const MOST_BYTES: f64 = 2e11;
+
 /// Why a cell cannot be trained, if it cannot.
 fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Option<String> {
     let steps = cell.steps();
+    if cell.tokens.0 > MOST_TOKENS {
+        return Some(format!("{} tokens are more than any run can count", cell.tokens));
+    }
+    let bytes = TRAINING_BYTES * total(&cell.shape);
+    if bytes > MOST_BYTES {
+        return Some(format!(
+            "weights, gradients and moments take {:.0} GB, at most {:.0} are allowed: choose a smaller shape",
+            bytes / 1e9,
+            MOST_BYTES / 1e9
+        ));
+    }
+    if facts.unique_tokens.is_some_and(|unique| cell.batch_tokens > unique) {
+        let unique = Tokens(facts.unique_tokens.unwrap_or(0) as f64);
+        return Some(format!(
+            "a batch of {} tokens is larger than the corpus of {unique}: lower recipe.batch_tokens or use more text",
+            cell.batch_tokens
+        ));
+    }
     if steps < grid.min_steps {
         let batch = cell.batch_tokens;
         return Some(format!(

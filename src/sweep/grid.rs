@@ -267,6 +267,16 @@ impl GridFile {
         if self.seeds.corners == 0 {
             return Err(field("seeds.corners", 0, "at least 1"));
         }
+        if self.seeds.corners > MOST_CORNERS {
+            return Err(field("seeds.corners", self.seeds.corners, "at most 1000"));
+        }
+        if let CorpusSpec::Text { max_epochs, .. } = self.corpus {
+            in_range("corpus.max_epochs", max_epochs, max_epochs > 0.0 && max_epochs.is_finite(), "above 0")?;
+        }
+        let eval_windows = number_or_auto("eval.windows", &self.eval.windows)?;
+        if eval_windows.is_some_and(|windows| windows > MOST_WINDOWS) {
+            return Err(field("eval.windows", &self.eval.windows, "at most 1000000"));
+        }
         duration_seconds(&self.run.checkpoint_every)?;
         Ok(Grid {
             name: checked_name(self.name)?,
@@ -285,7 +295,7 @@ impl GridFile {
             seeds_data: non_empty("seeds.data", self.seeds.data.0)?,
             seed_eval: self.seeds.eval,
             corners: self.seeds.corners,
-            eval_windows: number_or_auto("eval.windows", &self.eval.windows)?,
+            eval_windows,
             workers: number_or_auto("run.workers", &self.run.workers)?.map(|n| n as usize),
         })
     }
@@ -338,6 +348,11 @@ impl BudgetFile {
         Ok(Budget::IsoFlop { rule, flops: non_empty("budget.flops", self.flops.map(|f| f.0).unwrap_or_default())?, around })
     }
 }
+
+/// Replicates of a corner beyond which a number is a slip of the pen.
+const MOST_CORNERS: u64 = 1000;
+/// Held-out windows beyond which they no longer fit into memory.
+const MOST_WINDOWS: u64 = 1_000_000;
 
 /// Tokens per weight that byte-level networks of 10k to 400k weights want at the optimum (see LOG.md).
 const EXPECTED_TOKENS_PER_PARAM: f64 = 60.0;

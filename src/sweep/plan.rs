@@ -33,6 +33,16 @@ pub enum PlanError {
         /// Fewest accepted.
         least: u64,
     },
+    /// The learning rate would never reach its peak.
+    #[error(
+        "recipe.warmup_tokens: {warmup_tokens} tokens of warmup are not less than the shortest run of {shortest}; lower it, or say \"5% of the shortest budget\""
+    )]
+    Warmup {
+        /// Tokens of warmup.
+        warmup_tokens: u64,
+        /// Tokens of the shortest run.
+        shortest: u64,
+    },
     /// The folder holds runs on other data.
     #[error(
         "the folder holds runs on another corpus (sha256 {found}…, now {now}…): losses of both cannot stand in one table; give the sweep another name"
@@ -95,6 +105,9 @@ pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunS
         Warmup::Tokens(tokens) => tokens.0 as u64,
         Warmup::FractionOfShortest(fraction) => (fraction * shortest as f64).round() as u64,
     };
+    if warmup_tokens >= shortest {
+        return Err(PlanError::Warmup { warmup_tokens, shortest });
+    }
     let corners = corner_cells(&kept);
     let mut runs = Vec::new();
     let mut seen = HashSet::new();
