@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use scalelab::corpus::Corpus;
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Recipe, RunSpec, Schedule, Seeds};
+use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds};
 use scalelab::train::{TrainDevice, train};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
@@ -96,6 +96,7 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         schedule: Schedule::Constant {},
         warmup_tokens: 0,
         adamw: AdamW::default(),
+        groups: OptimizerGroups::default(),
         grad_clip: 1.0,
     };
     let spec = RunSpec {
@@ -108,6 +109,7 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         steps: 1_000_000,
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 1,
+        noise_scale_every: 0,
         budget_flops: None,
         budget_rule: None,
     };

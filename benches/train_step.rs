@@ -6,7 +6,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use scalelab::corpus::Corpus;
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Recipe, RunSpec, Schedule, Seeds};
+use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds};
 use scalelab::train::{TrainDevice, train};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -71,11 +71,13 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
             schedule: Schedule::default(),
             warmup_tokens: 4096,
             adamw: AdamW::default(),
+            groups: OptimizerGroups::default(),
             grad_clip: 1.0,
         },
         steps,
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 1,
+        noise_scale_every: 0,
         budget_flops: None,
         budget_rule: None,
     }

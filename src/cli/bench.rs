@@ -5,7 +5,7 @@ use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates, per_token};
 use super::text::table;
 use crate::corpus::Corpus;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Progress, Recipe, RunSpec, Schedule, Seeds, short};
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, short};
 use crate::train::{GemmProbe, TrainDevice, TrainError, train};
 use anyhow::anyhow;
 use clap::Args;
@@ -150,6 +150,7 @@ fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         schedule: Schedule::Constant {},
         warmup_tokens: 0,
         adamw: AdamW::default(),
+        groups: OptimizerGroups::default(),
         grad_clip: 1.0,
     };
     RunSpec {
@@ -162,6 +163,7 @@ fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         steps: 1 << 40,
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 1,
+        noise_scale_every: 0,
         budget_flops: None,
         budget_rule: None,
     }

@@ -4,7 +4,7 @@ use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table};
 use crate::results::write_whole;
-use crate::spec::{FlopRule, ModelShape, ParamCounts, Schedule, SizeMeasure, Tokens, short};
+use crate::spec::{FlopRule, ModelShape, ParamCounts, Schedule, SizeMeasure, Tokens, short, training_bytes};
 use crate::sweep::PlannedRun;
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
@@ -81,13 +81,25 @@ fn as_text(loaded: &Loaded) -> String {
     let windows = plan.eval_windows;
     let context = grid.shapes[0].context as u64;
     let flops: f64 = runs.iter().filter_map(|run| exact(run)).sum();
+    let most = worker_megabytes(loaded);
     text += &format!(
         "\nevaluation: {windows} held-out windows of {context} tokens ({} tokens) at the end of each run\n",
         Tokens((windows * context) as f64)
     );
     text +=
         &format!("total: {flops:.3e} FLOPs (exact), about {} on {workers} workers ({speed})\n", duration(predicted_wall(&runs, *workers)));
+    text += &format!(
+        "memory: at most {:.0} MB a worker on CPU, {:.0} MB in all, and what of the text stays in the cache\n",
+        most,
+        most * *workers as f64
+    );
     text
+}
+
+/// Largest predicted memory of a worker, MB.
+fn worker_megabytes(loaded: &Loaded) -> f64 {
+    let bytes = loaded.plan.runs.iter().map(|run| training_bytes(&run.spec.shape, run.spec.eval_windows));
+    bytes.fold(0.0, f64::max) / 1e6
 }
 
 fn exact(run: &PlannedRun) -> Option<f64> {
@@ -142,6 +154,7 @@ fn as_json(loaded: &Loaded) -> serde_json::Value {
         "eval_windows": loaded.plan.eval_windows,
         "total_flops_exact": runs.iter().filter_map(|run| exact(run)).sum::<f64>(),
         "workers": loaded.workers,
+        "predicted_worker_memory_mb": worker_megabytes(loaded),
         "predicted_wall_seconds": predicted_wall(&runs, loaded.workers),
         "speed": loaded.speed,
     })

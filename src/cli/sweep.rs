@@ -7,7 +7,7 @@ use super::load::{Loaded, load};
 use super::process::ProcessTrainer;
 use crate::results::{FolderError, SweepFolder};
 use crate::spec::{RunRecord, RunStatus};
-use crate::sweep::{LabOptions, LabSummary, Plan, PlannedRun, run_plan};
+use crate::sweep::{Change, LabOptions, LabSummary, Plan, PlannedRun, changes, run_plan};
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::HashMap;
@@ -45,6 +45,9 @@ pub(super) struct SweepArgs {
     fit: bool,
 }
 
+/// Values of a changed field that are spelt out.
+const VALUES_SHOWN: usize = 8;
+
 pub(super) fn run(args: &SweepArgs) -> Outcome {
     check_device(&args.device)?;
     let loaded = load(&args.grid, args.fetch, args.workers)?;
@@ -57,8 +60,14 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     }
     loaded.plan.check_against(&done).or_input()?;
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
-    folder.write_plan(&loaded.plan.records()).map_err(as_failure)?;
+    let planned = loaded.plan.records();
+    // A plan that cannot be read any more has nothing to compare with; it is written anew.
+    let earlier = folder.plan().ok().flatten().unwrap_or_default();
+    folder.write_plan(&planned).map_err(as_failure)?;
     say_what_changed(&loaded, &done);
+    if !earlier.is_empty() {
+        print!("{}", changes_as_text(&changes(&earlier, &planned)));
+    }
 
     let missing: Vec<&PlannedRun> = loaded.plan.runs.iter().filter(|run| !done.contains_key(&run.id)).collect();
     let summary = if missing.is_empty() { LabSummary::default() } else { train_missing(args, &loaded, &folder, &missing)? };
@@ -158,6 +167,22 @@ fn say_what_changed(loaded: &Loaded, done: &HashMap<String, RunRecord>) {
     if strangers > 0 {
         println!("{strangers} runs of an earlier grid are not in this plan; their rows stay, last in runs.csv, and fits leave them out");
     }
+}
+
+/// A line for every field in which the grid differs from the one planned in this folder before.
+fn changes_as_text(changes: &[Change]) -> String {
+    let values = |values: &[String]| {
+        let shown = values.iter().take(VALUES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let more = values.len().saturating_sub(VALUES_SHOWN);
+        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    };
+    let line = |Change { field, gone, new }: &Change| match (gone.is_empty(), new.is_empty()) {
+        (true, _) => format!("  {field}: {} added\n", values(new)),
+        (_, true) => format!("  {field}: {} gone\n", values(gone)),
+        _ => format!("  {field}: {} instead of {}\n", values(new), values(gone)),
+    };
+    let lines: String = changes.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("the grid changed since this folder was planned:\n{lines}") }
 }
 
 /// Says what came of the plan; the number of failed runs.

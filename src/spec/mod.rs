@@ -3,6 +3,8 @@
 
 mod accounting;
 mod ladder;
+mod memory;
+mod optimizer;
 mod random;
 mod record;
 mod run;
@@ -12,9 +14,11 @@ mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use ladder::Ladder;
+pub use memory::{piece_tokens, training_bytes};
+pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
-pub use run::{AdamW, CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};
+pub use run::{CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};
 pub use schedule::{DecayShape, Schedule, ScheduleError};
 pub use shape::{ModelShape, ShapeError, derived_ffn, derived_heads, parse_layers_by_width};
 pub use units::{BitsPerByte, Flops, Nats, Params, QuantityError, Tokens, parse_quantity, short};

@@ -80,8 +80,10 @@ pub struct RunRecord {
     pub beta1: Option<f64>,
     pub beta2: Option<f64>,
     pub eps: Option<f64>,
+    pub optimizer_groups: Option<String>,
     pub grad_clip: Option<f64>,
     pub clip_fraction: Option<f64>,
+    pub noise_scale_tokens: Option<f64>,
 
     pub seed_init: Option<u64>,
     pub seed_data: Option<u64>,
@@ -156,6 +158,7 @@ impl RunRecord {
             beta1: Some(adamw.beta1),
             beta2: Some(adamw.beta2),
             eps: Some(adamw.eps),
+            optimizer_groups: Some(spec.recipe.groups.to_string()).filter(|text| !text.is_empty()),
             grad_clip: Some(spec.recipe.grad_clip),
             seed_init: Some(spec.seeds.init),
             seed_data: Some(spec.seeds.data),

@@ -1,6 +1,6 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{FlopRule, Flops, ModelShape, Schedule, Tokens};
+use super::{AdamW, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokens};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -46,26 +46,6 @@ impl CorpusSpec {
     }
 }
 
-/// AdamW settings (Loshchilov 1711.05101); the decay is multiplied by the learning rate and acts on matrices only.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdamW {
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squared gradients.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// Decoupled weight decay, per unit of learning rate, on matrices that are no embedding.
-    pub weight_decay: f64,
-}
-
-impl Default for AdamW {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 }
-    }
-}
-
 /// How a network is trained, apart from how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -79,6 +59,9 @@ pub struct Recipe {
     pub warmup_tokens: u64,
     /// Optimizer settings.
     pub adamw: AdamW,
+    /// What differs between groups of parameters.
+    #[serde(default)]
+    pub groups: OptimizerGroups,
     /// Largest global gradient norm; 0 leaves gradients as they are.
     pub grad_clip: f64,
 }
@@ -132,6 +115,10 @@ pub struct RunSpec {
     pub seeds: Seeds,
     /// Held-out windows of one context each that its final loss is measured on.
     pub eval_windows: u64,
+    /// Steps from one measurement of the gradient noise scale to the next; 0: none (not part of its identity:
+    /// measuring changes nothing).
+    #[serde(default)]
+    pub noise_scale_every: u64,
     /// The compute budget that set its tokens, if one did (not part of its identity).
     pub budget_flops: Option<Flops>,
     /// How that budget counts (not part of its identity).
@@ -175,10 +162,10 @@ impl RunSpec {
     /// where it differs from what runs did before it existed, so that old names stay true.
     pub fn canonical_text(&self) -> String {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, qk_norm, tied_head } = &self.shape;
-        let Recipe { learning_rate, batch_tokens, schedule, warmup_tokens: _, adamw, grad_clip } = &self.recipe;
+        let Recipe { learning_rate, batch_tokens, schedule, warmup_tokens: _, adamw, groups, grad_clip } = &self.recipe;
         let AdamW { beta1, beta2, eps, weight_decay } = adamw;
         let Seeds { init, data, eval } = self.seeds;
-        format!(
+        let mut text = format!(
             "shape {layers} {width} {heads} {kv_heads} {ffn} {vocabulary} {context} {qk_norm} {tied_head}\n\
              init {}\ncorpus {}\nlearning_rate {learning_rate:?}\nbatch_tokens {batch_tokens}\n\
              schedule {schedule}\nwarmup_steps {}\nadamw {beta1:?} {beta2:?} {eps:?} {weight_decay:?}\n\
@@ -188,7 +175,11 @@ impl RunSpec {
             self.warmup_steps(),
             self.steps,
             self.eval_windows,
-        )
+        );
+        if *groups != OptimizerGroups::default() {
+            let _ = writeln!(text, "groups {groups}");
+        }
+        text
     }
 }
 
@@ -219,11 +210,13 @@ pub(crate) mod tests {
                 schedule: Schedule::default(),
                 warmup_tokens: 40_000,
                 adamw: AdamW::default(),
+                groups: OptimizerGroups::default(),
                 grad_clip: 1.0,
             },
             steps: 250,
             seeds: Seeds { init: 0, data: 0, eval: 0 },
             eval_windows: 256,
+            noise_scale_every: 0,
             budget_flops: None,
             budget_rule: None,
         }
@@ -238,13 +231,15 @@ pub(crate) mod tests {
     #[test]
     fn whatever_changes_the_result_changes_the_name_and_nothing_else_does() {
         let base = example();
-        let changed: [fn(&mut RunSpec); 9] = [
+        let changed: [fn(&mut RunSpec); 11] = [
             |run| run.shape.ffn += 8,
             |run| run.shape.qk_norm = false,
             |run| run.corpus_sha256 = "cd".repeat(32),
             |run| run.recipe.learning_rate = 2.000_000_1e-3,
             |run| run.recipe.schedule = Schedule::Constant {},
             |run| run.recipe.adamw.eps = 1e-9,
+            |run| run.recipe.groups.base_width = Some(64),
+            |run| run.recipe.groups.norm.decay = 1.0,
             |run| run.steps += 1,
             |run| run.seeds.eval = 1,
             |run| run.eval_windows = 512,
@@ -258,6 +253,7 @@ pub(crate) mod tests {
         same.sweep = "other".into();
         same.corpus = CorpusSpec::Text { path: "elsewhere.txt".into(), max_epochs: 4.0 };
         same.budget_flops = Some(Flops(1e12));
+        same.noise_scale_every = 10;
         assert_eq!(same.id(), base.id());
     }
 

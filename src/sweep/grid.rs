@@ -1,8 +1,11 @@
 //! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
 
 use super::axis::Axis;
+use super::optimizer::{AdamWFile, GroupsFile};
 use super::suggest::with_suggestion;
-use crate::spec::{AdamW, CorpusSpec, FlopRule, Flops, Ladder, ModelShape, Schedule, ScheduleError, ShapeError, Tokens};
+use crate::spec::{
+    AdamWRule, CorpusSpec, FlopRule, Flops, Ladder, ModelShape, OptimizerGroups, Schedule, ScheduleError, ShapeError, Tokens,
+};
 use serde::Deserialize;
 
 /// Why a grid file is refused.
@@ -110,7 +113,9 @@ pub struct Grid {
     /// Rise of the rate.
     pub warmup: Warmup,
     /// Optimizer.
-    pub adamw: AdamW,
+    pub adamw: AdamWRule,
+    /// What differs between groups of parameters.
+    pub groups: OptimizerGroups,
     /// Largest gradient norm; 0: none.
     pub grad_clip: f64,
     /// Seeds of first weights.
@@ -123,6 +128,8 @@ pub struct Grid {
     pub corners: u64,
     /// Held-out windows; `None`: chosen from the plan.
     pub eval_windows: Option<u64>,
+    /// Steps from one measurement of the gradient noise scale to the next; 0: none.
+    pub noise_scale_every: u64,
     /// Worker processes; `None`: one a core.
     pub workers: Option<usize>,
 }
@@ -194,7 +201,8 @@ struct RecipeFile {
     schedule: Axis<Schedule>,
     warmup_tokens: toml::Value,
     trunk: String,
-    adamw: AdamW,
+    adamw: AdamWFile,
+    groups: GroupsFile,
     grad_clip: f64,
 }
 
@@ -207,7 +215,8 @@ impl Default for RecipeFile {
             schedule: Axis(vec![Schedule::default()]),
             warmup_tokens: toml::Value::String("5% of the shortest budget".into()),
             trunk: "auto".into(),
-            adamw: AdamW::default(),
+            adamw: AdamWFile::default(),
+            groups: GroupsFile::default(),
             grad_clip: 1.0,
         }
     }
@@ -245,11 +254,12 @@ impl Default for EvalFile {
 struct RunFile {
     workers: toml::Value,
     checkpoint_every: String,
+    noise_scale_every: u64,
 }
 
 impl Default for RunFile {
     fn default() -> Self {
-        Self { workers: toml::Value::String("auto".into()), checkpoint_every: "60s".into() }
+        Self { workers: toml::Value::String("auto".into()), checkpoint_every: "60s".into(), noise_scale_every: 0 }
     }
 }
 
@@ -259,7 +269,6 @@ impl GridFile {
         let recipe = self.recipe;
         let schedules = non_empty("recipe.schedule", recipe.schedule.0)?;
         schedules.iter().try_for_each(Schedule::check)?;
-        check_adamw(&recipe.adamw)?;
         in_range("recipe.grad_clip", recipe.grad_clip, recipe.grad_clip >= 0.0, "a number from 0 (no clipping) up")?;
         if !["auto", "off"].contains(&recipe.trunk.as_str()) {
             return Err(field("recipe.trunk", &recipe.trunk, "\"auto\" or \"off\""));
@@ -278,24 +287,34 @@ impl GridFile {
             return Err(field("eval.windows", &self.eval.windows, "at most 1000000"));
         }
         duration_seconds(&self.run.checkpoint_every)?;
+        let batch_tokens = checked_batches(&recipe.batch_tokens.0, shapes[0].context)?;
+        if self.run.noise_scale_every > 0 && batch_tokens.contains(&(shapes[0].context as u64)) {
+            return Err(field(
+                "run.noise_scale_every",
+                self.run.noise_scale_every,
+                "0 where a batch is one sequence: it needs two or more",
+            ));
+        }
         Ok(Grid {
             name: checked_name(self.name)?,
             min_steps: self.budget.min_steps.unwrap_or(if self.budget.flops.is_some() { 300 } else { 1 }).max(1),
             budget: self.budget.check()?,
             shape_learning_rates: rates_by_shape(recipe.learning_rate_by_shape, &shapes)?,
             learning_rates: checked_rates("recipe.learning_rate", recipe.learning_rate.0)?,
-            batch_tokens: checked_batches(&recipe.batch_tokens.0, shapes[0].context)?,
+            batch_tokens,
             shapes,
             corpus: self.corpus,
             schedules,
             warmup: checked_warmup(&recipe.warmup_tokens)?,
-            adamw: recipe.adamw,
+            adamw: recipe.adamw.check()?,
+            groups: recipe.groups.check()?,
             grad_clip: recipe.grad_clip,
             seeds_init: non_empty("seeds.init", self.seeds.init.0)?,
             seeds_data: non_empty("seeds.data", self.seeds.data.0)?,
             seed_eval: self.seeds.eval,
             corners: self.seeds.corners,
             eval_windows,
+            noise_scale_every: self.run.noise_scale_every,
             workers: number_or_auto("run.workers", &self.run.workers)?.map(|n| n as usize),
         })
     }
@@ -371,11 +390,11 @@ fn checked_around(around: Option<&str>, center: Option<f64>, sizes: Option<usize
     }
 }
 
-fn field(name: &'static str, found: impl std::fmt::Display, allowed: &str) -> GridError {
+pub(super) fn field(name: &'static str, found: impl std::fmt::Display, allowed: &str) -> GridError {
     GridError::Field { field: name, found: found.to_string(), allowed: format!("must be {allowed}") }
 }
 
-fn in_range(name: &'static str, found: f64, ok: bool, allowed: &str) -> Result<(), GridError> {
+pub(super) fn in_range(name: &'static str, found: f64, ok: bool, allowed: &str) -> Result<(), GridError> {
     if ok { Ok(()) } else { Err(field(name, found, allowed)) }
 }
 
@@ -424,14 +443,6 @@ fn checked_batches(batches: &[Tokens], context: usize) -> Result<Vec<u64>, GridE
     non_empty("recipe.batch_tokens", batches.iter().map(|batch| batch.0 as u64).collect())
 }
 
-fn check_adamw(adamw: &AdamW) -> Result<(), GridError> {
-    in_range("recipe.adamw.beta1", adamw.beta1, (0.0..1.0).contains(&adamw.beta1), "from 0 to below 1")?;
-    in_range("recipe.adamw.beta2", adamw.beta2, (0.0..1.0).contains(&adamw.beta2), "from 0 to below 1")?;
-    in_range("recipe.adamw.eps", adamw.eps, adamw.eps > 0.0 && adamw.eps.is_finite(), "above 0")?;
-    let decay = adamw.weight_decay;
-    in_range("recipe.adamw.weight_decay", decay, decay >= 0.0 && decay.is_finite(), "a number from 0 up")
-}
-
 fn checked_warmup(value: &toml::Value) -> Result<Warmup, GridError> {
     let error = || field("recipe.warmup_tokens", value, "a number of tokens or \"5% of the shortest budget\"");
     if matches!(value, toml::Value::Integer(0)) {
@@ -470,6 +481,7 @@ fn duration_seconds(text: &str) -> Result<f64, GridError> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::spec::AdamW;
 
     pub(in crate::sweep) const SMALL: &str = r#"
         name = "small"
@@ -496,7 +508,9 @@ pub(super) mod tests {
         assert_eq!(grid.warmup, Warmup::FractionOfShortest(0.05));
         assert_eq!((grid.shapes[0].context, grid.shapes[0].qk_norm, grid.shapes[0].tied_head), (256, true, false));
         assert_eq!((grid.corners, grid.eval_windows, grid.workers), (1, None, None));
-        assert_eq!(grid.adamw, AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 });
+        let adamw = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
+        assert_eq!(grid.adamw.resolve(2e-3, 4096, 100), adamw);
+        assert_eq!((grid.groups, grid.noise_scale_every), (OptimizerGroups::default(), 0));
     }
 
     #[test]
@@ -517,6 +531,7 @@ pub(super) mod tests {
         assert!(error(with("[recipe]\nbatch_tokens = 1000")).contains("a multiple of model.context = 256"));
         assert!(error(with("[recipe]\nwarmup_tokens = \"a while\"")).contains("5% of the shortest budget"));
         assert!(error(with("[recipe]\nadamw = { beta2 = 1.5 }")).contains("recipe.adamw.beta2 = 1.5"));
+        assert!(error(with("[recipe]\nbatch_tokens = 256\n[run]\nnoise_scale_every = 10")).contains("two or more"));
         assert!(error(with("[run]\ncheckpoint_every = \"often\"")).contains("\"60s\""));
         assert!(error(with("[eval]\nwindows = 0")).contains("eval.windows = 0"));
         assert!(error(|text| text.replace("2x16", "2x17")).contains("odd"));

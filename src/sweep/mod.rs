@@ -3,12 +3,15 @@
 
 mod axis;
 mod cells;
+mod changes;
 mod grid;
 mod lab;
+mod optimizer;
 mod plan;
 mod suggest;
 
 pub use cells::LeftOut;
+pub use changes::{Change, changes};
 pub use grid::{Around, Budget, CorpusFacts, Grid, GridError, Warmup};
 pub use lab::{LabEvent, LabOptions, LabSummary, RunFailure, Trainer, run_plan};
 pub use plan::{Plan, PlanError, PlannedRun, expand};

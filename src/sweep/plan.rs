@@ -204,7 +204,8 @@ fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Ve
                 batch_tokens: cell.batch_tokens,
                 schedule: schedule.clone(),
                 warmup_tokens,
-                adamw: grid.adamw.clone(),
+                adamw: grid.adamw.resolve(learning_rate, cell.batch_tokens, cell.steps()),
+                groups: grid.groups.clone(),
                 grad_clip: grid.grad_clip,
             };
             for (&init, &data) in grid.seeds_init.iter().flat_map(|init| grid.seeds_data.iter().map(move |data| (init, data))) {
@@ -237,6 +238,7 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         steps: cell.steps(),
         seeds,
         eval_windows,
+        noise_scale_every: grid.noise_scale_every,
         budget_flops: cell.budget.map(|(flops, _)| flops),
         budget_rule: cell.budget.map(|(_, rule)| rule),
     }

@@ -4,7 +4,7 @@
 //! over the flat buffers, the composed path in tensor operations. The order of sums is fixed.
 
 use super::init::Layout;
-use crate::spec::AdamW;
+use crate::spec::{AdamW, GroupFactors, OptimizerGroups};
 use std::ops::Range;
 
 /// The constants of one update. With g' = clip·g:
@@ -20,7 +20,7 @@ pub(crate) struct Update {
     pub(crate) rate: f64,
     /// 1/√(1 − β₂ᵗ).
     pub(crate) root_correction: f64,
-    /// Learning rate times weight decay; acts on decaying groups alone.
+    /// Learning rate times weight decay.
     pub(crate) decay: f64,
 }
 
@@ -38,6 +38,11 @@ impl Update {
             decay: learning_rate * adamw.weight_decay,
         }
     }
+
+    /// The same step for a group of parameters.
+    pub(crate) fn times(&self, factors: GroupFactors) -> Self {
+        Self { rate: self.rate * factors.rate, decay: self.decay * factors.rate * factors.decay, ..*self }
+    }
 }
 
 /// What a gradient of a given norm is multiplied by so that its norm is at most `largest`; 0 means no limit.
@@ -45,14 +50,14 @@ pub(crate) fn clip_factor(norm: f64, largest: f64) -> f64 {
     if largest > 0.0 && norm > largest { largest / norm } else { 1.0 }
 }
 
-/// The flat ranges on which weight decay acts and those on which it does not, in order, neighbours merged.
-pub(crate) fn decay_ranges(layout: &Layout) -> Vec<(Range<usize>, bool)> {
-    let mut ranges: Vec<(Range<usize>, bool)> = Vec::new();
+/// The flat ranges that share their factors, in order, neighbours merged.
+pub(crate) fn factor_ranges(layout: &Layout, groups: &OptimizerGroups, width: usize) -> Vec<(Range<usize>, GroupFactors)> {
+    let mut ranges: Vec<(Range<usize>, GroupFactors)> = Vec::new();
     for parameter in &layout.parameters {
-        let (range, decays) = (parameter.range(), parameter.group.decays());
+        let (range, factors) = (parameter.range(), groups.of(parameter.group, width));
         match ranges.last_mut() {
-            Some((last, same)) if *same == decays => last.end = range.end,
-            _ => ranges.push((range, decays)),
+            Some((last, same)) if *same == factors => last.end = range.end,
+            _ => ranges.push((range, factors)),
         }
     }
     ranges
@@ -66,11 +71,20 @@ mod tests {
     #[test]
     fn only_matrices_and_the_head_decay() {
         let layout = Layout::of(&ModelShape::derived(2, 32));
-        let ranges = decay_ranges(&layout);
-        assert_eq!(ranges.first().map(|(range, decays)| (range.start, *decays)), Some((0, false)));
-        assert_eq!(ranges.last().map(|(range, decays)| (range.end, *decays)), Some((layout.total, true)));
-        let decaying: usize = ranges.iter().filter(|(_, decays)| *decays).map(|(range, _)| range.len()).sum();
+        let ranges = factor_ranges(&layout, &OptimizerGroups::default(), 32);
+        assert_eq!(ranges.first().map(|(range, factors)| (range.start, factors.decay)), Some((0, 0.0)));
+        assert_eq!(ranges.last().map(|(range, factors)| (range.end, factors.decay)), Some((layout.total, 1.0)));
+        let decaying: usize = ranges.iter().filter(|(_, factors)| factors.decay > 0.0).map(|(range, _)| range.len()).sum();
         assert_eq!(decaying, 2 * 4 * 32 * 32 + 2 * 3 * 32 * 88 + 256 * 32);
+    }
+
+    #[test]
+    fn factors_multiply_the_rate_and_the_decay_with_it() {
+        let update = Update::new(&AdamW::default(), 0, 1e-2, 1.0);
+        assert_eq!(update.times(GroupFactors { rate: 1.0, decay: 1.0 }), update);
+        let slower = update.times(GroupFactors { rate: 0.5, decay: 2.0 });
+        assert_eq!((slower.rate, slower.decay), (0.5 * update.rate, update.decay));
+        assert_eq!(update.times(GroupFactors { rate: 1.0, decay: 0.0 }).decay, 0.0);
     }
 
     #[test]

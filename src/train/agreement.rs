@@ -2,9 +2,9 @@
 
 use super::composed::Composed;
 use super::fused::Fused;
-use super::init::{Group, Layout};
+use super::init::Layout;
 use super::learner::{Learner, LearnerState};
-use crate::spec::{ModelShape, Random};
+use crate::spec::{ModelShape, OptimizerGroups, ParamGroup, Random};
 use candle_core::Device;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -41,7 +41,7 @@ fn state(layout: &Layout, seed: u64) -> LearnerState {
     let mut weights = Vec::with_capacity(layout.total);
     for parameter in &layout.parameters {
         let (mean, std) = match parameter.group {
-            Group::Gain => (1.0, 0.2),
+            ParamGroup::Norm => (1.0, 0.2),
             _ => (0.0, 1.0 / (parameter.columns as f64).sqrt()),
         };
         weights.extend(parameter.range().map(|_| (mean + std * random.normal()) as f32));
@@ -65,8 +65,8 @@ proptest! {
             (0..sequences * shape.context).map(|_| random.below(shape.vocabulary as u64) as u32).collect()
         };
         let (inputs, targets) = (tokens(), tokens());
-        let mut composed = Composed::new(&shape, &state, &Device::Cpu).expect("opens");
-        let mut fused = Fused::new(&shape, state);
+        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
         let expected = composed.gradient(&inputs, &targets).expect("computes");
         let found = fused.gradient(&inputs, &targets).expect("computes");
         prop_assert!((found / expected - 1.0).abs() < TOLERANCE, "loss {found}, not {expected}");
@@ -91,8 +91,8 @@ fn fused_and_composed_updates_lead_to_the_same_losses() {
     let shape = ModelShape { context: 48, ..ModelShape::derived(2, 32) };
     let layout = Layout::of(&shape);
     let state = LearnerState::first(layout.first_weights(3));
-    let mut composed = Composed::new(&shape, &state, &Device::Cpu).expect("opens");
-    let mut fused = Fused::new(&shape, state);
+    let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+    let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
     let mut random = Random::new(3, "updates");
     for step in 0..12 {
         let tokens: Vec<u32> = (0..=480).map(|_| random.below(16) as u32 * random.below(16) as u32).collect();

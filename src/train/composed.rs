@@ -3,11 +3,11 @@
 //! that an update is a dozen operations and not a dozen a parameter.
 
 use super::TrainError;
-use super::adamw::{Update, decay_ranges};
-use super::init::{Group, Layout, Parameter};
+use super::adamw::{Update, factor_ranges};
+use super::init::{Layout, Parameter};
 use super::learner::{Learner, LearnerState};
 use super::transformer::{Positions, Transformer};
-use crate::spec::ModelShape;
+use crate::spec::{ModelShape, OptimizerGroups, ParamGroup};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 pub(crate) struct Composed {
@@ -20,16 +20,19 @@ pub(crate) struct Composed {
     gradient: Tensor,
     mean: Tensor,
     square: Tensor,
-    /// 1 where weight decay acts, 0 elsewhere.
+    /// What the learning rate is multiplied by.
+    rates: Tensor,
+    /// What learning rate times weight decay is multiplied by.
     decays: Tensor,
 }
 
 impl Composed {
-    pub(crate) fn new(shape: &ModelShape, state: &LearnerState, device: &Device) -> Result<Self> {
+    pub(crate) fn new(shape: &ModelShape, groups: &OptimizerGroups, state: &LearnerState, device: &Device) -> Result<Self> {
         let layout = Layout::of(shape);
-        let mut decays = Vec::with_capacity(layout.total);
-        for (range, decay) in decay_ranges(&layout) {
-            decays.extend(std::iter::repeat_n(if decay { 1.0f32 } else { 0.0 }, range.len()));
+        let (mut rates, mut decays) = (Vec::with_capacity(layout.total), Vec::with_capacity(layout.total));
+        for (range, factors) in factor_ranges(&layout, groups, shape.width) {
+            rates.extend(std::iter::repeat_n(factors.rate as f32, range.len()));
+            decays.extend(std::iter::repeat_n((factors.rate * factors.decay) as f32, range.len()));
         }
         let flat = |values: &[f32]| Tensor::from_slice(values, values.len(), device);
         Ok(Self {
@@ -40,6 +43,7 @@ impl Composed {
             gradient: Tensor::zeros(layout.total, DType::F32, device)?,
             mean: flat(&state.mean)?,
             square: flat(&state.square)?,
+            rates: flat(&rates)?,
             decays: flat(&decays)?,
             layout,
         })
@@ -77,7 +81,7 @@ impl Composed {
         self.mean = ((&self.mean * update.beta1)? + (&gradient * (1.0 - update.beta1))?)?;
         self.square = ((&self.square * update.beta2)? + (gradient.sqr()? * (1.0 - update.beta2))?)?;
         let denominator = ((self.square.sqrt()? * update.root_correction)? + update.eps)?;
-        let move_by = ((&self.mean / denominator)? * update.rate)?;
+        let move_by = ((&self.mean / denominator)?.mul(&self.rates)? * update.rate)?;
         let kept = self.decays.affine(-update.decay, 1.0)?;
         let weights = ((self.flat_weights()? * kept)? - move_by)?;
         for (parameter, variable) in self.layout.parameters.iter().zip(&self.variables) {
@@ -126,7 +130,7 @@ pub(super) fn variables(layout: &Layout, weights: &[f32], device: &Device) -> Re
     let variable = |parameter: &Parameter| {
         let values = &weights[parameter.range()];
         let tensor = match parameter.group {
-            Group::Gain => Tensor::from_slice(values, parameter.columns, device)?,
+            ParamGroup::Norm => Tensor::from_slice(values, parameter.columns, device)?,
             _ => Tensor::from_slice(values, (parameter.rows, parameter.columns), device)?,
         };
         Var::from_tensor(&tensor)

@@ -5,6 +5,18 @@ use crate::spec::{CurvePoint, RunSpec};
 /// Largest number of points.
 const POINTS: u64 = 200;
 
+/// What happened at a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepFacts {
+    /// Loss of the batch, nats per token; may be anything.
+    pub(crate) loss: f64,
+    /// Norm of the gradient before clipping; may be anything.
+    pub(crate) norm: f64,
+    pub(crate) clipped: bool,
+    /// In tokens, where it was measured.
+    pub(crate) noise_scale: Option<f64>,
+}
+
 /// Collects a run's curve and the sums that its record needs.
 pub(crate) struct Curve {
     chosen: Vec<u64>,
@@ -15,6 +27,7 @@ pub(crate) struct Curve {
     clips: bool,
     last_sum: f64,
     last_count: u64,
+    noise_scale: Option<f64>,
 }
 
 impl Curve {
@@ -22,11 +35,12 @@ impl Curve {
         let chosen = chosen_steps(spec.steps);
         let points = Vec::with_capacity(chosen.len());
         let clips = spec.recipe.grad_clip > 0.0;
-        Self { chosen, points, steps: spec.steps, done: 0, clipped: 0, clips, last_sum: 0.0, last_count: 0 }
+        Self { chosen, points, steps: spec.steps, done: 0, clipped: 0, clips, last_sum: 0.0, last_count: 0, noise_scale: None }
     }
 
-    /// Takes note of step `step` (from 0); loss and norm may be anything.
-    pub(crate) fn record(&mut self, spec: &RunSpec, step: u64, loss: f64, norm: f64, clipped: bool) {
+    /// Takes note of step `step` (from 0).
+    pub(crate) fn record(&mut self, spec: &RunSpec, step: u64, facts: &StepFacts) {
+        let StepFacts { loss, norm, clipped, noise_scale } = *facts;
         let finite = loss.is_finite() && norm.is_finite();
         self.done += 1;
         self.clipped += u64::from(clipped);
@@ -34,7 +48,8 @@ impl Curve {
             self.last_sum += loss;
             self.last_count += 1;
         }
-        if finite && self.chosen.binary_search(&(step + 1)).is_err() {
+        self.noise_scale = noise_scale.or(self.noise_scale);
+        if finite && noise_scale.is_none() && self.chosen.binary_search(&(step + 1)).is_err() {
             return;
         }
         self.points.push(CurvePoint {
@@ -45,13 +60,18 @@ impl Curve {
             val_loss_nats: None,
             grad_norm: norm.is_finite().then_some(norm),
             clipped: self.clips.then_some(clipped),
-            noise_scale: None,
+            noise_scale,
         });
     }
 
     /// Fraction of the steps at which the gradient was clipped; none where there is no limit.
     pub(crate) fn clip_fraction(&self) -> Option<f64> {
         (self.clips && self.done > 0).then(|| self.clipped as f64 / self.done as f64)
+    }
+
+    /// The latest running estimate of the gradient noise scale, tokens.
+    pub(crate) fn noise_scale(&self) -> Option<f64> {
+        self.noise_scale
     }
 
     /// Mean training loss over the last 5 % of the steps, at least one.

@@ -6,7 +6,7 @@
 //! This also makes memory independent of the batch. candle takes no part.
 
 use super::TrainError;
-use super::adamw::{Update, decay_ranges};
+use super::adamw::{Update, factor_ranges};
 use super::init::Layout;
 use super::kernels::adamw as optimizer;
 use super::kernels::attention::{HeadGradients, HeadView, attend, attend_backward};
@@ -18,7 +18,7 @@ use super::kernels::{cross_entropy, embedding};
 use super::learner::{Learner, LearnerState};
 use super::transformer::rope_tables;
 use super::workspace::{BlockActivations, Workspace};
-use crate::spec::ModelShape;
+use crate::spec::{GroupFactors, ModelShape, OptimizerGroups};
 use std::ops::Range;
 
 /// Floats of logits computed at once: a quarter of a megabyte.
@@ -37,19 +37,19 @@ pub(crate) struct Fused {
 struct Network {
     shape: ModelShape,
     layout: Layout,
-    /// Flat ranges, and whether weight decay acts on them.
-    decay_ranges: Vec<(Range<usize>, bool)>,
+    /// Flat ranges, and what learning rate and decay are multiplied by there.
+    factors: Vec<(Range<usize>, GroupFactors)>,
     /// Rotary angles [T, h/2].
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
 
 impl Fused {
-    pub(crate) fn new(shape: &ModelShape, state: LearnerState) -> Self {
+    pub(crate) fn new(shape: &ModelShape, groups: &OptimizerGroups, state: LearnerState) -> Self {
         let (cos, sin) = rope_tables(shape.context, shape.head_width() / 2);
         let layout = Layout::of(shape);
         Self {
-            network: Network { shape: shape.clone(), decay_ranges: decay_ranges(&layout), layout, cos, sin },
+            network: Network { shape: shape.clone(), factors: factor_ranges(&layout, groups, shape.width), layout, cos, sin },
             gradient: vec![0.0; state.weights.len()],
             weights: state.weights,
             mean: state.mean,
@@ -91,10 +91,10 @@ impl Learner for Fused {
     }
 
     fn update(&mut self, update: &Update) -> Result<(), TrainError> {
-        for (range, decays) in &self.network.decay_ranges {
-            let decay = if *decays { update.decay } else { 0.0 };
+        for (range, factors) in &self.network.factors {
             let (weights, gradient) = (&mut self.weights[range.clone()], &self.gradient[range.clone()]);
-            optimizer::update(update, decay, weights, gradient, &mut self.mean[range.clone()], &mut self.square[range.clone()]);
+            let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
+            optimizer::update(&update.times(*factors), weights, gradient, mean, square);
         }
         Ok(())
     }
@@ -350,10 +350,28 @@ fn attention_backward(
 
 /// Zeroes what is only ever added to: gains, and an embedding with a head beside it (a tied one is first replaced by the head's gradient).
 fn clear_sums(layout: &Layout, gradient: &mut [f32]) {
-    use super::init::Group;
+    use crate::spec::ParamGroup;
     for parameter in &layout.parameters {
-        if matches!(parameter.group, Group::Gain | Group::Embedding) {
+        if matches!(parameter.group, ParamGroup::Norm | ParamGroup::Embedding) {
             gradient[parameter.range()].fill(0.0);
         }
+    }
+}
+
+#[cfg(test)]
+impl Fused {
+    /// Root mean squares of the residual stream at every site and of the logits, over one piece of tokens.
+    pub(crate) fn activation_sizes(&mut self, inputs: &[u32]) -> Vec<f64> {
+        let inputs = &inputs[..inputs.len().min(self.workspace.tokens)];
+        forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::ForBackward);
+        let ModelShape { width, vocabulary, .. } = self.network.shape;
+        let size = |values: &[f32]| (values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        let sites = &self.workspace.sites;
+        let mut sizes: Vec<f64> = sites.iter().map(|site| size(&site.x[..inputs.len() * width])).collect();
+        let head = Matrix::new(&self.weights[self.network.layout.range(self.network.layout.head)], vocabulary, width);
+        let mut logits = vec![0.0; inputs.len() * vocabulary];
+        multiply(&mut logits, vocabulary, Into::Replace, Matrix::new(&sites[sites.len() - 1].normed, inputs.len(), width), head.t());
+        sizes.push(size(&logits));
+        sizes
     }
 }

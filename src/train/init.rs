@@ -4,34 +4,14 @@
 //! Matrices are row-major [out, in]. First values are drawn from ChaCha8 keyed by (seed, parameter name),
 //! so they are the same on every machine and device, and adding a parameter does not move the others.
 
-use crate::spec::{ModelShape, ParamCounts, Random};
+use crate::spec::{ModelShape, ParamCounts, ParamGroup, Random};
 use std::ops::Range;
-
-/// What a parameter is, which decides about its weight decay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
-    /// Token embedding (the output matrix too, where the head is tied): no decay.
-    Embedding,
-    /// Query, key, value, output, gate, up, down: decays.
-    Matrix,
-    /// Output matrix of its own: multiplies with tokens as any matrix does, decays.
-    Head,
-    /// Gain of an RMSNorm: no decay.
-    Gain,
-}
-
-impl Group {
-    /// Whether weight decay acts on it (recipe: matrices only, neither embeddings nor gains).
-    pub(crate) fn decays(self) -> bool {
-        matches!(self, Self::Matrix | Self::Head)
-    }
-}
 
 /// One parameter: a matrix [rows, columns] = [out, in], or a gain [1, columns].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
-    pub(crate) group: Group,
+    pub(crate) group: ParamGroup,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     /// Where it begins in the flat order.
@@ -88,26 +68,26 @@ impl Layout {
         let mut list = List::default();
 
         let embedding_std = if shape.tied_head { (0.5 / width as f64).min(0.02) } else { fan_in(width) };
-        list.add("embedding".into(), Group::Embedding, [vocabulary, width], embedding_std);
+        list.add("embedding".into(), ParamGroup::Embedding, [vocabulary, width], embedding_std);
         let blocks = (0..shape.layers)
             .map(|layer| {
                 let mut add = |name: &str, group, size, std| list.add(format!("blocks.{layer}.{name}"), group, size, std);
-                let attention_norm = add("attention_norm", Group::Gain, [1, width], 0.0);
-                let mut qk_gain = |name: &str| shape.qk_norm.then(|| add(name, Group::Gain, [1, head_width], 0.0));
+                let attention_norm = add("attention_norm", ParamGroup::Norm, [1, width], 0.0);
+                let mut qk_gain = |name: &str| shape.qk_norm.then(|| add(name, ParamGroup::Norm, [1, head_width], 0.0));
                 let (query_norm, key_norm) = (qk_gain("query_norm"), qk_gain("key_norm"));
-                let query = add("query", Group::Matrix, [width, width], fan_in(width));
-                add("key", Group::Matrix, [kv_width, width], fan_in(width));
-                add("value", Group::Matrix, [kv_width, width], fan_in(width));
-                let out = add("out", Group::Matrix, [width, width], fan_in(width) * residual);
-                let ffn_norm = add("ffn_norm", Group::Gain, [1, width], 0.0);
-                let gate = add("gate", Group::Matrix, [ffn, width], fan_in(width));
-                add("up", Group::Matrix, [ffn, width], fan_in(width));
-                let down = add("down", Group::Matrix, [width, ffn], fan_in(ffn) * residual);
+                let query = add("query", ParamGroup::Matrix, [width, width], fan_in(width));
+                add("key", ParamGroup::Matrix, [kv_width, width], fan_in(width));
+                add("value", ParamGroup::Matrix, [kv_width, width], fan_in(width));
+                let out = add("out", ParamGroup::Matrix, [width, width], fan_in(width) * residual);
+                let ffn_norm = add("ffn_norm", ParamGroup::Norm, [1, width], 0.0);
+                let gate = add("gate", ParamGroup::Matrix, [ffn, width], fan_in(width));
+                add("up", ParamGroup::Matrix, [ffn, width], fan_in(width));
+                let down = add("down", ParamGroup::Matrix, [width, ffn], fan_in(ffn) * residual);
                 BlockIndex { attention_norm, query_norm, key_norm, query, out, ffn_norm, gate, down }
             })
             .collect();
-        let final_norm = list.add("final_norm".into(), Group::Gain, [1, width], 0.0);
-        let head = if shape.tied_head { 0 } else { list.add("head".into(), Group::Head, [vocabulary, width], HEAD_STD) };
+        let final_norm = list.add("final_norm".into(), ParamGroup::Norm, [1, width], 0.0);
+        let head = if shape.tied_head { 0 } else { list.add("head".into(), ParamGroup::Head, [vocabulary, width], HEAD_STD) };
         let layout = Self { parameters: list.parameters, blocks, final_norm, head, total: list.total };
         debug_assert_eq!(layout.total as u64, ParamCounts::of(shape).total());
         layout
@@ -118,7 +98,7 @@ impl Layout {
         let mut weights = Vec::with_capacity(self.total);
         for parameter in &self.parameters {
             let count = parameter.range().len();
-            if parameter.group == Group::Gain {
+            if parameter.group == ParamGroup::Norm {
                 weights.extend(std::iter::repeat_n(1.0f32, count));
             } else {
                 let mut random = Random::new(seed_init, &parameter.name);
@@ -146,7 +126,7 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, name: String, group: Group, [rows, columns]: [usize; 2], std: f64) -> usize {
+    fn add(&mut self, name: String, group: ParamGroup, [rows, columns]: [usize; 2], std: f64) -> usize {
         self.parameters.push(Parameter { name, group, rows, columns, offset: self.total, std });
         self.total += rows * columns;
         self.parameters.len() - 1

@@ -15,6 +15,7 @@ mod guard;
 mod init;
 mod kernels;
 mod learner;
+mod noise;
 mod probe;
 mod transformer;
 mod workspace;
@@ -26,10 +27,11 @@ use crate::corpus::{Corpus, CorpusError};
 use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
 use adamw::{Update, clip_factor};
 use composed::Composed;
-use curve::Curve;
+use curve::{Curve, StepFacts};
 use fused::Fused;
 use init::Layout;
 use learner::{Learner, LearnerState};
+use noise::{NoiseScale, SquaredNorm};
 use std::ops::ControlFlow;
 
 /// Why a run cannot be trained.
@@ -126,16 +128,24 @@ pub fn train(
     let mut inputs = vec![0u32; sequences * context];
     let mut targets = inputs.clone();
     let mut curve = Curve::new(spec);
+    let mut noise = NoiseScale::default();
     let mut diverged = false;
     for step in 0..spec.steps {
         corpus.fill_batch(spec.seeds.data, step, sequences, context, &mut inputs, &mut targets);
+        let measured = spec.noise_scale_every > 0 && (step + 1).is_multiple_of(spec.noise_scale_every);
+        let parts = if measured { noise::of_parts(&mut *learner, &inputs, &targets, context)? } else { None };
         let loss = learner.gradient(&inputs, &targets)?;
         let norm = learner.gradient_norm()?;
+        let whole = SquaredNorm { tokens: inputs.len() as f64, mean: norm * norm };
         if step == 0 {
             guard::first_step(&layout, loss, &learner.flat_gradient()?, spec.shape.vocabulary)?;
         }
         let clip = clip_factor(norm, spec.recipe.grad_clip);
-        curve.record(spec, step, loss, norm, clip < 1.0);
+        curve.record(
+            spec,
+            step,
+            &StepFacts { loss, norm, clipped: clip < 1.0, noise_scale: parts.and_then(|parts| noise.take(parts, whole)) },
+        );
         if !(loss.is_finite() && norm.is_finite()) {
             diverged = true;
             break;
@@ -151,6 +161,7 @@ pub fn train(
     let loss = eval::mean(&window_losses);
     let mut record = RunRecord {
         clip_fraction: curve.clip_fraction(),
+        noise_scale_tokens: curve.noise_scale(),
         entropy_nats: corpus.entropy_nats(),
         device: Some(device.to_string()),
         precision: Some("f32".into()),
@@ -197,13 +208,15 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
 fn open(spec: &RunSpec, layout: &Layout, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
     let state = LearnerState::first(layout.first_weights(spec.seeds.init));
     Ok(match device {
-        TrainDevice::Cpu => Box::new(Fused::new(&spec.shape, state)),
-        _ => Box::new(Composed::new(&spec.shape, &state, &device.open()?)?),
+        TrainDevice::Cpu => Box::new(Fused::new(&spec.shape, &spec.recipe.groups, state)),
+        _ => Box::new(Composed::new(&spec.shape, &spec.recipe.groups, &state, &device.open()?)?),
     })
 }
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod coordinates;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

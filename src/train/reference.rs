@@ -4,10 +4,10 @@
 use super::TrainError;
 use super::composed::Composed;
 use super::fused::Fused;
-use super::init::{Group, Layout};
+use super::init::Layout;
 use super::learner::{Learner, LearnerState};
 use super::transformer::{Positions, Transformer};
-use crate::spec::ModelShape;
+use crate::spec::{ModelShape, OptimizerGroups, ParamGroup};
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ fn references() -> BTreeMap<String, Reference> {
 fn state(layout: &Layout) -> LearnerState {
     let number = |i: usize| 0.4 * (0.37 * (i * i) as f64 + i as f64).sin();
     let mut weights: Vec<f32> = (0..layout.total).map(|i| number(i) as f32).collect();
-    for parameter in layout.parameters.iter().filter(|parameter| parameter.group == Group::Gain) {
+    for parameter in layout.parameters.iter().filter(|parameter| parameter.group == ParamGroup::Norm) {
         parameter.range().for_each(|i| weights[i] = (number(i) + 1.0) as f32);
     }
     LearnerState::first(weights)
@@ -72,12 +72,12 @@ fn matches_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn L
 
 #[test]
 fn the_composed_network_matches_pytorch_in_loss_and_every_gradient() {
-    matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, state, &Device::Cpu)?)));
+    matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, &OptimizerGroups::default(), state, &Device::Cpu)?)));
 }
 
 #[test]
 fn the_fused_network_matches_pytorch_in_loss_and_every_gradient() {
-    matches_pytorch(|shape, state| Ok(Box::new(Fused::new(shape, state.clone()))));
+    matches_pytorch(|shape, state| Ok(Box::new(Fused::new(shape, &OptimizerGroups::default(), state.clone()))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whole runs of tiny networks.
 
 use super::*;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, Recipe, Schedule, Seeds};
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 
@@ -19,11 +19,13 @@ fn tiny(steps: u64) -> (RunSpec, Corpus) {
             schedule: Schedule::default(),
             warmup_tokens: 1024,
             adamw: AdamW::default(),
+            groups: OptimizerGroups::default(),
             grad_clip: 1.0,
         },
         steps,
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 16,
+        noise_scale_every: 0,
         budget_flops: None,
         budget_rule: None,
     };
@@ -57,6 +59,34 @@ fn a_run_repeated_is_the_same_bit_for_bit() {
         let [a, b] = [(); 2].map(|()| run(&spec, &corpus, device));
         assert_eq!(a, b, "{device}");
     }
+}
+
+#[test]
+fn the_gradient_noise_scale_is_measured_at_its_interval_and_changes_nothing() {
+    let (mut spec, corpus) = tiny(40);
+    let plain = run(&spec, &corpus, TrainDevice::Cpu);
+    spec.noise_scale_every = 4;
+    let measured = run(&spec, &corpus, TrainDevice::Cpu);
+    assert_eq!((measured.record.loss_nats, &measured.window_losses), (plain.record.loss_nats, &plain.window_losses));
+    let scales: Vec<u64> = measured.curve.iter().filter(|point| point.noise_scale.is_some()).map(|point| point.step).collect();
+    assert!(scales.len() >= 5 && scales.iter().all(|step| step.is_multiple_of(4)), "{scales:?}");
+    let last = measured.curve.iter().rev().find_map(|point| point.noise_scale);
+    assert_eq!(measured.record.noise_scale_tokens, last);
+    assert!(last.is_some_and(|tokens| tokens > 1.0 && tokens < 1e6), "{last:?}");
+    assert_eq!(plain.record.noise_scale_tokens, None);
+}
+
+#[test]
+fn groups_of_parameters_learn_at_their_own_rates_on_both_paths() {
+    let (mut spec, corpus) = tiny(6);
+    spec.recipe.groups.base_width = Some(64);
+    spec.recipe.groups.embedding.decay = 1.0;
+    let [a, b] =
+        [TrainDevice::Cpu, TrainDevice::CpuComposed].map(|device| run(&spec, &corpus, device).record.loss_nats.expect("finished").0);
+    assert!((a / b - 1.0).abs() < 1e-4, "{a} fused, {b} composed");
+    spec.recipe.groups = OptimizerGroups::default();
+    let plain = run(&spec, &corpus, TrainDevice::Cpu).record.loss_nats.expect("finished").0;
+    assert!((a / plain - 1.0).abs() > 1e-3, "{a} and {plain}: four times the rate makes a difference");
 }
 
 #[test]

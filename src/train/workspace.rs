@@ -1,11 +1,7 @@
 //! The buffers of the fused path, made once a run. Sizes are for one piece of a batch: a few whole sequences.
 
 use super::kernels::attention::Scores;
-use crate::spec::ModelShape;
-
-/// Tokens of a piece, at most one sequence more: few enough that activations stay in the cache, many enough
-/// that matrix products run at full speed.
-const PIECE_TOKENS: usize = 512;
+use crate::spec::{ModelShape, piece_tokens};
 
 /// A place where the residual stream passes a norm. Sites 2l and 2l + 1 stand before attention and feed-forward
 /// of block l, the last before the head.
@@ -67,7 +63,7 @@ impl Workspace {
     pub(crate) fn new(shape: &ModelShape, logits_at_once: usize) -> Self {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, .. } = *shape;
         let kv_width = shape.kv_width();
-        let tokens = PIECE_TOKENS.next_multiple_of(context).max(context);
+        let tokens = piece_tokens(context);
         let zeros = |per_token: usize| vec![0.0f32; tokens * per_token];
         let site = |_| Site { x: zeros(width), inverse: zeros(1), normed: zeros(width) };
         let block = |_| BlockActivations {
@@ -93,6 +89,29 @@ impl Workspace {
             dnormed: zeros(width),
             dqkv: zeros(width + 2 * kv_width),
             dhidden: zeros(ffn),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{ParamCounts, training_bytes};
+
+    #[test]
+    fn predicted_memory_counts_these_buffers() {
+        for shape in [ModelShape::derived(2, 16), ModelShape::derived(6, 256)] {
+            let Workspace { sites, blocks, branch, logits, losses, dx, dnormed, dqkv, dhidden, .. } = Workspace::new(&shape, 1 << 16);
+            let of_site = |site: &Site| site.x.len() + site.inverse.len() + site.normed.len();
+            let of_block = |block: &BlockActivations| {
+                let lists = [&block.qkv, &block.query_inverse, &block.key_inverse, &block.rotated, &block.log_sums, &block.mixed];
+                lists.map(Vec::len).iter().sum::<usize>() + block.gate_up.len() + block.hidden.len()
+            };
+            let rest = [branch, logits, losses, dx, dnormed, dqkv, dhidden].map(|list| list.len()).iter().sum::<usize>();
+            let numbers = sites.iter().map(of_site).sum::<usize>() + blocks.iter().map(of_block).sum::<usize>() + rest;
+            let scores = 4.0 * shape.context.pow(2) as f64;
+            let predicted = training_bytes(&shape, 0) - 1.2e7 - scores - 16.0 * ParamCounts::of(&shape).total() as f64;
+            assert!((numbers as f64 * 4.0 / predicted - 1.0).abs() < 0.02, "{shape}: {} and {predicted}", numbers * 4);
         }
     }
 }

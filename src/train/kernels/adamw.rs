@@ -19,13 +19,13 @@ vectorised! {
         lanes.iter().sum()
     }
 
-    /// The formula of [`Update`] on one range of parameters; `decay` is 0 where weight decay does not act.
-    pub(crate) fn update(step: &Update, decay: f64, weights: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]) {
+    /// The formula of [`Update`] on one range of parameters.
+    pub(crate) fn update(step: &Update, weights: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]) {
         let clip = step.clip as f32;
         let (beta1, beta2) = (step.beta1 as f32, step.beta2 as f32);
         let (rest1, rest2) = ((1.0 - step.beta1) as f32, (1.0 - step.beta2) as f32);
         let (rate, root_correction, eps) = (step.rate as f32, step.root_correction as f32, step.eps as f32);
-        let keep = (1.0 - decay) as f32;
+        let keep = (1.0 - step.decay) as f32;
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(mean).zip(square) {
             let g = *g * clip;
             *m = fma::<FMA>(*m, beta1, g * rest1);

@@ -1,0 +1,158 @@
+//! What a grid file says of the optimizer: numbers, rules in their place, and factors of groups of parameters.
+
+use super::grid::{GridError, field, in_range};
+use crate::spec::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, Tokens, WeightDecay};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// `adamw = { beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0.1 }`, with
+/// `beta2 = { half_life_tokens = "1M" }` and `weight_decay = { timescale = 0.5 }` for rules.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AdamWFile {
+    beta1: f64,
+    beta2: toml::Value,
+    eps: f64,
+    weight_decay: toml::Value,
+}
+
+impl Default for AdamWFile {
+    fn default() -> Self {
+        let AdamW { beta1, beta2, eps, weight_decay } = AdamW::default();
+        Self { beta1, beta2: beta2.into(), eps, weight_decay: weight_decay.into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HalfLife {
+    half_life_tokens: Tokens,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Timescale {
+    timescale: f64,
+}
+
+impl AdamWFile {
+    pub(super) fn check(self) -> Result<AdamWRule, GridError> {
+        in_range("recipe.adamw.beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "from 0 to below 1")?;
+        in_range("recipe.adamw.eps", self.eps, self.eps > 0.0 && self.eps.is_finite(), "above 0")?;
+        Ok(AdamWRule { beta1: self.beta1, beta2: beta2(&self.beta2)?, eps: self.eps, weight_decay: weight_decay(&self.weight_decay)? })
+    }
+}
+
+fn beta2(value: &toml::Value) -> Result<Beta2, GridError> {
+    const ALLOWED: &str = "a number from 0 to below 1, or { half_life_tokens = \"1M\" }";
+    if let Some(beta2) = number(value) {
+        in_range("recipe.adamw.beta2", beta2, (0.0..1.0).contains(&beta2), ALLOWED)?;
+        return Ok(Beta2::Fixed(beta2));
+    }
+    let HalfLife { half_life_tokens } = rule("recipe.adamw.beta2", value, ALLOWED)?;
+    Ok(Beta2::HalfLife(half_life_tokens))
+}
+
+fn weight_decay(value: &toml::Value) -> Result<WeightDecay, GridError> {
+    const NAME: &str = "recipe.adamw.weight_decay";
+    const ALLOWED: &str = "a number from 0 up, or { timescale = 0.5 }, a fraction of the run above 0";
+    if let Some(decay) = number(value) {
+        in_range(NAME, decay, decay >= 0.0 && decay.is_finite(), ALLOWED)?;
+        return Ok(WeightDecay::Fixed(decay));
+    }
+    let Timescale { timescale } = rule(NAME, value, ALLOWED)?;
+    in_range(NAME, timescale, timescale > 0.0 && timescale.is_finite(), ALLOWED)?;
+    Ok(WeightDecay::Timescale(timescale))
+}
+
+fn number(value: &toml::Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+fn rule<T: DeserializeOwned>(name: &'static str, value: &toml::Value, allowed: &str) -> Result<T, GridError> {
+    T::deserialize(value.clone()).map_err(|_| field(name, value, allowed))
+}
+
+/// `groups = { base_width = 64, embedding = { rate = 2.0, decay = 0.0 }, … }`; what is left out stays as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct GroupsFile {
+    base_width: Option<u64>,
+    embedding: FactorsFile,
+    matrix: FactorsFile,
+    head: FactorsFile,
+    norm: FactorsFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FactorsFile {
+    rate: Option<f64>,
+    decay: Option<f64>,
+}
+
+impl GroupsFile {
+    pub(super) fn check(self) -> Result<OptimizerGroups, GridError> {
+        let usual = OptimizerGroups::default();
+        if self.base_width == Some(0) {
+            return Err(field("recipe.groups.base_width", 0, "a width, at least 1"));
+        }
+        Ok(OptimizerGroups {
+            base_width: self.base_width,
+            embedding: self.embedding.over("recipe.groups.embedding", usual.embedding)?,
+            matrix: self.matrix.over("recipe.groups.matrix", usual.matrix)?,
+            head: self.head.over("recipe.groups.head", usual.head)?,
+            norm: self.norm.over("recipe.groups.norm", usual.norm)?,
+        })
+    }
+}
+
+impl FactorsFile {
+    fn over(self, name: &'static str, usual: GroupFactors) -> Result<GroupFactors, GridError> {
+        let factors = GroupFactors { rate: self.rate.unwrap_or(usual.rate), decay: self.decay.unwrap_or(usual.decay) };
+        for factor in [factors.rate, factors.decay] {
+            in_range(name, factor, factor >= 0.0 && factor.is_finite(), "factors from 0 up")?;
+        }
+        Ok(factors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grid::Grid;
+    use super::super::grid::tests::SMALL;
+    use super::*;
+
+    fn with(recipe: &str) -> Result<Grid, GridError> {
+        Grid::parse(&format!("{SMALL}\n[recipe]\n{recipe}\n"))
+    }
+
+    #[test]
+    fn numbers_and_rules_are_read() {
+        let adamw = |line: &str| with(line).expect("valid").adamw;
+        assert_eq!(adamw(""), AdamWRule::default());
+        assert_eq!(adamw("adamw = { beta2 = 0.95, weight_decay = 0 }").weight_decay, WeightDecay::Fixed(0.0));
+        assert_eq!(adamw("adamw = { beta2 = { half_life_tokens = \"1M\" } }").beta2, Beta2::HalfLife(Tokens(1e6)));
+        assert_eq!(adamw("adamw = { weight_decay = { timescale = 0.5 } }").weight_decay, WeightDecay::Timescale(0.5));
+    }
+
+    #[test]
+    fn groups_change_only_what_they_name() {
+        assert_eq!(with("").expect("valid").groups, OptimizerGroups::default());
+        let groups = with("groups = { base_width = 64, embedding = { rate = 2 }, norm = { decay = 1.0 } }").expect("valid").groups;
+        let usual = OptimizerGroups::default();
+        assert_eq!((groups.base_width, groups.matrix, groups.head), (Some(64), usual.matrix, usual.head));
+        assert_eq!((groups.embedding, groups.norm), (GroupFactors { rate: 2.0, decay: 0.0 }, GroupFactors { rate: 1.0, decay: 1.0 }));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let error = |line: &str| with(line).expect_err("refused").to_string();
+        assert!(error("adamw = { beta2 = { half_life = 3 } }").contains("half_life_tokens = \"1M\""));
+        assert!(error("adamw = { beta2 = \"fast\" }").contains("recipe.adamw.beta2 = \"fast\""));
+        assert!(error("adamw = { weight_decay = { timescale = 0 } }").contains("above 0"));
+        assert!(error("groups = { base_width = 0 }").contains("recipe.groups.base_width = 0"));
+        assert!(error("groups = { matrix = { rate = -1.0 } }").contains("recipe.groups.matrix = -1"));
+        assert!(error("groups = { matrixes = { rate = 1.0 } }").contains("did you mean `matrix`"));
+    }
+}
