@@ -2,11 +2,11 @@
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::memory::{forget_peak, peak_mb};
-use super::rates::{Rate, Rates, per_token};
+use super::rates::{Rate, Rates, StepShares, per_token};
 use super::text::table;
 use crate::corpus::Corpus;
 use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, short};
-use crate::train::{GemmProbe, TrainDevice, TrainError, train};
+use crate::train::{GemmProbe, StepParts, TrainDevice, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
 use clap::Args;
 use std::ops::ControlFlow;
@@ -86,7 +86,7 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
     forget_peak();
     let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }).or_work()?;
     let each = side_by_side(threads, || training_rate(workload, &corpus, length))?;
-    let tokens_per_second = each.iter().sum();
+    let tokens_per_second = each.iter().map(|(rate, _)| rate).sum();
     Ok(Rate {
         workload: workload.name.clone(),
         gflops: tokens_per_second * per_token(&workload.shape) / 1e9,
@@ -96,11 +96,12 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
         tokens_per_second,
         gemm_gflops,
         peak_memory_mb: peak_mb(),
+        step: each.first().map(|(_, step)| *step),
     })
 }
 
 /// What several threads measure at the same time.
-fn side_by_side(threads: usize, measure: impl Fn() -> Result<f64, Failure> + Sync) -> Result<Vec<f64>, Failure> {
+fn side_by_side<T: Send>(threads: usize, measure: impl Fn() -> Result<T, Failure> + Sync) -> Result<Vec<T>, Failure> {
     let panicked = |_| Failure::Work(anyhow!("a measuring thread panicked"));
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&measure)).collect();
@@ -119,15 +120,18 @@ fn gemm_rate(length: Duration) -> f64 {
     flops / start.elapsed().as_secs_f64()
 }
 
-/// Tokens per second of real training on this thread.
-fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<f64, Failure> {
+/// Tokens per second of real training on this thread, and where its time goes.
+fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<(f64, StepShares), Failure> {
     let spec = endless(workload, corpus);
     let mut started = None;
     let mut last = None;
     let mut watch = |progress: &Progress| {
         if progress.step >= WARM_STEPS {
             let now = Instant::now();
-            let (_, start) = *started.get_or_insert((progress.step, now));
+            let (_, start) = *started.get_or_insert_with(|| {
+                start_metering();
+                (progress.step, now)
+            });
             last = Some((progress.step, now));
             if now.duration_since(start) > length && progress.step > WARM_STEPS {
                 return ControlFlow::Break(());
@@ -135,12 +139,28 @@ fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Resu
         }
         ControlFlow::Continue(())
     };
-    match train(&spec, corpus, &TrainDevice::Cpu, &mut watch) {
+    let outcome = train(&spec, corpus, &TrainDevice::Cpu, &mut watch);
+    let parts = stop_metering();
+    match outcome {
         Ok(_) | Err(TrainError::Interrupted { .. }) => {}
         Err(error) => return Err(Failure::Work(error.into())),
     }
     let ((first, start), (end, stop)) = started.zip(last).ok_or_else(|| Failure::Work(anyhow!("training ended before it was measured")))?;
-    Ok((end - first) as f64 * workload.batch_tokens as f64 / (stop - start).as_secs_f64())
+    let seconds = (stop - start).as_secs_f64();
+    Ok(((end - first) as f64 * workload.batch_tokens as f64 / seconds, shares(&parts, seconds)))
+}
+
+fn shares(parts: &StepParts, seconds: f64) -> StepShares {
+    let StepParts { products, attention, elementwise, optimizer } = *parts;
+    let other = (seconds - products - attention - elementwise - optimizer).max(0.0);
+    let share = |part: f64| part / seconds;
+    StepShares {
+        gemm: share(products),
+        attention: share(attention),
+        elementwise: share(elementwise),
+        optimizer: share(optimizer),
+        other: share(other),
+    }
 }
 
 fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
@@ -182,5 +202,14 @@ fn as_text(rates: &[Rate]) -> String {
         ]
     };
     let header = ["workload", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
-    table(&header, &rates.iter().map(row).collect::<Vec<_>>())
+    let speed = table(&header, &rates.iter().map(row).collect::<Vec<_>>());
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let row = |rate: &Rate| {
+        let step = rate.step?;
+        let mut row = vec![rate.workload.clone(), rate.threads.to_string()];
+        row.extend([step.gemm, step.attention, step.elementwise, step.optimizer, step.other].map(percent));
+        Some(row)
+    };
+    let header = ["workload", "threads", "products", "attention", "elementwise", "optimizer", "other"];
+    format!("{speed}\nwhere the time of a step goes\n{}", table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>()))
 }

@@ -27,6 +27,24 @@ pub(super) struct Rate {
     pub(super) gemm_gflops: f64,
     /// Peak memory of the process, MB.
     pub(super) peak_memory_mb: Option<f64>,
+    /// Where the time of a step goes.
+    #[serde(default)]
+    pub(super) step: Option<StepShares>,
+}
+
+/// Shares of the time of a training step; they add up to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct StepShares {
+    /// Matrix products of weights.
+    pub(super) gemm: f64,
+    /// Attention, its own products included.
+    pub(super) attention: f64,
+    /// Norms, rotations, SwiGLU, cross-entropy, embedding.
+    pub(super) elementwise: f64,
+    /// Norm of the gradient, update.
+    pub(super) optimizer: f64,
+    /// Batches, curve, progress.
+    pub(super) other: f64,
 }
 
 /// Training rate assumed for one worker where nothing was measured, FLOP/s: what one core of a current

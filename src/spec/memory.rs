@@ -28,7 +28,7 @@ fn activation_numbers(shape: &ModelShape) -> f64 {
     let block = qkv + (width + kv_width) + width + 3.0 * ffn + 3.0 * heads;
     let gradients = 3.0 * width + qkv + ffn;
     let per_token = (2.0 * layers + 1.0) * stream + layers * block + gradients;
-    let (scores, logits) = (shape.context.pow(2) as f64, 65_536.0);
+    let (scores, logits) = ((128 * shape.context) as f64, 65_536.0);
     piece_tokens(shape.context) as f64 * per_token + scores + logits
 }
 
@@ -47,7 +47,7 @@ mod tests {
         let shape = ModelShape::derived(2, 8);
         let (ffn, heads) = (shape.ffn as f64, shape.heads as f64);
         let per_token = 5.0 * 17.0 + 2.0 * (48.0 + 3.0 * ffn + 3.0 * heads) + 24.0 + 24.0 + ffn;
-        let expected = 1.2e7 + 16.0 * 5832.0 + 4.0 * (512.0 * per_token + 65_536.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
+        let expected = 1.2e7 + 16.0 * 5832.0 + 4.0 * (512.0 * per_token + 32_768.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
         assert_eq!(training_bytes(&shape, 256), expected);
     }
 }

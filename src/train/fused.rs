@@ -16,6 +16,7 @@ use super::kernels::rotary::{Heads, rotate, rotate_backward};
 use super::kernels::swiglu::{swiglu, swiglu_backward};
 use super::kernels::{cross_entropy, embedding};
 use super::learner::{Learner, LearnerState};
+use super::meter::{Part, metered};
 use super::transformer::rope_tables;
 use super::workspace::{BlockActivations, Workspace};
 use crate::spec::{GroupFactors, ModelShape, OptimizerGroups};
@@ -63,10 +64,9 @@ impl Fused {
         let tokens = self.workspace.tokens;
         inputs.chunks(tokens).zip(targets.chunks(tokens))
     }
-}
 
-impl Learner for Fused {
-    fn gradient(&mut self, inputs: &[u32], targets: &[u32]) -> Result<f64, TrainError> {
+    /// Gradient of the mean loss of a batch, piece by piece; that loss.
+    fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
         let Self { network, weights, gradient, workspace, .. } = self;
         let scale = 1.0 / inputs.len() as f32;
         let mut sum = 0.0;
@@ -79,11 +79,26 @@ impl Learner for Fused {
             backward(network, weights, gradient, inputs, into, workspace);
             into = Into::Add;
         }
-        Ok(sum / inputs.len() as f64)
+        sum / inputs.len() as f64
+    }
+
+    /// One AdamW update.
+    fn apply(&mut self, update: &Update) {
+        for (range, factors) in &self.network.factors {
+            let (weights, gradient) = (&mut self.weights[range.clone()], &self.gradient[range.clone()]);
+            let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
+            optimizer::update(&update.times(*factors), weights, gradient, mean, square);
+        }
+    }
+}
+
+impl Learner for Fused {
+    fn gradient(&mut self, inputs: &[u32], targets: &[u32]) -> Result<f64, TrainError> {
+        metered(Part::Gradient, || Ok(self.batch_gradient(inputs, targets)))
     }
 
     fn gradient_norm(&mut self) -> Result<f64, TrainError> {
-        Ok(optimizer::sum_of_squares(&self.gradient).sqrt())
+        metered(Part::Optimizer, || Ok(optimizer::sum_of_squares(&self.gradient).sqrt()))
     }
 
     fn flat_gradient(&self) -> Result<Vec<f32>, TrainError> {
@@ -91,11 +106,7 @@ impl Learner for Fused {
     }
 
     fn update(&mut self, update: &Update) -> Result<(), TrainError> {
-        for (range, factors) in &self.network.factors {
-            let (weights, gradient) = (&mut self.weights[range.clone()], &self.gradient[range.clone()]);
-            let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
-            optimizer::update(&update.times(*factors), weights, gradient, mean, square);
-        }
+        metered(Part::Optimizer, || self.apply(update));
         Ok(())
     }
 
@@ -186,7 +197,7 @@ fn forward(network: &Network, weights: &[f32], inputs: &[u32], workspace: &mut W
         let key_gain = network.qk_gain(weights, index.key_norm);
         rotate(network.heads(false), tokens, &block.qkv, query_gain, cos, sin, &mut block.rotated, &mut block.query_inverse);
         rotate(network.heads(true), tokens, &block.qkv[width..], key_gain, cos, sin, &mut block.rotated[width..], &mut block.key_inverse);
-        attention(network, block, tokens, scores);
+        metered(Part::Attention, || attention(network, block, tokens, scores));
         let weight = Matrix::new(&weights[layout.range(index.out)], width, width);
         multiply(branch, width, Into::Replace, Matrix::new(&block.mixed, tokens, width), weight.t());
         join(sites, site, middle, branch, &weights[layout.range(index.ffn_norm)], tokens);
@@ -300,7 +311,7 @@ fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[
         let range = layout.range(index.out);
         multiply(&mut gradient[range.clone()], width, into, out.t(), Matrix::new(&block.mixed, tokens, width));
         multiply(dnormed, width, Into::Replace, out, matrix(range, width, width));
-        attention_backward(network, block, dnormed, dqkv, tokens, scores);
+        metered(Part::Attention, || attention_backward(network, block, dnormed, dqkv, tokens, scores));
         for (keys, gain, inverse) in [(false, index.query_norm, &block.query_inverse), (true, index.key_norm, &block.key_inverse)] {
             let at = if keys { width } else { 0 };
             let gain_values = network.qk_gain(weights, gain);

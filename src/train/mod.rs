@@ -15,12 +15,14 @@ mod guard;
 mod init;
 mod kernels;
 mod learner;
+mod meter;
 mod noise;
 mod probe;
 mod transformer;
 mod workspace;
 
 pub use device::TrainDevice;
+pub use meter::{StepParts, start_metering, stop_metering};
 pub use probe::GemmProbe;
 
 use crate::corpus::{Corpus, CorpusError};

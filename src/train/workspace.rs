@@ -109,7 +109,7 @@ mod tests {
             };
             let rest = [branch, logits, losses, dx, dnormed, dqkv, dhidden].map(|list| list.len()).iter().sum::<usize>();
             let numbers = sites.iter().map(of_site).sum::<usize>() + blocks.iter().map(of_block).sum::<usize>() + rest;
-            let scores = 4.0 * shape.context.pow(2) as f64;
+            let scores = 4.0 * (128 * shape.context) as f64;
             let predicted = training_bytes(&shape, 0) - 1.2e7 - scores - 16.0 * ParamCounts::of(&shape).total() as f64;
             assert!((numbers as f64 * 4.0 / predicted - 1.0).abs() < 0.02, "{shape}: {} and {predicted}", numbers * 4);
         }

@@ -1,5 +1,6 @@
 //! Matrix products by the `gemm` crate on one thread, behind a safe door.
 
+use crate::train::meter::{Part, metered};
 use gemm::Parallelism;
 
 /// A read-only matrix of f32 with any strides.
@@ -44,31 +45,33 @@ pub(crate) fn multiply(dst: &mut [f32], row_stride: usize, into: Into, a: Matrix
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "inner dimensions agree");
     assert!(n <= row_stride && (m == 0 || (m - 1) * row_stride + n <= dst.len()), "the product lies within its destination");
-    // SAFETY: every matrix was checked to lie within its slice ([`Matrix::strided`], the line above), `dst` is
-    // borrowed for this call alone, and strides fit isize because slices do.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            dst.as_mut_ptr(),
-            1,
-            row_stride as isize,
-            into == Into::Add,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    metered(Part::Products, || {
+        // SAFETY: every matrix was checked to lie within its slice ([`Matrix::strided`], the line above), `dst` is
+        // borrowed for this call alone, and strides fit isize because slices do.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                dst.as_mut_ptr(),
+                1,
+                row_stride as isize,
+                into == Into::Add,
+                a.data.as_ptr(),
+                a.column_stride as isize,
+                a.row_stride as isize,
+                b.data.as_ptr(),
+                b.column_stride as isize,
+                b.row_stride as isize,
+                1.0f32,
+                1.0f32,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
+    });
 }
 
 #[cfg(test)]
