@@ -91,6 +91,7 @@ fn only_the_runs_that_a_changed_grid_adds_are_trained() {
     let said = succeed(&["sweep", text(&grid), "--results", text(&results)]);
     assert!(said.contains("8 runs, 4 done, 4 to train"), "{said}");
     assert!(said.contains("8 runs of an earlier grid are not in this plan"), "{said}");
+    assert!(said.contains("learning_rate: 0.032 instead of 0.004, 0.016"), "{said}");
     let second = reproducible_part(&results.join("resume/runs.csv"));
     assert_eq!(second.len(), 16);
     assert!(first.iter().all(|row| second.contains(row)), "old rows stay as they were");

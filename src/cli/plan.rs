@@ -4,7 +4,9 @@ use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table};
 use crate::results::write_whole;
-use crate::spec::{FlopRule, ModelShape, ParamCounts, Schedule, SizeMeasure, Tokens, short, training_bytes};
+use crate::spec::{
+    AdamW, FlopRule, ModelShape, OptimizerGroups, ParamCounts, RunSpec, Schedule, SizeMeasure, Tokens, short, training_bytes,
+};
 use crate::sweep::PlannedRun;
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
@@ -13,7 +15,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  scalelab plan sweeps/grid.toml")]
+#[command(after_help = "Examples:\n  scalelab plan sweeps/grid.toml\n  scalelab plan sweeps/grid.toml --plot schedules.png")]
 pub(super) struct PlanArgs {
     /// Grid file
     grid: PathBuf,
@@ -23,6 +25,9 @@ pub(super) struct PlanArgs {
     /// Worker processes to reckon with [default: run.workers of the grid, or one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: Option<u64>,
+    /// List every run instead of one line a cell
+    #[arg(long)]
+    all: bool,
     /// Draw the learning-rate schedules of the grid into this PNG file
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -41,7 +46,7 @@ pub(super) fn run(args: &PlanArgs) -> Outcome {
     if args.json {
         println!("{:#}", as_json(&loaded));
     } else {
-        print!("{}", as_text(&loaded));
+        print!("{}", as_text(&loaded, args.all));
     }
     Ok(())
 }
@@ -62,7 +67,7 @@ fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
     loaded.grid.schedules.iter().filter_map(longest).collect()
 }
 
-fn as_text(loaded: &Loaded) -> String {
+fn as_text(loaded: &Loaded, every_run: bool) -> String {
     let Loaded { grid, facts, plan, workers, speed } = loaded;
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
@@ -70,8 +75,10 @@ fn as_text(loaded: &Loaded) -> String {
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
     text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
     text += "\nruns\n";
-    let header = ["shape", "D", "D/N", "batch", "steps", "learning rate", "schedule", "seeds", "C 6ND", "C MD", "C exact", "time"];
-    text += &table(&header, &runs.iter().map(|run| run_row(run)).collect::<Vec<_>>());
+    let header = ["shape", "D", "D/N", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
+    let rows = if every_run { runs.chunks(1).map(cell_row).collect() } else { cells(&runs).map(cell_row).collect::<Vec<_>>() };
+    text += &table(&header, &rows);
+    text += &recipe(&runs);
     if !plan.left_out.is_empty() {
         text += "\nleft out\n";
         for cell in &plan.left_out {
@@ -116,8 +123,17 @@ fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {
     shapes.iter().map(row).collect()
 }
 
-fn run_row(run: &PlannedRun) -> Vec<String> {
-    let spec = &run.spec;
+/// Runs that follow one another and share shape, tokens and batch.
+fn cells<'a, 'b>(runs: &'b [&'a PlannedRun]) -> impl Iterator<Item = &'b [&'a PlannedRun]> {
+    runs.chunk_by(|a, b| {
+        let [a, b] = [&a.spec, &b.spec];
+        (&a.shape, a.steps, a.recipe.batch_tokens) == (&b.shape, b.steps, b.recipe.batch_tokens)
+    })
+}
+
+/// One line for the runs of a cell: what they share, their learning rates, how many they are, their time together.
+fn cell_row(runs: &[&PlannedRun]) -> Vec<String> {
+    let spec = &runs[0].spec;
     let tokens = spec.tokens();
     let mut row = vec![
         spec.shape.to_string(),
@@ -125,13 +141,49 @@ fn run_row(run: &PlannedRun) -> Vec<String> {
         short(tokens.0 / ParamCounts::of(&spec.shape).total() as f64),
         spec.recipe.batch_tokens.to_string(),
         spec.steps.to_string(),
-        spec.recipe.learning_rate.to_string(),
-        spec.recipe.schedule.to_string(),
-        format!("{},{}", spec.seeds.init, spec.seeds.data),
+        distinct(runs, |spec| spec.recipe.learning_rate.to_string()),
+        runs.len().to_string(),
     ];
     row.extend(FlopRule::COUNTED.iter().filter_map(|rule| rule.of(&spec.shape, tokens)).map(|flops| flops.to_string()));
-    row.push(duration(run.predicted_seconds));
+    row.push(duration(runs.iter().map(|run| run.predicted_seconds).sum()));
     row
+}
+
+/// The distinct values of something among runs, in their order; of more than four the first, the last and how many.
+fn distinct(runs: &[&PlannedRun], value: impl Fn(&RunSpec) -> String) -> String {
+    let mut values: Vec<String> = Vec::new();
+    for run in runs {
+        let text = value(&run.spec);
+        if !values.contains(&text) {
+            values.push(text);
+        }
+    }
+    match values.as_slice() {
+        [first, .., last] if values.len() > 4 => format!("{first} … {last} ({} values)", values.len()),
+        few => few.join(", "),
+    }
+}
+
+/// What the runs have in common, or the values that they have.
+fn recipe(runs: &[&PlannedRun]) -> String {
+    let of = |name: &str, value: &dyn Fn(&RunSpec) -> String| format!("  {name}: {}\n", distinct(runs, value));
+    let mut text = "\nrecipe\n".to_owned();
+    text += &of("schedule", &|spec| spec.recipe.schedule.to_string());
+    text += &of("warmup", &|spec| format!("{} tokens", Tokens((spec.warmup_steps() * spec.recipe.batch_tokens) as f64)));
+    text += &of("AdamW beta1, beta2, eps", &|spec| {
+        let AdamW { beta1, beta2, eps, .. } = spec.recipe.adamw;
+        format!("({beta1}, {beta2}, {eps:e})")
+    });
+    text += &of("weight decay per unit of learning rate", &|spec| spec.recipe.adamw.weight_decay.to_string());
+    text += &of("largest gradient norm", &|spec| spec.recipe.grad_clip.to_string());
+    if runs.iter().any(|run| run.spec.recipe.groups != OptimizerGroups::default()) {
+        text += &of("groups of parameters (rate, decay)", &|spec| spec.recipe.groups.to_string());
+    }
+    text += &of("seeds (first weights, data)", &|spec| format!("({}, {})", spec.seeds.init, spec.seeds.data));
+    if runs.iter().any(|run| run.spec.noise_scale_every > 0) {
+        text += &of("gradient noise scale every", &|spec| format!("{} steps", spec.noise_scale_every));
+    }
+    text
 }
 
 fn as_json(loaded: &Loaded) -> serde_json::Value {
