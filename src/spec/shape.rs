@@ -12,6 +12,9 @@ pub enum ShapeError {
     /// A dimension is zero.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
+    /// A context in which no token sees another.
+    #[error("a context of 1: a token would attend to itself alone; use at least 2 tokens")]
+    ContextOfOne,
     /// Heads do not divide the width.
     #[error("{heads} heads do not divide a width of {width}")]
     HeadsDoNotDivide {
@@ -98,6 +101,9 @@ impl ModelShape {
         ];
         if let Some((name, _)) = dimensions.iter().find(|(_, size)| *size == 0) {
             return Err(ShapeError::Zero(name));
+        }
+        if self.context == 1 {
+            return Err(ShapeError::ContextOfOne);
         }
         if !self.width.is_multiple_of(self.heads) {
             return Err(ShapeError::HeadsDoNotDivide { heads: self.heads, width: self.width });

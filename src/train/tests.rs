@@ -125,5 +125,5 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     assert!(refusal(|spec| spec.eval_windows = 0).contains("eval.windows"));
     assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("256 distinct tokens"));
     assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
-    assert!(refusal(|spec| spec.shape.context = 1).contains("blocks.0.query"), "one token attends to itself alone");
+    assert!(refusal(|spec| spec.shape.context = 1).contains("attend to itself alone"));
 }

@@ -82,7 +82,7 @@ impl Workspace {
             last_site: 0,
             blocks: (0..layers).map(block).collect(),
             branch: zeros(width),
-            scores: Scores::new(context),
+            scores: Scores::new(context, shape.head_width()),
             logits: vec![0.0; (logits_at_once / vocabulary).clamp(1, tokens) * vocabulary],
             losses: zeros(1),
             dx: zeros(width),

@@ -1,13 +1,17 @@
 //! Causal attention of one head of one sequence. Queries are taken in blocks of [`BLOCK`]; keys after the last query
 //! of a block are never multiplied, and no more than two blocks of scores exist at a time. The backward pass
 //! computes the scores again from the logarithm of each row's sum (Dao 2205.14135).
+//!
+//! Rows of a head are first copied side by side (keys and values also as columns), filled up to whole registers with zeros; all of it stays
+//! in the first two caches.
 
 use super::cross_entropy::exp_sum;
-use super::matmul::{Into, Matrix, multiply};
+use super::matmul::Into;
 use super::simd::{LANES, dot, exp, largest, padded, vectorised};
+use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
 
 /// Queries computed together.
-const BLOCK: usize = 64;
+const BLOCK: usize = 16;
 
 /// One head of one sequence in buffers of several: slices begin at its first number, strides lead from token to token.
 #[derive(Debug, Clone, Copy)]
@@ -17,22 +21,63 @@ pub(crate) struct HeadView<'a> {
 }
 
 impl<'a> HeadView<'a> {
-    fn rows(self, first: usize, count: usize, width: usize) -> Matrix<'a> {
-        Matrix::strided(&self.data[first * self.stride..], count, width, self.stride)
+    fn from_token(self, first: usize) -> Rows<'a> {
+        Rows { data: &self.data[first * self.stride..], stride: self.stride }
+    }
+
+    /// The numbers of some tokens, taken one by one.
+    fn left(self, first: usize) -> Left<'a> {
+        Left { data: &self.data[first * self.stride..], row: self.stride, column: 1 }
     }
 }
 
-/// Blocks of scores.
+/// Buffers of one head: blocks of scores, and its rows side by side.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scores {
+    /// Numbers of a head, filled up to whole registers.
+    width: usize,
+    /// From one row of scores, or of columns, to the next; an odd number of cache lines, so that rows fall into different ones.
+    stride: usize,
+    /// [BLOCK, stride].
     scores: Vec<f32>,
     gradient: Vec<f32>,
+    /// Keys and values as columns [h, stride].
+    key_columns: Vec<f32>,
+    value_columns: Vec<f32>,
+    /// Rows [T, width].
+    query: Vec<f32>,
+    key: Vec<f32>,
+    value: Vec<f32>,
+    dmixed: Vec<f32>,
+    dkey: Vec<f32>,
+    dvalue: Vec<f32>,
+    /// A block's result [BLOCK, width].
+    block: Vec<f32>,
 }
 
 impl Scores {
-    pub(crate) fn new(context: usize) -> Self {
-        let size = BLOCK.min(context) * context;
-        Self { scores: vec![0.0; size], gradient: vec![0.0; size] }
+    /// Buffers for heads of `head_width` numbers over `context` tokens.
+    pub(crate) fn new(context: usize, head_width: usize) -> Self {
+        let width = head_width.next_multiple_of(LANES);
+        let lines = context.div_ceil(LANES);
+        let stride = (lines + 1 - lines % 2) * LANES;
+        let zeros = |count: usize| vec![0.0f32; count];
+        let rows = || zeros(context * width);
+        Self {
+            width,
+            stride,
+            scores: zeros(BLOCK * stride),
+            gradient: zeros(BLOCK * stride),
+            key_columns: zeros(head_width * stride),
+            value_columns: zeros(head_width * stride),
+            query: rows(),
+            key: rows(),
+            value: rows(),
+            dmixed: rows(),
+            dkey: rows(),
+            dvalue: rows(),
+            block: zeros(BLOCK * width),
+        }
     }
 }
 
@@ -40,21 +85,26 @@ impl Scores {
 /// `log_sums` [T] receives ln Σ e^score of every query.
 pub(crate) fn attend(
     [q, k, v]: [HeadView<'_>; 3],
-    width: usize,
+    head_width: usize,
     mixed: &mut [f32],
     mixed_stride: usize,
     log_sums: &mut [f32],
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
+    let Scores { width, stride, scores, key_columns, value, block, .. } = scratch;
+    let (width, stride) = (*width, *stride);
+    pack_transposed(k.from_token(0), head_width, context, stride, key_columns);
+    pack(v.from_token(0), head_width, context, width, value);
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
         let keys = first + rows;
-        let scores = &mut scratch.scores[..rows * keys];
-        multiply(scores, keys, Into::Replace, q.rows(first, rows, width), k.rows(0, keys, width).t());
-        causal_softmax(scores, keys, first, &mut log_sums[first..keys]);
-        let mixed = &mut mixed[first * mixed_stride..];
-        multiply(mixed, mixed_stride, Into::Replace, Matrix::new(scores, rows, keys), v.rows(0, keys, width));
+        let size = Size { m: rows, n: keys.next_multiple_of(LANES), k: head_width };
+        multiply_tile(scores, stride, Into::Replace, q.left(first), Rows { data: key_columns, stride }, size);
+        causal_softmax(scores, stride, keys, first, &mut log_sums[first..keys]);
+        let weights = Left { data: scores, row: stride, column: 1 };
+        multiply_tile(block, width, Into::Replace, weights, Rows { data: value, stride: width }, Size { m: rows, n: width, k: keys });
+        unpack(block, width, head_width, rows, Into::Replace, &mut mixed[first * mixed_stride..], mixed_stride);
     }
 }
 
@@ -73,7 +123,7 @@ pub(crate) struct HeadGradients<'a> {
 /// dv = Pᵀ·dmixed, ds = P ⊙ (dmixed·vᵀ − D), dq = ds·k, dk = dsᵀ·q.
 pub(crate) fn attend_backward(
     [q, k, v]: [HeadView<'_>; 3],
-    width: usize,
+    head_width: usize,
     mixed: HeadView<'_>,
     dmixed: HeadView<'_>,
     log_sums: &[f32],
@@ -81,21 +131,28 @@ pub(crate) fn attend_backward(
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
-    let HeadGradients { data, stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
-    // The last block reaches all keys and comes first, so that the others can add to what it left.
-    let mut into = keys_and_values;
-    for first in (0..context).step_by(BLOCK).rev() {
+    let HeadGradients { data, stride: data_stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
+    let Scores { width, stride, scores, gradient, key_columns, value_columns, query, key, dmixed: drows, dkey, dvalue, block, .. } =
+        scratch;
+    let (width, stride) = (*width, *stride);
+    pack_transposed(k.from_token(0), head_width, context, stride, key_columns);
+    pack_transposed(v.from_token(0), head_width, context, stride, value_columns);
+    for (from, to) in [(q, &mut *query), (k, key), (dmixed, drows)] {
+        pack(from.from_token(0), head_width, context, width, to);
+    }
+    dkey[..context * width].fill(0.0);
+    dvalue[..context * width].fill(0.0);
+    for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
         let keys = first + rows;
-        let weights = &mut scratch.scores[..rows * keys];
-        let dscores = &mut scratch.gradient[..rows * keys];
-        let dmixed_rows = dmixed.rows(first, rows, width);
-        multiply(weights, keys, Into::Replace, q.rows(first, rows, width), k.rows(0, keys, width).t());
-        multiply(dscores, keys, Into::Replace, dmixed_rows, v.rows(0, keys, width).t());
+        let size = Size { m: rows, n: keys.next_multiple_of(LANES), k: head_width };
+        multiply_tile(scores, stride, Into::Replace, q.left(first), Rows { data: key_columns, stride }, size);
+        multiply_tile(gradient, stride, Into::Replace, dmixed.left(first), Rows { data: value_columns, stride }, size);
         let at = |view: HeadView<'_>| first * view.stride;
         score_gradient(
-            weights,
-            dscores,
+            scores,
+            gradient,
+            stride,
             keys,
             first,
             &log_sums[first..keys],
@@ -103,21 +160,38 @@ pub(crate) fn attend_backward(
             mixed.stride,
             &dmixed.data[at(dmixed)..],
             dmixed.stride,
-            width,
+            head_width,
         );
-        let (weights, dscores) = (Matrix::new(weights, rows, keys), Matrix::new(dscores, rows, keys));
-        multiply(&mut data[dv..], stride, into, weights.t(), dmixed_rows);
-        multiply(&mut data[dq + first * stride..], stride, Into::Replace, dscores, k.rows(0, keys, width));
-        multiply(&mut data[dk..], stride, into, dscores.t(), q.rows(first, rows, width));
-        into = Into::Add;
+        let turned = Size { m: keys, n: width, k: rows };
+        multiply_tile(
+            dvalue,
+            width,
+            Into::Add,
+            Left { data: scores, row: 1, column: stride },
+            Rows { data: &drows[first * width..], stride: width },
+            turned,
+        );
+        multiply_tile(
+            dkey,
+            width,
+            Into::Add,
+            Left { data: gradient, row: 1, column: stride },
+            Rows { data: &query[first * width..], stride: width },
+            turned,
+        );
+        let dscores = Left { data: gradient, row: stride, column: 1 };
+        multiply_tile(block, width, Into::Replace, dscores, Rows { data: key, stride: width }, Size { m: rows, n: width, k: keys });
+        unpack(block, width, head_width, rows, Into::Replace, &mut data[dq + first * data_stride..], data_stride);
     }
+    unpack(dkey, width, head_width, context, keys_and_values, &mut data[dk..], data_stride);
+    unpack(dvalue, width, head_width, context, keys_and_values, &mut data[dv..], data_stride);
 }
 
 vectorised! {
-    /// Softmax of rows of scores [rows, keys], row i over its first `first` + i + 1 keys; the rest becomes 0.
-    fn causal_softmax(scores: &mut [f32], keys: usize, first: usize, log_sums: &mut [f32]) {
-        for (i, (row, log_sum)) in scores.chunks_exact_mut(keys).zip(log_sums).enumerate() {
-            let (seen, unseen) = row.split_at_mut(first + i + 1);
+    /// Softmax of rows of scores, row i over its first `first` + i + 1 keys; the others up to `keys` become 0.
+    fn causal_softmax(scores: &mut [f32], stride: usize, keys: usize, first: usize, log_sums: &mut [f32]) {
+        for (i, (row, log_sum)) in scores.chunks_exact_mut(stride).zip(log_sums).enumerate() {
+            let (seen, unseen) = row[..keys].split_at_mut(first + i + 1);
             let top = largest(seen);
             let sum = exp_sum::<FMA>(seen, top);
             let factor = 1.0 / sum;
@@ -129,10 +203,10 @@ vectorised! {
 
     /// Scores become weights P = e^(score − log sum); `dweights` becomes P ⊙ (dweights − D).
     fn score_gradient(
-        scores: &mut [f32], dweights: &mut [f32], keys: usize, first: usize, log_sums: &[f32],
+        scores: &mut [f32], dweights: &mut [f32], stride: usize, keys: usize, first: usize, log_sums: &[f32],
         mixed: &[f32], mixed_stride: usize, dmixed: &[f32], dmixed_stride: usize, width: usize,
     ) {
-        let rows = scores.chunks_exact_mut(keys).zip(dweights.chunks_exact_mut(keys)).zip(log_sums);
+        let rows = scores.chunks_exact_mut(stride).zip(dweights.chunks_exact_mut(stride)).zip(log_sums);
         for (i, ((scores, dweights), log_sum)) in rows.enumerate() {
             let (at, dat) = (i * mixed_stride, i * dmixed_stride);
             let d = dot::<FMA>(&mixed[at..at + width], &dmixed[dat..dat + width]);
@@ -149,8 +223,8 @@ vectorised! {
                 rest.copy_from_slice(&s[..rest.len()]);
                 drest.copy_from_slice(&dw[..drest.len()]);
             }
-            scores[seen..].fill(0.0);
-            dweights[seen..].fill(0.0);
+            scores[seen..keys].fill(0.0);
+            dweights[seen..keys].fill(0.0);
         }
     }
 }

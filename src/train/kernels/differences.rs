@@ -108,7 +108,7 @@ fn attention_has_the_gradient_of_its_differences() {
     let forward = |x: &[f32]| {
         let (mut mixed, mut log_sums) = (vec![0.0; context * width], vec![0.0; context]);
         let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
-        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context));
+        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context, width));
         (mixed, log_sums)
     };
     let (mixed, log_sums) = forward(&x);
@@ -116,7 +116,7 @@ fn attention_has_the_gradient_of_its_differences() {
     let gradients = HeadGradients { data: &mut dx, stride, offsets: [0, width, 2 * width], keys_and_values: Into::Replace };
     let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
     let of = |data| HeadView { data, stride: width };
-    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut Scores::new(context));
+    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut Scores::new(context, width));
     check("query, key, value", &x, &w, &dx, |x| forward(x).0);
 }
 

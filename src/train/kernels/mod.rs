@@ -12,6 +12,7 @@ pub(crate) mod norm;
 pub(crate) mod rotary;
 pub(crate) mod simd;
 pub(crate) mod swiglu;
+pub(crate) mod tile;
 
 #[cfg(test)]
 mod differences;

@@ -1,0 +1,247 @@
+//! Small matrix products on data that is in the first-level cache already: dst ← a·b with a's numbers taken one by one and
+//! b's rows in whole registers, a tile of the result held in registers. No packing and no call overhead to speak of, which is what
+//! products of a block of attention (some dozen rows by some dozen columns) lose by a general routine.
+
+use super::matmul::Into;
+use super::simd::{LANES, fma, vectorised};
+
+/// Rows of a register tile.
+const ROWS: usize = 8;
+
+/// a [m, k]: number (i, l) is at i·`row` + l·`column` of `data`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+/// Rows of numbers, `stride` from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) stride: usize,
+}
+
+/// Sizes of a product: m rows of n numbers, each a sum of k terms; n is a multiple of [`LANES`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+}
+
+/// dst ← a·b or dst ← dst + a·b, with b [k, n] and dst [m, n] of rows `stride` apart.
+pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
+    let Size { m, n, k } = size;
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    assert!(n.is_multiple_of(LANES), "whole registers");
+    assert!((m - 1) * a.row + (k - 1) * a.column < a.data.len(), "a lies within its data");
+    assert!((k - 1) * b.stride + n <= b.data.len(), "b lies within its data");
+    assert!((m - 1) * stride + n <= dst.len(), "the product lies within its destination");
+    checked(dst, stride, into, a, b, size);
+}
+
+vectorised! {
+    /// The product, after [`multiply_tile`] has checked that every index is in range.
+    fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
+        let Size { m, n, k } = size;
+        let mut column = 0;
+        while column < n {
+            let wide = n - column >= 2 * LANES;
+            let b = Rows { data: &b.data[column..], stride: b.stride };
+            let mut row = 0;
+            while row < m {
+                let a = Left { data: &a.data[row * a.row..], ..a };
+                let dst = &mut dst[row * stride + column..];
+                let left = m - row;
+                row += match (left >= ROWS, left >= ROWS / 2, wide) {
+                    (true, _, true) => tile::<FMA, ROWS, 2>(dst, stride, into, a, b, k),
+                    (true, _, false) => tile::<FMA, ROWS, 1>(dst, stride, into, a, b, k),
+                    (_, true, true) => tile::<FMA, { ROWS / 2 }, 2>(dst, stride, into, a, b, k),
+                    (_, true, false) => tile::<FMA, { ROWS / 2 }, 1>(dst, stride, into, a, b, k),
+                    (_, _, true) => tile::<FMA, 1, 2>(dst, stride, into, a, b, k),
+                    (_, _, false) => tile::<FMA, 1, 1>(dst, stride, into, a, b, k),
+                };
+            }
+            column += if wide { 2 * LANES } else { LANES };
+        }
+    }
+}
+
+/// `M` rows by `N` registers of the product; returns `M`.
+#[inline(always)]
+fn tile<const FMA: bool, const M: usize, const N: usize>(
+    dst: &mut [f32],
+    stride: usize,
+    into: Into,
+    a: Left<'_>,
+    b: Rows<'_>,
+    k: usize,
+) -> usize {
+    let mut sums = [[[0.0f32; LANES]; N]; M];
+    for l in 0..k {
+        // SAFETY: `multiply_tile` checked the last index of each operand; all others are smaller.
+        let b: [[f32; LANES]; N] = unsafe { b.data.as_ptr().add(l * b.stride).cast::<[[f32; LANES]; N]>().read_unaligned() };
+        for (i, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: as above.
+            let a = unsafe { *a.data.as_ptr().add(i * a.row + l * a.column) };
+            for (sums, b) in sums.iter_mut().zip(&b) {
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum = fma::<FMA>(a, *b, *sum);
+                }
+            }
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, sums) in sums.iter().enumerate() {
+            let dst = &mut dst[i * stride + j * LANES..][..LANES];
+            for (number, sum) in dst.iter_mut().zip(sums) {
+                *number = if into == Into::Add { *number + sum } else { *sum };
+            }
+        }
+    }
+    M
+}
+
+vectorised! {
+    /// Copies rows of `width` numbers into rows of `padded`, the rest of which is left as it is.
+    pub(super) fn pack(from: Rows<'_>, width: usize, count: usize, padded: usize, to: &mut [f32]) {
+        for (row, to) in to.chunks_exact_mut(padded).take(count).enumerate() {
+            copy_row(&from.data[row * from.stride..][..width], &mut to[..width]);
+        }
+    }
+
+    /// Copies or adds the first `width` numbers of `count` rows of `padded` to rows `stride` apart.
+    pub(super) fn unpack(from: &[f32], padded: usize, width: usize, count: usize, into: Into, to: &mut [f32], stride: usize) {
+        for (row, from) in from.chunks_exact(padded).take(count).enumerate() {
+            let to = &mut to[row * stride..][..width];
+            match into {
+                Into::Replace => copy_row(&from[..width], to),
+                Into::Add => to.iter_mut().zip(from).for_each(|(to, from)| *to += from),
+            }
+        }
+    }
+}
+
+/// A copy of a few registers without a call.
+#[inline(always)]
+fn copy_row(from: &[f32], to: &mut [f32]) {
+    let (wide, rest) = from.as_chunks::<LANES>();
+    let (to_wide, to_rest) = to.as_chunks_mut::<LANES>();
+    to_wide.iter_mut().zip(wide).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+}
+
+/// Writes rows of `width` numbers as columns: number (i, j) goes to j·`stride` + i.
+pub(super) fn pack_transposed(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &mut [f32]) {
+    if count == 0 || width == 0 {
+        return;
+    }
+    assert!((count - 1) * from.stride + width <= from.data.len(), "the rows lie within their data");
+    assert!((width - 1) * stride + count <= to.len(), "the columns lie within their destination");
+    let whole = turn_blocks(from, width, count, stride, to);
+    for (i, j) in (0..count).flat_map(|i| (0..width).map(move |j| (i, j))).filter(|(i, j)| *i >= whole.0 || *j >= whole.1) {
+        to[j * stride + i] = from.data[i * from.stride + j];
+    }
+}
+
+/// Transposes what is made of whole blocks, where the processor can; how many rows and columns that is.
+fn turn_blocks(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &mut [f32]) -> (usize, usize) {
+    #[cfg(target_arch = "x86_64")]
+    if super::simd::width() != super::simd::Width::Plain {
+        let (rows, columns) = (count - count % 8, width - width % 8);
+        for (i, j) in (0..rows).step_by(8).flat_map(|i| (0..columns).step_by(8).map(move |j| (i, j))) {
+            // SAFETY: the processor has AVX; the block lies within rows and columns that `pack_transposed` checked.
+            unsafe { turn_8x8(from.data.as_ptr().add(i * from.stride + j), from.stride, to.as_mut_ptr().add(j * stride + i), stride) };
+        }
+        return (rows, columns);
+    }
+    let _ = (from, width, count, stride, to);
+    (0, 0)
+}
+
+/// Eight rows of eight numbers become columns: pairs, then fours, then halves change places.
+///
+/// # Safety
+/// Rows i·`from_stride` + 0..8 of `from` and i·`to_stride` + 0..8 of `to` for i in 0..8 must be valid.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn turn_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    use std::arch::x86_64::{
+        _mm256_castpd_ps, _mm256_castps_pd, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_storeu_ps, _mm256_unpackhi_pd,
+        _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+    };
+    // SAFETY: the caller vouches for eight rows of eight numbers.
+    let r: [_; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * from_stride)) });
+    let pairs: [_; 8] = std::array::from_fn(|i| {
+        let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+        if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+    });
+    let fours: [_; 8] = std::array::from_fn(|i| {
+        let (half, which) = (i / 4 * 4, i % 4);
+        let (a, b) = (_mm256_castps_pd(pairs[half + which / 2]), _mm256_castps_pd(pairs[half + 2 + which / 2]));
+        _mm256_castpd_ps(if which % 2 == 0 { _mm256_unpacklo_pd(a, b) } else { _mm256_unpackhi_pd(a, b) })
+    });
+    for i in 0..4 {
+        let (a, b) = (fours[i], fours[i + 4]);
+        // SAFETY: as above.
+        unsafe {
+            _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
+            _mm256_storeu_ps(to.add((i + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, salt: usize) -> Vec<f32> {
+        (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
+    }
+
+    #[test]
+    fn tiles_of_any_size_match_a_triple_loop() {
+        for (m, n, k) in [(1, 16, 1), (3, 32, 5), (8, 48, 32), (13, 16, 7), (21, 80, 24)] {
+            let (a, b) = (numbers(m * k, 1), numbers(k * (n + 3), 2));
+            for (row, column, into) in [(k, 1, Into::Replace), (1, m, Into::Add)] {
+                let stride = n + 1;
+                let mut found = numbers(m * stride, 3);
+                let before = found.clone();
+                multiply_tile(&mut found, stride, into, Left { data: &a, row, column }, Rows { data: &b, stride: n + 3 }, Size { m, n, k });
+                for (i, j) in (0..m).flat_map(|i| (0..stride).map(move |j| (i, j))).filter(|(i, j)| i * stride + j < found.len()) {
+                    let old = before[i * stride + j];
+                    let product: f32 = (0..k).map(|l| a[i * row + l * column] * b[l * (n + 3) + j.min(n - 1)]).sum();
+                    let expected = if j >= n {
+                        old
+                    } else if into == Into::Add {
+                        old + product
+                    } else {
+                        product
+                    };
+                    assert!((found[i * stride + j] - expected).abs() < 1e-4, "{m} {n} {k}: ({i}, {j})");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packing_keeps_every_number_in_its_place() {
+        for (width, count) in [(6, 7), (8, 16), (27, 35), (32, 24)] {
+            let from = numbers(count * 40, 0);
+            let rows = Rows { data: &from, stride: 40 };
+            let (mut plain, mut turned, mut back) = (vec![9.0; count * 32], vec![9.0; width * 48], vec![1.0; count * 33]);
+            pack(rows, width, count, 32, &mut plain);
+            pack_transposed(rows, width, count, 48, &mut turned);
+            unpack(&plain, 32, width, count, Into::Add, &mut back, 33);
+            for (i, j) in (0..count).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                let number = from[i * 40 + j];
+                assert_eq!([plain[i * 32 + j], turned[j * 48 + i], back[i * 33 + j]], [number, number, 1.0 + number], "{i} {j}");
+            }
+            assert_eq!([turned[count], back[width]], [9.0, 1.0]);
+        }
+    }
+}
