@@ -126,13 +126,22 @@ vectorised! {
     }
 }
 
-/// A copy of a few registers without a call.
+/// A copy; of a row of one, two or four registers without a call.
 #[inline(always)]
 fn copy_row(from: &[f32], to: &mut [f32]) {
-    let (wide, rest) = from.as_chunks::<LANES>();
-    let (to_wide, to_rest) = to.as_chunks_mut::<LANES>();
-    to_wide.iter_mut().zip(wide).for_each(|(to, from)| *to = *from);
-    to_rest.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    match from.len() {
+        16 => copy_whole::<1>(from, to),
+        32 => copy_whole::<2>(from, to),
+        64 => copy_whole::<4>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+#[inline(always)]
+fn copy_whole<const N: usize>(from: &[f32], to: &mut [f32]) {
+    if let (Some(from), Some(to)) = (from.as_chunks::<LANES>().0.first_chunk::<N>(), to.as_chunks_mut::<LANES>().0.first_chunk_mut::<N>()) {
+        *to = *from;
+    }
 }
 
 /// Writes rows of `width` numbers as columns: number (i, j) goes to j·`stride` + i.
@@ -143,8 +152,10 @@ pub(super) fn pack_transposed(from: Rows<'_>, width: usize, count: usize, stride
     assert!((count - 1) * from.stride + width <= from.data.len(), "the rows lie within their data");
     assert!((width - 1) * stride + count <= to.len(), "the columns lie within their destination");
     let whole = turn_blocks(from, width, count, stride, to);
-    for (i, j) in (0..count).flat_map(|i| (0..width).map(move |j| (i, j))).filter(|(i, j)| *i >= whole.0 || *j >= whole.1) {
-        to[j * stride + i] = from.data[i * from.stride + j];
+    for i in 0..count {
+        for j in if i < whole.0 { whole.1 } else { 0 }..width {
+            to[j * stride + i] = from.data[i * from.stride + j];
+        }
     }
 }
 
@@ -153,14 +164,27 @@ fn turn_blocks(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &m
     #[cfg(target_arch = "x86_64")]
     if super::simd::width() != super::simd::Width::Plain {
         let (rows, columns) = (count - count % 8, width - width % 8);
-        for (i, j) in (0..rows).step_by(8).flat_map(|i| (0..columns).step_by(8).map(move |j| (i, j))) {
-            // SAFETY: the processor has AVX; the block lies within rows and columns that `pack_transposed` checked.
-            unsafe { turn_8x8(from.data.as_ptr().add(i * from.stride + j), from.stride, to.as_mut_ptr().add(j * stride + i), stride) };
-        }
+        // SAFETY: the processor has AVX; rows and columns were checked by `pack_transposed`.
+        unsafe { turn_all(from, rows, columns, stride, to) };
         return (rows, columns);
     }
     let _ = (from, width, count, stride, to);
     (0, 0)
+}
+
+/// Transposes `rows` rows of `columns` numbers, both multiples of eight.
+///
+/// # Safety
+/// All of them must lie within `from` and, as columns, within `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn turn_all(from: Rows<'_>, rows: usize, columns: usize, stride: usize, to: &mut [f32]) {
+    for i in (0..rows).step_by(8) {
+        for j in (0..columns).step_by(8) {
+            // SAFETY: the caller vouches for this block too.
+            unsafe { turn_8x8(from.data.as_ptr().add(i * from.stride + j), from.stride, to.as_mut_ptr().add(j * stride + i), stride) };
+        }
+    }
 }
 
 /// Eight rows of eight numbers become columns: pairs, then fours, then halves change places.
@@ -169,6 +193,7 @@ fn turn_blocks(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &m
 /// Rows i·`from_stride` + 0..8 of `from` and i·`to_stride` + 0..8 of `to` for i in 0..8 must be valid.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
+#[inline]
 unsafe fn turn_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     use std::arch::x86_64::{
         _mm256_castpd_ps, _mm256_castps_pd, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_storeu_ps, _mm256_unpackhi_pd,
