@@ -1,17 +1,18 @@
 //! Causal attention of one head of one sequence. Queries are taken in blocks of [`BLOCK`]; keys after the last query
 //! of a block are never multiplied, and no more than two blocks of scores exist at a time. The backward pass
-//! computes the scores again from the logarithm of each row's sum (Dao 2205.14135).
+//! computes the scores again from the logarithm of each query's sum (Dao 2205.14135).
 //!
-//! Rows of a head are first copied side by side (keys and values also as columns), filled up to whole registers with zeros; all of it stays
-//! in the first two caches.
+//! Scores stand with a key a row and a query a column, so that a softmax goes over whole registers of queries at once and nothing is
+//! summed across a register. What is read in registers is first copied side by side and filled up with zeros.
 
-use super::cross_entropy::exp_sum;
 use super::matmul::Into;
-use super::simd::{LANES, dot, exp, largest, padded, vectorised};
+use super::simd::{LANES, dot, exp, vectorised};
 use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
 
-/// Queries computed together.
-const BLOCK: usize = 16;
+/// Queries computed together: the columns of a block of scores.
+const BLOCK: usize = 2 * LANES;
+/// Queries whose products end at the same key.
+const STEP: usize = 8;
 
 /// One head of one sequence in buffers of several: slices begin at its first number, strides lead from token to token.
 #[derive(Debug, Clone, Copy)]
@@ -21,34 +22,28 @@ pub(crate) struct HeadView<'a> {
 }
 
 impl<'a> HeadView<'a> {
-    fn from_token(self, first: usize) -> Rows<'a> {
+    fn rows(self, first: usize) -> Rows<'a> {
         Rows { data: &self.data[first * self.stride..], stride: self.stride }
-    }
-
-    /// The numbers of some tokens, taken one by one.
-    fn left(self, first: usize) -> Left<'a> {
-        Left { data: &self.data[first * self.stride..], row: self.stride, column: 1 }
     }
 }
 
-/// Buffers of one head: blocks of scores, and its rows side by side.
+/// Buffers of one head.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scores {
     /// Numbers of a head, filled up to whole registers.
     width: usize,
-    /// From one row of scores, or of columns, to the next; an odd number of cache lines, so that rows fall into different ones.
-    stride: usize,
-    /// [BLOCK, stride].
-    scores: Vec<f32>,
+    /// Scores, then weights [keys, BLOCK], and their gradient.
+    weights: Vec<f32>,
     gradient: Vec<f32>,
-    /// Keys and values as columns [h, stride].
-    key_columns: Vec<f32>,
-    value_columns: Vec<f32>,
-    /// Rows [T, width].
+    /// A block of queries and of gradients of results as columns [h, BLOCK].
+    query_columns: Vec<f32>,
+    dmixed_columns: Vec<f32>,
+    /// The same as rows [BLOCK, width].
     query: Vec<f32>,
+    dmixed: Vec<f32>,
+    /// Keys and values, and their gradients [T, width].
     key: Vec<f32>,
     value: Vec<f32>,
-    dmixed: Vec<f32>,
     dkey: Vec<f32>,
     dvalue: Vec<f32>,
     /// A block's result [BLOCK, width].
@@ -59,24 +54,22 @@ impl Scores {
     /// Buffers for heads of `head_width` numbers over `context` tokens.
     pub(crate) fn new(context: usize, head_width: usize) -> Self {
         let width = head_width.next_multiple_of(LANES);
-        let lines = context.div_ceil(LANES);
-        let stride = (lines + 1 - lines % 2) * LANES;
         let zeros = |count: usize| vec![0.0f32; count];
-        let rows = || zeros(context * width);
+        let scores = || zeros(context.next_multiple_of(BLOCK) * BLOCK);
+        let (columns, block, all) = (|| zeros(head_width * BLOCK), || zeros(BLOCK * width), || zeros(context * width));
         Self {
             width,
-            stride,
-            scores: zeros(BLOCK * stride),
-            gradient: zeros(BLOCK * stride),
-            key_columns: zeros(head_width * stride),
-            value_columns: zeros(head_width * stride),
-            query: rows(),
-            key: rows(),
-            value: rows(),
-            dmixed: rows(),
-            dkey: rows(),
-            dvalue: rows(),
-            block: zeros(BLOCK * width),
+            weights: scores(),
+            gradient: scores(),
+            query_columns: columns(),
+            dmixed_columns: columns(),
+            query: block(),
+            dmixed: block(),
+            key: all(),
+            value: all(),
+            dkey: all(),
+            dvalue: all(),
+            block: block(),
         }
     }
 }
@@ -92,19 +85,19 @@ pub(crate) fn attend(
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
-    let Scores { width, stride, scores, key_columns, value, block, .. } = scratch;
-    let (width, stride) = (*width, *stride);
-    pack_transposed(k.from_token(0), head_width, context, stride, key_columns);
-    pack(v.from_token(0), head_width, context, width, value);
+    let Scores { width, weights, query_columns, value, block, .. } = scratch;
+    pack(v.rows(0), head_width, context, *width, value);
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
-        let keys = first + rows;
-        let size = Size { m: rows, n: keys.next_multiple_of(LANES), k: head_width };
-        multiply_tile(scores, stride, Into::Replace, q.left(first), Rows { data: key_columns, stride }, size);
-        causal_softmax(scores, stride, keys, first, &mut log_sums[first..keys]);
-        let weights = Left { data: scores, row: stride, column: 1 };
-        multiply_tile(block, width, Into::Replace, weights, Rows { data: value, stride: width }, Size { m: rows, n: width, k: keys });
-        unpack(block, width, head_width, rows, Into::Replace, &mut mixed[first * mixed_stride..], mixed_stride);
+        columns(q, first, rows, head_width, query_columns);
+        multiply_columns(weights, k, first, rows, head_width, query_columns);
+        let mut inverse = [0.0; BLOCK];
+        softmax(&mut weights[..(first + rows) * BLOCK], first, &mut inverse, &mut log_sums[first..first + rows]);
+        weighted_rows(block, *width, weights, first, rows, value);
+        for (row, factor) in block.chunks_exact_mut(*width).zip(inverse) {
+            row.iter_mut().for_each(|number| *number *= factor);
+        }
+        unpack(block, *width, head_width, rows, Into::Replace, &mut mixed[first * mixed_stride..], mixed_stride);
     }
 }
 
@@ -131,111 +124,128 @@ pub(crate) fn attend_backward(
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
-    let HeadGradients { data, stride: data_stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
-    let Scores { width, stride, scores, gradient, key_columns, value_columns, query, key, dmixed: drows, dkey, dvalue, block, .. } =
-        scratch;
-    let (width, stride) = (*width, *stride);
-    pack_transposed(k.from_token(0), head_width, context, stride, key_columns);
-    pack_transposed(v.from_token(0), head_width, context, stride, value_columns);
-    for (from, to) in [(q, &mut *query), (k, key), (dmixed, drows)] {
-        pack(from.from_token(0), head_width, context, width, to);
-    }
+    let HeadGradients { data, stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
+    let Scores { width, weights, gradient, query_columns, dmixed_columns, query, dmixed: drows, key, dkey, dvalue, block, .. } = scratch;
+    let width = *width;
+    pack(k.rows(0), head_width, context, width, key);
     dkey[..context * width].fill(0.0);
     dvalue[..context * width].fill(0.0);
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
         let keys = first + rows;
-        let size = Size { m: rows, n: keys.next_multiple_of(LANES), k: head_width };
-        multiply_tile(scores, stride, Into::Replace, q.left(first), Rows { data: key_columns, stride }, size);
-        multiply_tile(gradient, stride, Into::Replace, dmixed.left(first), Rows { data: value_columns, stride }, size);
-        let at = |view: HeadView<'_>| first * view.stride;
-        score_gradient(
-            scores,
-            gradient,
-            stride,
-            keys,
-            first,
-            &log_sums[first..keys],
-            &mixed.data[at(mixed)..],
-            mixed.stride,
-            &dmixed.data[at(dmixed)..],
-            dmixed.stride,
-            head_width,
-        );
+        for (from, columns_to, rows_to) in [(q, &mut *query_columns, &mut *query), (dmixed, dmixed_columns, drows)] {
+            columns(from, first, rows, head_width, columns_to);
+            pack(from.rows(first), head_width, rows, width, rows_to);
+        }
+        multiply_columns(weights, k, first, rows, head_width, query_columns);
+        multiply_columns(gradient, v, first, rows, head_width, dmixed_columns);
+        // A query that is not there has an infinite sum and therefore no weight.
+        let (mut of_queries, mut pulls) = ([f32::INFINITY; BLOCK], [0.0; BLOCK]);
+        of_queries[..rows].copy_from_slice(&log_sums[first..keys]);
+        row_dots(mixed, dmixed, first, head_width, &mut pulls[..rows]);
+        score_gradient(&mut weights[..keys * BLOCK], &mut gradient[..keys * BLOCK], first, &of_queries, &pulls);
         let turned = Size { m: keys, n: width, k: rows };
-        multiply_tile(
-            dvalue,
-            width,
-            Into::Add,
-            Left { data: scores, row: 1, column: stride },
-            Rows { data: &drows[first * width..], stride: width },
-            turned,
-        );
-        multiply_tile(
-            dkey,
-            width,
-            Into::Add,
-            Left { data: gradient, row: 1, column: stride },
-            Rows { data: &query[first * width..], stride: width },
-            turned,
-        );
-        let dscores = Left { data: gradient, row: stride, column: 1 };
-        multiply_tile(block, width, Into::Replace, dscores, Rows { data: key, stride: width }, Size { m: rows, n: width, k: keys });
-        unpack(block, width, head_width, rows, Into::Replace, &mut data[dq + first * data_stride..], data_stride);
+        let left = |data| Left { data, row: BLOCK, column: 1 };
+        multiply_tile(dvalue, width, Into::Add, left(weights), Rows { data: drows, stride: width }, turned);
+        multiply_tile(dkey, width, Into::Add, left(gradient), Rows { data: query, stride: width }, turned);
+        weighted_rows(block, width, gradient, first, rows, key);
+        unpack(block, width, head_width, rows, Into::Replace, &mut data[dq + first * stride..], stride);
     }
-    unpack(dkey, width, head_width, context, keys_and_values, &mut data[dk..], data_stride);
-    unpack(dvalue, width, head_width, context, keys_and_values, &mut data[dv..], data_stride);
+    unpack(dkey, width, head_width, context, keys_and_values, &mut data[dk..], stride);
+    unpack(dvalue, width, head_width, context, keys_and_values, &mut data[dv..], stride);
+}
+
+/// Rows `first`… of a head as the columns of [h, BLOCK]; columns of tokens that are not there become 0.
+fn columns(from: HeadView<'_>, first: usize, rows: usize, head_width: usize, to: &mut [f32]) {
+    if rows < BLOCK {
+        to.fill(0.0);
+    }
+    pack_transposed(from.rows(first), head_width, rows, BLOCK, to);
+}
+
+/// to [keys, BLOCK] = the rows of `from` times columns of a block of queries, for every key that one of them sees. Where only the
+/// second half of the queries sees a key, the first half is left out.
+fn multiply_columns(to: &mut [f32], from: HeadView<'_>, first: usize, rows: usize, head_width: usize, columns: &[f32]) {
+    let all = rows.min(LANES);
+    let left = |key: usize| Left { data: from.rows(key).data, row: from.stride, column: 1 };
+    let size = Size { m: first + all, n: BLOCK, k: head_width };
+    multiply_tile(to, BLOCK, Into::Replace, left(0), Rows { data: columns, stride: BLOCK }, size);
+    if rows > all {
+        let size = Size { m: rows - all, n: LANES, k: head_width };
+        let key = first + all;
+        let to = &mut to[key * BLOCK + LANES..];
+        multiply_tile(to, BLOCK, Into::Replace, left(key), Rows { data: &columns[LANES..], stride: BLOCK }, size);
+    }
+}
+
+/// block [queries, width] = Σ over the keys that each query sees of its weight times the key's row.
+fn weighted_rows(block: &mut [f32], width: usize, weights: &[f32], first: usize, queries: usize, rows: &[f32]) {
+    for query in (0..queries).step_by(STEP) {
+        let count = STEP.min(queries - query);
+        let size = Size { m: count, n: width, k: first + query + count };
+        let weights = Left { data: &weights[query..], row: 1, column: BLOCK };
+        multiply_tile(&mut block[query * width..], width, Into::Replace, weights, Rows { data: rows, stride: width }, size);
+    }
 }
 
 vectorised! {
-    /// Softmax of rows of scores, row i over its first `first` + i + 1 keys; the others up to `keys` become 0.
-    fn causal_softmax(scores: &mut [f32], stride: usize, keys: usize, first: usize, log_sums: &mut [f32]) {
-        for (i, (row, log_sum)) in scores.chunks_exact_mut(stride).zip(log_sums).enumerate() {
-            let (seen, unseen) = row[..keys].split_at_mut(first + i + 1);
-            let top = largest(seen);
-            let sum = exp_sum::<FMA>(seen, top);
-            let factor = 1.0 / sum;
-            seen.iter_mut().for_each(|p| *p *= factor);
-            unseen.fill(0.0);
-            *log_sum = sum.ln() + top;
+    /// Scores [keys, BLOCK] become e^(score − largest), those of keys after a query nearly 0; `inverse` receives one over
+    /// the sum of each query, `log_sums` its logarithm plus the largest score.
+    fn softmax(scores: &mut [f32], first: usize, inverse: &mut [f32; BLOCK], log_sums: &mut [f32]) {
+        let (rows, _) = scores.as_chunks_mut::<BLOCK>();
+        for (after, row) in rows[first..].iter_mut().enumerate() {
+            hide(row, after);
+        }
+        let mut top = [f32::NEG_INFINITY; BLOCK];
+        for row in rows.iter() {
+            for i in 0..BLOCK {
+                top[i] = if row[i] > top[i] { row[i] } else { top[i] };
+            }
+        }
+        let mut sum = [0.0f32; BLOCK];
+        for row in rows.iter_mut() {
+            for i in 0..BLOCK {
+                row[i] = exp::<FMA>(row[i] - top[i]);
+                sum[i] += row[i];
+            }
+        }
+        for i in 0..BLOCK {
+            inverse[i] = 1.0 / sum[i];
+        }
+        for (i, log_sum) in log_sums.iter_mut().enumerate() {
+            *log_sum = sum[i].ln() + top[i];
         }
     }
 
-    /// Scores become weights P = e^(score − log sum); `dweights` becomes P ⊙ (dweights − D).
-    fn score_gradient(
-        scores: &mut [f32], dweights: &mut [f32], stride: usize, keys: usize, first: usize, log_sums: &[f32],
-        mixed: &[f32], mixed_stride: usize, dmixed: &[f32], dmixed_stride: usize, width: usize,
-    ) {
-        let rows = scores.chunks_exact_mut(stride).zip(dweights.chunks_exact_mut(stride)).zip(log_sums);
-        for (i, ((scores, dweights), log_sum)) in rows.enumerate() {
-            let (at, dat) = (i * mixed_stride, i * dmixed_stride);
-            let d = dot::<FMA>(&mixed[at..at + width], &dmixed[dat..dat + width]);
-            let seen = first + i + 1;
-            // Up to the next whole array of what is seen, which ends within the row or with it.
-            let computed = seen.next_multiple_of(LANES).min(keys);
-            let (wide, rest) = scores[..computed].as_chunks_mut::<LANES>();
-            let (dwide, drest) = dweights[..computed].as_chunks_mut::<LANES>();
-            for (s, dw) in wide.iter_mut().zip(dwide) {
-                (*s, *dw) = gradient_lanes::<FMA>(*s, *dw, *log_sum, d);
+    /// Scores [keys, BLOCK] become weights P = e^(score − log sum); `gradient` becomes P ⊙ (gradient − pull).
+    fn score_gradient(scores: &mut [f32], gradient: &mut [f32], first: usize, log_sums: &[f32; BLOCK], pulls: &[f32; BLOCK]) {
+        let (rows, _) = scores.as_chunks_mut::<BLOCK>();
+        let (gradient, _) = gradient.as_chunks_mut::<BLOCK>();
+        for (key, (row, gradient)) in rows.iter_mut().zip(gradient).enumerate() {
+            if key >= first {
+                hide(row, key - first);
+                // Products that were left out hold what an earlier block left there.
+                gradient.iter_mut().take(key - first).for_each(|g| *g = 0.0);
             }
-            if !rest.is_empty() {
-                let (s, dw) = gradient_lanes::<FMA>(padded(rest, 0.0), padded(drest, 0.0), *log_sum, d);
-                rest.copy_from_slice(&s[..rest.len()]);
-                drest.copy_from_slice(&dw[..drest.len()]);
+            for i in 0..BLOCK {
+                row[i] = exp::<FMA>(row[i] - log_sums[i]);
+                gradient[i] = row[i] * (gradient[i] - pulls[i]);
             }
-            scores[seen..keys].fill(0.0);
-            dweights[seen..keys].fill(0.0);
+        }
+    }
+
+    /// Dot products of the rows of two heads, from row `first` on.
+    fn row_dots(a: HeadView<'_>, b: HeadView<'_>, first: usize, head_width: usize, dots: &mut [f32]) {
+        for (row, product) in (first..).zip(dots) {
+            *product = dot::<FMA>(&a.data[row * a.stride..][..head_width], &b.data[row * b.stride..][..head_width]);
         }
     }
 }
 
-/// P = e^(score − log sum) and P·(dP − d).
+/// Key number `after` of a block does not exist for the queries before it.
 #[inline(always)]
-fn gradient_lanes<const FMA: bool>(s: [f32; LANES], dw: [f32; LANES], log_sum: f32, d: f32) -> ([f32; LANES], [f32; LANES]) {
-    let (mut p, mut ds) = ([0.0; LANES], [0.0; LANES]);
-    for i in 0..LANES {
-        p[i] = exp::<FMA>(s[i] - log_sum);
-        ds[i] = p[i] * (dw[i] - d);
+fn hide(row: &mut [f32; BLOCK], after: usize) {
+    for (query, score) in row.iter_mut().enumerate() {
+        *score = if query < after { f32::NEG_INFINITY } else { *score };
     }
-    (p, ds)
 }
