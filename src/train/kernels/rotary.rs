@@ -102,21 +102,21 @@ fn turn<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, direct
     let half = cos.len();
     let (a, b) = x.split_at(half);
     let (first, second) = y.split_at_mut(half);
-    let mut at = 0;
     // Whole arrays, because the compiler cannot prove that halves of many rows are apart.
-    while at + TURNED <= half {
-        let lanes = |values: &[f32]| -> [f32; TURNED] { std::array::from_fn(|i| values[at + i]) };
-        let (a, b, c, s) = (lanes(a), lanes(b), lanes(cos), lanes(sin));
+    let [(a_wide, _), (b_wide, _), (cos_wide, _), (sin_wide, _)] = [a, b, cos, sin].map(<[f32]>::as_chunks::<TURNED>);
+    let (first_wide, second_wide) = (first.as_chunks_mut::<TURNED>().0, second.as_chunks_mut::<TURNED>().0);
+    let inputs = a_wide.iter().zip(b_wide).zip(cos_wide.iter().zip(sin_wide));
+    for (((a, b), (c, s)), (first, second)) in inputs.zip(first_wide.iter_mut().zip(second_wide)) {
+        let (a, b, c, s) = (*a, *b, *c, *s);
         let (mut p, mut q) = ([0.0; TURNED], [0.0; TURNED]);
         for i in 0..TURNED {
             let (c, s) = (c[i] * scale, s[i] * scale * direction);
             p[i] = fma::<FMA>(a[i], c, -(b[i] * s));
             q[i] = fma::<FMA>(b[i], c, a[i] * s);
         }
-        first[at..at + TURNED].copy_from_slice(&p);
-        second[at..at + TURNED].copy_from_slice(&q);
-        at += TURNED;
+        (*first, *second) = (p, q);
     }
+    let at = half - half % TURNED;
     for i in at..half {
         let (c, s) = (cos[i] * scale, sin[i] * scale * direction);
         (first[i], second[i]) = (fma::<FMA>(a[i], c, -(b[i] * s)), fma::<FMA>(b[i], c, a[i] * s));
