@@ -1,4 +1,4 @@
-//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`, and its lock.
+//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
 
 use super::atomic::write_whole;
 use super::import::import_table;
@@ -6,8 +6,8 @@ use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use crate::spec::{CurvePoint, RunRecord, TrainedRun};
 use csv::StringRecord;
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a results folder cannot be used.
@@ -47,12 +47,6 @@ pub struct SweepFolder {
     pub path: PathBuf,
 }
 
-/// Held while a sweep runs; the system releases it when its process ends, however it ends.
-#[derive(Debug)]
-pub struct SweepLock {
-    _file: File,
-}
-
 /// A run's own file that could not be read.
 pub type DamagedRun = (PathBuf, TableError);
 
@@ -60,26 +54,6 @@ impl SweepFolder {
     /// The folder at `path`, which need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
-    }
-
-    /// Takes the folder for this process; refused while another holds it.
-    pub fn lock(&self) -> Result<SweepLock, FolderError> {
-        let path = self.path.join(".lock");
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        fs::create_dir_all(&self.path).map_err(io)?;
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0).map_err(io)?;
-                write!(file, "process {}", std::process::id()).map_err(io)?;
-                Ok(SweepLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
-                Err(FolderError::Locked { path: self.path.clone(), holder: holder.unwrap_or_else(|| "process unknown".into()) })
-            }
-            Err(TryLockError::Error(source)) => Err(io(source)),
-        }
     }
 
     /// Writes `plan.csv`.
@@ -262,17 +236,6 @@ mod tests {
             assert_eq!((done.len(), damaged.len()), (1, 1));
             assert!(damaged[0].0.ends_with("runs/b.csv"));
         }
-    }
-
-    #[test]
-    fn a_second_sweep_in_the_same_folder_is_refused_and_told_who_holds_it() {
-        let place = tempfile::tempdir().expect("temporary folder");
-        let folder = SweepFolder::at(place.path());
-        let lock = folder.lock().expect("free");
-        let refused = folder.lock().expect_err("held").to_string();
-        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
-        drop(lock);
-        folder.lock().expect("free again");
     }
 
     #[test]
