@@ -9,10 +9,10 @@ use super::machine::holder;
 use super::process::ProcessTrainer;
 use super::pulse::with_pulse;
 use super::retry::retries;
-use crate::results::{Claim, FolderError, SweepFolder};
+use crate::results::{Claim, Conflict, FolderError, SweepFolder};
 use crate::spec::{RunRecord, RunStatus};
 use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Shard, Slot, changes, run_plan};
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -67,6 +67,10 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         eprintln!("damaged, its run is trained again: {}: {error}", path.display());
     }
     loaded.plan.check_against(&done).or_input()?;
+    let conflicts = folder.conflicts(&done);
+    if !conflicts.is_empty() && retry.is_empty() {
+        return Err(refuse(&conflicts, &folder));
+    }
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
     let planned = loaded.plan.records();
     // A plan that cannot be read any more has nothing to compare with; it is written anew.
@@ -113,6 +117,25 @@ pub(super) fn worker_count(asked: Option<u64>, grid: Option<usize>) -> usize {
     asked.map(|n| n as usize).or(grid).unwrap_or_else(cores)
 }
 
+/// Two results of one run cannot stand in one table.
+fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
+    let told = |record: &RunRecord| {
+        let loss = record.loss_nats.map_or("none".into(), |loss| loss.to_string());
+        let [host, version, device] = [&record.host, &record.code_version, &record.device].map(|value| value.as_deref().unwrap_or("?"));
+        format!("loss {loss} (version {version} on {device} of {host})")
+    };
+    let line = |Conflict { own, gathered }: &Conflict| {
+        format!("  {}: its own file says {}, runs.csv says {}\n", own.run_id, told(own), told(gathered))
+    };
+    let lines: String = conflicts.iter().map(line).collect();
+    let path = folder.path.display();
+    Failure::Input(anyhow!(
+        "{} runs have two results in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}\
+         remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names",
+        conflicts.len()
+    ))
+}
+
 /// Names of runs and trunks whose states may still be gone on from.
 fn needed_states<'a>(missing: &[&'a PlannedRun], done: &'a HashMap<String, RunRecord>) -> HashSet<&'a str> {
     let failed = done.values().filter(|record| record.status == RunStatus::Failed).map(|record| record.run_id.as_str());
@@ -147,7 +170,7 @@ fn train_missing(
         run_plan(missing, folder, &trainer, LabOptions { workers, on_failure }, &stop, &|event| display.show(&event))
     });
     display.finish();
-    outcome.map_err(as_failure)
+    outcome.context("a result cannot be kept, so the sweep stopped; mend this and call it again, what was kept stays").or_work()
 }
 
 /// What of the folder this driver works on.

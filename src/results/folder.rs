@@ -3,7 +3,7 @@
 use super::atomic::write_whole;
 use super::import::import_table;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
-use crate::spec::{CurvePoint, RunRecord, TrainedRun};
+use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
 use std::collections::HashMap;
 use std::fs;
@@ -45,6 +45,15 @@ pub enum FolderError {
 pub struct SweepFolder {
     /// Path of the folder.
     pub path: PathBuf,
+}
+
+/// Two results of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// What the run's own file tells.
+    pub own: RunRecord,
+    /// What `runs.csv` tells.
+    pub gathered: RunRecord,
 }
 
 /// A run's own file that could not be read.
@@ -119,6 +128,19 @@ impl SweepFolder {
         Ok(records)
     }
 
+    /// Finished runs of which `runs.csv`, gathered before, tells another loss than their own file: copied together from
+    /// machines that did not compute the same.
+    /// A table that cannot be read tells nothing: it is made again from the files.
+    pub fn conflicts(&self, done: &HashMap<String, RunRecord>) -> Vec<Conflict> {
+        let gathered = import_table(&self.runs_csv(), &[], &Vec::new()).map_or_else(|_| Vec::new(), |table| table.records);
+        let finished = |record: &RunRecord| record.status == RunStatus::Finished;
+        let differ = |row: RunRecord| {
+            let own = done.get(&row.run_id).filter(|own| finished(own) && finished(&row) && own.loss_nats != row.loss_nats)?;
+            Some(Conflict { own: own.clone(), gathered: row })
+        };
+        gathered.into_iter().filter_map(differ).collect()
+    }
+
     /// Writes `runs.csv` in the order given.
     pub fn write_runs(&self, records: &[RunRecord]) -> Result<(), FolderError> {
         self.write("runs.csv", &records_to_csv(records))
@@ -189,7 +211,7 @@ fn one_record(path: &Path) -> Result<RunRecord, TableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Nats, Params, RunStatus, Tokens};
+    use crate::spec::{Nats, Params, Tokens};
 
     fn trained(id: &str) -> TrainedRun {
         let record = RunRecord {
@@ -236,6 +258,22 @@ mod tests {
             assert_eq!((done.len(), damaged.len()), (1, 1));
             assert!(damaged[0].0.ends_with("runs/b.csv"));
         }
+    }
+
+    #[test]
+    fn two_results_of_one_run_are_a_conflict_and_a_run_tried_again_is_none() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path());
+        let failed = RunRecord { status: RunStatus::Failed, loss_nats: None, ..trained("b").record };
+        let elsewhere = RunRecord { loss_nats: Some(Nats(2.6)), host: Some("elsewhere".into()), ..trained("a").record };
+        let conflicts = || folder.conflicts(&folder.done().expect("reads").0);
+        folder.keep(&trained("a")).expect("kept");
+        folder.keep(&trained("b")).expect("kept");
+        assert_eq!(conflicts(), []);
+        folder.write_runs(&[trained("a").record, failed]).expect("written");
+        assert_eq!(conflicts(), []);
+        folder.keep(&TrainedRun { record: elsewhere.clone(), ..trained("a") }).expect("copied over");
+        assert_eq!(conflicts(), [Conflict { own: elsewhere, gathered: trained("a").record }]);
     }
 
     #[test]

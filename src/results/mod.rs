@@ -12,7 +12,7 @@ mod table;
 
 pub use atomic::write_whole;
 pub use checkpoints::StoredState;
-pub use folder::{DamagedRun, FolderError, SweepFolder, newest_sweep};
+pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
 pub use import::{ColumnMap, Filter, Imported, filtered_records, import_table};
 pub use lock::{Claim, SweepLock};
 pub use pulse::{Pulse, RunningRun};

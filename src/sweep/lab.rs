@@ -346,4 +346,48 @@ mod tests {
         let (summary, kept) = run(&plan(SMALL), 2, OnFailure::KeepGoing, |_| false, &AtomicBool::new(true));
         assert_eq!((summary.not_run, kept), (4, 0));
     }
+
+    /// Loses its worker at the same step some times, or farther on every time.
+    struct Losing {
+        times: std::sync::atomic::AtomicU64,
+        farther: u64,
+    }
+
+    impl Trainer for Losing {
+        fn train(&self, _: usize, task: &Task<'_>, observer: &mut dyn FnMut(News) -> ControlFlow<()>) -> Result<TrainedRun, RunFailure> {
+            let spec = &task.run.spec;
+            let left = self.times.load(Ordering::SeqCst);
+            let _ = observer(News::Moved(Progress { step: 100 - left * self.farther, steps: spec.steps, train_loss_nats: None }));
+            if left > 0 {
+                self.times.fetch_sub(1, Ordering::SeqCst);
+                return Err(RunFailure::Lost("its worker was killed by signal 9".into()));
+            }
+            Ok(failed(spec, String::new())).map(|run| TrainedRun { record: RunRecord { status: RunStatus::Finished, ..run.record }, ..run })
+        }
+    }
+
+    #[test]
+    fn a_lost_worker_is_replaced_unless_a_run_loses_one_after_another_at_the_same_place() {
+        let plan = plan(&SMALL.replace("\"100k\", \"200k\"", "\"100k\"").replace(", \"2x32\"", ""));
+        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+        for (times, farther, status) in [(2, 0, RunStatus::Finished), (3, 0, RunStatus::Failed), (9, 1, RunStatus::Finished)] {
+            let place = tempfile::tempdir().expect("temporary folder");
+            let folder = SweepFolder::at(place.path());
+            let trainer = Losing { times: times.into(), farther };
+            let options = LabOptions { workers: 1, on_failure: OnFailure::KeepGoing };
+            let remarks = Mutex::new(0);
+            let count = |event: LabEvent<'_>| {
+                if let LabEvent::Remark { text, .. } = event {
+                    assert!(text.contains("signal 9") && text.contains("goes on with another"), "{text}");
+                    *remarks.lock().expect("counts") += 1;
+                }
+            };
+            run_plan(&runs, &folder, &trainer, options, &AtomicBool::new(false), &count).expect("writes");
+            let record = folder.done().expect("reads").0.remove(&runs[0].id).expect("recorded");
+            assert_eq!(record.status, status, "{times} losses");
+            let said = record.diagnosis.unwrap_or_default();
+            assert_eq!(said.contains("3 workers were lost"), status == RunStatus::Failed, "{said}");
+            assert_eq!(*remarks.lock().expect("counts"), times.min(if status == RunStatus::Failed { 2 } else { times }));
+        }
+    }
 }
