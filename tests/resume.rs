@@ -97,13 +97,15 @@ fn mock_runs_killed_at_any_moment_end_as_if_nothing_had_happened() {
     }
 }
 
-/// Workers of a driver.
+/// Workers of a driver: children of any of its threads.
 fn workers(driver: &Child) -> Vec<String> {
-    let listed = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", driver.id())).unwrap_or_default();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", driver.id())).into_iter().flatten().filter_map(Result::ok);
+    let listed: String = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok()).collect();
     listed.split_whitespace().map(str::to_owned).collect()
 }
 
 fn signal(name: &str, processes: &[String]) {
+    // One that is gone already is no failure.
     let _ = Command::new("kill").arg(format!("-{name}")).args(processes).stderr(Stdio::null()).status().expect("kill is there");
 }
 
@@ -150,17 +152,19 @@ fn real_runs_killed_at_any_moment_end_as_if_nothing_had_happened() {
     let wanted = kills("SCALELAB_KILLS", 2);
     for kill in 0..wanted {
         let mut driver = start(&grid, &broken);
-        if ended(&mut driver, Duration::from_millis(150 + 61 * (kill % 10))) {
-            assert_eq!(runs(&whole), runs(&broken));
-            std::fs::remove_dir_all(&broken).expect("removed");
-            continue;
+        let begun = Instant::now();
+        while workers(&driver).is_empty() && !ended(&mut driver, Duration::from_millis(5)) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no worker was started");
         }
-        let workers = workers(&driver);
+        let mut done = ended(&mut driver, Duration::from_millis(61 * (kill % 10)));
         // A worker, the driver, both: a driver outlives its workers, a worker its driver by a step.
+        let workers = workers(&driver);
         match kill % 3 {
+            _ if done => {}
             0 => {
                 signal("KILL", &workers);
-                assert!(ended(&mut driver, Duration::from_secs(120)), "a driver goes on with other workers");
+                done = ended(&mut driver, Duration::from_secs(120));
+                assert!(done, "a driver goes on with other workers");
             }
             1 => driver.kill().expect("killed"),
             _ => {
@@ -169,6 +173,11 @@ fn real_runs_killed_at_any_moment_end_as_if_nothing_had_happened() {
             }
         }
         driver.wait().expect("ended");
+        if done {
+            // It came to its end: once more from nothing.
+            assert_eq!(runs(&whole), runs(&broken));
+            std::fs::remove_dir_all(&broken).expect("removed");
+        }
     }
     eprintln!("{wanted} kills");
     let said = succeed(&["sweep", text(&grid), "--results", text(&broken), "--workers", "2"]);
