@@ -31,7 +31,7 @@ pub fn trees<'a>(runs: &[&'a PlannedRun]) -> Vec<Tree<'a>> {
         }
     }
     let grown = |run: &&'a PlannedRun| match &run.branch {
-        None => Some(Tree { leader: *run, branches: Vec::new() }),
+        None => Some(Tree { leader: run, branches: Vec::new() }),
         Some(branch) => trunks.remove(branch.trunk_id.as_str()).and_then(Tree::of),
     };
     runs.iter().filter_map(grown).collect()
