@@ -91,16 +91,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
         "\nevaluation: {windows} held-out windows of {context} tokens ({} tokens) at the end of each run\n",
         Tokens((windows * context) as f64)
     );
-    if cost.trunks > 0 {
-        text += &format!(
-            "trunks: {} share the constant-rate steps of {} runs: {:.3e} FLOPs instead of {:.3e}, {:.1} % less\n",
-            cost.trunks,
-            cost.sharing,
-            cost.shared,
-            cost.alone,
-            100.0 * cost.fraction()
-        );
-    }
+    text += &trunk_line(&cost);
     let time = duration(predicted_wall(&runs, *workers));
     text += &format!("total: {:.3e} FLOPs (exact), about {time} on {workers} workers ({speed})\n", cost.shared);
     text += &format!(
@@ -115,6 +106,18 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
 fn worker_megabytes(loaded: &Loaded) -> f64 {
     let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, "cpu"));
     bytes.fold(0.0, f64::max) / 1e6
+}
+
+/// What shared steps save, a line; nothing where none are shared.
+pub(super) fn trunk_line(cost: &Savings) -> String {
+    if cost.trunks == 0 {
+        return String::new();
+    }
+    let Savings { trunks, sharing, alone, shared } = cost;
+    let percent = 100.0 * cost.fraction();
+    format!(
+        "trunks: {trunks} share the constant-rate steps of {sharing} runs: {shared:.3e} FLOPs instead of {alone:.3e}, {percent:.1} % less\n"
+    )
 }
 
 /// FLOPs of the runs, alone and with shared steps made once.

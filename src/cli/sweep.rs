@@ -6,6 +6,7 @@ use super::display::Display;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::machine::holder;
+use super::plan::{flops, trunk_line};
 use super::process::ProcessTrainer;
 use super::pulse::with_pulse;
 use super::retry::retries;
@@ -47,7 +48,7 @@ pub(super) struct SweepArgs {
     #[arg(long)]
     keep_going: bool,
     /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shard")]
     fit: bool,
 }
 
@@ -162,6 +163,7 @@ fn train_missing(
         eprintln!("stopping: every run keeps its state; interrupt again to stop at once");
     })
     .or_work()?;
+    eprint!("{}", trunk_line(&flops(missing)));
     let display = Display::new(missing, workers);
     let trainer = ProcessTrainer::new(slots, folder, loaded.grid.checkpoint_seconds);
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
