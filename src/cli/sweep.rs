@@ -131,9 +131,8 @@ fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
     let lines: String = conflicts.iter().map(line).collect();
     let path = folder.path.display();
     Failure::Input(anyhow!(
-        "{} runs have two results in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}\
-         remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names",
-        conflicts.len()
+        "two results of one run in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}\
+         remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names"
     ))
 }
 
