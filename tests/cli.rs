@@ -32,7 +32,7 @@ fn grid_error(from: &str, to: &str) -> String {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["plan", "sweep", "status", "fit", "plot", "recommend", "selftest"] {
+    for command in ["plan", "sweep", "status", "slurm", "fit", "plot", "recommend", "selftest"] {
         let help = succeed(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("scalelab {command}")), "{help}");
     }
@@ -108,4 +108,34 @@ fn a_plan_prints_costs_as_text_and_json() {
     assert_eq!(json["runs"].as_array().map(Vec::len), Some(4));
     assert_eq!(json["runs"][0]["run"]["status"], "planned");
     assert!(json["total_flops_exact"].as_f64().is_some_and(|flops| flops > 1e9));
+}
+
+#[test]
+fn scripts_of_a_job_array_are_written_and_the_shell_reads_them() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let args =
+        ["slurm", "sweeps/smoke.toml", "--results", text(folder.path()), "--shards", "3", "--memory", "2G", "--", "--retry", "failed"];
+    let said = succeed(&args);
+    assert!(said.contains("sbatch --dependency=afterany:$job"), "{said}");
+    for name in ["array.sh", "fit.sh"] {
+        let script = folder.path().join("smoke/slurm").join(name);
+        assert!(std::fs::read_to_string(&script).expect("reads").contains("--retry failed"));
+        assert!(std::process::Command::new("bash").arg("-n").arg(&script).status().expect("bash is there").success());
+    }
+    let no_cluster = ["slurm", "sweeps/smoke.toml", "--results", text(folder.path()), "--submit"];
+    let output = support::scalelab(&no_cluster).env("PATH", "").output().expect("starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(support::stderr(&output).contains("sbatch cannot be run"), "{}", support::stderr(&output));
+}
+
+#[test]
+fn devices_and_shards_that_make_no_sense_are_refused() {
+    let refused_sweep = |args: &[&str]| refused(&[&["sweep", "sweeps/smoke.toml"], args].concat());
+    assert!(refused_sweep(&["--shard", "5/4"]).contains("k from 1 to n"));
+    assert!(refused_sweep(&["--shard", "1/4", "--fit"]).contains("cannot be used with"));
+    if cfg!(feature = "train") {
+        assert!(refused_sweep(&["--device", "abacus"]).contains("is not a device"));
+        assert!(refused_sweep(&["--device", "cuda:0,cuda:0"]).contains("cuda:0 twice"));
+        assert!(refused_sweep(&["--device", "cuda:0", "--workers", "2"]).contains("--slots-per-device"));
+    }
 }

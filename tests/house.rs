@@ -21,10 +21,11 @@ const DOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 10] = [
+const OWNED: [(&str, &str); 11] = [
     ("candle_core", "train"),
     ("candle_nn", "train"),
     ("gemm", "train"),
+    ("safetensors", "train"),
     ("csv", "results"),
     ("argmin", "fit"),
     ("ndarray", "fit"),

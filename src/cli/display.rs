@@ -3,8 +3,9 @@
 
 use super::plan::predicted_wall;
 use super::text::duration;
-use crate::spec::{RunRecord, RunSpec, RunStatus};
-use crate::sweep::{LabEvent, PlannedRun};
+use crate::results::RunningRun;
+use crate::spec::{Progress, RunRecord, RunSpec, RunStatus};
+use crate::sweep::{LabEvent, PlannedRun, Task, Tree, trees};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +20,8 @@ pub(super) struct Display {
 
 struct State {
     started: Instant,
-    waiting: Vec<(String, f64)>,
+    /// Predicted seconds of the runs that no worker took yet.
+    waiting: f64,
     running: Vec<Option<Running>>,
     /// Predicted seconds of the runs that ended.
     predicted_done: f64,
@@ -31,9 +33,11 @@ struct State {
 struct Running {
     id: String,
     predicted: f64,
-    /// Step and time of the first message: rates leave out the start of a worker.
+    /// Step and time of the first message: rates leave out the start of a worker, and steps made before.
     first: Option<(u64, Instant)>,
-    share: f64,
+    step: u64,
+    steps: u64,
+    batch_tokens: u64,
 }
 
 struct Bars {
@@ -49,7 +53,7 @@ impl Display {
     pub(super) fn new(runs: &[&PlannedRun], workers: usize) -> Self {
         let state = State {
             started: Instant::now(),
-            waiting: runs.iter().map(|run| (run.id.clone(), run.predicted_seconds)).collect(),
+            waiting: trees(runs).iter().map(Tree::predicted_seconds).sum(),
             running: (0..workers).map(|_| None).collect(),
             predicted_done: 0.0,
             ended: 0,
@@ -65,16 +69,24 @@ impl Display {
     pub(super) fn show(&self, event: &LabEvent<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            LabEvent::Started { worker, run } => state.start(*worker, run),
-            LabEvent::Moved { worker, run, progress } => {
-                let text = state.moved(*worker, run, progress.step, progress.train_loss_nats);
+            LabEvent::Started { worker, task } => state.start(*worker, task),
+            LabEvent::Moved { worker, progress, .. } => {
+                let text = state.moved(*worker, progress);
                 self.progress(&mut state, *worker, &text);
             }
+            LabEvent::Remark { run, text } => self.say(format!("{}: {text}", run.id)),
             LabEvent::Ended { worker, run, record } => {
-                state.end(*worker, run);
+                state.end(*worker);
                 self.ended(&state, *worker, run, record);
             }
         }
+    }
+
+    /// What the workers are at, and the seconds that are left.
+    pub(super) fn now(&self) -> (Vec<RunningRun>, f64) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = state.running.iter().enumerate().filter_map(|(worker, running)| Some(running.as_ref()?.told(worker)));
+        (running.collect(), state.time_left(self.workers))
     }
 
     /// Clears the live lines.
@@ -98,55 +110,81 @@ impl Display {
     fn ended(&self, state: &State, worker: usize, run: &PlannedRun, record: &RunRecord) {
         let line =
             format!("[{}/{}] {}; {} left", state.ended, state.total, outcome(&run.spec, record), duration(state.time_left(self.workers)));
+        if let Some(bars) = &self.bars {
+            bars.workers[worker].set_message("waiting");
+            bars.sweep.set_position(state.ended as u64);
+        }
+        self.say(line);
+    }
+
+    fn say(&self, line: String) {
         match &self.bars {
-            Some(bars) => {
-                bars.workers[worker].set_message("waiting");
-                bars.sweep.set_position(state.ended as u64);
-                bars.sweep.println(line);
-            }
+            Some(bars) => bars.sweep.println(line),
             None => eprintln!("{line}"),
         }
     }
 }
 
 impl State {
-    fn start(&mut self, worker: usize, run: &PlannedRun) {
-        self.waiting.retain(|(id, _)| *id != run.id);
-        self.running[worker] = Some(Running { id: run.id.clone(), predicted: run.predicted_seconds, first: None, share: 0.0 });
+    fn start(&mut self, worker: usize, task: &Task<'_>) {
+        let predicted = task.predicted_seconds;
+        self.waiting = (self.waiting - predicted).max(0.0);
+        let spec = &task.run.spec;
+        self.running[worker] = Some(Running {
+            id: task.run.id.clone(),
+            predicted,
+            first: None,
+            step: 0,
+            steps: spec.steps,
+            batch_tokens: spec.recipe.batch_tokens,
+        });
     }
 
-    fn moved(&mut self, worker: usize, run: &PlannedRun, step: u64, loss: Option<f64>) -> String {
+    fn moved(&mut self, worker: usize, progress: &Progress) -> String {
         let Some(running) = self.running[worker].as_mut() else {
             return String::new();
         };
-        running.share = step as f64 / run.spec.steps as f64;
-        let (first_step, since) = *running.first.get_or_insert((step, Instant::now()));
-        let tokens = (step - first_step) as f64 * run.spec.recipe.batch_tokens as f64;
-        let rate =
-            if step > first_step { format!("{:.1}k tokens/s", tokens / since.elapsed().as_secs_f64() / 1e3) } else { "starting".into() };
-        let loss = loss.map_or("loss not finite".to_owned(), |loss| format!("loss {loss:.3}"));
-        format!("{} {:>3.0} %  {loss}  {rate}", running.id, 100.0 * running.share)
+        running.step = progress.step;
+        running.first.get_or_insert((progress.step, Instant::now()));
+        let rate = running.tokens_per_second().map_or("starting".into(), |rate| format!("{:.1}k tokens/s", rate / 1e3));
+        let loss = progress.train_loss_nats.map_or("loss not finite".to_owned(), |loss| format!("loss {loss:.3}"));
+        format!("{} {:>3.0} %  {loss}  {rate}", running.id, 100.0 * running.step as f64 / running.steps as f64)
     }
 
-    fn end(&mut self, worker: usize, run: &PlannedRun) {
-        self.running[worker] = None;
-        self.predicted_done += run.predicted_seconds;
+    fn end(&mut self, worker: usize) {
+        self.predicted_done += self.running[worker].take().map_or(0.0, |run| run.predicted);
         self.ended += 1;
     }
 
     /// Predicted work that is left, scaled by how the work done so far compared with its prediction.
     fn time_left(&self, workers: usize) -> f64 {
         let running = || self.running.iter().flatten();
-        let done = self.predicted_done + running().map(|run| run.predicted * run.share).sum::<f64>();
+        let done = self.predicted_done + running().map(|run| run.predicted * run.share()).sum::<f64>();
         let busy: f64 = self.started.elapsed().as_secs_f64() * workers as f64;
         // The first seconds say little: the prediction counts as that much evidence too.
         let weight = 5.0 * workers as f64;
         let scale = (busy + weight) / (done + weight);
-        let waiting: f64 = self.waiting.iter().map(|(_, predicted)| predicted).sum();
-        let rest: f64 = running().map(|run| run.predicted * (1.0 - run.share)).sum();
-        let longest =
-            running().map(|run| run.predicted * (1.0 - run.share)).chain(self.waiting.iter().map(|(_, p)| *p)).fold(0.0, f64::max);
-        ((waiting + rest) / workers as f64).max(longest) * scale
+        let rests = || running().map(|run| run.predicted * (1.0 - run.share()));
+        // The longest run starts first, so none that waits is longer than those that run.
+        ((self.waiting + rests().sum::<f64>()) / workers as f64).max(rests().fold(0.0, f64::max)) * scale
+    }
+}
+
+impl Running {
+    /// The part that is done of what this worker took on: of the steps since its first message where it went on from a state.
+    fn share(&self) -> f64 {
+        let first = self.first.map_or(self.step, |(step, _)| step);
+        (self.step - first) as f64 / (self.steps - first).max(1) as f64
+    }
+
+    fn tokens_per_second(&self) -> Option<f64> {
+        let (first, since) = self.first.filter(|(first, _)| self.step > *first)?;
+        Some(((self.step - first) * self.batch_tokens) as f64 / since.elapsed().as_secs_f64())
+    }
+
+    fn told(&self, worker: usize) -> RunningRun {
+        let (run_id, tokens_per_second) = (self.id.clone(), self.tokens_per_second());
+        RunningRun { worker, run_id, step: self.step, steps: self.steps, tokens_per_second }
     }
 }
 

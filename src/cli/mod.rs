@@ -6,19 +6,24 @@
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+mod devices;
 mod display;
 mod failure;
 mod fit;
 mod load;
+mod machine;
 #[cfg(feature = "train")]
 mod memory;
 mod plan;
 mod plot;
 mod process;
+mod pulse;
 mod rates;
 mod recommend;
+mod retry;
 mod scrutiny;
 mod selftest;
+mod slurm;
 mod source;
 mod status;
 mod sweep;
@@ -46,6 +51,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Write, or submit, the scripts that train a grid as a job array of a SLURM cluster
+    Slurm(slurm::SlurmArgs),
     /// Fit scaling laws to a sweep or to a CSV of runs, with intervals, plots and a recommendation
     Fit(fit::FitArgs),
     /// Draw the figures of a sweep or a CSV of runs
@@ -79,6 +86,7 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Recommend(args) => recommend::run(&args),

@@ -4,10 +4,8 @@ use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table};
 use crate::results::write_whole;
-use crate::spec::{
-    AdamW, FlopRule, ModelShape, OptimizerGroups, ParamCounts, RunSpec, Schedule, SizeMeasure, Tokens, short, training_bytes,
-};
-use crate::sweep::PlannedRun;
+use crate::spec::{AdamW, FlopRule, ModelShape, OptimizerGroups, ParamCounts, RunSpec, Schedule, SizeMeasure, Tokens, short};
+use crate::sweep::{PlannedRun, Savings, Tree, predicted_bytes, savings, trees};
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
 use clap::Args;
@@ -51,9 +49,9 @@ pub(super) fn run(args: &PlanArgs) -> Outcome {
     Ok(())
 }
 
-/// Seconds that the runs take on some workers: never less than the longest run alone.
+/// Seconds that the runs take on some workers, shared steps made once: never less than the longest run alone.
 pub(super) fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
-    let total: f64 = runs.iter().map(|run| run.predicted_seconds).sum();
+    let total: f64 = trees(runs).iter().map(Tree::predicted_seconds).sum();
     let longest = runs.iter().map(|run| run.predicted_seconds).fold(0.0, f64::max);
     (total / workers as f64).max(longest)
 }
@@ -87,14 +85,15 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     }
     let windows = plan.eval_windows;
     let context = grid.shapes[0].context as u64;
-    let flops: f64 = runs.iter().filter_map(|run| exact(run)).sum();
+    let cost = flops(&runs);
     let most = worker_megabytes(loaded);
     text += &format!(
         "\nevaluation: {windows} held-out windows of {context} tokens ({} tokens) at the end of each run\n",
         Tokens((windows * context) as f64)
     );
-    text +=
-        &format!("total: {flops:.3e} FLOPs (exact), about {} on {workers} workers ({speed})\n", duration(predicted_wall(&runs, *workers)));
+    text += &trunk_line(&cost);
+    let time = duration(predicted_wall(&runs, *workers));
+    text += &format!("total: {:.3e} FLOPs (exact), about {time} on {workers} workers ({speed})\n", cost.shared);
     text += &format!(
         "memory: at most {:.0} MB a worker on CPU, {:.0} MB in all, and what of the text stays in the cache\n",
         most,
@@ -105,8 +104,25 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
 
 /// Largest predicted memory of a worker, MB.
 fn worker_megabytes(loaded: &Loaded) -> f64 {
-    let bytes = loaded.plan.runs.iter().map(|run| training_bytes(&run.spec.shape, run.spec.eval_windows));
+    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, "cpu"));
     bytes.fold(0.0, f64::max) / 1e6
+}
+
+/// What shared steps save, a line; nothing where none are shared.
+pub(super) fn trunk_line(cost: &Savings) -> String {
+    if cost.trunks == 0 {
+        return String::new();
+    }
+    let Savings { trunks, sharing, alone, shared } = cost;
+    let percent = 100.0 * cost.fraction();
+    format!(
+        "trunks: {trunks} share the constant-rate steps of {sharing} runs: {shared:.3e} FLOPs instead of {alone:.3e}, {percent:.1} % less\n"
+    )
+}
+
+/// FLOPs of the runs, alone and with shared steps made once.
+pub(super) fn flops(runs: &[&PlannedRun]) -> Savings {
+    savings(runs, &|run| exact(run).unwrap_or(0.0))
 }
 
 fn exact(run: &PlannedRun) -> Option<f64> {
@@ -199,12 +215,17 @@ fn as_json(loaded: &Loaded) -> serde_json::Value {
         .iter()
         .map(|cell| json!({ "shape": cell.shape.to_string(), "budget": cell.budget, "reason": cell.reason }))
         .collect();
+    let cost = flops(&runs);
     json!({
         "sweep": loaded.grid.name,
         "runs": rows,
         "left_out": left_out,
         "eval_windows": loaded.plan.eval_windows,
-        "total_flops_exact": runs.iter().filter_map(|run| exact(run)).sum::<f64>(),
+        "total_flops_exact": cost.shared,
+        "alone_flops_exact": cost.alone,
+        "saved_fraction": cost.fraction(),
+        "trunks": cost.trunks,
+        "runs_on_trunks": cost.sharing,
         "workers": loaded.workers,
         "predicted_worker_memory_mb": worker_megabytes(loaded),
         "predicted_wall_seconds": predicted_wall(&runs, loaded.workers),

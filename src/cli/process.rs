@@ -1,16 +1,35 @@
 //! Worker processes: one run each, one thread each. The driver writes a run as one line of JSON to a
-//! worker's standard input and reads progress and result, a line each, from its standard output. A
-//! worker whose input closes ends itself, so none outlives its driver.
+//! worker's standard input and reads progress and result, a line each, from its standard output. A worker
+//! whose input closes keeps its state and ends itself, so none outlives its driver.
 
+use crate::results::SweepFolder;
 use crate::spec::{Progress, RunSpec, TrainedRun};
-use crate::sweep::{RunFailure, Trainer};
+use crate::sweep::{News, RunFailure, Slot, Task, Trainer};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What a worker is told to do.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Job {
+    /// The run.
+    pub(super) spec: RunSpec,
+    /// The trunk whose states it may begin from, and leaves some for.
+    pub(super) trunk_id: Option<String>,
+    /// Steps after which its state is wanted for others.
+    pub(super) branch_points: Vec<u64>,
+    /// Folder of the sweep.
+    pub(super) folder: PathBuf,
+    /// Seconds between two states of its own.
+    pub(super) checkpoint_seconds: f64,
+}
 
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,6 +37,10 @@ use std::thread::{self, JoinHandle};
 pub(super) enum WorkerMessage {
     /// A step was made.
     Moved(Progress),
+    /// The state after this step is on disk for others.
+    BranchPoint(u64),
+    /// Something that a person should know.
+    Remark(String),
     /// The run ended.
     Ended(Box<TrainedRun>),
     /// The run cannot be executed.
@@ -26,74 +49,87 @@ pub(super) enum WorkerMessage {
 
 /// Executes runs in worker processes of this program, one a slot, started when first needed.
 pub(super) struct ProcessTrainer {
-    device: String,
-    slots: Vec<Mutex<Option<Worker>>>,
+    folder: PathBuf,
+    checkpoint_seconds: f64,
+    slots: Vec<(Slot, Mutex<Option<Worker>>)>,
 }
 
 struct Worker {
     child: Child,
-    input: ChildStdin,
+    /// Closed to ask it to keep its state and end.
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     last_words: JoinHandle<()>,
     heard: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl ProcessTrainer {
-    pub(super) fn new(device: &str, workers: usize) -> Self {
-        Self { device: device.to_owned(), slots: (0..workers).map(|_| Mutex::new(None)).collect() }
+    pub(super) fn new(slots: Vec<Slot>, folder: &SweepFolder, checkpoint_seconds: f64) -> Self {
+        let slots = slots.into_iter().map(|slot| (slot, Mutex::new(None))).collect();
+        Self { folder: folder.path.clone(), checkpoint_seconds, slots }
+    }
+
+    fn job(&self, task: &Task<'_>) -> Job {
+        Job {
+            spec: task.run.spec.clone(),
+            trunk_id: task.run.branch.as_ref().map(|branch| branch.trunk_id.clone()),
+            branch_points: task.branch_points.clone(),
+            folder: self.folder.clone(),
+            checkpoint_seconds: self.checkpoint_seconds,
+        }
     }
 }
 
 impl Trainer for ProcessTrainer {
-    fn train(
-        &self,
-        worker: usize,
-        spec: &RunSpec,
-        observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<TrainedRun, RunFailure> {
-        let mut slot = self.slots[worker].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut process = match slot.take() {
+    fn train(&self, worker: usize, task: &Task<'_>, observer: &mut dyn FnMut(News) -> ControlFlow<()>) -> Result<TrainedRun, RunFailure> {
+        let (slot, process) = &self.slots[worker];
+        let mut place = process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut process = match place.take() {
             Some(process) => process,
-            None => Worker::start(&self.device).map_err(|error| RunFailure::Failed(format!("no worker could be started: {error}")))?,
+            None => Worker::start(slot).map_err(|error| RunFailure::Failed(format!("no worker could be started: {error}")))?,
         };
-        let line = serde_json::to_string(spec).map_err(|error| RunFailure::Failed(error.to_string()))?;
-        // A worker that is gone cannot be written to; its end is then read below.
-        let _ = writeln!(process.input, "{line}").and_then(|()| process.input.flush());
+        let line = serde_json::to_string(&self.job(task)).map_err(|error| RunFailure::Failed(error.to_string()))?;
+        process.hear(&line);
         let mut text = String::new();
         loop {
             text.clear();
             match process.output.read_line(&mut text) {
-                Ok(0) | Err(_) => return Err(RunFailure::Failed(process.epitaph())),
+                Ok(0) | Err(_) if process.input.is_none() => {
+                    process.end();
+                    return Err(RunFailure::Interrupted);
+                }
+                Ok(0) | Err(_) => return Err(process.epitaph()),
                 Ok(_) => {}
             }
-            match serde_json::from_str(&text) {
-                Ok(WorkerMessage::Moved(progress)) => {
-                    if observer(&progress).is_break() {
-                        process.end();
-                        return Err(RunFailure::Interrupted);
-                    }
-                }
+            let news = match serde_json::from_str(&text) {
+                Ok(WorkerMessage::Moved(progress)) => News::Moved(progress),
+                Ok(WorkerMessage::BranchPoint(step)) => News::BranchPoint(step),
+                Ok(WorkerMessage::Remark(text)) => News::Remark(text),
                 Ok(WorkerMessage::Ended(run)) => {
-                    *slot = Some(process);
+                    *place = Some(process);
                     return Ok(*run);
                 }
                 Ok(WorkerMessage::Refused(reason)) => {
-                    *slot = Some(process);
+                    *place = Some(process);
                     return Err(RunFailure::Failed(reason));
                 }
                 Err(error) => {
                     process.end();
                     return Err(RunFailure::Failed(format!("the worker said what is no message: {error}")));
                 }
+            };
+            if observer(news).is_break() {
+                process.input = None;
             }
         }
     }
 }
 
 impl Worker {
-    fn start(device: &str) -> io::Result<Self> {
+    fn start(slot: &Slot) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["worker", "--device", device])
+            .args(["worker", "--device", &slot.device])
+            .envs(slot.visible.iter().map(|number| ("CUDA_VISIBLE_DEVICES", number)))
             // One run is one thread: parallelism is packing runs onto cores.
             .envs([("RAYON_NUM_THREADS", "1"), ("CANDLE_NUM_THREADS", "1"), ("RUST_BACKTRACE", "0")])
             .stdin(Stdio::piped())
@@ -106,7 +142,14 @@ impl Worker {
         let errors = child.stderr.take().ok_or_else(missing)?;
         let heard = Arc::new(Mutex::new(VecDeque::new()));
         let last_words = listen(errors, Arc::clone(&heard));
-        Ok(Self { child, input, output, last_words, heard })
+        Ok(Self { child, input: Some(input), output, last_words, heard })
+    }
+
+    /// Tells it something. One that is gone cannot be told; its end is then read from its output.
+    fn hear(&mut self, line: &str) {
+        if let Some(input) = &mut self.input {
+            let _ = writeln!(input, "{line}").and_then(|()| input.flush());
+        }
     }
 
     /// Kills the process and waits for it.
@@ -115,13 +158,19 @@ impl Worker {
         let _ = self.child.wait();
     }
 
-    /// How a worker that closed its output ended, with its last words.
-    fn epitaph(mut self) -> String {
+    /// How a worker that closed its output ended, with its last words. One that was killed or asked to end by somebody
+    /// else is lost; one that gave up by itself would do so again.
+    fn epitaph(mut self) -> RunFailure {
+        // It ends by itself now; a moment later it is made to.
+        thread::sleep(Duration::from_millis(50));
         let _ = self.child.kill();
-        let ended = self.child.wait().map_or_else(|error| error.to_string(), |status| describe(&status));
+        let status = self.child.wait();
+        let ended = status.as_ref().map_or_else(ToString::to_string, describe);
         let _ = self.last_words.join();
         let words: Vec<String> = self.heard.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        if words.is_empty() { format!("its worker {ended}") } else { format!("its worker {ended}: {}", words.join(" / ")) }
+        let text = if words.is_empty() { format!("its worker {ended}") } else { format!("its worker {ended}: {}", words.join(" / ")) };
+        let lost = status.is_ok_and(|status| matches!(status.code(), None | Some(75)));
+        if lost { RunFailure::Lost(text) } else { RunFailure::Failed(text) }
     }
 }
 

@@ -1,13 +1,17 @@
-//! `scalelab status`: what of a sweep is done, and why the rest is not.
+//! `scalelab status`: what of a sweep is done, what runs right now, and why the rest is not done. Reads files alone, so
+//! it works beside a running sweep and in a folder that cannot be written.
 
 use super::Folders;
 use super::failure::{Failure, Outcome};
+use super::machine::{host, is_alive};
+use super::pulse::now;
 use super::sweep::as_failure;
 use super::text::{duration, table};
-use crate::results::{SweepFolder, newest_sweep};
+use crate::results::{DamagedRun, Pulse, RunningRun, SweepFolder, newest_sweep};
 use crate::spec::{RunRecord, RunStatus};
 use anyhow::anyhow;
 use clap::Args;
+use serde_json::json;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -23,6 +27,11 @@ pub(super) struct StatusArgs {
     json: bool,
 }
 
+/// Seconds without a sign of life after which a driver on another machine counts as gone.
+const SILENCE: u64 = 30;
+/// Rows of runs that are listed at most.
+const MOST_ROWS: usize = 50;
+
 pub(super) fn run(args: &StatusArgs) -> Outcome {
     let folder = match &args.folder {
         Some(path) => SweepFolder::at(path),
@@ -31,41 +40,141 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let nothing = || Failure::Input(anyhow!("{} has no plan.csv: it is no results folder of a sweep", folder.path.display()));
     let plan = folder.plan().map_err(as_failure)?.ok_or_else(nothing)?;
     let (done, damaged) = folder.done().map_err(as_failure)?;
-    let now = |record: &RunRecord| done.get(&record.run_id).map_or(RunStatus::Planned, |record| record.status);
-    let counts: HashMap<RunStatus, usize> = plan.iter().fold(HashMap::new(), |mut counts, record| {
-        *counts.entry(now(record)).or_default() += 1;
-        counts
-    });
-    let count = |status| counts.get(&status).copied().unwrap_or(0);
-    let seconds: f64 = done.values().filter_map(|record| record.wall_seconds).sum();
+    let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
+    let status = Status { folder, plan, done, damaged, alive, gone };
     if args.json {
-        let runs: Vec<_> = plan.iter().map(|record| serde_json::json!({ "run_id": record.run_id, "status": now(record) })).collect();
-        println!("{:#}", serde_json::json!({ "folder": folder.path, "runs": runs, "worker_seconds": seconds }));
-        return Ok(());
-    }
-    println!(
-        "{}: {} planned, {} finished, {} diverged, {} failed, {} to do; {} of worker time so far",
-        folder.path.display(),
-        plan.len(),
-        count(RunStatus::Finished),
-        count(RunStatus::Diverged),
-        count(RunStatus::Failed),
-        count(RunStatus::Planned),
-        duration(seconds),
-    );
-    let rows: Vec<Vec<String>> = plan
-        .iter()
-        .filter(|record| now(record) != RunStatus::Finished)
-        .map(|record| {
-            let reason = done.get(&record.run_id).and_then(|record| record.diagnosis.clone());
-            vec![record.run_id.clone(), now(record).to_string(), reason.unwrap_or_default()]
-        })
-        .collect();
-    if !rows.is_empty() {
-        print!("{}", table(&["run", "status", "reason"], &rows));
-    }
-    for (path, error) in &damaged {
-        println!("damaged: {}: {error}", path.display());
+        println!("{:#}", status.as_json());
+    } else {
+        print!("{}", status.as_text());
     }
     Ok(())
+}
+
+/// Everything that the files of a folder say.
+struct Status {
+    folder: SweepFolder,
+    plan: Vec<RunRecord>,
+    done: HashMap<String, RunRecord>,
+    damaged: Vec<DamagedRun>,
+    alive: Vec<Pulse>,
+    /// Drivers that left without a word.
+    gone: Vec<Pulse>,
+}
+
+/// Whether a driver is at work: its process, where it is on this machine, else its last sign of life.
+fn is_working(pulse: &Pulse) -> bool {
+    let here = host().is_some_and(|name| name == pulse.host);
+    let recent = now().saturating_sub(pulse.written_at) < SILENCE;
+    if here { is_alive(pulse.process).unwrap_or(recent) } else { recent }
+}
+
+impl Status {
+    /// What a run is: an end, or running, or interrupted with a state to go on from, or planned.
+    fn word(&self, record: &RunRecord) -> &'static str {
+        match self.done.get(&record.run_id).map(|record| record.status) {
+            Some(RunStatus::Finished) => "finished",
+            Some(RunStatus::Diverged) => "diverged",
+            Some(RunStatus::Failed) => "failed",
+            Some(RunStatus::Planned) | None if self.running(&record.run_id).is_some() => "running",
+            Some(RunStatus::Planned) | None if !self.folder.states(&record.run_id).is_empty() => "interrupted",
+            Some(RunStatus::Planned) | None => "planned",
+        }
+    }
+
+    fn running(&self, run_id: &str) -> Option<(&Pulse, &RunningRun)> {
+        let of = |pulse: &'_ Pulse| pulse.running.iter().position(|run| run.run_id == run_id);
+        self.alive.iter().find_map(|pulse| of(pulse).map(|at| (pulse, &pulse.running[at])))
+    }
+
+    /// What is known beside the word.
+    fn detail(&self, record: &RunRecord) -> String {
+        if let Some((pulse, run)) = self.running(&record.run_id) {
+            let rate = run.tokens_per_second.map_or(String::new(), |rate| format!(", {:.1}k tokens/s", rate / 1e3));
+            return format!(
+                "worker {} of process {} on {}: step {} of {}{rate}",
+                run.worker, pulse.process, pulse.host, run.step, run.steps
+            );
+        }
+        if let Some(done) = self.done.get(&record.run_id) {
+            return done.diagnosis.clone().unwrap_or_default();
+        }
+        let state = self.folder.states(&record.run_id).first().map(|state| state.step);
+        state.map_or(String::new(), |step| format!("goes on from step {step} of {}", record.steps.unwrap_or(0)))
+    }
+
+    fn worker_seconds(&self) -> f64 {
+        self.done.values().filter_map(|record| record.wall_seconds).sum()
+    }
+
+    /// Seconds until the last driver at work is through; none where nobody works.
+    fn seconds_left(&self) -> Option<f64> {
+        self.alive.iter().map(|pulse| pulse.seconds_left).max_by(f64::total_cmp)
+    }
+
+    fn words(&self) -> Vec<(&RunRecord, &'static str)> {
+        self.plan.iter().map(|record| (record, self.word(record))).collect()
+    }
+
+    fn as_json(&self) -> serde_json::Value {
+        let run = |(record, word): &(&RunRecord, &str)| {
+            let running = self.running(&record.run_id).map(|(_, run)| run);
+            json!({
+                "run_id": record.run_id,
+                "status": word,
+                "reason": self.done.get(&record.run_id).and_then(|done| done.diagnosis.as_ref()),
+                "worker": running.map(|run| run.worker),
+                "step": running.map(|run| run.step),
+                "steps": record.steps,
+                "tokens_per_second": running.and_then(|run| run.tokens_per_second),
+            })
+        };
+        let damaged: Vec<_> = self.damaged.iter().map(|(path, error)| json!({ "file": path, "problem": error.to_string() })).collect();
+        json!({
+            "folder": self.folder.path,
+            "runs": self.words().iter().map(run).collect::<Vec<_>>(),
+            "damaged": damaged,
+            "worker_seconds": self.worker_seconds(),
+            "seconds_left": self.seconds_left(),
+        })
+    }
+
+    fn as_text(&self) -> String {
+        let words = self.words();
+        let count = |wanted: &str| words.iter().filter(|(_, word)| *word == wanted).count();
+        let counted = |wanted: &str| Some((count(wanted), wanted)).filter(|(n, _)| *n > 0).map(|(n, word)| format!(", {n} {word}"));
+        let others: String = ["running", "interrupted"].into_iter().filter_map(counted).collect();
+        let mut text = format!(
+            "{}: {} runs: {} finished, {} diverged, {} failed{others}, {} planned; {} of worker time so far\n",
+            self.folder.path.display(),
+            words.len(),
+            count("finished"),
+            count("diverged"),
+            count("failed"),
+            count("planned"),
+            duration(self.worker_seconds()),
+        );
+        if let Some(seconds) = self.seconds_left() {
+            text += &format!("about {} left\n", duration(seconds));
+        }
+        let open: Vec<&(&RunRecord, &str)> = words.iter().filter(|(_, word)| *word != "finished").collect();
+        let row = |(record, word): &&(&RunRecord, &str)| vec![record.run_id.clone(), (*word).to_owned(), self.detail(record)];
+        let rows: Vec<Vec<String>> = open.iter().take(MOST_ROWS).map(row).collect();
+        if !rows.is_empty() {
+            text += &table(&["run", "status", ""], &rows);
+        }
+        if open.len() > MOST_ROWS {
+            text += &format!("  … and {} more; --json lists all\n", open.len() - MOST_ROWS);
+        }
+        for pulse in &self.gone {
+            let silence = duration(now().saturating_sub(pulse.written_at) as f64);
+            text += &format!(
+                "the driver that was process {} on {} is gone without a word (its last sign is {silence} old); the same sweep command goes on\n",
+                pulse.process, pulse.host
+            );
+        }
+        for (path, error) in &self.damaged {
+            text += &format!("damaged, its run counts as not done: {}: {error}\n", path.display());
+        }
+        text
+    }
 }

@@ -1,16 +1,21 @@
 //! `scalelab sweep`: train what is missing of a grid, keep every result, gather the table.
 
 use super::Folders;
+use super::devices::{Devices, check_room};
 use super::display::Display;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::load::{Loaded, load};
+use super::machine::holder;
+use super::plan::{flops, trunk_line};
 use super::process::ProcessTrainer;
-use crate::results::{FolderError, SweepFolder};
+use super::pulse::with_pulse;
+use super::retry::retries;
+use crate::results::{Claim, Conflict, FolderError, SweepFolder};
 use crate::spec::{RunRecord, RunStatus};
-use crate::sweep::{Change, LabOptions, LabSummary, Plan, PlannedRun, changes, run_plan};
-use anyhow::anyhow;
+use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Shard, Slot, changes, run_plan};
+use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,12 +28,11 @@ use std::thread;
 pub(super) struct SweepArgs {
     /// Grid file
     grid: PathBuf,
-    /// Worker processes [default: run.workers of the grid, or one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    workers: Option<u64>,
-    /// Device to train on
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    devices: Devices,
+    /// Train only part k of n (1/4, 2/4, …), the same on every machine
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
     #[command(flatten)]
     folders: Folders,
     /// Make a missing corpus first, with corpora/get.sh
@@ -37,11 +41,14 @@ pub(super) struct SweepArgs {
     /// Train these again: failed, diverged, or the name of a run
     #[arg(long, value_name = "WHICH")]
     retry: Vec<String>,
-    /// Stop at the first run that fails, instead of going on with the others
-    #[arg(long)]
+    /// Stop at the first run that fails
+    #[arg(long, conflicts_with = "keep_going")]
     fail_fast: bool,
-    /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
+    /// Go on with the others when a run fails (the default)
     #[arg(long)]
+    keep_going: bool,
+    /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
+    #[arg(long, conflicts_with = "shard")]
     fit: bool,
 }
 
@@ -49,32 +56,44 @@ pub(super) struct SweepArgs {
 const VALUES_SHOWN: usize = 8;
 
 pub(super) fn run(args: &SweepArgs) -> Outcome {
-    check_device(&args.device)?;
-    let loaded = load(&args.grid, args.fetch, args.workers)?;
+    args.devices.check()?;
+    let loaded = load(&args.grid, args.fetch, args.devices.workers)?;
+    let slots = args.devices.slots(loaded.workers)?;
     let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
-    let lock = folder.lock().map_err(as_failure)?;
+    let claim = claim(args);
+    let lock = folder.lock(claim, &holder()).map_err(as_failure)?;
     let (mut done, damaged) = folder.done().map_err(as_failure)?;
     for (path, error) in &damaged {
         eprintln!("damaged, its run is trained again: {}: {error}", path.display());
     }
     loaded.plan.check_against(&done).or_input()?;
+    let conflicts = folder.conflicts(&done);
+    if !conflicts.is_empty() && retry.is_empty() {
+        return Err(refuse(&conflicts, &folder));
+    }
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
     let planned = loaded.plan.records();
     // A plan that cannot be read any more has nothing to compare with; it is written anew.
     let earlier = folder.plan().ok().flatten().unwrap_or_default();
     folder.write_plan(&planned).map_err(as_failure)?;
-    say_what_changed(&loaded, &done);
     if !earlier.is_empty() {
         print!("{}", changes_as_text(&changes(&earlier, &planned)));
     }
 
-    let missing: Vec<&PlannedRun> = loaded.plan.runs.iter().filter(|run| !done.contains_key(&run.id)).collect();
-    let summary = if missing.is_empty() { LabSummary::default() } else { train_missing(args, &loaded, &folder, &missing)? };
+    let all: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    let mine = args.shard.map_or_else(|| all.clone(), |shard| shard.of(&all));
+    let missing: Vec<&PlannedRun> = mine.iter().copied().filter(|run| !done.contains_key(&run.id)).collect();
+    say_what_changed(args, &loaded, &mine, &done);
+    if claim == Claim::Whole {
+        folder.clear_partials();
+        folder.drop_states_except(&needed_states(&missing, &done));
+    }
+    let summary = if missing.is_empty() { LabSummary::default() } else { train_missing(args, slots, &loaded, &folder, &missing)? };
     let (done, _) = folder.done().map_err(as_failure)?;
     folder.write_runs(&loaded.plan.gathered(&done)).map_err(as_failure)?;
     drop(lock);
-    let failed = report(&loaded.plan, &done, &folder);
+    let failed = report(&mine, &done, &folder);
     if summary.not_run > 0 {
         let left = summary.not_run;
         return Err(Failure::Interrupted(format!(
@@ -99,71 +118,78 @@ pub(super) fn worker_count(asked: Option<u64>, grid: Option<usize>) -> usize {
     asked.map(|n| n as usize).or(grid).unwrap_or_else(cores)
 }
 
-fn check_device(device: &str) -> Outcome {
-    #[cfg(feature = "train")]
-    return device.parse::<crate::train::TrainDevice>().map(|_| ()).or_input();
-    #[cfg(not(feature = "train"))]
-    return Err(Failure::Input(anyhow!(
-        "this build cannot train (on {device} or anything else): it lacks the feature `train`; build without --no-default-features"
-    )));
+/// Two results of one run cannot stand in one table.
+fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
+    let told = |record: &RunRecord| {
+        let loss = record.loss_nats.map_or("none".into(), |loss| loss.to_string());
+        let [host, version, device] = [&record.host, &record.code_version, &record.device].map(|value| value.as_deref().unwrap_or("?"));
+        format!("loss {loss} (version {version} on {device} of {host})")
+    };
+    let line = |Conflict { own, gathered }: &Conflict| {
+        format!("  {}: its own file says {}, runs.csv says {}\n", own.run_id, told(own), told(gathered))
+    };
+    let lines: String = conflicts.iter().map(line).collect();
+    let path = folder.path.display();
+    Failure::Input(anyhow!(
+        "two results of one run in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}\
+         remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names"
+    ))
 }
 
-fn train_missing(args: &SweepArgs, loaded: &Loaded, folder: &SweepFolder, missing: &[&PlannedRun]) -> Result<LabSummary, Failure> {
-    let workers = loaded.workers.min(missing.len());
+/// Names of runs and trunks whose states may still be gone on from.
+fn needed_states<'a>(missing: &[&'a PlannedRun], done: &'a HashMap<String, RunRecord>) -> HashSet<&'a str> {
+    let failed = done.values().filter(|record| record.status == RunStatus::Failed).map(|record| record.run_id.as_str());
+    let trunks = missing.iter().filter_map(|run| run.branch.as_ref()).map(|branch| branch.trunk_id.as_str());
+    failed.chain(trunks).chain(missing.iter().map(|run| run.id.as_str())).collect()
+}
+
+fn train_missing(
+    args: &SweepArgs,
+    mut slots: Vec<Slot>,
+    loaded: &Loaded,
+    folder: &SweepFolder,
+    missing: &[&PlannedRun],
+) -> Result<LabSummary, Failure> {
+    slots.truncate(missing.len());
+    check_room(missing, &slots)?;
+    let workers = slots.len();
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::SeqCst) {
             std::process::exit(75);
         }
-        eprintln!("stopping; interrupt again to stop at once");
+        eprintln!("stopping: every run keeps its state; interrupt again to stop at once");
     })
     .or_work()?;
+    eprint!("{}", trunk_line(&flops(missing)));
     let display = Display::new(missing, workers);
-    let trainer = ProcessTrainer::new(&args.device, workers);
-    let options = LabOptions { workers, fail_fast: args.fail_fast };
-    let outcome = run_plan(missing, folder, &trainer, options, &stop, &|event| display.show(&event));
+    let trainer = ProcessTrainer::new(slots, folder, loaded.grid.checkpoint_seconds);
+    let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
+    let claim = claim(args);
+    let outcome = with_pulse(folder, claim, &display, || {
+        run_plan(missing, folder, &trainer, LabOptions { workers, on_failure }, &stop, &|event| display.show(&event))
+    });
     display.finish();
-    outcome.map_err(as_failure)
+    outcome.context("a result cannot be kept, so the sweep stopped; mend this and call it again, what was kept stays").or_work()
 }
 
-/// What is trained again.
-enum Retry {
-    Status(RunStatus),
-    Run(String),
+/// What of the folder this driver works on.
+fn claim(args: &SweepArgs) -> Claim {
+    args.shard.map_or(Claim::Whole, |Shard { number, count }| Claim::Shard { number, count })
 }
 
-impl Retry {
-    fn names(&self, id: &str, record: &RunRecord) -> bool {
-        match self {
-            Self::Status(status) => record.status == *status,
-            Self::Run(run) => run == id,
-        }
-    }
-}
-
-/// Reads every `--retry`; a name that no run of the plan has is refused.
-fn retries(asked: &[String], plan: &Plan) -> Result<Vec<Retry>, Failure> {
-    let read = |which: &String| match which.as_str() {
-        "failed" => Ok(Retry::Status(RunStatus::Failed)),
-        "diverged" => Ok(Retry::Status(RunStatus::Diverged)),
-        id if plan.runs.iter().any(|run| run.id == id) => Ok(Retry::Run(id.to_owned())),
-        other => Err(Failure::Input(anyhow!(
-            "--retry {other}: say failed, diverged, or the name of a run of the plan (`scalelab status` lists them)"
-        ))),
-    };
-    asked.iter().map(read).collect()
-}
-
-fn say_what_changed(loaded: &Loaded, done: &HashMap<String, RunRecord>) {
-    let planned = loaded.plan.runs.len();
-    let kept = loaded.plan.runs.iter().filter(|run| done.contains_key(&run.id)).count();
-    let strangers = done.len() - kept;
+fn say_what_changed(args: &SweepArgs, loaded: &Loaded, mine: &[&PlannedRun], done: &HashMap<String, RunRecord>) {
+    let (name, planned) = (&loaded.grid.name, mine.len());
+    let kept = mine.iter().filter(|run| done.contains_key(&run.id)).count();
+    let part = args.shard.map_or(String::new(), |shard| format!(", shard {shard} of {}", loaded.plan.runs.len()));
     if kept == planned {
-        println!("sweep {}: all {planned} runs are done", loaded.grid.name);
-    } else if !done.is_empty() {
-        println!("sweep {}: {planned} runs, {kept} done, {} to train", loaded.grid.name, planned - kept);
+        println!("sweep {name}{part}: all {planned} runs are done");
+    } else if !done.is_empty() || args.shard.is_some() {
+        println!("sweep {name}{part}: {planned} runs, {kept} done, {} to train", planned - kept);
     }
+    let known: HashSet<&str> = loaded.plan.runs.iter().map(|run| run.id.as_str()).collect();
+    let strangers = done.keys().filter(|id| !known.contains(id.as_str())).count();
     if strangers > 0 {
         println!("{strangers} runs of an earlier grid are not in this plan; their rows stay, last in runs.csv, and fits leave them out");
     }
@@ -185,11 +211,11 @@ fn changes_as_text(changes: &[Change]) -> String {
     if lines.is_empty() { lines } else { format!("the grid changed since this folder was planned:\n{lines}") }
 }
 
-/// Says what came of the plan; the number of failed runs.
-fn report(plan: &Plan, done: &HashMap<String, RunRecord>, folder: &SweepFolder) -> usize {
-    let count = |status| plan.runs.iter().filter(|run| done.get(&run.id).is_some_and(|record| record.status == status)).count();
+/// Says what came of the runs; the number of failed ones.
+fn report(runs: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &SweepFolder) -> usize {
+    let count = |status| runs.iter().filter(|run| done.get(&run.id).is_some_and(|record| record.status == status)).count();
     let (finished, diverged, failed) = (count(RunStatus::Finished), count(RunStatus::Diverged), count(RunStatus::Failed));
-    println!("{finished} finished, {diverged} diverged, {failed} failed of {} planned: {}", plan.runs.len(), folder.runs_csv().display());
+    println!("{finished} finished, {diverged} diverged, {failed} failed of {} planned: {}", runs.len(), folder.runs_csv().display());
     if failed > 0 {
         println!("failed runs are trained again with --retry failed; `scalelab status {}` gives the reasons", folder.path.display());
     }

@@ -1,16 +1,18 @@
-//! `scalelab worker` (hidden): executes runs that come as lines of JSON on standard input.
+//! `scalelab worker` (hidden): executes runs that come as lines of JSON on standard input. It keeps the state of
+//! its run now and then, and begins where a state allows it to.
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::machine::host;
 use super::memory::{forget_peak, peak_mb};
-use super::process::WorkerMessage;
+use super::process::{Job, WorkerMessage};
 use crate::corpus::Corpus;
-use crate::spec::{CorpusSpec, Progress, RunSpec, TrainedRun};
-use crate::train::{TrainDevice, train};
+use crate::results::{StoredState, SweepFolder};
+use crate::spec::{CorpusSpec, Progress, TrainedRun};
+use crate::train::{Attendant, Checkpoint, TrainDevice, TrainError, Wish, train_from};
 use anyhow::anyhow;
 use clap::Args;
-use std::fs;
 use std::io::{self, BufRead, Write};
-use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -26,19 +28,35 @@ pub(super) struct WorkerArgs {
 const STACK_BYTES: usize = 64 << 20;
 /// Least time between two messages of progress.
 const MESSAGE_EVERY: Duration = Duration::from_millis(100);
+/// How long a worker that was asked to end may take to its next step; it then ends without its latest state.
+const GRACE: Duration = Duration::from_secs(20);
+/// Exit code of who was interrupted and can go on.
+const INTERRUPTED: i32 = 75;
+
+/// Set when the driver closed our input or somebody asked us to end.
+static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &WorkerArgs) -> Outcome {
-    // The driver decides when to stop; an interrupt of the terminal reaches its workers too.
-    ctrlc::set_handler(|| ()).or_work()?;
+    ctrlc::set_handler(stop).or_work()?;
     let device: TrainDevice = args.device.parse().or_input()?;
-    let runs = read_runs();
-    let work = move || execute_all(&runs, &device);
+    let jobs = read_jobs();
+    let work = move || execute_all(&jobs, &device);
     let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(work).or_work()?;
     thread.join().map_err(|_| Failure::Work(anyhow!("the training thread panicked")))?
 }
 
-/// Reads runs on a thread of its own; when the input closes the process ends at once.
-fn read_runs() -> Receiver<String> {
+/// Asks the run to keep its state and end.
+fn stop() {
+    if !STOP.swap(true, Ordering::SeqCst) {
+        thread::spawn(|| {
+            thread::sleep(GRACE);
+            std::process::exit(INTERRUPTED);
+        });
+    }
+}
+
+/// Reads jobs on a thread of its own; when the input closes, the run is to end.
+fn read_jobs() -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -46,51 +64,142 @@ fn read_runs() -> Receiver<String> {
                 break;
             }
         }
-        std::process::exit(75);
+        stop();
     });
     receiver
 }
 
-fn execute_all(runs: &Receiver<String>, device: &TrainDevice) -> Outcome {
+fn execute_all(jobs: &Receiver<String>, device: &TrainDevice) -> Outcome {
     let mut opened: Option<(CorpusSpec, Corpus)> = None;
-    for line in runs {
-        let spec: RunSpec = serde_json::from_str(&line).or_work()?;
-        let message = match execute(&spec, &mut opened, device) {
+    for line in jobs {
+        if STOP.load(Ordering::SeqCst) {
+            break;
+        }
+        let job: Job = serde_json::from_str(&line).or_work()?;
+        let message = match execute(&job, &mut opened, device) {
             Ok(run) => WorkerMessage::Ended(Box::new(run)),
+            Err(error) if error.downcast_ref().is_some_and(|error| matches!(error, TrainError::Interrupted { .. })) => break,
             Err(error) => WorkerMessage::Refused(format!("{error:#}")),
         };
         say(&message)?;
     }
-    Ok(())
+    std::process::exit(INTERRUPTED)
 }
 
-fn execute(spec: &RunSpec, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainDevice) -> anyhow::Result<TrainedRun> {
+fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainDevice) -> anyhow::Result<TrainedRun> {
+    let spec = &job.spec;
     if opened.as_ref().is_none_or(|(corpus_spec, _)| *corpus_spec != spec.corpus) {
         *opened = Some((spec.corpus.clone(), Corpus::open(&spec.corpus)?));
     }
     let (_, corpus) = opened.as_ref().expect("just opened");
     anyhow::ensure!(corpus.sha256() == spec.corpus_sha256, "the corpus changed after the sweep was planned; plan again or restore it");
-    let (clock, started) = (SystemTime::now(), Instant::now());
+    let clock = SystemTime::now();
     forget_peak();
-    let mut last = Instant::now();
-    let mut tell = |progress: &Progress| {
-        if last.elapsed() >= MESSAGE_EVERY {
-            last = Instant::now();
-            // A driver that is gone closes our input, which ends this process.
-            let _ = say(&WorkerMessage::Moved(*progress));
-        }
-        ControlFlow::Continue(())
-    };
-    let mut run = train(spec, corpus, device, &mut tell)?;
-    let seconds = started.elapsed().as_secs_f64();
+    let mut keeper = Keeper::new(job);
+    let start = latest_state(job, &keeper.folder, device);
+    let (own_from, seconds_before) = start.as_ref().map_or((0, 0.0), |state| (state.own_from, state.seconds));
+    let mut run = train_from(start, spec, corpus, device, &mut keeper)?;
+    let seconds = seconds_before + keeper.seconds();
     let record = &mut run.record;
     record.code_version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    record.host = fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    record.host = host();
     record.started_at = Some(humantime::format_rfc3339_seconds(clock).to_string());
     record.wall_seconds = Some(seconds);
-    record.tokens_per_second = Some(spec.tokens().0 / seconds);
+    record.tokens_per_second = Some(((spec.steps - own_from) * spec.recipe.batch_tokens) as f64 / seconds);
     record.peak_memory_mb = peak_mb();
     Ok(run)
+}
+
+/// The latest state that the run can go on from, its own or of its trunk; what is damaged is named and passed over.
+fn latest_state(job: &Job, folder: &SweepFolder, device: &TrainDevice) -> Option<Checkpoint> {
+    let branch_step = job.spec.branch_step().unwrap_or(0);
+    let mut stored: Vec<StoredState> = folder.states(&job.spec.id().0);
+    if let Some(trunk_id) = &job.trunk_id {
+        stored.extend(folder.states(trunk_id).into_iter().filter(|state| state.step <= branch_step));
+    }
+    stored.sort_by_key(|state| std::cmp::Reverse(state.step));
+    for state in stored {
+        let path = state.path.display();
+        let problem = match folder.read_state(&state) {
+            Ok(None) => continue,
+            Ok(Some(bytes)) => match Checkpoint::read(&bytes, &job.spec, device) {
+                Ok(checkpoint) => return Some(checkpoint),
+                Err(error) => format!("checkpoint {path} is not used: {error}"),
+            },
+            Err(error) => format!("a checkpoint is not used: {error}"),
+        };
+        let _ = say(&WorkerMessage::Remark(problem));
+    }
+    None
+}
+
+/// Tells the driver how the run moves on, and keeps its state.
+struct Keeper<'a> {
+    job: &'a Job,
+    run_id: String,
+    folder: SweepFolder,
+    checkpoint_every: Duration,
+    started: Instant,
+    told: Instant,
+    kept: Instant,
+    trouble_told: bool,
+}
+
+impl<'a> Keeper<'a> {
+    fn new(job: &'a Job) -> Self {
+        let now = Instant::now();
+        Self {
+            job,
+            run_id: job.spec.id().0,
+            folder: SweepFolder::at(&job.folder),
+            checkpoint_every: Duration::try_from_secs_f64(job.checkpoint_seconds).unwrap_or(Duration::MAX),
+            started: now,
+            told: now,
+            kept: now,
+            trouble_told: false,
+        }
+    }
+
+    /// A state that cannot be kept costs time when the run is interrupted, and no result: it is said once.
+    fn tell_trouble(&mut self, problem: &dyn std::fmt::Display) {
+        if !self.trouble_told {
+            self.trouble_told = true;
+            let _ = say(&WorkerMessage::Remark(format!("a checkpoint cannot be written, the run goes on without: {problem}")));
+        }
+    }
+}
+
+impl Attendant for Keeper<'_> {
+    fn after_step(&mut self, progress: &Progress) -> Wish {
+        if STOP.load(Ordering::SeqCst) {
+            return Wish::KeepAndStop;
+        }
+        if self.told.elapsed() >= MESSAGE_EVERY {
+            self.told = Instant::now();
+            // A driver that is gone closes our input, which asks us to end.
+            let _ = say(&WorkerMessage::Moved(*progress));
+        }
+        let due = self.kept.elapsed() >= self.checkpoint_every && progress.step < progress.steps;
+        if due || self.job.branch_points.contains(&progress.step) { Wish::Keep } else { Wish::GoOn }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn keep(&mut self, step: u64, state: Vec<u8>) {
+        let trunk_id = self.job.trunk_id.as_ref().filter(|_| self.job.branch_points.contains(&step));
+        let written = match trunk_id {
+            Some(trunk_id) => self.folder.keep_branch_point(trunk_id, step, &state).map(|()| {
+                let _ = say(&WorkerMessage::BranchPoint(step));
+            }),
+            None => self.folder.keep_state(&self.run_id, step, &state),
+        };
+        self.kept = Instant::now();
+        if let Err(error) = written {
+            self.tell_trouble(&error);
+        }
+    }
 }
 
 fn say(message: &WorkerMessage) -> Outcome {

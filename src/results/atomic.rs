@@ -5,24 +5,27 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes `bytes` to `path`, making the folders above it.
+/// Writes `bytes` to `path`, making the folders above it, and waits until the disk has them.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, &|file| file.write_all(bytes).and_then(|()| file.sync_all()))
+}
+
+/// The same without waiting for the disk, for what may be lost with the machine.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, &|file| file.write_all(bytes))
+}
+
+fn write_with(path: &Path, write: &dyn Fn(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a file name"))?;
     let temporary = folder.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
-    let written = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = File::create(&temporary).and_then(|mut file| write(&mut file)).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to report; a temporary file that stays is overwritten next time.
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

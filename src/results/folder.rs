@@ -1,13 +1,13 @@
-//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`, and its lock.
+//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
 
 use super::atomic::write_whole;
 use super::import::import_table;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
-use crate::spec::{CurvePoint, RunRecord, TrainedRun};
+use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a results folder cannot be used.
@@ -47,10 +47,13 @@ pub struct SweepFolder {
     pub path: PathBuf,
 }
 
-/// Held while a sweep runs; the system releases it when its process ends, however it ends.
-#[derive(Debug)]
-pub struct SweepLock {
-    _file: File,
+/// Two results of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// What the run's own file tells.
+    pub own: RunRecord,
+    /// What `runs.csv` tells.
+    pub gathered: RunRecord,
 }
 
 /// A run's own file that could not be read.
@@ -60,26 +63,6 @@ impl SweepFolder {
     /// The folder at `path`, which need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
-    }
-
-    /// Takes the folder for this process; refused while another holds it.
-    pub fn lock(&self) -> Result<SweepLock, FolderError> {
-        let path = self.path.join(".lock");
-        let io = |source| FolderError::Io { path: path.clone(), source };
-        fs::create_dir_all(&self.path).map_err(io)?;
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0).map_err(io)?;
-                write!(file, "process {}", std::process::id()).map_err(io)?;
-                Ok(SweepLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).ok().filter(|text| !text.is_empty());
-                Err(FolderError::Locked { path: self.path.clone(), holder: holder.unwrap_or_else(|| "process unknown".into()) })
-            }
-            Err(TryLockError::Error(source)) => Err(io(source)),
-        }
     }
 
     /// Writes `plan.csv`.
@@ -143,6 +126,19 @@ impl SweepFolder {
         let place = |record: &RunRecord| (order.get(&record.run_id).copied().unwrap_or(usize::MAX), record.run_id.clone());
         records.sort_by_cached_key(place);
         Ok(records)
+    }
+
+    /// Finished runs of which `runs.csv`, gathered before, tells another loss than their own file: copied together from
+    /// machines that did not compute the same.
+    /// A table that cannot be read tells nothing: it is made again from the files.
+    pub fn conflicts(&self, done: &HashMap<String, RunRecord>) -> Vec<Conflict> {
+        let gathered = import_table(&self.runs_csv(), &[], &Vec::new()).map_or_else(|_| Vec::new(), |table| table.records);
+        let finished = |record: &RunRecord| record.status == RunStatus::Finished;
+        let differ = |row: RunRecord| {
+            let own = done.get(&row.run_id).filter(|own| finished(own) && finished(&row) && own.loss_nats != row.loss_nats)?;
+            Some(Conflict { own: own.clone(), gathered: row })
+        };
+        gathered.into_iter().filter_map(differ).collect()
     }
 
     /// Writes `runs.csv` in the order given.
@@ -215,7 +211,7 @@ fn one_record(path: &Path) -> Result<RunRecord, TableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Nats, Params, RunStatus, Tokens};
+    use crate::spec::{Nats, Params, Tokens};
 
     fn trained(id: &str) -> TrainedRun {
         let record = RunRecord {
@@ -265,14 +261,19 @@ mod tests {
     }
 
     #[test]
-    fn a_second_sweep_in_the_same_folder_is_refused_and_told_who_holds_it() {
+    fn two_results_of_one_run_are_a_conflict_and_a_run_tried_again_is_none() {
         let place = tempfile::tempdir().expect("temporary folder");
         let folder = SweepFolder::at(place.path());
-        let lock = folder.lock().expect("free");
-        let refused = folder.lock().expect_err("held").to_string();
-        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
-        drop(lock);
-        folder.lock().expect("free again");
+        let failed = RunRecord { status: RunStatus::Failed, loss_nats: None, ..trained("b").record };
+        let elsewhere = RunRecord { loss_nats: Some(Nats(2.6)), host: Some("elsewhere".into()), ..trained("a").record };
+        let conflicts = || folder.conflicts(&folder.done().expect("reads").0);
+        folder.keep(&trained("a")).expect("kept");
+        folder.keep(&trained("b")).expect("kept");
+        assert_eq!(conflicts(), []);
+        folder.write_runs(&[trained("a").record, failed]).expect("written");
+        assert_eq!(conflicts(), []);
+        folder.keep(&TrainedRun { record: elsewhere.clone(), ..trained("a") }).expect("copied over");
+        assert_eq!(conflicts(), [Conflict { own: elsewhere, gathered: trained("a").record }]);
     }
 
     #[test]

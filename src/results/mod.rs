@@ -3,11 +3,17 @@
 #![expect(clippy::disallowed_methods, reason = "this room reads and writes results folders")]
 
 mod atomic;
+mod checkpoints;
 mod folder;
 mod import;
+mod lock;
+mod pulse;
 mod table;
 
 pub use atomic::write_whole;
-pub use folder::{DamagedRun, FolderError, SweepFolder, SweepLock, newest_sweep};
+pub use checkpoints::StoredState;
+pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
 pub use import::{ColumnMap, Filter, Imported, filtered_records, import_table};
+pub use lock::{Claim, SweepLock};
+pub use pulse::{Pulse, RunningRun};
 pub use table::{TableError, records_to_csv, to_csv};

@@ -10,6 +10,7 @@ mod record;
 mod run;
 mod schedule;
 mod shape;
+mod trunk;
 mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};

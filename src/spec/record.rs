@@ -166,6 +166,8 @@ impl RunRecord {
             flops_6nd: FlopRule::SixNd.of(shape, tokens),
             flops_md: FlopRule::Md.of(shape, tokens),
             flops_exact: FlopRule::Exact.of(shape, tokens),
+            cluster: spec.trunk_id(),
+            trunk_id: spec.trunk_id(),
             ..Self::default()
         }
     }

@@ -148,11 +148,7 @@ impl RunSpec {
 
     /// The name of this run: readable, and different whenever anything that can change the result differs.
     pub fn id(&self) -> RunId {
-        let digest = Sha256::digest(self.canonical_text());
-        let hash: String = digest[..5].iter().fold(String::new(), |mut hash, byte| {
-            let _ = write!(hash, "{byte:02x}");
-            hash
-        });
+        let hash = short_hash(&self.canonical_text());
         let tokens = self.tokens().to_string().to_lowercase();
         let Seeds { init, data, .. } = self.seeds;
         RunId(format!("{}-d{tokens}-lr{}-b{}-s{init}.{data}-{hash}", self.shape, self.recipe.learning_rate, self.recipe.batch_tokens))
@@ -181,6 +177,14 @@ impl RunSpec {
         }
         text
     }
+}
+
+/// The first ten hexadecimal digits of the SHA-256 of a text.
+pub(super) fn short_hash(text: &str) -> String {
+    Sha256::digest(text)[..5].iter().fold(String::new(), |mut hash, byte| {
+        let _ = write!(hash, "{byte:02x}");
+        hash
+    })
 }
 
 /// Name of a run: `2x64-d1m-lr0.002-b4096-s0.0-` and ten hexadecimal digits of a hash.

@@ -16,7 +16,7 @@ pub struct Change {
 }
 
 /// Fields that follow from others; naming them says nothing new.
-const DERIVED: [&str; 6] = ["run_id", "flops_", "params_", "steps", "decay_fraction", "trunk_id"];
+const DERIVED: [&str; 7] = ["run_id", "flops_", "params_", "steps", "decay_fraction", "trunk_id", "cluster"];
 
 /// Field by field, what is gone and what is new in a plan. Same values in other combinations are no change of a field.
 pub fn changes(earlier: &[RunRecord], now: &[RunRecord]) -> Vec<Change> {
@@ -26,7 +26,10 @@ pub fn changes(earlier: &[RunRecord], now: &[RunRecord]) -> Vec<Change> {
     let names: Vec<&String> = names.filter(|name| seen.insert(*name) && !DERIVED.iter().any(|derived| name.starts_with(derived))).collect();
     let change = |name: &String| {
         let (before, after) = (values(&earlier, name), values(&now, name));
-        let without = |all: &[String], others: &[String]| all.iter().filter(|value| !others.contains(value)).cloned().collect::<Vec<_>>();
+        let without = |all: &[String], others: &[String]| {
+            let others: HashSet<&String> = others.iter().collect();
+            all.iter().filter(|value| !others.contains(value)).cloned().collect::<Vec<_>>()
+        };
         let change = Change { field: name.clone(), gone: without(&before, &after), new: without(&after, &before) };
         (!(change.gone.is_empty() && change.new.is_empty())).then_some(change)
     };

@@ -76,6 +76,15 @@ pub enum Warmup {
     FractionOfShortest(f64),
 }
 
+/// Whether runs that differ only in length share the steps that they have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Shared steps are made once.
+    Trunks,
+    /// Every run is trained from its first step.
+    Nothing,
+}
+
 /// What a plan must know of a corpus; whoever opened it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorpusFacts {
@@ -132,6 +141,10 @@ pub struct Grid {
     pub noise_scale_every: u64,
     /// Worker processes; `None`: one a core.
     pub workers: Option<usize>,
+    /// Whether shared steps are made once.
+    pub sharing: Sharing,
+    /// Seconds between two checkpoints of a run.
+    pub checkpoint_seconds: f64,
 }
 
 impl Grid {
@@ -270,9 +283,11 @@ impl GridFile {
         let schedules = non_empty("recipe.schedule", recipe.schedule.0)?;
         schedules.iter().try_for_each(Schedule::check)?;
         in_range("recipe.grad_clip", recipe.grad_clip, recipe.grad_clip >= 0.0, "a number from 0 (no clipping) up")?;
-        if !["auto", "off"].contains(&recipe.trunk.as_str()) {
-            return Err(field("recipe.trunk", &recipe.trunk, "\"auto\" or \"off\""));
-        }
+        let sharing = match recipe.trunk.as_str() {
+            "auto" => Sharing::Trunks,
+            "off" => Sharing::Nothing,
+            other => return Err(field("recipe.trunk", other, "\"auto\" or \"off\"")),
+        };
         if self.seeds.corners == 0 {
             return Err(field("seeds.corners", 0, "at least 1"));
         }
@@ -286,7 +301,6 @@ impl GridFile {
         if eval_windows.is_some_and(|windows| windows > MOST_WINDOWS) {
             return Err(field("eval.windows", &self.eval.windows, "at most 1000000"));
         }
-        duration_seconds(&self.run.checkpoint_every)?;
         let batch_tokens = checked_batches(&recipe.batch_tokens.0, shapes[0].context)?;
         if self.run.noise_scale_every > 0 && batch_tokens.contains(&(shapes[0].context as u64)) {
             return Err(field(
@@ -295,10 +309,18 @@ impl GridFile {
                 "0 where a batch is one sequence: it needs two or more",
             ));
         }
+        let min_steps = self.budget.min_steps.unwrap_or(if self.budget.flops.is_some() { 300 } else { 1 }).max(1);
+        let budget = self.budget.check()?;
+        let adamw = recipe.adamw.check()?;
+        let trunks =
+            sharing == Sharing::Trunks && budget.levels() > 1 && schedules.iter().any(|schedule| schedule.stable_until(1).is_some());
+        if trunks && adamw.depends_on_length() {
+            return Err(field("recipe.adamw.weight_decay", "a rule in the length of a run", NO_RULE_ON_TRUNK));
+        }
         Ok(Grid {
             name: checked_name(self.name)?,
-            min_steps: self.budget.min_steps.unwrap_or(if self.budget.flops.is_some() { 300 } else { 1 }).max(1),
-            budget: self.budget.check()?,
+            min_steps,
+            budget,
             shape_learning_rates: rates_by_shape(recipe.learning_rate_by_shape, &shapes)?,
             learning_rates: checked_rates("recipe.learning_rate", recipe.learning_rate.0)?,
             batch_tokens,
@@ -306,7 +328,7 @@ impl GridFile {
             corpus: self.corpus,
             schedules,
             warmup: checked_warmup(&recipe.warmup_tokens)?,
-            adamw: recipe.adamw.check()?,
+            adamw,
             groups: recipe.groups.check()?,
             grad_clip: recipe.grad_clip,
             seeds_init: non_empty("seeds.init", self.seeds.init.0)?,
@@ -316,6 +338,8 @@ impl GridFile {
             eval_windows,
             noise_scale_every: self.run.noise_scale_every,
             workers: number_or_auto("run.workers", &self.run.workers)?.map(|n| n as usize),
+            sharing,
+            checkpoint_seconds: duration_seconds(&self.run.checkpoint_every)?,
         })
     }
 
@@ -365,6 +389,21 @@ impl BudgetFile {
             return Err(field("budget.rule", rule, "one of exact, md, 6nd"));
         }
         Ok(Budget::IsoFlop { rule, flops: non_empty("budget.flops", self.flops.map(|f| f.0).unwrap_or_default())?, around })
+    }
+}
+
+/// Why a trunk admits no rule in D.
+const NO_RULE_ON_TRUNK: &str = "a number: runs of several lengths share a trunk, on which rate, batch, warmup and decay are the same for all \
+     of them; write the decay as a number, or recipe.trunk = \"off\" to train every run alone";
+
+impl Budget {
+    /// How many lengths, ratios or amounts of compute it lists.
+    fn levels(&self) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.len(),
+            Self::TokensPerParam(ratios) => ratios.len(),
+            Self::IsoFlop { flops, .. } => flops.len(),
+        }
     }
 }
 
@@ -508,6 +547,7 @@ pub(super) mod tests {
         assert_eq!(grid.warmup, Warmup::FractionOfShortest(0.05));
         assert_eq!((grid.shapes[0].context, grid.shapes[0].qk_norm, grid.shapes[0].tied_head), (256, true, false));
         assert_eq!((grid.corners, grid.eval_windows, grid.workers), (1, None, None));
+        assert_eq!((grid.sharing, grid.checkpoint_seconds), (Sharing::Trunks, 60.0));
         let adamw = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
         assert_eq!(grid.adamw.resolve(2e-3, 4096, 100), adamw);
         assert_eq!((grid.groups, grid.noise_scale_every), (OptimizerGroups::default(), 0));
@@ -522,6 +562,17 @@ pub(super) mod tests {
         assert!(message.ends_with("did you mean `shapes`?"), "{message}");
         let message = error(|text| text.replace("zipf-facts", "zipf-fact"));
         assert!(message.ends_with("did you mean `zipf-facts`?"), "{message}");
+    }
+
+    #[test]
+    fn a_rule_in_the_length_of_a_run_is_refused_on_a_trunk_and_nowhere_else() {
+        let rule = "[recipe]\nadamw = { weight_decay = { timescale = 0.5 } }";
+        let message = error(with(rule));
+        assert!(message.contains("recipe.adamw.weight_decay") && message.contains("recipe.trunk = \"off\""), "{message}");
+        for fine in ["trunk = \"off\"", "schedule = { kind = \"cosine\" }"] {
+            Grid::parse(&format!("{SMALL}\n{rule}\n{fine}")).expect("no trunk is shared");
+        }
+        Grid::parse(&format!("{}\n{rule}", SMALL.replace("[\"100k\", \"200k\"]", "\"100k\""))).expect("one length");
     }
 
     #[test]

@@ -2,31 +2,41 @@
 //! what finished is on disk before the next run starts.
 
 use super::plan::PlannedRun;
+use super::queue::{Queue, Task};
 use crate::results::{FolderError, SweepFolder};
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus, TrainedRun};
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Why a run yielded nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFailure {
-    /// Its worker died or refused; the sweep records this and goes on.
+    /// It cannot be executed; the sweep records this and goes on.
     Failed(String),
+    /// Its worker was lost; it goes on from its last checkpoint with another.
+    Lost(String),
     /// It was asked to stop; nothing is recorded.
     Interrupted,
 }
 
+/// What a trainer tells of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// A step was made.
+    Moved(Progress),
+    /// The state after this step is on disk, for runs that branch off there.
+    BranchPoint(u64),
+    /// Something that a person should know: a checkpoint that is damaged or cannot be written.
+    Remark(String),
+}
+
 /// Whoever can execute one run.
 pub trait Trainer: Sync {
-    /// Executes `spec` on worker number `worker`, telling `observer` now and then; `Break` asks it to stop.
-    fn train(
-        &self,
-        worker: usize,
-        spec: &RunSpec,
-        observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-    ) -> Result<TrainedRun, RunFailure>;
+    /// Executes a task on worker number `worker`, telling `observer` now and then; `Break` asks it to stop.
+    fn train(&self, worker: usize, task: &Task<'_>, observer: &mut dyn FnMut(News) -> ControlFlow<()>) -> Result<TrainedRun, RunFailure>;
 }
 
 /// What an observer of the lab hears.
@@ -36,8 +46,8 @@ pub enum LabEvent<'a> {
     Started {
         /// Number of the worker, from 0.
         worker: usize,
-        /// The run.
-        run: &'a PlannedRun,
+        /// The run, and what of it is to be done.
+        task: &'a Task<'a>,
     },
     /// A run moved on.
     Moved {
@@ -47,6 +57,13 @@ pub enum LabEvent<'a> {
         run: &'a PlannedRun,
         /// How far it is.
         progress: Progress,
+    },
+    /// Something that a person should know.
+    Remark {
+        /// The run it is about.
+        run: &'a PlannedRun,
+        /// What.
+        text: &'a str,
     },
     /// A run ended and its row is on disk.
     Ended {
@@ -59,13 +76,22 @@ pub enum LabEvent<'a> {
     },
 }
 
+/// What happens when a run fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The others go on.
+    KeepGoing,
+    /// The sweep stops.
+    Stop,
+}
+
 /// How a lab runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabOptions {
     /// Workers at once.
     pub workers: usize,
-    /// Whether the first failed run stops the sweep.
-    pub fail_fast: bool,
+    /// What happens when a run fails.
+    pub on_failure: OnFailure,
 }
 
 /// What came of it.
@@ -81,6 +107,12 @@ pub struct LabSummary {
     pub not_run: usize,
 }
 
+/// Workers that a run may lose without getting any farther before it counts as failed: a run that kills whoever
+/// trains it must not do so for ever.
+const MOST_LOSSES: usize = 3;
+/// Seconds between two looks at the signal to stop while nothing is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Runs `runs` and keeps each result in `folder`. `stop` may be set at any time from outside.
 /// An error means that a result could not be written; the sweep stops, what was kept stays.
 pub fn run_plan(
@@ -91,71 +123,152 @@ pub fn run_plan(
     stop: &AtomicBool,
     observer: &(dyn Fn(LabEvent<'_>) + Sync),
 ) -> Result<LabSummary, FolderError> {
-    let mut longest_first = runs.to_vec();
-    longest_first.sort_by(|a, b| a.predicted_seconds.total_cmp(&b.predicted_seconds));
-    let queue = Mutex::new(longest_first);
-    let summary = Mutex::new(LabSummary::default());
-    let trouble = Mutex::new(None);
+    let has_state = |run: &PlannedRun| {
+        run.branch.as_ref().is_some_and(|branch| folder.states(&branch.trunk_id).iter().any(|state| state.step == branch.step))
+    };
+    let lab = Lab {
+        folder,
+        trainer,
+        on_failure: options.on_failure,
+        stop,
+        observer,
+        progress: Mutex::new(LabProgress { queue: Queue::new(runs, &has_state), summary: LabSummary::default(), trouble: None }),
+        changed: Condvar::new(),
+    };
     thread::scope(|scope| {
         for worker in 0..options.workers.max(1) {
-            let (queue, summary, trouble) = (&queue, &summary, &trouble);
-            scope.spawn(move || {
-                loop {
-                    let next = lock(queue).pop();
-                    let Some(run) = next else { break };
-                    if stop.load(Ordering::SeqCst) {
-                        lock(summary).not_run += 1;
-                        continue;
-                    }
-                    match execute(worker, run, folder, trainer, stop, observer) {
-                        Ok(Some(status)) => {
-                            lock(summary).count(status);
-                            if options.fail_fast && status == RunStatus::Failed {
-                                stop.store(true, Ordering::SeqCst);
-                            }
-                        }
-                        Ok(None) => lock(summary).not_run += 1,
-                        Err(error) => {
-                            lock(trouble).get_or_insert(error);
-                            stop.store(true, Ordering::SeqCst);
-                        }
-                    }
-                }
-            });
+            let lab = &lab;
+            scope.spawn(move || lab.work(worker));
         }
     });
-    match trouble.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(*lock(&summary)),
+    let LabProgress { mut summary, trouble, .. } = lab.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.not_run = runs.len() - summary.finished - summary.diverged - summary.failed;
+    trouble.map_or(Ok(summary), Err)
+}
+
+struct Lab<'a> {
+    folder: &'a SweepFolder,
+    trainer: &'a dyn Trainer,
+    on_failure: OnFailure,
+    stop: &'a AtomicBool,
+    observer: &'a (dyn Fn(LabEvent<'_>) + Sync),
+    progress: Mutex<LabProgress<'a>>,
+    /// Rung when a run may have become ready.
+    changed: Condvar,
+}
+
+struct LabProgress<'a> {
+    queue: Queue<'a>,
+    summary: LabSummary,
+    trouble: Option<FolderError>,
+}
+
+impl<'a> Lab<'a> {
+    /// A panic of one worker must not hide the results of the others.
+    fn lock(&self) -> MutexGuard<'_, LabProgress<'a>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// A panic of one worker must not hide the results of the others.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
 
-fn execute(
-    worker: usize,
-    run: &PlannedRun,
-    folder: &SweepFolder,
-    trainer: &dyn Trainer,
-    stop: &AtomicBool,
-    observer: &(dyn Fn(LabEvent<'_>) + Sync),
-) -> Result<Option<RunStatus>, FolderError> {
-    observer(LabEvent::Started { worker, run });
-    let mut relay = |progress: &Progress| {
-        observer(LabEvent::Moved { worker, run, progress: *progress });
-        if stop.load(Ordering::SeqCst) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let trained = match trainer.train(worker, &run.spec, &mut relay) {
-        Ok(trained) => trained,
-        Err(RunFailure::Interrupted) => return Ok(None),
-        Err(RunFailure::Failed(reason)) => failed(&run.spec, reason),
-    };
-    folder.keep(&trained)?;
-    observer(LabEvent::Ended { worker, run, record: &trained.record });
-    Ok(Some(trained.record.status))
+    fn work(&self, worker: usize) {
+        while let Some(task) = self.next() {
+            let outcome = self.execute(worker, &task);
+            let mut progress = self.lock();
+            match outcome {
+                Ok(Some(status)) => {
+                    progress.summary.count(status);
+                    if self.on_failure == OnFailure::Stop && status == RunStatus::Failed {
+                        self.stop.store(true, Ordering::SeqCst);
+                    }
+                    self.clear_up(&mut progress.queue, task.run, status);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    progress.trouble.get_or_insert(error);
+                    self.stop.store(true, Ordering::SeqCst);
+                }
+            }
+            progress.queue.over(&task);
+            drop(progress);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The next run that is ready; waits while one may become so.
+    fn next(&self) -> Option<Task<'a>> {
+        let mut progress = self.lock();
+        while !self.stopped() {
+            match progress.queue.pop() {
+                None if progress.queue.waits() => {
+                    progress = self.changed.wait_timeout(progress, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                task => return task,
+            }
+        }
+        None
+    }
+
+    fn execute(&self, worker: usize, task: &Task<'a>) -> Result<Option<RunStatus>, FolderError> {
+        let run = task.run;
+        (self.observer)(LabEvent::Started { worker, task });
+        let (mut farthest, mut losses) = (0, 0);
+        let relay = |farthest: &mut u64, news: News| {
+            match news {
+                News::Moved(progress) => {
+                    *farthest = progress.step.max(*farthest);
+                    (self.observer)(LabEvent::Moved { worker, run, progress });
+                }
+                News::Remark(text) => (self.observer)(LabEvent::Remark { run, text: &text }),
+                News::BranchPoint(step) => {
+                    self.lock().queue.state_kept(run, step);
+                    self.changed.notify_all();
+                }
+            }
+            if self.stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let trained = loop {
+            let before = farthest;
+            match self.trainer.train(worker, task, &mut |news| relay(&mut farthest, news)) {
+                Ok(trained) => break trained,
+                Err(RunFailure::Interrupted) => return Ok(None),
+                Err(RunFailure::Failed(reason)) => break failed(&run.spec, reason),
+                Err(RunFailure::Lost(_)) if self.stopped() => return Ok(None),
+                Err(RunFailure::Lost(reason)) => {
+                    losses = if farthest > before { 1 } else { losses + 1 };
+                    if losses == MOST_LOSSES {
+                        break failed(&run.spec, format!("{reason} ({losses} workers were lost)"));
+                    }
+                    let text = format!("{reason}; it goes on with another from its last checkpoint");
+                    (self.observer)(LabEvent::Remark { run, text: &text });
+                }
+            }
+        };
+        self.keep(&trained)?;
+        (self.observer)(LabEvent::Ended { worker, run, record: &trained.record });
+        Ok(Some(trained.record.status))
+    }
+
+    /// Keeps a result. Where there is no room for it, the run's own states give way: they are of no more use.
+    fn keep(&self, trained: &TrainedRun) -> Result<(), FolderError> {
+        self.folder.keep(trained).or_else(|_| {
+            self.folder.drop_states(&trained.record.run_id);
+            self.folder.keep(trained)
+        })
+    }
+
+    /// Removes the states that no run needs any more. A failed run keeps its own, for when it is tried again.
+    fn clear_up(&self, queue: &mut Queue<'a>, run: &'a PlannedRun, status: RunStatus) {
+        if status == RunStatus::Failed {
+            return;
+        }
+        self.folder.drop_states(&run.id);
+        if let Some(branch) = run.branch.as_ref().filter(|_| queue.was_last_of_its_branch_point(run)) {
+            self.folder.drop_branch_point(&branch.trunk_id, branch.step);
+        }
+    }
 }
 
 fn failed(spec: &RunSpec, reason: String) -> TrainedRun {
@@ -186,13 +299,9 @@ mod tests {
     }
 
     impl Trainer for Formula {
-        fn train(
-            &self,
-            _: usize,
-            spec: &RunSpec,
-            observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-        ) -> Result<TrainedRun, RunFailure> {
-            if observer(&Progress { step: 1, steps: spec.steps, train_loss_nats: None }).is_break() {
+        fn train(&self, _: usize, task: &Task<'_>, observer: &mut dyn FnMut(News) -> ControlFlow<()>) -> Result<TrainedRun, RunFailure> {
+            let spec = &task.run.spec;
+            if observer(News::Moved(Progress { step: 1, steps: spec.steps, train_loss_nats: None })).is_break() {
                 return Err(RunFailure::Interrupted);
             }
             if (self.fail)(spec) {
@@ -205,11 +314,11 @@ mod tests {
         }
     }
 
-    fn run(plan: &Plan, workers: usize, fail_fast: bool, fail: fn(&RunSpec) -> bool, stop: &AtomicBool) -> (LabSummary, usize) {
+    fn run(plan: &Plan, workers: usize, on_failure: OnFailure, fail: fn(&RunSpec) -> bool, stop: &AtomicBool) -> (LabSummary, usize) {
         let place = tempfile::tempdir().expect("temporary folder");
         let folder = SweepFolder::at(place.path());
         let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
-        let summary = run_plan(&runs, &folder, &Formula { fail }, LabOptions { workers, fail_fast }, stop, &|_| ()).expect("writes");
+        let summary = run_plan(&runs, &folder, &Formula { fail }, LabOptions { workers, on_failure }, stop, &|_| ()).expect("writes");
         (summary, folder.done().expect("reads").0.len())
     }
 
@@ -217,7 +326,7 @@ mod tests {
     fn every_run_is_executed_once_whatever_the_number_of_workers() {
         let plan = plan(SMALL);
         for workers in [1, 2, 7] {
-            let (summary, kept) = run(&plan, workers, false, |_| false, &AtomicBool::new(false));
+            let (summary, kept) = run(&plan, workers, OnFailure::KeepGoing, |_| false, &AtomicBool::new(false));
             assert_eq!((summary, kept), (LabSummary { finished: 4, ..LabSummary::default() }, 4));
         }
     }
@@ -226,15 +335,59 @@ mod tests {
     fn a_failed_run_is_recorded_and_the_others_go_on_unless_told_otherwise() {
         let plan = plan(SMALL);
         let small = |spec: &RunSpec| spec.shape.width == 16;
-        let (summary, kept) = run(&plan, 1, false, small, &AtomicBool::new(false));
+        let (summary, kept) = run(&plan, 1, OnFailure::KeepGoing, small, &AtomicBool::new(false));
         assert_eq!((summary.finished, summary.failed, kept), (2, 2, 4));
-        let (summary, kept) = run(&plan, 1, true, |_| true, &AtomicBool::new(false));
+        let (summary, kept) = run(&plan, 1, OnFailure::Stop, |_| true, &AtomicBool::new(false));
         assert_eq!((summary.failed, summary.not_run, kept), (1, 3, 1));
     }
 
     #[test]
     fn a_stopped_lab_records_nothing_of_what_did_not_end() {
-        let (summary, kept) = run(&plan(SMALL), 2, false, |_| false, &AtomicBool::new(true));
+        let (summary, kept) = run(&plan(SMALL), 2, OnFailure::KeepGoing, |_| false, &AtomicBool::new(true));
         assert_eq!((summary.not_run, kept), (4, 0));
+    }
+
+    /// Loses its worker at the same step some times, or farther on every time.
+    struct Losing {
+        times: std::sync::atomic::AtomicU64,
+        farther: u64,
+    }
+
+    impl Trainer for Losing {
+        fn train(&self, _: usize, task: &Task<'_>, observer: &mut dyn FnMut(News) -> ControlFlow<()>) -> Result<TrainedRun, RunFailure> {
+            let spec = &task.run.spec;
+            let left = self.times.load(Ordering::SeqCst);
+            let _ = observer(News::Moved(Progress { step: 100 - left * self.farther, steps: spec.steps, train_loss_nats: None }));
+            if left > 0 {
+                self.times.fetch_sub(1, Ordering::SeqCst);
+                return Err(RunFailure::Lost("its worker was killed by signal 9".into()));
+            }
+            Ok(failed(spec, String::new())).map(|run| TrainedRun { record: RunRecord { status: RunStatus::Finished, ..run.record }, ..run })
+        }
+    }
+
+    #[test]
+    fn a_lost_worker_is_replaced_unless_a_run_loses_one_after_another_at_the_same_place() {
+        let plan = plan(&SMALL.replace("\"100k\", \"200k\"", "\"100k\"").replace(", \"2x32\"", ""));
+        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+        for (times, farther, status) in [(2, 0, RunStatus::Finished), (3, 0, RunStatus::Failed), (9, 1, RunStatus::Finished)] {
+            let place = tempfile::tempdir().expect("temporary folder");
+            let folder = SweepFolder::at(place.path());
+            let trainer = Losing { times: times.into(), farther };
+            let options = LabOptions { workers: 1, on_failure: OnFailure::KeepGoing };
+            let remarks = Mutex::new(0);
+            let count = |event: LabEvent<'_>| {
+                if let LabEvent::Remark { text, .. } = event {
+                    assert!(text.contains("signal 9") && text.contains("goes on with another"), "{text}");
+                    *remarks.lock().expect("counts") += 1;
+                }
+            };
+            run_plan(&runs, &folder, &trainer, options, &AtomicBool::new(false), &count).expect("writes");
+            let record = folder.done().expect("reads").0.remove(&runs[0].id).expect("recorded");
+            assert_eq!(record.status, status, "{times} losses");
+            let said = record.diagnosis.unwrap_or_default();
+            assert_eq!(said.contains("3 workers were lost"), status == RunStatus::Failed, "{said}");
+            assert_eq!(*remarks.lock().expect("counts"), times.min(if status == RunStatus::Failed { 2 } else { times }));
+        }
     }
 }

@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(adamw(""), AdamWRule::default());
         assert_eq!(adamw("adamw = { beta2 = 0.95, weight_decay = 0 }").weight_decay, WeightDecay::Fixed(0.0));
         assert_eq!(adamw("adamw = { beta2 = { half_life_tokens = \"1M\" } }").beta2, Beta2::HalfLife(Tokens(1e6)));
-        assert_eq!(adamw("adamw = { weight_decay = { timescale = 0.5 } }").weight_decay, WeightDecay::Timescale(0.5));
+        let timescale = adamw("trunk = \"off\"\nadamw = { weight_decay = { timescale = 0.5 } }");
+        assert_eq!(timescale.weight_decay, WeightDecay::Timescale(0.5));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A grid expanded: the deterministic list of runs, each fully determined, with its predicted cost.
 
 use super::cells::{Cell, LeftOut, cells};
-use super::grid::{CorpusFacts, Grid, Warmup};
+use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
+use super::trunk::Branch;
 use crate::spec::{InitRule, ParamCounts, Recipe, RunRecord, RunSpec, RunStatus, Seeds};
 use std::collections::{HashMap, HashSet};
 
@@ -72,8 +73,10 @@ pub struct PlannedRun {
     pub spec: RunSpec,
     /// Its name.
     pub id: String,
-    /// Predicted seconds on one worker, evaluation included.
+    /// Predicted seconds on one worker from the first step on, evaluation included.
     pub predicted_seconds: f64,
+    /// The trunk that it may share with others.
+    pub branch: Option<Branch>,
 }
 
 /// The resolved grid.
@@ -119,7 +122,8 @@ pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunS
             if seen.insert(id.clone()) {
                 let per_token = seconds_per_token(&spec);
                 let eval_tokens = (eval_windows * spec.shape.context as u64) as f64;
-                runs.push(PlannedRun { id, predicted_seconds: per_token * (spec.tokens().0 + eval_tokens / 3.0), spec });
+                let predicted_seconds = per_token * (spec.tokens().0 + eval_tokens / 3.0);
+                runs.push(PlannedRun { id, predicted_seconds, branch: branch(grid.sharing, &spec), spec });
             }
         }
     }
@@ -219,6 +223,12 @@ fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Ve
         }
     }
     variants
+}
+
+/// Where a run leaves its trunk, where it has one that others can share.
+fn branch(sharing: Sharing, spec: &RunSpec) -> Option<Branch> {
+    let step = spec.branch_step().filter(|&step| step > 0 && sharing == Sharing::Trunks)?;
+    Some(Branch { trunk_id: spec.trunk_id()?, step })
 }
 
 fn largest(seeds: &[u64]) -> u64 {

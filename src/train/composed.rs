@@ -116,6 +116,11 @@ impl Learner for Composed {
         Ok(self.apply(update)?)
     }
 
+    fn state(&self) -> std::result::Result<LearnerState, TrainError> {
+        let [weights, mean, square] = [&self.flat_weights()?, &self.mean, &self.square].map(Tensor::to_vec1);
+        Ok(LearnerState { weights: weights?, mean: mean?, square: square? })
+    }
+
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> std::result::Result<Vec<f32>, TrainError> {
         // Detached parameters: without them every intermediate result would be kept for a backward pass.
         let parameters: Vec<Tensor> = self.variables.iter().map(Var::as_detached_tensor).collect();

@@ -6,7 +6,7 @@ use crate::spec::{CurvePoint, RunSpec};
 const POINTS: u64 = 200;
 
 /// What happened at a step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct StepFacts {
     /// Loss of the batch, nats per token; may be anything.
     pub(crate) loss: f64,
@@ -19,6 +19,8 @@ pub(crate) struct StepFacts {
 
 /// Collects a run's curve and the sums that its record needs.
 pub(crate) struct Curve {
+    /// Every step so far: what a longer or shorter run of the same trunk makes its own curve of.
+    history: Vec<StepFacts>,
     chosen: Vec<u64>,
     points: Vec<CurvePoint>,
     steps: u64,
@@ -35,12 +37,26 @@ impl Curve {
         let chosen = chosen_steps(spec.steps);
         let points = Vec::with_capacity(chosen.len());
         let clips = spec.recipe.grad_clip > 0.0;
-        Self { chosen, points, steps: spec.steps, done: 0, clipped: 0, clips, last_sum: 0.0, last_count: 0, noise_scale: None }
+        let history = Vec::new();
+        Self { history, chosen, points, steps: spec.steps, done: 0, clipped: 0, clips, last_sum: 0.0, last_count: 0, noise_scale: None }
+    }
+
+    /// The curve of a run whose first steps were made before.
+    pub(crate) fn resumed(spec: &RunSpec, history: &[StepFacts]) -> Self {
+        let mut curve = Self::new(spec);
+        (0..).zip(history).for_each(|(step, facts)| curve.record(spec, step, facts));
+        curve
+    }
+
+    /// Every step so far.
+    pub(crate) fn history(&self) -> &[StepFacts] {
+        &self.history
     }
 
     /// Takes note of step `step` (from 0).
     pub(crate) fn record(&mut self, spec: &RunSpec, step: u64, facts: &StepFacts) {
         let StepFacts { loss, norm, clipped, noise_scale } = *facts;
+        self.history.push(*facts);
         let finite = loss.is_finite() && norm.is_finite();
         self.done += 1;
         self.clipped += u64::from(clipped);

@@ -110,6 +110,10 @@ impl Learner for Fused {
         Ok(())
     }
 
+    fn state(&self) -> Result<LearnerState, TrainError> {
+        Ok(LearnerState { weights: self.weights.clone(), mean: self.mean.clone(), square: self.square.clone() })
+    }
+
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
         let mut losses = Vec::with_capacity(inputs.len());
         for (inputs, targets) in self.pieces(inputs, targets) {

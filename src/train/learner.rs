@@ -18,6 +18,9 @@ pub(crate) trait Learner {
     /// One AdamW update with the kept gradient.
     fn update(&mut self, update: &Update) -> Result<(), TrainError>;
 
+    /// Weights and moments as they are.
+    fn state(&self) -> Result<LearnerState, TrainError>;
+
     /// Loss of every token in nats, without a gradient.
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError>;
 }

@@ -6,6 +6,8 @@
 //! operations on any device, or fused by hand on the processor.
 
 mod adamw;
+mod attend;
+mod checkpoint;
 mod composed;
 mod curve;
 mod device;
@@ -21,6 +23,8 @@ mod probe;
 mod transformer;
 mod workspace;
 
+pub use attend::{Attendant, Wish};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use device::TrainDevice;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use probe::GemmProbe;
@@ -28,12 +32,13 @@ pub use probe::GemmProbe;
 use crate::corpus::{Corpus, CorpusError};
 use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
 use adamw::{Update, clip_factor};
+use attend::Watching;
 use composed::Composed;
 use curve::{Curve, StepFacts};
 use fused::Fused;
 use init::Layout;
 use learner::{Learner, LearnerState};
-use noise::{NoiseScale, SquaredNorm};
+use noise::SquaredNorm;
 use std::ops::ControlFlow;
 
 /// Why a run cannot be trained.
@@ -110,29 +115,41 @@ pub enum TrainError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// Trains one run and measures its held-out loss.
-///
-/// The result depends on the spec, the corpus, the code and the kind of device alone. A loss or gradient
-/// norm that is not finite ends the run as diverged, which is a result and no error. The record lacks what
-/// only its executor knows (host, clock, memory). `observer` is called after every step and may stop the run.
+/// Trains one run from its first step; `observer` is called after every step and may stop the run.
 pub fn train(
     spec: &RunSpec,
     corpus: &Corpus,
     device: &TrainDevice,
     observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<TrainedRun, TrainError> {
+    train_from(None, spec, corpus, device, &mut Watching(observer))
+}
+
+/// Trains one run from a checkpoint, or from its first step, and measures its held-out loss.
+///
+/// The result depends on the spec, the corpus, the code and the kind of device alone, not on where it was
+/// interrupted. A loss or gradient norm that is not finite ends the run as diverged, which is a result and no error.
+/// The record lacks what only its executor knows (host, clock, memory).
+pub fn train_from(
+    checkpoint: Option<Checkpoint>,
+    spec: &RunSpec,
+    corpus: &Corpus,
+    device: &TrainDevice,
+    attendant: &mut dyn Attendant,
+) -> Result<TrainedRun, TrainError> {
     check(spec, corpus)?;
     let (context, sequences) = (spec.shape.context, spec.batch_sequences());
     let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
     let layout = Layout::of(&spec.shape);
-    let mut learner = open(spec, &layout, device)?;
+    let Checkpoint { step: first, own_from, seconds, learner, mut noise, history } =
+        checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &layout));
+    let mut learner = open(spec, learner, device)?;
+    let mut curve = Curve::resumed(spec, &history);
 
     let mut inputs = vec![0u32; sequences * context];
     let mut targets = inputs.clone();
-    let mut curve = Curve::new(spec);
-    let mut noise = NoiseScale::default();
     let mut diverged = false;
-    for step in 0..spec.steps {
+    for step in first..spec.steps {
         corpus.fill_batch(spec.seeds.data, step, sequences, context, &mut inputs, &mut targets);
         let measured = spec.noise_scale_every > 0 && (step + 1).is_multiple_of(spec.noise_scale_every);
         let parts = if measured { noise::of_parts(&mut *learner, &inputs, &targets, context)? } else { None };
@@ -153,9 +170,16 @@ pub fn train(
             break;
         }
         learner.update(&Update::new(&spec.recipe.adamw, step, spec.learning_rate(step), clip))?;
-        let progress = Progress { step: step + 1, steps: spec.steps, train_loss_nats: Some(loss) };
-        if observer(&progress).is_break() {
-            return Err(TrainError::Interrupted { step: step + 1 });
+
+        let done = step + 1;
+        let wish = attendant.after_step(&Progress { step: done, steps: spec.steps, train_loss_nats: Some(loss) });
+        if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
+            let (seconds, history) = (seconds + attendant.seconds(), curve.history().to_vec());
+            let state = Checkpoint { step: done, own_from, seconds, learner: learner.state()?, noise, history };
+            attendant.keep(done, state.to_bytes(spec, device));
+        }
+        if matches!(wish, Wish::Stop | Wish::KeepAndStop) {
+            return Err(TrainError::Interrupted { step: done });
         }
     }
 
@@ -206,9 +230,8 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The network of a run with its first weights, on its device.
-fn open(spec: &RunSpec, layout: &Layout, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
-    let state = LearnerState::first(layout.first_weights(spec.seeds.init));
+/// The network of a run with its weights and moments, on its device.
+fn open(spec: &RunSpec, state: LearnerState, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
     Ok(match device {
         TrainDevice::Cpu => Box::new(Fused::new(&spec.shape, &spec.recipe.groups, state)),
         _ => Box::new(Composed::new(&spec.shape, &spec.recipe.groups, &state, &device.open()?)?),

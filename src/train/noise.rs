@@ -16,8 +16,8 @@ const MEMORY: f64 = 0.9;
 /// Running means of S and |G|².
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct NoiseScale {
-    variance: f64,
-    gradient: f64,
+    pub(crate) variance: f64,
+    pub(crate) gradient: f64,
 }
 
 /// A batch size and the mean squared norm of gradients of such batches.
@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use crate::spec::Random;
     use crate::train::adamw::Update;
+    use crate::train::learner::LearnerState;
 
     /// Gradients are drawn: a true one of squared norm `signal`, noise of variance `noise` a token over all components.
     struct Drawn {
@@ -93,6 +94,10 @@ mod tests {
         fn update(&mut self, _: &Update) -> Result<(), TrainError> {
             Ok(())
         }
+        fn state(&self) -> Result<LearnerState, TrainError> {
+            unreachable!("no state is asked for")
+        }
+
         fn token_losses(&mut self, _: &[u32], _: &[u32]) -> Result<Vec<f32>, TrainError> {
             Ok(Vec::new())
         }

@@ -127,3 +127,100 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
     assert!(refusal(|spec| spec.shape.context = 1).contains("attend to itself alone"));
 }
+
+/// Keeps the state after some steps, and stops after the last of them where told to.
+struct Keeper {
+    at: Vec<u64>,
+    then: Wish,
+    kept: Vec<Vec<u8>>,
+}
+
+impl Attendant for Keeper {
+    fn after_step(&mut self, progress: &Progress) -> Wish {
+        let last = self.at.last() == Some(&progress.step);
+        if last {
+            self.then
+        } else if self.at.contains(&progress.step) {
+            Wish::Keep
+        } else {
+            Wish::GoOn
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        2.0
+    }
+
+    fn keep(&mut self, _: u64, state: Vec<u8>) {
+        self.kept.push(state);
+    }
+}
+
+/// The states of a run after the given steps; it is stopped after the last.
+fn states(spec: &RunSpec, corpus: &Corpus, device: TrainDevice, at: &[u64]) -> Vec<Vec<u8>> {
+    let mut keeper = Keeper { at: at.to_vec(), then: Wish::KeepAndStop, kept: Vec::new() };
+    let stopped = train_from(None, spec, corpus, &device, &mut keeper);
+    assert!(matches!(stopped, Err(TrainError::Interrupted { step }) if Some(&step) == at.last()));
+    keeper.kept
+}
+
+fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> TrainedRun {
+    let checkpoint = Checkpoint::read(state, spec, &device).expect("reads");
+    train_from(Some(checkpoint), spec, corpus, &device, &mut Watching(&mut |_| ControlFlow::Continue(()))).expect("trains")
+}
+
+#[test]
+fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit_wherever_it_stopped() {
+    let (spec, corpus) = tiny(30);
+    let spec = RunSpec { noise_scale_every: 4, ..spec };
+    for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
+        let whole = run(&spec, &corpus, device);
+        for state in states(&spec, &corpus, device, &[1, 3, 24, 29, 30]) {
+            assert_eq!(go_on(&state, &spec, &corpus, device), whole, "{device}");
+        }
+    }
+}
+
+#[test]
+fn a_branch_of_a_longer_run_is_the_shorter_run_trained_alone() {
+    let (short, corpus) = tiny(15);
+    let (long, _) = tiny(300);
+    let [state] = states(&long, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
+    assert_eq!(go_on(&state, &short, &corpus, TrainDevice::Cpu), run(&short, &corpus, TrainDevice::Cpu));
+    let branched = Checkpoint::read(&state, &short, &TrainDevice::Cpu).expect("reads");
+    assert_eq!((branched.own_from, branched.seconds), (12, 0.0), "the trunk is the longer run's own work");
+    let resumed = Checkpoint::read(&state, &long, &TrainDevice::Cpu).expect("reads");
+    assert_eq!((resumed.own_from, resumed.seconds), (0, 2.0));
+}
+
+#[test]
+fn a_state_of_something_else_is_refused_with_what_differs() {
+    let (spec, corpus) = tiny(15);
+    let [early, late] = states(&RunSpec { steps: 30, ..spec.clone() }, &corpus, TrainDevice::Cpu, &[12, 20]).try_into().expect("two");
+    let refusal = |state: &[u8], change: fn(&mut RunSpec), device| {
+        let mut changed = spec.clone();
+        change(&mut changed);
+        Checkpoint::read(state, &changed, &device).expect_err("refused").to_string()
+    };
+    assert!(refusal(&late, |_| (), TrainDevice::Cpu).contains("its step is 20, wanted is at most 12"));
+    assert!(refusal(&early, |_| (), TrainDevice::CpuComposed).contains("its device is cpu, wanted is cpu-composed"));
+    assert!(refusal(&early, |spec| spec.recipe.learning_rate = 1e-3, TrainDevice::Cpu).contains("its trunk is"));
+    let cosine = |spec: &mut RunSpec| spec.recipe.schedule = Schedule::Cosine { final_fraction: 0.1 };
+    assert!(refusal(&early, cosine, TrainDevice::Cpu).contains("its trunk is"));
+}
+
+#[test]
+fn every_flipped_byte_and_every_cut_of_a_state_is_noticed() {
+    let (spec, corpus) = tiny(15);
+    let [state] = states(&spec, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
+    let read = |bytes: &[u8]| Checkpoint::read(bytes, &spec, &TrainDevice::Cpu);
+    assert!(read(&state).is_ok());
+    for at in (0..state.len()).step_by(1013) {
+        let mut flipped = state.clone();
+        flipped[at] ^= 1;
+        assert!(read(&flipped).is_err(), "byte {at}");
+        assert!(read(&state[..at]).is_err(), "cut at {at}");
+        flipped[at..].fill(0);
+        assert!(read(&flipped).is_err(), "zeros from {at}");
+    }
+}

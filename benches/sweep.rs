@@ -1,0 +1,55 @@
+//! What planning and gathering cost: a plan of ten thousand runs, a shard of it, a thousand run files read and gathered.
+//! `cargo bench --bench sweep`; LOG.md has the figures for a hundred thousand (tests/scale.rs).
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use scalelab::results::SweepFolder;
+use scalelab::spec::{Nats, RunRecord, RunStatus, TrainedRun};
+use scalelab::sweep::{CorpusFacts, Grid, Plan, PlannedRun, Shard, expand};
+use std::hint::black_box;
+
+/// Ten shapes, ten lengths, ten rates, some seeds.
+fn plan(seeds: usize) -> Plan {
+    let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
+    let text = format!(
+        r#"
+        name = "bench"
+        ladder = {{ kind = "list", shapes = ["1x8", "2x8", "2x12", "2x16", "2x24", "2x32", "2x48", "2x64", "3x64", "3x96"] }}
+        corpus = {{ kind = "zipf-facts", a = 0.5, keys = 4096 }}
+        budget = {{ tokens = ["1M", "2M", "3M", "4M", "5M", "6M", "7M", "8M", "9M", "10M"] }}
+        [recipe]
+        learning_rate = [1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7e-3, 8e-3, 9e-3, 1e-2]
+        [seeds]
+        data = [{}]
+        "#,
+        seeds.join(", ")
+    );
+    let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens: None, held_out_windows: None };
+    expand(&Grid::parse(&text).expect("a valid grid"), &facts, &|_| 1e-5).expect("a plan")
+}
+
+fn planning(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    group.sample_size(10);
+    group.bench_function("expand 10,000 runs", |bench| bench.iter(|| black_box(plan(10))));
+    let plan = plan(10);
+    let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+    group.bench_function("shard 3/16 of 10,000 runs", |bench| bench.iter(|| Shard { number: 3, count: 16 }.of(black_box(&runs))));
+}
+
+fn gathering(criterion: &mut Criterion) {
+    let place = tempfile::tempdir().expect("temporary folder");
+    let folder = SweepFolder::at(place.path());
+    let plan = plan(1);
+    for run in &plan.runs {
+        let record = RunRecord { status: RunStatus::Finished, loss_nats: Some(Nats(2.5)), ..RunRecord::planned(&run.spec) };
+        folder.keep(&TrainedRun { record, curve: Vec::new(), window_losses: Vec::new() }).expect("kept");
+    }
+    let mut group = criterion.benchmark_group("gather");
+    group.sample_size(10);
+    group.bench_function("read and order 1,000 run files", |bench| {
+        bench.iter(|| black_box(plan.gathered(&folder.done().expect("reads").0)));
+    });
+}
+
+criterion_group!(benches, planning, gathering);
+criterion_main!(benches);

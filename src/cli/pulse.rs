@@ -1,0 +1,39 @@
+//! A driver's sign of life, every second while it works, for `scalelab status`.
+
+use super::display::Display;
+use super::machine::host;
+use crate::results::{Claim, Pulse, SweepFolder};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Does some work while a thread beside it tells what `display` shows.
+pub(super) fn with_pulse<T>(folder: &SweepFolder, claim: Claim, display: &Display, work: impl FnOnce() -> T) -> T {
+    let (done, wait) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // A folder without room takes no sign of life: results are more important, and tell of it.
+            let _ = folder.write_pulse(claim, &pulse(display));
+            while wait.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                let _ = folder.write_pulse(claim, &pulse(display));
+            }
+            folder.drop_pulse(claim);
+        });
+        let worked = work();
+        drop(done);
+        worked
+    })
+}
+
+fn pulse(display: &Display) -> Pulse {
+    let (running, seconds_left) = display.now();
+    let host = host().unwrap_or_default();
+    Pulse { host, process: std::process::id(), written_at: now(), seconds_left, running }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,103 @@
+//! `scalelab slurm`: the scripts that run a sweep as a job array, and their submission.
+
+use super::Folders;
+use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::load::read_grid;
+use crate::results::write_whole;
+use crate::sweep::SlurmJob;
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab slurm sweeps/grid.toml --shards 8\n  scalelab slurm sweeps/grid.toml --shards 8 --cpus 4 --time 2:00:00 --submit\n\nTasks share the results folder, which must be on a disk that all nodes see."
+)]
+pub(super) struct SlurmArgs {
+    /// Grid file
+    grid: PathBuf,
+    /// Tasks of the array
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    shards: u64,
+    /// Cores, and workers, of a task
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    cpus: u64,
+    /// Longest time of a task; what it does not finish goes on in its next turn
+    #[arg(long, value_name = "TIME", default_value = "1:00:00")]
+    time: String,
+    /// Memory of a task [default: the cluster's]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Partition [default: the cluster's]
+    #[arg(long, value_name = "NAME")]
+    partition: Option<String>,
+    /// GPUs of a task
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    gpus: u64,
+    #[command(flatten)]
+    folders: Folders,
+    /// Hand the scripts to sbatch instead of only writing them
+    #[arg(long)]
+    submit: bool,
+    /// Further arguments of `scalelab sweep`, after --
+    #[arg(last = true)]
+    sweep_args: Vec<String>,
+}
+
+pub(super) fn run(args: &SlurmArgs) -> Outcome {
+    let name = read_grid(&args.grid)?.name;
+    let logs = args.folders.results.join(&name).join("slurm");
+    let job = SlurmJob {
+        program: text(&std::env::current_exe().or_work()?)?,
+        folder: text(&std::env::current_dir().or_work()?)?,
+        grid: text(&args.grid)?,
+        results: text(&args.folders.results)?,
+        shards: args.shards,
+        cpus: args.cpus,
+        time: args.time.clone(),
+        memory: args.memory.clone(),
+        partition: args.partition.clone(),
+        gpus: args.gpus,
+        sweep_args: args.sweep_args.clone(),
+        name,
+    };
+    let [array, gather] = [("array.sh", job.array_script()), ("fit.sh", job.gather_script())].map(|(name, script)| {
+        let path = logs.join(name);
+        write_whole(&path, script.as_bytes()).with_context(|| format!("{} cannot be written", path.display())).map(|()| path)
+    });
+    let (array, gather) = (array.or_work()?, gather.or_work()?);
+    if !args.submit {
+        println!("scripts: {} and {}", array.display(), gather.display());
+        println!("submit them with --submit, or by hand:");
+        println!("  job=$(sbatch --parsable {})", array.display());
+        println!("  sbatch --dependency=afterany:$job {}", gather.display());
+        return Ok(());
+    }
+    let job = sbatch(&[], &array)?;
+    let after = sbatch(&[format!("--dependency=afterany:{job}")], &gather)?;
+    println!("array job {job} with {} tasks; job {after} gathers and fits when it is over", args.shards);
+    println!("next: squeue --jobs={job},{after}; scalelab status {}", args.folders.results.join(&read_grid(&args.grid)?.name).display());
+    Ok(())
+}
+
+/// The number of the job that a script became.
+fn sbatch(options: &[String], script: &Path) -> Result<String, Failure> {
+    let output = Command::new("sbatch")
+        .arg("--parsable")
+        .args(options)
+        .arg(script)
+        .output()
+        .context("sbatch cannot be run: is this a machine of a SLURM cluster?")
+        .or_work()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::Work(anyhow!("sbatch refused {}: {}", script.display(), said.trim())));
+    }
+    // `number` or `number;cluster`.
+    Ok(String::from_utf8_lossy(&output.stdout).trim().split(';').next().unwrap_or_default().to_owned())
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| anyhow!("{} is no text; use another path", path.display())).or_input()
+}

@@ -1,0 +1,86 @@
+//! What a driver is doing right now, as a file that anybody may read: `running/<claim>.json`. Written every second or so
+//! and never flushed to the disk: it is worth nothing after the driver ended.
+
+use super::atomic::replace;
+use super::folder::{FolderError, SweepFolder};
+use super::lock::Claim;
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// A driver's sign of life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Machine.
+    pub host: String,
+    /// Process of the driver.
+    pub process: u32,
+    /// When it was written, seconds since 1970.
+    pub written_at: u64,
+    /// Seconds that its runs will take, as far as it knows.
+    pub seconds_left: f64,
+    /// What its workers do.
+    pub running: Vec<RunningRun>,
+}
+
+/// A run that a worker is at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunningRun {
+    /// Number of the worker, from 0.
+    pub worker: usize,
+    /// The run.
+    pub run_id: String,
+    /// Steps made.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Rate of this worker; absent until it is known.
+    pub tokens_per_second: Option<f64>,
+}
+
+impl SweepFolder {
+    /// Leaves a sign of life.
+    pub fn write_pulse(&self, claim: Claim, pulse: &Pulse) -> Result<(), FolderError> {
+        let path = self.path.join(format!("running/{}.json", claim.name()));
+        let text = serde_json::to_vec_pretty(pulse).expect("numbers and names");
+        replace(&path, &text).map_err(|source| FolderError::Io { path, source })
+    }
+
+    /// Takes the sign of life back.
+    pub fn drop_pulse(&self, claim: Claim) {
+        let _ = fs::remove_file(self.path.join(format!("running/{}.json", claim.name())));
+        // Goes when the last driver has.
+        let _ = fs::remove_dir(self.path.join("running"));
+    }
+
+    /// Signs of life of all drivers, those of killed ones too.
+    pub fn pulses(&self) -> Vec<Pulse> {
+        let entries = fs::read_dir(self.path.join("running")).into_iter().flatten().filter_map(Result::ok);
+        let mut pulses: Vec<Pulse> = entries
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+            .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
+            .collect();
+        pulses.sort_by(|a, b| (&a.host, a.process).cmp(&(&b.host, b.process)));
+        pulses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_leave_one_sign_each_and_take_it_back() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path());
+        let run = RunningRun { worker: 1, run_id: "a".into(), step: 3, steps: 9, tokens_per_second: Some(1e4) };
+        let pulse = |process| Pulse { host: "h".into(), process, written_at: 5, seconds_left: 1.5, running: vec![run.clone()] };
+        let shard = Claim::Shard { number: 2, count: 3 };
+        folder.write_pulse(Claim::Whole, &pulse(1)).expect("written");
+        folder.write_pulse(shard, &pulse(2)).expect("written");
+        folder.write_pulse(shard, &pulse(3)).expect("written");
+        assert_eq!(folder.pulses(), [pulse(1), pulse(3)]);
+        folder.drop_pulse(Claim::Whole);
+        folder.drop_pulse(shard);
+        assert!(folder.pulses().is_empty() && !place.path().join("running").exists());
+    }
+}
