@@ -2,10 +2,12 @@
 
 use super::{ModelShape, ParamCounts};
 
-/// Tokens that the CPU path works on at once, whole sequences: few enough that activations stay in the cache,
-/// many enough that matrix products run at full speed.
-pub fn piece_tokens(context: usize) -> usize {
-    512usize.next_multiple_of(context).max(context)
+/// Tokens that the CPU path works on at once, whole sequences: few enough that what passes from one operation to
+/// the next stays in the second-level cache, many enough that matrix products run at full speed. Measured (see LOG.md): 256 up to a
+/// width of about 100, 512 beyond, where weights are dear to pack.
+pub fn piece_tokens(shape: &ModelShape) -> usize {
+    let least: usize = if shape.width < 128 { 256 } else { 512 };
+    least.next_multiple_of(shape.context).max(shape.context)
 }
 
 /// Bytes of a process that trains nothing: program, buffers of input and output, the table of a synthetic source.
@@ -29,7 +31,7 @@ fn activation_numbers(shape: &ModelShape) -> f64 {
     let gradients = 3.0 * width + qkv + ffn;
     let per_token = (2.0 * layers + 1.0) * stream + layers * block + gradients;
     let (scores, logits) = ((128 * shape.context) as f64, 65_536.0);
-    piece_tokens(shape.context) as f64 * per_token + scores + logits
+    piece_tokens(shape) as f64 * per_token + scores + logits
 }
 
 #[cfg(test)]
@@ -38,7 +40,9 @@ mod tests {
 
     #[test]
     fn a_piece_is_whole_sequences() {
-        assert_eq!([32, 100, 128, 256, 500, 700].map(piece_tokens), [512, 600, 512, 512, 1000, 700]);
+        let piece = |width, context| piece_tokens(&ModelShape { context, ..ModelShape::derived(2, width) });
+        assert_eq!([32, 100, 128, 256, 500, 700].map(|context| piece(128, context)), [512, 600, 512, 512, 1000, 700]);
+        assert_eq!([32, 100, 256, 500].map(|context| piece(64, context)), [256, 300, 256, 500]);
     }
 
     #[test]
@@ -47,7 +51,7 @@ mod tests {
         let shape = ModelShape::derived(2, 8);
         let (ffn, heads) = (shape.ffn as f64, shape.heads as f64);
         let per_token = 5.0 * 17.0 + 2.0 * (48.0 + 3.0 * ffn + 3.0 * heads) + 24.0 + 24.0 + ffn;
-        let expected = 1.2e7 + 16.0 * 5832.0 + 4.0 * (512.0 * per_token + 32_768.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
+        let expected = 1.2e7 + 16.0 * 5832.0 + 4.0 * (256.0 * per_token + 32_768.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
         assert_eq!(training_bytes(&shape, 256), expected);
     }
 }

@@ -63,7 +63,7 @@ impl Workspace {
     pub(crate) fn new(shape: &ModelShape, logits_at_once: usize) -> Self {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, .. } = *shape;
         let kv_width = shape.kv_width();
-        let tokens = piece_tokens(context);
+        let tokens = piece_tokens(shape);
         let zeros = |per_token: usize| vec![0.0f32; tokens * per_token];
         let site = |_| Site { x: zeros(width), inverse: zeros(1), normed: zeros(width) };
         let block = |_| BlockActivations {
