@@ -1,9 +1,9 @@
 //! Forecasts that can be scored: a law is fitted to the runs below a compute and asked for those above it
 //! (rolling-origin validation); and the same runs fitted under every convention of counting.
 
-use super::separable::{chinchilla, fit};
-use super::{Estimate, FitError, FitOptions};
-use crate::law::{Chinchilla, Evidence, SeparableLaw};
+use super::search::{chinchilla, fit};
+use super::{Estimate, FitError, FitOptions, Fittable};
+use crate::law::{Chinchilla, Evidence};
 use crate::spec::{FlopRule, RunRecord, SizeMeasure};
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct Forecast {
 }
 
 /// Fits below each cut and forecasts all runs above it; cuts that leave too few runs for a fit are passed over.
-pub fn rolling_origin<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<Forecast> {
+pub fn rolling_origin<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<Forecast> {
     let forecast = |&cut: &f64| {
         let (below, above): (Vec<_>, Vec<_>) = evidence.points.iter().cloned().partition(|p| p.c <= cut * (1.0 + 1e-9));
         let runs = [below.len(), above.len()];

@@ -2,7 +2,7 @@
 //! vary, and no two of them that move together.
 
 use super::FitError;
-use crate::law::{Axis, Point, SeparableLaw, Variable};
+use crate::law::{Axis, Law, Point, Variable};
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -11,8 +11,8 @@ const TOGETHER: f64 = 0.03;
 const CONSTANT: f64 = 0.01;
 
 /// Refuses data that cannot determine a law.
-pub(crate) fn check(law: &impl SeparableLaw, points: &[Point]) -> Result<(), FitError> {
-    let variables: Vec<Variable> = law.terms().into_iter().map(|term| term.variable).filter(|v| *v != Variable::One).collect();
+pub(crate) fn check(law: &impl Law, points: &[Point]) -> Result<(), FitError> {
+    let variables = law.variables();
     for point in points {
         usable(law, point, &variables)?;
     }
@@ -38,7 +38,7 @@ pub fn offers_only_compute(points: &[Point]) -> bool {
         && spread(&points.iter().map(|p| Axis::C.of(p).ln()).collect::<Vec<_>>()) > CONSTANT
 }
 
-fn usable(law: &impl SeparableLaw, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
+fn usable(law: &impl Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
     let positive = |what: &'static str, value: f64| {
         let fine = value.is_finite() && value > 0.0;
         if fine { Ok(()) } else { Err(FitError::NotUsable { run: point.run.clone(), what, value }) }
@@ -107,6 +107,7 @@ fn name(variable: Variable) -> &'static str {
         Variable::C => "C",
         Variable::Batch => "batch",
         Variable::Steps => "steps",
+        Variable::Unique => "unique tokens",
     }
 }
 

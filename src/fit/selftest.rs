@@ -2,9 +2,9 @@
 //! whether it holds the truth. An interval that does not cover at its level is not to be trusted, whatever its name.
 
 use super::bootstrap::{best, groups, refits};
+use super::objective::{Fittable, Objective};
 use super::profile::Target;
-use super::separable::fit;
-use super::sum::Sum;
+use super::search::fit;
 use super::{Estimate, Estimator, FitOptions, Interval, Resample, Search, profiles, robust};
 use crate::law::{Chinchilla, Design, Evidence, Noise, Sharing, simulate};
 use rayon::prelude::*;
@@ -98,7 +98,7 @@ fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Estim
 }
 
 fn bootstrapped(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator) -> Estimate {
-    let sum = Sum::new(&Chinchilla::default(), &evidence.points);
+    let sum = Chinchilla::default().lay_out(&evidence.points);
     let groups = groups(&evidence.points, Resample::Auto);
     let weights: Vec<f64> = evidence.points.iter().map(|p| p.weight).collect();
     let exponent = |phi| {
