@@ -7,8 +7,11 @@ mod analysis;
 #[cfg(feature = "train")]
 mod bench;
 mod display;
+mod envelope;
 mod failure;
 mod fit;
+mod groups;
+mod laws;
 mod load;
 #[cfg(feature = "train")]
 mod memory;

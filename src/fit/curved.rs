@@ -123,6 +123,11 @@ impl<L: CurvedLaw> Objective for Curved<L> {
         Self { form: self.form.clone(), units: self.units, points: self.points.iter().step_by(stride).cloned().collect() }
     }
 
+    fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
+        let points = self.points.iter().zip(ln_losses).map(|(p, ln)| Point { loss: ln.exp(), ..p.clone() });
+        Self { form: self.form.clone(), units: self.units, points: points.collect() }
+    }
+
     fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
         if self.points.len() <= CHUNK {
             return self.part(loss, phi, order, &self.points);
@@ -179,6 +184,11 @@ impl<L: CurvedLaw> Objective for Curved<L> {
         };
         let words = outside.map(word).collect();
         (theta, words)
+    }
+
+    fn unbounded(&self, coefficient: usize, value: f64) -> f64 {
+        let beyond = self.form.bounds().iter().any(|bound| bound.coefficient == coefficient && value >= bound.range.end);
+        if beyond { f64::INFINITY } else { value }
     }
 }
 

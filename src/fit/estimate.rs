@@ -22,6 +22,8 @@ pub enum Interval {
     Delta,
     /// Linearisation at the estimate with cluster-robust errors.
     Sandwich,
+    /// χ² of a variance.
+    ChiSquare,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
 }
@@ -36,6 +38,7 @@ impl Interval {
             Self::Profile => "profile",
             Self::Delta => "delta",
             Self::Sandwich => "sandwich",
+            Self::ChiSquare => "chi-square",
             Self::Range => "range",
         }
     }
@@ -128,6 +131,9 @@ pub struct FittedLaw<L: Law> {
     /// The law of every successful refit, for intervals of whatever follows from it.
     #[serde(skip)]
     pub draws: Vec<L>,
+    /// The law refitted on other held-out windows; empty where the losses of windows are not known.
+    #[serde(skip)]
+    pub windows: Vec<L>,
     /// Residual of each point, ln L − ln prediction, in the order of the points.
     #[serde(skip)]
     pub residuals: Vec<f64>,

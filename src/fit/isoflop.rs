@@ -180,6 +180,26 @@ pub struct IsoflopFit {
 }
 
 impl IsoflopFit {
+    /// The optima with the bias of the parabola taken away, were the surface `law`.
+    pub fn corrected(&self, law: &Chinchilla) -> Corrected {
+        let biases = self.vertex_biases(law);
+        let shifted = |(valley, bias): (&Valley, &Option<f64>)| {
+            let factor = (-(*bias)?).exp();
+            let p = valley.params;
+            Some(Valley {
+                params: Estimate { value: factor * p.value, se: factor * p.se, low: factor * p.low, high: factor * p.high, ..p },
+                ..valley.clone()
+            })
+        };
+        let valleys: Vec<Option<Valley>> = self.valleys.iter().zip(&biases).map(shifted).collect();
+        let usable: Vec<Valley> = valleys.iter().flatten().cloned().collect();
+        Corrected {
+            ln_bias: biases,
+            params: valleys.iter().map(|valley| valley.as_ref().map(|valley| valley.params.value)).collect(),
+            exponent: (usable.len() > 1).then(|| power_of_compute(&usable, |valley| valley.params, self.params.exponent.level).exponent),
+        }
+    }
+
     /// ln(vertex/N*) of each valley if the true surface were `law`: subtract it from ln N to correct the parabola.
     pub fn vertex_biases(&self, law: &Chinchilla) -> Vec<Option<f64>> {
         let offsets = |valley: &Valley| -> Vec<f64> {
@@ -190,6 +210,17 @@ impl IsoflopFit {
         };
         self.valleys.iter().map(|valley| vertex_bias(law.alpha, law.beta, &offsets(valley))).collect()
     }
+}
+
+/// What parabolas err by on a surface, and what is left without it. The uncertainty of the surface is not in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Corrected {
+    /// ln(vertex/N*) of each valley; absent where the surface has no vertex among the sizes.
+    pub ln_bias: Vec<Option<f64>>,
+    /// N* of each valley, corrected.
+    pub params: Vec<Option<f64>>,
+    /// a through the corrected optima.
+    pub exponent: Option<Estimate>,
 }
 
 /// Least number of sizes that a valley needs.

@@ -93,6 +93,8 @@ pub trait Objective: Clone + Send + Sync {
     fn reweighted(&self, weight: impl Fn(usize) -> f64) -> Self;
     /// The same coordinates over at most `most` points at even distances.
     fn thinned(&self, most: usize) -> Self;
+    /// The same places with other losses, given as ln L.
+    fn with_ln_losses(&self, ln_losses: &[f64]) -> Self;
     /// The objective and as many of its derivatives as asked for.
     fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation;
     /// Predicted ln L of each point.
@@ -111,6 +113,11 @@ pub trait Objective: Clone + Send + Sync {
     }
     /// Coefficients to report, and in words those that stand at the edge of what they may be.
     fn at_bounds(&self, phi: &Phi, names: &[&str]) -> (Vec<f64>, Vec<String>);
+
+    /// A refitted coefficient, infinite where it ended beyond its bound.
+    fn unbounded(&self, _coefficient: usize, value: f64) -> f64 {
+        value
+    }
 
     /// Sum of weights.
     fn total_weight(&self) -> f64 {

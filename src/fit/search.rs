@@ -2,15 +2,18 @@
 //! certificate that goes with them.
 
 use super::bootstrap::{Groups, groups, refits};
+use super::decide::{decide, window_refits};
 use super::identify::check;
 use super::multistart::multistart;
 use super::newton::{End, eigenvalues};
 use super::objective::{Fittable, Grid, Loss, Objective, Order, Phi};
+use super::profile::Target;
 use super::varpro::varpro;
 use super::{
     Basin, Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Interval, Method, Named, Search, StartEnd,
 };
 use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -20,16 +23,56 @@ const AGREEMENT: f64 = 1e-6;
 const BASINS: usize = 8;
 /// Basins that refits start from, within a factor of the minimum.
 const REFIT_BASINS: usize = 3;
+/// Draws of held-out windows.
+const WINDOW_DRAWS: usize = 200;
 /// Fewer groups than this make a bootstrap over groups too narrow (Cameron, Gelbach & Miller 2008).
 const FEW_GROUPS: usize = 20;
 
 /// Fits E + A/N^α + B/D^β, with a and b derived.
 pub fn chinchilla(evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<Chinchilla>, FitError> {
     let mut fitted = fit(&Chinchilla::default(), evidence, options)?;
-    let a = fitted.derive(Chinchilla::params_exponent);
-    let b = fitted.derive(Chinchilla::tokens_exponent);
-    fitted.derived = Named(vec![("a".into(), a), ("b".into(), b)]);
+    derive_exponents(&mut fitted, evidence, options);
     Ok(fitted)
+}
+
+/// The same with the noise of held-out windows, common to all runs, in every interval. `windows` are the losses of each
+/// run on each window, in the order of the points.
+pub fn with_windows(
+    mut fitted: FittedLaw<Chinchilla>,
+    evidence: &Evidence,
+    options: &FitOptions,
+    windows: &[Vec<f32>],
+) -> FittedLaw<Chinchilla> {
+    fitted.windows = window_refits(&fitted, evidence, windows, WINDOW_DRAWS);
+    fitted.coefficients = intervals(&fitted, evidence, options);
+    derive_exponents(&mut fitted, evidence, options);
+    fitted
+}
+
+fn derive_exponents(fitted: &mut FittedLaw<Chinchilla>, evidence: &Evidence, options: &FitOptions) {
+    let target = |name: &str, of: fn(&Chinchilla) -> f64| Target { name: name.to_owned(), of: Box::new(of) };
+    let targets = [target("a", Chinchilla::params_exponent), target("b", Chinchilla::tokens_exponent)];
+    let estimates = if options.refits > 0 {
+        decide(fitted, evidence, options.resample, &targets)
+    } else {
+        targets.iter().map(|target| fitted.derive(&target.of)).collect()
+    };
+    fitted.derived = Named(targets.iter().map(|target| target.name.clone()).zip(estimates).collect());
+}
+
+/// Every coefficient with the interval that covers; one at its bound 0 keeps that of its refits.
+fn intervals<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, options: &FitOptions) -> Named<Estimate> {
+    let one = |(j, (name, estimate)): (usize, &(String, Estimate))| {
+        let target = [Target { name: name.clone(), of: Box::new(move |law: &L| law.theta()[j]) }];
+        let likelihood = estimate.value > 0.0 && fitted.estimator == Estimator::LeastSquaresLog;
+        let decided = if likelihood {
+            decide(fitted, evidence, options.resample, &target)[0]
+        } else {
+            estimate.widened_by(fitted.windows.iter().map(&target[0].of).collect())
+        };
+        (name.clone(), decided)
+    };
+    Named(fitted.coefficients.0.par_iter().enumerate().map(one).collect())
 }
 
 /// Whether a single-variable law has an irreducible term.
@@ -56,7 +99,11 @@ pub fn fit<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions) -> 
     let groups = groups(points, options.resample);
     let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
     let ends = refits(&sum, &weights, &groups, options.estimator, &found.warm, options.refits, options.seed);
-    Ok(assemble(form, evidence, options, &sum, found, &groups, &ends))
+    let mut fitted = assemble(form, evidence, options, &sum, found, &groups, &ends);
+    if options.refits > 0 {
+        fitted.coefficients = intervals(&fitted, evidence, options);
+    }
+    Ok(fitted)
 }
 
 /// Every start of the multi-start search with its end and reason, in order.
@@ -169,7 +216,8 @@ fn assemble<L: Fittable>(
     let draws: Vec<Vec<f64>> = refitted.iter().flatten().map(|end| sum.to_theta(&end.phi)).collect();
     let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
     let coefficient = |j: usize| {
-        let values = draws.iter().map(|draw| draw[j]).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
+        let values =
+            draws.iter().map(|draw| sum.unbounded(j, draw[j])).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
         Estimate::from_draws(theta[j], values.collect(), options.level, interval)
     };
     let coefficients = form.coefficients().iter().enumerate().map(|(j, name)| ((*name).to_owned(), coefficient(j)));
@@ -205,6 +253,7 @@ fn assemble<L: Fittable>(
         data_sha256: data_sha256(&evidence.points),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         draws: draws.iter().map(|draw| form.with_theta(draw)).collect(),
+        windows: Vec::new(),
         residuals,
     }
 }
@@ -231,7 +280,7 @@ fn cautions(form: &impl Law, evidence: &Evidence, options: &FitOptions, groups: 
         words.push(format!("{} points for {needed} coefficients leave nothing to judge the fit by", evidence.points.len()));
     }
     if groups.clustered && groups.count < FEW_GROUPS {
-        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is too narrow", groups.count));
+        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is not to be trusted; intervals under least-squares-log are those of the cluster-robust sandwich", groups.count));
     }
     if options.refits < 20 {
         words.push(format!("{} refits give no interval; ask for at least 20", options.refits));

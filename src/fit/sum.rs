@@ -178,6 +178,11 @@ impl Objective for Sum {
         self.gathered(&kept)
     }
 
+    fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
+        let ln_loss = lanes(ln_losses.iter().copied(), 0.0);
+        Self { ln_loss, loss: lanes(ln_losses.iter().map(|ln| ln.exp()), 1.0), ..self.clone() }
+    }
+
     fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
         super::pass::evaluate(self, loss, phi, order)
     }

@@ -88,7 +88,7 @@ pub(crate) fn solve_factors(sum: &impl Objective, loss: Loss, phi: Phi, steps: u
 }
 
 /// Second derivatives of the projected objective: H_ss − H_sc·H_cc⁻¹·H_cs; its gradient is that of the exponents.
-fn schur(sum: &impl Objective, full: &Evaluation) -> Evaluation {
+pub(super) fn schur(sum: &impl Objective, full: &Evaluation) -> Evaluation {
     let (terms, dim) = (sum.factors(), sum.dim());
     let mut reduced = *full;
     let Some(lower) = cholesky(&full.hessian, terms) else { return reduced };

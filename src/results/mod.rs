@@ -3,11 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "this room reads and writes results folders")]
 
 mod atomic;
+mod columns;
 mod folder;
 mod import;
 mod table;
 
 pub use atomic::write_whole;
+pub use columns::ColumnMap;
 pub use folder::{DamagedRun, FolderError, SweepFolder, SweepLock, newest_sweep};
-pub use import::{ColumnMap, Filter, Imported, filtered_records, import_table};
+pub use import::{Filter, Imported, Wanted, filtered_records, import_bytes, import_table};
 pub use table::{TableError, records_to_csv, to_csv};
