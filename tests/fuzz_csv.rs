@@ -73,6 +73,6 @@ fn tables_of_every_make_are_read_or_refused_and_what_is_read_is_above_zero() {
             }
         }
     }
-    // Both roads are well trodden.
-    assert!(read > cases / 20 && refused > cases / 20, "{read} read, {refused} refused");
+    // Both roads are trodden; most mutations spoil a table.
+    assert!(read > cases / 50 && refused > cases / 50, "{read} read, {refused} refused");
 }

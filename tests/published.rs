@@ -6,6 +6,7 @@ use scalelab::fit::{
     profiles,
 };
 use scalelab::law::{Chinchilla, DataConstrained, Evidence, Point, published as published_law};
+use scalelab::spec::Flops;
 
 /// Rows of a published table as (column → text), or `None` after saying that the folder is absent.
 #[expect(
@@ -140,6 +141,16 @@ fn the_profile_of_a_under_least_squares_of_log_loss_holds_its_bootstrap() {
     // Tails heavier than normal widen a bootstrap over runs; the two agree within a factor of two.
     let ratio = (profile.high - profile.low) / (bootstrap.high - bootstrap.low);
     assert!((0.5..2.0).contains(&ratio), "{profile:?} {bootstrap:?}");
+}
+
+#[test]
+fn parabolas_at_nine_nominal_budgets_give_the_exponent_published_for_them() {
+    let Some(evidence) = chinchilla_points(false) else { return };
+    let budgets = [6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21].map(Flops);
+    let fit = isoflop(&evidence.at_budgets(&budgets), &IsoflopOptions::default()).expect("valleys");
+    let a = fit.params.exponent;
+    // Published .4945 ± .025 from the same runs; how budgets were weighted there is not said.
+    assert!((a.value - 0.4945).abs() < 0.025, "{a:?} from {} valleys, {:?}", fit.valleys.len(), fit.dropped);
 }
 
 /// 2406.19146: exponent of N* with its 95 % interval for each configuration.

@@ -66,7 +66,7 @@ fn a_law_with_an_outer_exponent_is_recovered() {
 
 #[test]
 fn the_joint_law_of_kaplan_is_recovered() {
-    for (alpha_n, alpha_d) in [(0.076, 0.103), (0.2, 0.2), (0.3, 0.12)] {
+    for (alpha_n, alpha_d) in [(0.076, 0.103), (0.2, 0.2), (0.12, 0.3)] {
         let truth = Kaplan { alpha_n, alpha_d, ..Kaplan::default() };
         assert_recovered(&truth, simulate(&truth, &wide_grid(), Noise::default(), 0));
     }

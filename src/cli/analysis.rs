@@ -8,7 +8,7 @@ use crate::fit::{
     with_windows,
 };
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, replicates, tuned};
-use crate::spec::{FlopRule, RunRecord, SizeMeasure};
+use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -156,7 +156,7 @@ fn weigh(evidence: &mut Evidence, noise: &SeedNoise) {
 }
 
 /// Fits everything that the runs allow.
-pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
+pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> Result<Analysis, Failure> {
     let options = choices.options(source)?;
     let mut analysis = seen(source, choices)?;
     match chinchilla(&analysis.evidence, &options) {
@@ -186,8 +186,9 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
     if analysis.chinchilla.as_ref().is_some_and(|fitted| !falls(&fitted.law)) {
         analysis.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
     }
-    if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
-        match isoflop(&analysis.evidence, &choices.of_budgets(Interpolator::Parabola)) {
+    let budgeted = analysis.evidence.at_budgets(budgets);
+    if budgeted.points.iter().any(|point| point.budget.is_some()) {
+        match isoflop(&budgeted, &choices.of_budgets(Interpolator::Parabola)) {
             Ok(fitted) => analysis.isoflop = Some(fitted),
             Err(error) => analysis.notes.push(format!("no IsoFLOP fit: {error}")),
         }

@@ -9,7 +9,7 @@ use super::source::{Source, SourceArgs};
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
 use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, SeedNoise, Valley, isoflop};
-use crate::law::{Chinchilla, Law, PUBLISHED};
+use crate::law::{Chinchilla, Evidence, Law, PUBLISHED};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
@@ -31,6 +31,9 @@ pub(super) struct FitArgs {
     /// power-n, power-d, power-c (each also -no-floor), data-constrained, three-term, isoflop-akima, envelope
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     law: Vec<LawName>,
+    /// Nominal budgets, FLOPs, for isoflop of a table without a budget column: runs within 10 % of one belong to it
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    budgets: Vec<Flops>,
     /// Compare groups of runs by a column: each by itself, tests of equal exponents, and a fit with shared ones
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["law", "conventions", "compute"])]
     by: Option<String>,
@@ -59,6 +62,7 @@ impl FitArgs {
             source,
             choices: Choices::default(),
             law: Vec::new(),
+            budgets: Vec::new(),
             by: None,
             base: None,
             compute: Vec::new(),
@@ -77,7 +81,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return fit_laws(args);
     }
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
+    let analysis = analyse(&source, &args.choices, &args.budgets)?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if args.conventions && !source.own {
         let path = source.path.display();
@@ -121,10 +125,11 @@ fn fit_laws(args: &FitArgs) -> Outcome {
     let options = args.choices.options(&source)?;
     let mut told = tell(&args.law, &analysis.evidence, &options, args.base.as_deref())?;
     let formulas = told.len();
+    let budgeted = analysis.evidence.at_budgets(&args.budgets);
     for name in args.law.iter().filter(|name| name.is_of_budgets()) {
         told.push(match name {
-            LawName::Isoflop => told_of_budgets("isoflop", &analysis, &args.choices, Interpolator::Parabola)?,
-            LawName::IsoflopAkima => told_of_budgets("isoflop-akima", &analysis, &args.choices, Interpolator::Akima)?,
+            LawName::Isoflop => told_of_budgets("isoflop", &budgeted, &args.choices, Interpolator::Parabola)?,
+            LawName::IsoflopAkima => told_of_budgets("isoflop-akima", &budgeted, &args.choices, Interpolator::Akima)?,
             _ => envelope::told(&source, &analysis, &options)?,
         });
     }
@@ -156,9 +161,9 @@ fn fit_laws(args: &FitArgs) -> Outcome {
 }
 
 /// Approach 2 by one of its interpolators.
-fn told_of_budgets(name: &str, analysis: &Analysis, choices: &Choices, interpolator: Interpolator) -> Result<Told, Failure> {
-    Ok(match isoflop(&analysis.evidence, &choices.of_budgets(interpolator)) {
-        Ok(fitted) => Told::new(name, isoflop_text(&fitted, None), isoflop_json(&fitted, analysis)?),
+fn told_of_budgets(name: &str, evidence: &Evidence, choices: &Choices, interpolator: Interpolator) -> Result<Told, Failure> {
+    Ok(match isoflop(evidence, &choices.of_budgets(interpolator)) {
+        Ok(fitted) => Told::new(name, isoflop_text(&fitted, None), isoflop_json(&fitted, None)?),
         Err(error) => Told::refused(name, &error),
     })
 }
@@ -187,21 +192,21 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
         laws.push((fitted.name.clone(), serde_json::to_value(fitted).or_work()?));
     }
     if let Some(fitted) = &analysis.isoflop {
-        laws.push(("isoflop".to_owned(), isoflop_json(fitted, analysis)?));
+        laws.push(("isoflop".to_owned(), isoflop_json(fitted, analysis.chinchilla.as_ref())?));
     }
     Ok(laws)
 }
 
 /// What every entry has beside what is its own; valleys are minimised budget by budget and have no one objective.
-fn isoflop_json(fitted: &IsoflopFit, analysis: &Analysis) -> Result<Value, Failure> {
+fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>) -> Result<Value, Failure> {
     let mut value = serde_json::to_value(fitted).or_work()?;
-    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
+    let law = surface.map(|fitted| &fitted.law);
     let shared = json!({
         "estimator": { "name": "least-squares" },
         "method": fitted.interpolator,
         "objective": Value::Null,
         "derived": {},
-        "data_sha256": analysis.chinchilla.as_ref().map(|fitted| &fitted.data_sha256),
+        "data_sha256": surface.map(|fitted| &fitted.data_sha256),
         "corrected": law.filter(|_| fitted.interpolator == Interpolator::Parabola).map(|law| fitted.corrected(law)),
     });
     if let (Some(value), Value::Object(shared)) = (value.as_object_mut(), shared) {

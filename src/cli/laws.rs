@@ -4,7 +4,9 @@
 use super::failure::{Failure, OrWork};
 use super::fit::{certificate, estimates, number};
 use super::text::table;
-use crate::fit::{Criteria, FitError, FitOptions, Fittable, FittedLaw, Forecast, Named, Search, chinchilla, criteria, fit, rolling_origin};
+use crate::fit::{
+    Criteria, FitError, FitOptions, Fittable, FittedLaw, Forecast, Named, Search, chinchilla, criteria, fit, repeats, rolling_origin,
+};
 use crate::law::{Axis, Chinchilla, DataConstrained, Evidence, Gamma, Kaplan, PowerLaw, ThreeTerm, published};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -140,8 +142,7 @@ fn row<L: Fittable>(fitted: &FittedLaw<L>, criteria: Option<&Criteria>, forecast
 
 /// The law of unrepeated data and where it comes from.
 fn base_law(evidence: &Evidence, options: &FitOptions, base: Option<&str>) -> Result<(Chinchilla, String), FitError> {
-    let repeats = |unique: Option<f64>, tokens: f64| unique.is_some_and(|unique| tokens > 1.01 * unique);
-    let (repeated, once): (Vec<_>, Vec<_>) = evidence.points.iter().cloned().partition(|p| repeats(p.unique_tokens, p.d));
+    let (repeated, once): (Vec<_>, Vec<_>) = evidence.points.iter().cloned().partition(repeats);
     if repeated.is_empty() {
         return Err(FitError::NoRepetition);
     }

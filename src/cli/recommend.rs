@@ -29,7 +29,7 @@ pub(super) struct RecommendArgs {
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
+    let analysis = analyse(&source, &args.choices, &[])?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if recommendations.is_empty() {
         let why = analysis.notes.join("; ");

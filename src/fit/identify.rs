@@ -21,15 +21,25 @@ pub(crate) fn check(law: &impl Law, points: &[Point]) -> Result<(), FitError> {
     if distinct < needed {
         return Err(FitError::TooFewPoints { law: law.name(), found: points.len(), distinct, needed });
     }
-    for (at, one) in variables.iter().enumerate() {
+    if variables.contains(&Variable::Unique) && !points.iter().any(repeats) {
+        return Err(FitError::NoRepetition);
+    }
+    // How often data are repeated is what a law of unique tokens is about; these may stand still themselves.
+    let vary: Vec<Variable> = variables.into_iter().filter(|variable| *variable != Variable::Unique).collect();
+    for (at, one) in vary.iter().enumerate() {
         if spread(&logs(points, *one)) < CONSTANT {
             return Err(FitError::NoVariation { law: law.name(), points: points.len(), variable: name(*one) });
         }
-        for other in &variables[at + 1..] {
+        for other in &vary[at + 1..] {
             separate(points, *one, *other)?;
         }
     }
     Ok(())
+}
+
+/// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
+pub fn repeats(point: &Point) -> bool {
+    point.unique_tokens.is_some_and(|unique| point.d > 1.01 * unique)
 }
 
 /// Where a fit with these data may still be made although N and D cannot be told apart.

@@ -223,17 +223,23 @@ pub struct Corrected {
     pub exponent: Option<Estimate>,
 }
 
+/// Sizes closer than this in ln N are one knot of a spline, at their mean: a noise of a per cent over a step of a tenth
+/// of a per cent would be a slope of ten.
+const ONE_KNOT: f64 = 0.05;
 /// Least number of sizes that a valley needs.
 const SIZES: usize = 4;
 
 /// Finds the valleys and fits powers of compute through their minima.
 pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopFit, FitError> {
-    let mut valleys = Vec::new();
+    let (mut valleys, mut scatter): (Vec<Valley>, Vec<Scatter>) = (Vec::new(), Vec::new());
     let mut dropped = Vec::new();
     for (compute, members) in budgets(&evidence.points, options.tolerance) {
         let points: Vec<&Point> = members.iter().map(|&at| &evidence.points[at]).collect();
         match valley(compute, &points, options) {
-            Ok(valley) => valleys.push(Valley { members, ..valley }),
+            Ok((valley, own)) => {
+                valleys.push(Valley { members, ..valley });
+                scatter.push(own);
+            }
             Err(reason) => dropped.push(DroppedBudget { compute, points: points.len(), reason }),
         }
     }
@@ -242,6 +248,7 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
         let reasons = if reasons.is_empty() { "no two sizes share a budget".to_owned() } else { reasons.join("; ") };
         return Err(FitError::TooFewValleys { budgets: valleys.len(), needed: 2, reasons });
     }
+    share_noise(&mut valleys, &scatter, options.level);
     let line = |pick: fn(&Valley) -> Estimate| power_of_compute(&valleys, pick, options.level);
     let (params, tokens) = (line(|valley| valley.params), line(|valley| valley.tokens));
     let drift = centre_drift(&valleys);
@@ -306,7 +313,7 @@ fn budgets(points: &[Point], tolerance: f64) -> Vec<(f64, Vec<usize>)> {
     groups
 }
 
-fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Valley, String> {
+fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, Scatter), String> {
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
     sizes.sort_by(f64::total_cmp);
     let mut distinct = sizes.clone();
@@ -314,7 +321,7 @@ fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<V
     if distinct.len() < SIZES {
         return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
     }
-    let (ln_n, se, loss, parabola, degrees) = match options.interpolator {
+    let (ln_n, loss, parabola, scatter) = match options.interpolator {
         Interpolator::Parabola => parabola_bottom(points)?,
         Interpolator::Akima => akima_bottom(compute, points, options)?,
     };
@@ -328,19 +335,8 @@ fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<V
     let rates: Vec<f64> = points.iter().map(rate).collect();
     let line = least_squares(&rows, &rates, &vec![1.0; rates.len()]).ok_or("its sizes are all alike")?;
     let ln_d = compute.ln() - line.beta[0] - ln_n;
-    let spread = |ln_value: f64| {
-        let width = t_quantile(options.level, degrees) * se;
-        let value = ln_value.exp();
-        Estimate {
-            value,
-            se: value * se,
-            low: (ln_value - width).exp(),
-            high: (ln_value + width).exp(),
-            level: options.level,
-            interval: Interval::Delta,
-        }
-    };
-    Ok(Valley {
+    let spread = |ln_value: f64| spread(ln_value, scatter.se(), scatter.degrees, options.level);
+    let valley = Valley {
         compute,
         points: points.len(),
         params: spread(ln_n),
@@ -350,11 +346,49 @@ fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<V
         centre_offset: sizes.iter().map(|n| n.ln() - ln_n).sum::<f64>() / sizes.len() as f64,
         sizes,
         members: Vec::new(),
-    })
+    };
+    Ok((valley, scatter))
 }
 
-/// ln N of the minimum, its standard error, the loss there, the parabola, degrees of freedom.
-type Bottom = (f64, f64, f64, Option<Parabola>, f64);
+/// An optimum with its error in logarithms.
+fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
+    let (value, width) = (ln_value.exp(), t_quantile(level, degrees) * se);
+    let (low, high) = ((ln_value - width).exp(), (ln_value + width).exp());
+    Estimate { value, se: value * se, low, high, level, interval: Interval::Delta }
+}
+
+/// What the runs of a valley scatter by about its curve, and what that means for the bottom.
+struct Scatter {
+    /// Σ of squared relative residuals.
+    squares: f64,
+    /// Degrees of freedom that they have; infinite where the noise was given.
+    degrees: f64,
+    /// Standard error of ln N at the bottom when runs scatter by one.
+    unit_error: f64,
+}
+
+impl Scatter {
+    fn se(&self) -> f64 {
+        if self.degrees.is_infinite() { self.unit_error } else { (self.squares / self.degrees).sqrt() * self.unit_error }
+    }
+}
+
+/// Gives all parabolas the relative scatter of all of them: that of one, with a degree or two of freedom, can be next to
+/// nothing by chance, and its optimum would then outweigh all others.
+fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f64) {
+    let degrees: f64 = scatter.iter().map(|own| own.degrees).sum();
+    let noise = (scatter.iter().map(|own| own.squares).sum::<f64>() / degrees).sqrt();
+    if !(degrees.is_finite() && noise > 0.0) {
+        return;
+    }
+    for (valley, own) in valleys.iter_mut().zip(scatter) {
+        let again = |estimate: Estimate| spread(estimate.value.ln(), noise * own.unit_error, degrees, level);
+        (valley.params, valley.tokens) = (again(valley.params), again(valley.tokens));
+    }
+}
+
+/// ln N of the minimum, the loss there, the parabola, the scatter.
+type Bottom = (f64, f64, Option<Parabola>, Scatter);
 
 fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
     let weight: Vec<f64> = points.iter().map(|p| p.weight).collect();
@@ -367,10 +401,12 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
         return Err("the parabola opens downwards: no minimum between these sizes; widen their range".to_owned());
     }
     let degrees = (points.len() - 3) as f64;
-    let variance = fit.residual / degrees;
     let g = parabola.vertex_gradient();
     let quadratic: f64 = (0..3).map(|j| (0..3).map(|k| g[j] * fit.inverse[j][k] * g[k]).sum::<f64>()).sum();
-    Ok((parabola.ln_vertex(), (variance * quadratic).sqrt(), parabola.vertex_loss(), Some(parabola), degrees))
+    // Relative to the bottom: valleys of different budgets then have one noise.
+    let bottom = parabola.vertex_loss();
+    let scatter = Scatter { squares: fit.residual / (bottom * bottom), degrees, unit_error: bottom.abs() * quadratic.sqrt() };
+    Ok((parabola.ln_vertex(), bottom, Some(parabola), scatter))
 }
 
 /// The minimum of the spline; its standard error from draws with noise added to ln L. A budget is dropped where
@@ -378,14 +414,21 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
 fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Bottom, String> {
     let mut knots: Vec<(f64, f64)> = points.iter().map(|p| (p.n.ln(), p.loss.ln())).collect();
     knots.sort_by(|left, right| left.0.total_cmp(&right.0));
-    // Replicates of a size are one knot at their mean.
+    let mean = |group: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| group.iter().map(pick).sum::<f64>() / group.len() as f64;
     let knots: Vec<(f64, f64)> = knots
-        .chunk_by(|left, right| right.0 - left.0 < 1e-9)
-        .map(|group| (group[0].0, group.iter().map(|knot| knot.1).sum::<f64>() / group.len() as f64))
+        .chunk_by(|left, right| right.0 - left.0 < ONE_KNOT)
+        .map(|group| (mean(group, |knot| knot.0), mean(group, |knot| knot.1)))
         .collect();
+    if knots.len() < SIZES {
+        return Err(format!("{} sizes apart from each other, and a valley needs at least {SIZES}", knots.len()));
+    }
     let (x, y): (Vec<f64>, Vec<f64>) = knots.into_iter().unzip();
+    let depth = y.iter().copied().fold(f64::NEG_INFINITY, f64::max) - y.iter().copied().fold(f64::INFINITY, f64::min);
     let edge = "the lowest loss lies at the edge of the sizes; widen their range at this budget";
     let (ln_n, ln_loss) = akima_minimum(&x, &y).ok_or(edge)?;
+    if ln_loss < y.iter().copied().fold(f64::INFINITY, f64::min) - depth {
+        return Err("the spline swings far below every loss there is: its sizes are too uneven; a parabola is safer here".to_owned());
+    }
     let drawn: Vec<f64> = (0..options.draws)
         .into_par_iter()
         .filter_map(|draw| {
@@ -403,7 +446,7 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
     }
     let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
     let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
-    Ok((ln_n, variance.sqrt(), ln_loss.exp(), None, f64::INFINITY))
+    Ok((ln_n, ln_loss.exp(), None, Scatter { squares: 0.0, degrees: f64::INFINITY, unit_error: variance.sqrt() }))
 }
 
 /// Weighted line ln x* = c + s·(ln C − centre), each optimum by 1/se², centred at the weighted mean of ln C.

@@ -35,7 +35,7 @@ pub use decide::{decide, window_refits};
 pub use envelope::{EnvelopeFit, approach_one};
 pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
 pub use extrapolate::{Convention, Forecast, conventions, rolling_origin};
-pub use identify::offers_only_compute;
+pub use identify::{offers_only_compute, repeats};
 pub use influence::{Influence, influence};
 pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, isoflop};
 pub use noise::SeedNoise;
