@@ -9,7 +9,7 @@ use super::source::{Source, SourceArgs};
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
 use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, SeedNoise, Valley, isoflop};
-use crate::law::{Chinchilla, Evidence, Law, PUBLISHED};
+use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
@@ -206,6 +206,7 @@ fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>) ->
         "method": fitted.interpolator,
         "objective": Value::Null,
         "derived": {},
+        "loss_of_compute": fitted.loss_of_compute(fitted.params.exponent.level).ok(),
         "data_sha256": surface.map(|fitted| &fitted.data_sha256),
         "corrected": law.filter(|_| fitted.interpolator == Interpolator::Parabola).map(|law| fitted.corrected(law)),
     });
@@ -338,9 +339,16 @@ fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>) -> String {
             interval(&exponent)
         );
     }
+    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law));
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
+}
+
+/// L*(C) in a line.
+fn loss_text(fitted: &FittedLaw<PowerLaw>) -> String {
+    let cell = |name: &str| fitted.coefficients.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+    format!("  L* = E + A/C^alpha: E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
 }
 
 /// Coefficients and what follows from them, a row each.

@@ -6,8 +6,8 @@ use super::fit::{interval, number};
 use super::laws::cuts;
 use super::text::table;
 use crate::fit::{
-    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, chinchilla_targets, conventions, criteria,
-    influence, profiles, robust, rolling_origin,
+    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, Search, chinchilla_targets, conventions,
+    criteria, influence, profiles, robust, rolling_origin,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
@@ -41,7 +41,12 @@ pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_convent
     let targets = chinchilla_targets(evidence, &[10.0 * largest]);
     Some(Scrutiny {
         influence_on_a: influence(fitted, evidence, Chinchilla::params_exponent).unwrap_or_default(),
-        rolling_origin: rolling_origin(&Chinchilla::default(), evidence, options, &cuts(evidence)),
+        rolling_origin: rolling_origin(
+            &Chinchilla::default(),
+            evidence,
+            &FitOptions { search: Search::VarproOnly, ..*options },
+            &cuts(evidence),
+        ),
         profiles: profiles(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
         robust: robust(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
         criteria: criteria(fitted, evidence).ok(),

@@ -73,7 +73,7 @@ impl Estimate {
 
     /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
     pub fn of_new_run(self, sigma: f64) -> Self {
-        let reach = super::isoflop::t_quantile(self.level, f64::INFINITY) * sigma;
+        let reach = super::estimate::t_quantile(self.level, f64::INFINITY) * sigma;
         let ln = |end: f64| (end / self.value).ln().abs();
         let (low, high) = (self.value * (-ln(self.low).hypot(reach)).exp(), self.value * ln(self.high).hypot(reach).exp());
         Self { se: self.se.hypot(self.value * sigma), low, high, ..self }

@@ -18,6 +18,7 @@ mod multistart;
 mod newton;
 mod noise;
 mod objective;
+mod optima;
 mod options;
 mod pass;
 mod profile;
@@ -26,6 +27,7 @@ mod search;
 mod selftest;
 
 mod sum;
+mod valley;
 mod varpro;
 mod vector;
 
@@ -37,11 +39,13 @@ pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, Sta
 pub use extrapolate::{Convention, Forecast, conventions, rolling_origin};
 pub use identify::{offers_only_compute, repeats};
 pub use influence::{Influence, influence};
-pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, isoflop};
+pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
 pub use noise::SeedNoise;
 pub use objective::Fittable;
+pub use optima::PowerOfCompute;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use profile::{Profile, Target, chinchilla_targets, profiles};
 pub use robust::{Robust, robust};
 pub use search::{Floor, chinchilla, fit, power_law, start_ends, with_windows};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
+pub use valley::LossNoise;

@@ -110,7 +110,7 @@ fn slope(cells: &[Cell], centre: f64, level: f64) -> Option<(f64, Estimate)> {
         }
     }
     let se = information[1].sqrt().recip();
-    let width = super::isoflop::t_quantile(level, f64::INFINITY) * se;
+    let width = super::estimate::t_quantile(level, f64::INFINITY) * se;
     let estimate = Estimate { value: x[1], se, low: x[1] - width, high: x[1] + width, level, interval: Interval::Delta };
     (2.0 * (at(x) - at(start)) > RISE_FOR_SLOPE).then_some((x[0], estimate))
 }

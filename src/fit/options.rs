@@ -190,7 +190,9 @@ pub enum FitError {
         spread: f64,
     },
     /// A variable of the law does not vary.
-    #[error("all {points} runs have the same {variable}, so {law} is not identifiable; vary {variable}, or fit a law without it")]
+    #[error(
+        "all {points} runs have the same {variable}, so {law} is not identifiable; vary {variable}, or fit a law without it (--law power-n, --law power-d or --law power-c)"
+    )]
     NoVariation {
         /// Name of the law.
         law: String,

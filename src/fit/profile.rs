@@ -4,7 +4,7 @@
 //! (Bates & Watts 1988 §6.1). The quantity may be a coefficient or any decision that follows from them.
 
 use super::bootstrap::groups;
-use super::isoflop::t_quantile;
+use super::estimate::t_quantile;
 use super::newton::{back_substitute, cholesky, descend};
 use super::objective::{Evaluation, Fittable, Loss, Objective, Order, Phi};
 use super::{Estimate, Estimator, FitError, FittedLaw, Interval, Named, Resample};

@@ -5,7 +5,7 @@
 
 use super::bootstrap::{Groups, groups};
 use super::estimate::quantile;
-use super::isoflop::t_quantile;
+use super::estimate::t_quantile;
 use super::linear::least_squares;
 use super::objective::{Fittable, Objective};
 use super::profile::{Target, ln_slope};
