@@ -296,10 +296,11 @@ mod tests {
 
     #[test]
     fn the_loss_at_the_optima_is_a_power_of_compute() {
-        let fit = isoflop(&evidence(0.0, 4.0), &IsoflopOptions::default()).expect("valleys");
+        let fit = isoflop(&evidence(0.0, 8.0), &IsoflopOptions::default()).expect("valleys");
         let law = fit.loss_of_compute(0.95).expect("four bottoms").law;
-        // αβ/(α+β) = 0.155 for α = β = 0.31; a parabola's bottom is a little too high at every budget alike.
-        assert!((law.exponent - 0.155).abs() < 0.01 && (law.floor.expect("a floor") - 1.7).abs() < 0.05, "{law:?}");
+        // αβ/(α+β) = 0.155 for α = β = 0.31. The reducible loss at a parabola's bottom is off by the same part at every
+        // budget, so the exponent and the floor are those of the surface.
+        assert!((law.exponent - 0.155).abs() < 1e-3 && (law.floor.expect("a floor") - 1.7).abs() < 1e-2, "{law:?}");
     }
 
     #[test]
