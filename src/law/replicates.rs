@@ -24,7 +24,7 @@ fn cell_of(record: &RunRecord) -> String {
         (
             (&r.corpus_sha256, r.layers, r.width, r.heads, r.kv_heads, r.ffn, r.vocabulary, r.context, r.qk_norm, r.tied_head),
             (r.params_total, r.tokens, r.unique_tokens, r.batch_tokens, &r.init, r.budget_flops),
-            (r.learning_rate, &r.schedule, r.warmup_tokens, r.weight_decay, r.beta1, r.beta2, r.eps, r.grad_clip),
+            (r.learning_rate, &r.schedule, r.warmup_tokens, r.weight_decay, r.beta1, r.beta2, r.eps, r.grad_clip, &r.optimizer_groups),
         )
     )
 }
