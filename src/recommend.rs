@@ -1,8 +1,8 @@
 //! What to do: from a fitted law and a budget to an allocation with its uncertainty, the nearest network that can be
 //! built and what rounding to it costs, and how far the budget lies beyond the evidence.
 
-use crate::fit::{Estimate, FittedLaw, Interval};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Point, shape_of};
+use crate::fit::{Estimate, FittedLaw, Interval, Resample, SeedNoise, Target, decide};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Point, replicates, shape_of};
 use crate::spec::{Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use serde::Serialize;
 
@@ -19,6 +19,10 @@ pub struct Allocation {
     pub tokens_per_param: Estimate,
     /// Mean predicted loss there, nats per token.
     pub loss: Estimate,
+    /// Loss of one run there: its own noise is added to the uncertainty of the mean.
+    pub loss_of_a_run: Estimate,
+    /// Where the noise of one run comes from, in words.
+    pub noise_source: String,
     /// Peak learning rate of the best runs; absent where no run carries one.
     pub learning_rate: Option<Estimate>,
     /// Batch of the best runs, tokens; absent where no run carries one.
@@ -75,23 +79,22 @@ const BEST_RUNS: usize = 5;
 pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, records: &[RunRecord], budget: Flops) -> Allocation {
     let compute = budget.0;
     let count = ComputeCount::of(&evidence.points);
-    let params = fitted.derive(|law| law.optimal_params(compute, &count));
-    let tokens = fitted.derive(|law| law.optimal_tokens(compute, &count));
+    let [params, tokens, tokens_per_param, loss] = optimum(fitted, evidence, &count, compute);
     let range = Range::of(&evidence.points);
     let near = near_frontier(&fitted.law, &count, evidence, records, compute);
     let learning_rate = typical(&near, |record| record.learning_rate);
     let batch_tokens = typical(&near, |record| record.batch_tokens.map(|tokens| tokens.0));
     let realised = realise(fitted, evidence, records, compute, batch_tokens.map(|batch| batch.value), params.value);
     let steps = realised.as_ref().zip(batch_tokens).map(|(one, batch)| (one.tokens / batch.value).round() as u64);
+    let (sigma, noise_source) = run_noise(fitted, records, loss.value);
     let mut allocation = Allocation {
         compute,
         params,
         tokens,
-        tokens_per_param: fitted.derive(|law| {
-            let n = law.optimal_params(compute, &count);
-            count.tokens(n, compute) / n
-        }),
-        loss: fitted.derive(|law| law.optimal_loss(compute, &count)),
+        tokens_per_param,
+        loss,
+        loss_of_a_run: loss.of_new_run(sigma),
+        noise_source,
         hyperparameter_source: learning_rate.map(|_| {
             format!(
                 "median and range of the {} best runs near the frontier, nearest in compute; no law of learning rate or batch was fitted",
@@ -110,6 +113,37 @@ pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, records: &[
     };
     allocation.warnings = warnings(&allocation, fitted);
     allocation
+}
+
+/// N*, D*, D*/N* and L* of a budget.
+fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeCount, compute: f64) -> [Estimate; 4] {
+    let of = |name: &str, pick: fn(&Chinchilla, f64, &ComputeCount) -> f64| {
+        let count = count.clone();
+        Target { name: name.to_owned(), of: Box::new(move |law| pick(law, compute, &count)) }
+    };
+    let targets = [
+        of("params", Chinchilla::optimal_params),
+        of("tokens", Chinchilla::optimal_tokens),
+        of("tokens per param", |law, compute, count| {
+            let n = law.optimal_params(compute, count);
+            count.tokens(n, compute) / n
+        }),
+        of("loss", Chinchilla::optimal_loss),
+    ];
+    let found = decide(fitted, evidence, Resample::Auto, &targets);
+    [found[0], found[1], found[2], found[3]]
+}
+
+/// Standard deviation of ln L of one run: between seeds where cells were repeated, else the residuals of the law.
+fn run_noise(fitted: &FittedLaw<Chinchilla>, records: &[RunRecord], loss: f64) -> (f64, String) {
+    match SeedNoise::of(&replicates(records), 0.95) {
+        Some(noise) => (noise.at(loss), format!("seed noise of {} repeated runs", noise.runs)),
+        None => {
+            let spare = fitted.points.saturating_sub(fitted.coefficients.0.len()).max(1) as f64;
+            let squares: f64 = fitted.residuals.iter().map(|r| r * r).sum();
+            ((squares / spare).sqrt(), "residuals of the law: no run was repeated with another seed".to_owned())
+        }
+    }
 }
 
 impl Range {

@@ -1,30 +1,56 @@
 //! Intervals of a = β/(α+β) cover at their level on the named designs. 200 simulations know a coverage of 95 % to
-//! 1.5 points, so between 90 and 99 % is asserted here.
+//! 1.5 points, so between 90 and 99 % is asserted; SCALELAB_SIMULATIONS=2000 (`.ci/long`) knows it to half a point and
+//! asserts 93 to 97 %.
+#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a study whose size is set from outside, and its table")]
 
 use scalelab::fit::{Coverage, Interval, SelftestOptions, named_designs, selftest};
-use scalelab::law::Noise;
+use scalelab::law::{Design, Noise};
+
+/// Fewest simulations that the wide bounds are for.
+const FEW: usize = 200;
+
+fn simulations() -> usize {
+    std::env::var("SCALELAB_SIMULATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(FEW)
+}
+
+fn study(design: &Design, cluster: f64) -> Vec<Coverage> {
+    let noise = Noise { run: 0.005, cluster };
+    let rows = selftest(design, &SelftestOptions { noise, simulations: simulations(), ..SelftestOptions::default() });
+    for row in &rows {
+        eprintln!(
+            "| {}, cluster noise {cluster} | {} | {} | {:+.4} | {:.4} | {:.1} % |",
+            row.design,
+            row.estimator,
+            row.interval.name(),
+            row.bias,
+            row.spread,
+            100.0 * row.coverage
+        );
+    }
+    rows
+}
 
 fn assert_covers(rows: &[Coverage], interval: Interval) {
     let row = rows.iter().find(|row| row.interval == interval).expect("reported");
-    assert_eq!(row.simulations, 200);
-    assert!((0.90..=0.99).contains(&row.coverage), "{row:?}");
-    // Bias is lost in the spread: five standard errors of a mean of 200.
-    assert!(row.bias.abs() < 5.0 * row.spread / 200f64.sqrt(), "{row:?}");
+    assert_eq!(row.simulations, simulations());
+    let bounds = if simulations() > FEW { 0.93..=0.97 } else { 0.90..=0.99 };
+    assert!(bounds.contains(&row.coverage), "{row:?}");
+    // Bias is lost in the spread: five standard errors of the mean.
+    assert!(row.bias.abs() < 5.0 * row.spread / (simulations() as f64).sqrt(), "{row:?}");
 }
 
 #[test]
-fn profile_and_linearised_intervals_cover_where_runs_are_independent() {
+fn the_printed_interval_covers_where_runs_are_independent() {
     for design in &named_designs()[..2] {
-        let rows = selftest(design, &SelftestOptions::default());
+        let rows = study(design, 0.0);
         assert_covers(&rows, Interval::Profile);
         assert_covers(&rows, Interval::Delta);
     }
 }
 
 #[test]
-fn the_sandwich_covers_where_runs_share_five_trunks_and_the_profile_does_not() {
-    let noise = Noise { run: 0.005, cluster: 0.005 };
-    let rows = selftest(&named_designs()[2], &SelftestOptions { noise, ..SelftestOptions::default() });
+fn the_printed_interval_covers_where_runs_share_five_trunks_and_the_profile_does_not() {
+    let rows = study(&named_designs()[2], 0.005);
     assert_covers(&rows, Interval::Sandwich);
     let profile = rows.iter().find(|row| row.interval == Interval::Profile).expect("reported");
     assert!(profile.coverage < 0.92, "the profile takes runs of a trunk for independent: {profile:?}");

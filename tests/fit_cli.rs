@@ -204,3 +204,65 @@ fn the_published_optimum_of_240_runs_is_reached_by_both_methods() {
     }
     assert!((coefficient(&document, "chinchilla", "alpha") - 0.347310).abs() < 5e-6);
 }
+
+#[test]
+fn laws_are_fitted_by_name_and_compared() {
+    let (_folder, path) = table(&exact_runs());
+    let said =
+        succeed(&["fit", text(&path), "--law", "chinchilla,gamma,kaplan,envelope", "--estimator", "least-squares-log", "--refits", "40"]);
+    for word in ["the laws side by side", "gamma", "kaplan", "AICc", "envelope"] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
+    let document = fit_json(&path, &["--law", "gamma,kaplan", "--refits", "40"]);
+    assert!((coefficient(&document, "gamma", "gamma") - 1.0).abs() < 1e-5, "{document}");
+    assert!(document["laws"]["kaplan"]["rolling_origin"].is_array());
+    assert!(refused(&["fit", text(&path), "--law", "chincilla"]).contains("choose from chinchilla, gamma"));
+    assert!(refused(&["fit", text(&path), "--law", "three-term"]).contains("has no batch"));
+    assert!(refused(&["fit", text(&path), "--law", "data-constrained"]).contains("more than once"));
+}
+
+#[test]
+fn one_size_is_enough_for_the_law_of_data_alone() {
+    let mut csv = String::from("params,tokens,loss\n");
+    for i in 0..8 {
+        let d = 1e8 * 2f64.powi(i);
+        writeln!(csv, "1e7,{d},{}", 1.9 + 300.0 / d.powf(0.27)).expect("memory");
+    }
+    let (_folder, path) = table(&csv);
+    assert!(refused(&["fit", text(&path)]).contains("--law power-d"));
+    let document = fit_json(&path, &["--law", "power-d", "--refits", "40"]);
+    assert!((coefficient(&document, "power-d", "alpha") / 0.27 - 1.0).abs() < 1e-6, "{document}");
+}
+
+#[test]
+fn groups_are_compared_and_share_exponents() {
+    let mut csv = String::from("params,tokens,loss,dataset\n");
+    for (at, line) in exact_runs().lines().skip(1).enumerate() {
+        let wobble = |k: usize| 1.0 + 0.002 * ((at * k % 13) as f64 / 6.0 - 1.0);
+        let (place, loss) = line.rsplit_once(',').expect("three fields");
+        let loss: f64 = loss.parse().expect("a number");
+        writeln!(csv, "{place},{},web\n{place},{},books", loss * wobble(5), (loss + 0.3) * wobble(7)).expect("memory");
+    }
+    let (folder, path) = table(&csv);
+    let said = succeed(&["fit", text(&path), "--by", "dataset", "--refits", "60"]);
+    for word in ["web", "books", "are the exponents equal?", "no difference is shown", "shared exponents"] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
+    let document = fit_json(&path, &["--by", "dataset", "--refits", "60"]);
+    let alpha = &document["shared"]["coefficients"]["alpha"];
+    assert!(alpha["low"].as_f64() < Some(0.34) && alpha["high"].as_f64() > Some(0.34), "{alpha}");
+    assert_eq!(document["groups"].as_array().map(Vec::len), Some(2));
+    assert!(refused(&["fit", text(&path), "--by", "nosuch"]).contains("--by names the column `nosuch`"));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1, "nothing is written beside a foreign table");
+}
+
+#[test]
+fn a_map_of_columns_may_stand_in_a_file() {
+    let (folder, path) = table(&exact_runs().replace("params,tokens,loss", "size,seen,nll"));
+    let map = folder.path().join("map.toml");
+    std::fs::write(&map, "params = \"size\"\ntokens = \"seen\"\nloss = \"nll\"\n").expect("written");
+    let document = fit_json(&path, &["--columns", text(&map), "--refits", "20"]);
+    assert!((coefficient(&document, "chinchilla", "alpha") / 0.34 - 1.0).abs() < 1e-6);
+    std::fs::write(&map, "params: size").expect("written");
+    assert!(refused(&["fit", text(&path), "--columns", text(&map)]).contains("params = \"N\""));
+}

@@ -3,9 +3,12 @@
 use super::failure::{Failure, OrInput};
 use super::recommend::falls;
 use super::source::Source;
-use crate::fit::{Estimator, FitError, FitOptions, FittedLaw, Floor, IsoflopFit, IsoflopOptions, chinchilla, isoflop, power_law};
-use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, tuned};
-use crate::spec::{FlopRule, RunRecord, SizeMeasure};
+use crate::fit::{
+    Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, SeedNoise, chinchilla, isoflop, power_law,
+    with_windows,
+};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, replicates, tuned};
+use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -21,8 +24,9 @@ pub(super) struct Choices {
     #[arg(long, value_name = "RULE")]
     flop_rule: Option<FlopRule>,
     /// What is minimised: huber-log, least-squares-log, least-squares, absolute-log
-    #[arg(long, value_name = "NAME", default_value = "huber-log")]
-    estimator: String,
+    /// [default: least-squares-log for sweeps of scalelab, huber-log for other tables]
+    #[arg(long, value_name = "NAME")]
+    estimator: Option<String>,
     /// δ of huber-log
     #[arg(long, default_value_t = 1e-3)]
     delta: f64,
@@ -40,14 +44,33 @@ pub(super) struct Choices {
 impl Default for Choices {
     fn default() -> Self {
         let FitOptions { refits, level, seed, .. } = FitOptions::default();
-        Self { size_measure: None, flop_rule: None, estimator: "huber-log".into(), delta: 1e-3, refits, level, seed }
+        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, refits, level, seed }
     }
 }
 
 impl Choices {
+    /// How valleys of budgets are fitted.
+    pub(super) fn of_budgets(&self, interpolator: Interpolator) -> IsoflopOptions {
+        IsoflopOptions { interpolator, level: self.level, seed: self.seed, ..IsoflopOptions::default() }
+    }
+
+    /// How N and C are counted.
+    pub(super) fn conventions(&self, source: &Source) -> Result<(SizeMeasure, FlopRule), Failure> {
+        let defaults = if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
+        let chosen = (self.size_measure.unwrap_or(defaults.0), self.flop_rule.unwrap_or(defaults.1));
+        if !source.own && chosen != defaults {
+            let path = source.path.display();
+            return Err(Failure::Input(anyhow!(
+                "{path} names no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out"
+            )));
+        }
+        Ok(chosen)
+    }
+
     /// The choices as a fit takes them.
-    pub(super) fn options(&self) -> Result<FitOptions, Failure> {
-        let estimator: Estimator = self.estimator.parse().or_input()?;
+    pub(super) fn options(&self, source: &Source) -> Result<FitOptions, Failure> {
+        let default = if source.own { Estimator::LeastSquaresLog } else { Estimator::default() };
+        let estimator = self.estimator.as_ref().map_or(Ok(default), |name| name.parse()).or_input()?;
         Ok(FitOptions {
             estimator: estimator.with_delta(self.delta),
             refits: self.refits,
@@ -72,6 +95,8 @@ pub(super) struct Analysis {
     pub(super) compute: Option<FittedLaw<PowerLaw>>,
     /// Parabolas, where runs have budgets.
     pub(super) isoflop: Option<IsoflopFit>,
+    /// What runs scatter by between seeds, where cells were repeated.
+    pub(super) noise: Option<SeedNoise>,
     /// What a reader must know beside the laws.
     pub(super) notes: Vec<String>,
     /// Lowest possible loss on the held-out windows, nats per token, where the source is known.
@@ -98,15 +123,18 @@ impl Analysis {
     }
 }
 
-/// Fits everything that the runs allow.
-pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
-    let (measure, rule) = conventions(source, choices)?;
-    let options = choices.options()?;
+/// The runs under the conventions, one recipe a cell, with nothing fitted yet.
+pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
+    let (measure, rule) = choices.conventions(source)?;
     let best = tuned(source.records.clone());
     let mut evidence = Evidence::of(&best.records, measure, rule);
     let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });
     evidence.excluded.extend(before.chain(best.excluded));
-    let mut analysis = Analysis {
+    let noise = SeedNoise::of(&replicates(&source.records), choices.level);
+    if let Some(noise) = noise.as_ref().filter(|noise| noise.slope.is_some()) {
+        weigh(&mut evidence, noise);
+    }
+    Ok(Analysis {
         notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).collect(),
         floor_nats: common(&best.records, |record| record.floor_nats),
         entropy_nats: common(&best.records, |record| record.entropy_nats),
@@ -115,10 +143,37 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
         refusal: None,
         compute: None,
         isoflop: None,
+        noise,
         evidence,
-    };
+    })
+}
+
+/// Weights 1/σ(L)², mean one.
+fn weigh(evidence: &mut Evidence, noise: &SeedNoise) {
+    let precision: Vec<f64> = evidence.points.iter().map(|point| noise.at(point.loss).powi(-2)).collect();
+    let mean = precision.iter().sum::<f64>() / precision.len() as f64;
+    evidence.points.iter_mut().zip(precision).for_each(|(point, precision)| point.weight = precision / mean);
+}
+
+/// Fits everything that the runs allow.
+pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> Result<Analysis, Failure> {
+    let options = choices.options(source)?;
+    let mut analysis = seen(source, choices)?;
     match chinchilla(&analysis.evidence, &options) {
-        Ok(fitted) => analysis.chinchilla = Some(fitted),
+        Ok(fitted) => {
+            let windows = windows(source, &analysis.evidence);
+            let fitted = match &windows {
+                Some(windows) => with_windows(fitted, &analysis.evidence, &options, windows),
+                None => fitted,
+            };
+            if source.own && windows.is_none() {
+                analysis.notes.push(
+                    "the noise of the held-out windows, common to all runs, is not in the intervals of E and of losses: eval/ is not there"
+                        .into(),
+                );
+            }
+            analysis.chinchilla = Some(fitted);
+        }
         Err(error @ FitError::NotIdentifiable { .. }) => match power_law(Axis::C, Floor::Free, &analysis.evidence, &options) {
             Ok(fitted) => {
                 analysis.notes.push(error.to_string());
@@ -131,9 +186,9 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
     if analysis.chinchilla.as_ref().is_some_and(|fitted| !falls(&fitted.law)) {
         analysis.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
     }
-    if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
-        let options = IsoflopOptions { level: choices.level, seed: choices.seed, ..IsoflopOptions::default() };
-        match isoflop(&analysis.evidence, &options) {
+    let budgeted = analysis.evidence.at_budgets(budgets);
+    if budgeted.points.iter().any(|point| point.budget.is_some()) {
+        match isoflop(&budgeted, &choices.of_budgets(Interpolator::Parabola)) {
             Ok(fitted) => analysis.isoflop = Some(fitted),
             Err(error) => analysis.notes.push(format!("no IsoFLOP fit: {error}")),
         }
@@ -141,16 +196,12 @@ pub(super) fn analyse(source: &Source, choices: &Choices) -> Result<Analysis, Fa
     Ok(analysis)
 }
 
-fn conventions(source: &Source, choices: &Choices) -> Result<(SizeMeasure, FlopRule), Failure> {
-    let defaults = if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
-    let chosen = (choices.size_measure.unwrap_or(defaults.0), choices.flop_rule.unwrap_or(defaults.1));
-    if !source.own && chosen != defaults {
-        let path = source.path.display();
-        return Err(Failure::Input(anyhow!(
-            "{path} names no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out"
-        )));
-    }
-    Ok(chosen)
+/// Losses of every run on every held-out window, where all runs kept them.
+fn windows(source: &Source, evidence: &Evidence) -> Option<Vec<Vec<f32>>> {
+    let folder = source.folder.as_ref()?;
+    let all: Vec<Vec<f32>> = evidence.points.iter().map(|point| folder.window_losses(&point.run)).collect::<Option<_>>()?;
+    let same = all.iter().all(|losses| losses.len() == all[0].len() && losses.iter().all(|loss| loss.is_finite()));
+    same.then_some(all)
 }
 
 /// A value that every record has, averaged.

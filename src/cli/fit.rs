@@ -1,14 +1,15 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
-use super::analysis::{Analysis, Choices, analyse};
+use super::analysis::{Analysis, Choices, analyse, seen};
 use super::failure::{Failure, OrWork, Outcome};
+use super::laws::{LawName, Told, comparison, tell};
 use super::recommend::{advise, recommendation_rows};
 use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
 use super::text::table;
-use super::{Folders, plot};
-use crate::fit::{Estimate, FittedLaw, IsoflopFit, PowerOfCompute, Valley};
-use crate::law::Law;
+use super::{Folders, envelope, groups, plot};
+use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, SeedNoise, Valley, isoflop};
+use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{Flops, short};
@@ -19,13 +20,26 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json"
+    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law chinchilla,gamma,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset"
 )]
 pub(super) struct FitArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     choices: Choices,
+    /// Fit these laws and compare them [default: chinchilla, and isoflop where runs have budgets]; also gamma, kaplan,
+    /// power-n, power-d, power-c (each also -no-floor), data-constrained, three-term, isoflop-akima, envelope
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    law: Vec<LawName>,
+    /// Nominal budgets, FLOPs, for isoflop of a table without a budget column: runs within 10 % of one belong to it
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    budgets: Vec<Flops>,
+    /// Compare groups of runs by a column: each by itself, tests of equal exponents, and a fit with shared ones
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["law", "conventions", "compute"])]
+    by: Option<String>,
+    /// The published law that data-constrained rests on [default: fitted to the runs that see their data once]
+    #[arg(long, value_name = "NAME", requires = "law", value_parser = PUBLISHED.map(|law| law.name))]
+    base: Option<String>,
     /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
@@ -44,13 +58,30 @@ impl FitArgs {
     /// The fit that follows a sweep.
     pub(super) fn of_sweep(folder: &SweepFolder, folders: &Folders) -> Self {
         let source = SourceArgs::of_folder(folder, folders);
-        Self { source, choices: Choices::default(), compute: Vec::new(), conventions: false, json: false, out: None }
+        Self {
+            source,
+            choices: Choices::default(),
+            law: Vec::new(),
+            budgets: Vec::new(),
+            by: None,
+            base: None,
+            compute: Vec::new(),
+            conventions: false,
+            json: false,
+            out: None,
+        }
     }
 }
 
 pub(super) fn run(args: &FitArgs) -> Outcome {
+    if let Some(by) = &args.by {
+        return compare_groups(args, by);
+    }
+    if !args.law.is_empty() {
+        return fit_laws(args);
+    }
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
+    let analysis = analyse(&source, &args.choices, &args.budgets)?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if args.conventions && !source.own {
         let path = source.path.display();
@@ -58,7 +89,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
             "{path} names no shapes, so --conventions has nothing to count anew; it is for sweeps of scalelab"
         )));
     }
-    let scrutiny = scrutinise(&analysis, &args.choices.options()?, args.conventions);
+    let scrutiny = scrutinise(&analysis, &args.choices.options(&source)?, args.conventions);
     if args.json {
         println!("{:#}", document(&source, &analysis, &recommendations, scrutiny.as_ref())?);
         return Ok(());
@@ -71,6 +102,72 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     keep(args, &source, &analysis, &recommendations)
 }
 
+/// `--by`: groups side by side.
+fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
+    let source = args.source.read_by(Some(by))?;
+    let comparison = groups::compared(&source, &args.choices)?;
+    if args.json {
+        println!("{:#}", serde_json::to_value(&comparison).or_work()?);
+        return Ok(());
+    }
+    println!("{}: {} runs in groups by {by}", source.path.display(), source.records.len());
+    print!("{}", groups::text(by, &comparison));
+    match &args.out {
+        Some(out) => write_json(&out.join("fits/comparison.json"), &serde_json::to_value(&comparison).or_work()?),
+        None => Ok(()),
+    }
+}
+
+/// `--law`: the laws that were named, and no recommendation.
+fn fit_laws(args: &FitArgs) -> Outcome {
+    let source = args.source.read()?;
+    let analysis = seen(&source, &args.choices)?;
+    let options = args.choices.options(&source)?;
+    let mut told = tell(&args.law, &analysis.evidence, &options, args.base.as_deref())?;
+    let formulas = told.len();
+    let budgeted = analysis.evidence.at_budgets(&args.budgets);
+    for name in args.law.iter().filter(|name| name.is_of_budgets()) {
+        told.push(match name {
+            LawName::Isoflop => told_of_budgets("isoflop", &budgeted, &args.choices, Interpolator::Parabola)?,
+            LawName::IsoflopAkima => told_of_budgets("isoflop-akima", &budgeted, &args.choices, Interpolator::Akima)?,
+            _ => envelope::told(&source, &analysis, &options)?,
+        });
+    }
+    if told.iter().all(|told| !told.fitted) {
+        let reasons: Vec<&str> = told.iter().map(|told| told.text.trim()).collect();
+        return Err(Failure::Input(anyhow!("{}: {}", source.path.display(), reasons.join("; "))));
+    }
+    let laws: Map<String, Value> = told.iter().filter(|told| told.fitted).map(|told| (told.name.clone(), told.json.clone())).collect();
+    if args.json {
+        let document = json!({
+            "source": source.path, "points": analysis.evidence.points.len(), "notes": analysis.notes, "seed_noise": analysis.noise,
+            "laws": laws, "recommendations": [],
+        });
+        println!("{document:#}");
+        return Ok(());
+    }
+    print!("{}", report(&source, &analysis));
+    told.iter().for_each(|told| print!("{}", told.text));
+    if formulas > 1 {
+        print!("{}", comparison(&told[..formulas]));
+    }
+    if let Some(out) = args.out.as_ref() {
+        for (name, law) in &laws {
+            write_json(&out.join("fits").join(format!("{name}.json")), law)?;
+        }
+        println!("\nfits: {}", out.join("fits").display());
+    }
+    Ok(())
+}
+
+/// Approach 2 by one of its interpolators.
+fn told_of_budgets(name: &str, evidence: &Evidence, choices: &Choices, interpolator: Interpolator) -> Result<Told, Failure> {
+    Ok(match isoflop(evidence, &choices.of_budgets(interpolator)) {
+        Ok(fitted) => Told::new(name, isoflop_text(&fitted, None), isoflop_json(&fitted, None)?),
+        Err(error) => Told::refused(name, &error),
+    })
+}
+
 /// Everything as one document.
 fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation], scrutiny: Option<&Scrutiny>) -> Result<Value, Failure> {
     let laws: Map<String, Value> = laws(analysis)?.into_iter().collect();
@@ -79,6 +176,7 @@ fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]
         "points": analysis.evidence.points.len(),
         "notes": analysis.notes,
         "laws": laws,
+        "seed_noise": analysis.noise,
         "scrutiny": scrutiny,
         "recommendations": recommendations,
     }))
@@ -94,21 +192,28 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
         laws.push((fitted.name.clone(), serde_json::to_value(fitted).or_work()?));
     }
     if let Some(fitted) = &analysis.isoflop {
-        let mut isoflop = serde_json::to_value(fitted).or_work()?;
-        // What every entry has; parabolas minimise budget by budget and have no one objective.
-        let shared = json!({
-            "estimator": { "name": "least-squares" },
-            "method": fitted.interpolator,
-            "objective": Value::Null,
-            "derived": {},
-            "data_sha256": analysis.chinchilla.as_ref().map(|fitted| &fitted.data_sha256),
-        });
-        if let (Some(isoflop), Value::Object(shared)) = (isoflop.as_object_mut(), shared) {
-            shared.into_iter().for_each(|(key, value)| _ = isoflop.entry(key).or_insert(value));
-        }
-        laws.push(("isoflop".to_owned(), isoflop));
+        laws.push(("isoflop".to_owned(), isoflop_json(fitted, analysis.chinchilla.as_ref())?));
     }
     Ok(laws)
+}
+
+/// What every entry has beside what is its own; valleys are minimised budget by budget and have no one objective.
+fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(fitted).or_work()?;
+    let law = surface.map(|fitted| &fitted.law);
+    let shared = json!({
+        "estimator": { "name": "least-squares" },
+        "method": fitted.interpolator,
+        "objective": Value::Null,
+        "derived": {},
+        "loss_of_compute": fitted.loss_of_compute(fitted.params.exponent.level).ok(),
+        "data_sha256": surface.map(|fitted| &fitted.data_sha256),
+        "corrected": law.filter(|_| fitted.interpolator == Interpolator::Parabola).map(|law| fitted.corrected(law)),
+    });
+    if let (Some(value), Value::Object(shared)) = (value.as_object_mut(), shared) {
+        shared.into_iter().for_each(|(key, entry)| _ = value.entry(key).or_insert(entry));
+    }
+    Ok(value)
 }
 
 /// Writes fits, recommendation and figures where they belong, and says where.
@@ -158,6 +263,7 @@ fn report(source: &Source, analysis: &Analysis) -> String {
     for note in &analysis.notes {
         text += &format!("  note: {note}\n");
     }
+    text += &analysis.noise.as_ref().map_or(String::new(), noise_text);
     if let Some(fitted) = &analysis.chinchilla {
         text += &format!("\nL(N, D) = E + A/N^alpha + B/D^beta, nats per token; {}, {}\n", fitted.estimator, fitted.status);
         text += &estimates(fitted);
@@ -170,25 +276,54 @@ fn report(source: &Source, analysis: &Analysis) -> String {
         text += &certificate(fitted);
     }
     if let Some(fitted) = &analysis.isoflop {
-        text += &isoflop_text(fitted);
+        text += &isoflop_text(fitted, analysis.chinchilla.as_ref().map(|fitted| &fitted.law));
     }
     text
 }
 
-/// The optimum of each budget, what was dropped and why, and the powers through the optima.
-fn isoflop_text(fitted: &IsoflopFit) -> String {
-    let mut text = format!("\nIsoFLOP parabolas in ln N; {}\n", fitted.status);
-    let row = |valley: &Valley| {
-        vec![
+/// What runs scatter by between seeds.
+fn noise_text(noise: &SeedNoise) -> String {
+    let percent = |sigma: f64| format!("{:.2} %", 100.0 * sigma);
+    let sigma = &noise.sigma;
+    let mut text = format!(
+        "  seed noise: {} of the loss [{}, {}] at L = {}, from {} runs in {} cells",
+        percent(sigma.value),
+        percent(sigma.low),
+        percent(sigma.high),
+        number(noise.loss_at),
+        noise.runs,
+        noise.cells
+    );
+    text += &match &noise.slope {
+        Some(slope) => format!(", growing as L^{} {}: runs are weighted by 1/sigma(L)^2\n", number(slope.value), interval(slope)),
+        None => "; no change with the loss is shown, so all runs weigh the same\n".to_owned(),
+    };
+    text
+}
+
+/// The optimum of each budget, raw and corrected for the bias of a parabola on the fitted surface, what was dropped and
+/// why, and the powers through the optima.
+fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>) -> String {
+    let parabola = fitted.interpolator == Interpolator::Parabola;
+    let name = if parabola { "parabolas" } else { "Akima splines" };
+    let mut text = format!("\nIsoFLOP {name} in ln N; {}\n", fitted.status);
+    let corrected = law.filter(|_| parabola).map(|law| fitted.corrected(law));
+    let row = |(at, valley): (usize, &Valley)| {
+        let mut row = vec![
             Flops(valley.compute).to_string(),
             valley.points.to_string(),
             short(valley.params.value),
             format!("[{}, {}]", short(valley.params.low), short(valley.params.high)),
             short(valley.tokens.value),
             number(valley.loss),
-        ]
+        ];
+        let params = |corrected: &crate::fit::Corrected| corrected.params.get(at).copied().flatten();
+        row.extend(corrected.as_ref().map(|corrected| params(corrected).map_or("—".into(), short)));
+        row
     };
-    text += &table(&["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"], &fitted.valleys.iter().map(row).collect::<Vec<_>>());
+    let mut header = vec!["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"];
+    header.extend(corrected.as_ref().map(|_| "N* corrected"));
+    text += &table(&header, &fitted.valleys.iter().enumerate().map(row).collect::<Vec<_>>());
     for dropped in &fitted.dropped {
         text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
     }
@@ -197,12 +332,27 @@ fn isoflop_text(fitted: &IsoflopFit) -> String {
     };
     text += &exponent("N*", &fitted.params);
     text += &exponent("D*", &fitted.tokens);
+    if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
+        text += &format!(
+            "  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {} {}\n",
+            number(exponent.value),
+            interval(&exponent)
+        );
+    }
+    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law));
+    text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
 }
 
+/// L*(C) in a line.
+fn loss_text(fitted: &FittedLaw<PowerLaw>) -> String {
+    let cell = |name: &str| fitted.coefficients.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+    format!("  L* = E + A/C^alpha: E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
+}
+
 /// Coefficients and what follows from them, a row each.
-fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
+pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
     let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
     let rows: Vec<Vec<String>> = fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect();
     let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
@@ -211,7 +361,7 @@ fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
 }
 
 /// What speaks for the minimum.
-fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
+pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
     let d = &fitted.diagnostics;
     let mut text = format!(
         "  objective {:.6e} over {} runs; residuals {:.2} % rms, {:.2} % at most\n",

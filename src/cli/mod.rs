@@ -8,8 +8,11 @@ mod analysis;
 mod bench;
 mod devices;
 mod display;
+mod envelope;
 mod failure;
 mod fit;
+mod groups;
+mod laws;
 mod load;
 mod machine;
 #[cfg(feature = "train")]

@@ -38,7 +38,7 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
         (None, Some(_)) => args.source.plots_of(&source),
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
     };
-    let analysis = analyse(&source, &args.choices)?;
+    let analysis = analyse(&source, &args.choices, &[])?;
     if let Some(refusal) = &analysis.refusal {
         eprintln!("no law is drawn: {refusal}");
     }

@@ -29,7 +29,7 @@ pub(super) struct RecommendArgs {
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices)?.with_a_law()?;
+    let analysis = analyse(&source, &args.choices, &[])?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
     if recommendations.is_empty() {
         let why = analysis.notes.join("; ");
@@ -69,7 +69,7 @@ pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
     };
     let level = 100.0 * first.params.level;
     let mut text = format!("\nwhat to train (N counted as {}; {level:.0} % intervals)\n", first.size_measure);
-    let header = ["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "", "x largest run"];
+    let header = ["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
     let row = |r: &Allocation| {
         vec![
             Flops(r.compute).to_string(),
@@ -80,11 +80,13 @@ pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
             short(r.tokens_per_param.value),
             number(r.loss.value),
             interval(&r.loss),
+            interval(&r.loss_of_a_run),
             short(r.extrapolation_factor),
         ]
     };
     text += &table(&header, &recommendations.iter().map(row).collect::<Vec<_>>());
     recommendations.iter().for_each(|r| text += &details(r));
+    text += &format!("  noise of one run: {}\n", first.noise_source);
     text += &warnings(recommendations);
     let evidence = &first.evidence;
     let span = |[low, high]: [f64; 2]| format!("{} to {}", short(low), short(high));

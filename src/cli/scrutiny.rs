@@ -3,10 +3,11 @@
 
 use super::analysis::Analysis;
 use super::fit::{interval, number};
+use super::laws::cuts;
 use super::text::table;
 use crate::fit::{
-    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, chinchilla_targets, conventions, criteria,
-    influence, profiles, robust, rolling_origin,
+    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, Search, chinchilla_targets, conventions,
+    criteria, influence, profiles, robust, rolling_origin,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
@@ -40,18 +41,17 @@ pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_convent
     let targets = chinchilla_targets(evidence, &[10.0 * largest]);
     Some(Scrutiny {
         influence_on_a: influence(fitted, evidence, Chinchilla::params_exponent).unwrap_or_default(),
-        rolling_origin: rolling_origin(&Chinchilla::default(), evidence, options, &cuts(analysis)),
+        rolling_origin: rolling_origin(
+            &Chinchilla::default(),
+            evidence,
+            &FitOptions { search: Search::VarproOnly, ..*options },
+            &cuts(evidence),
+        ),
         profiles: profiles(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
         robust: robust(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
         criteria: criteria(fitted, evidence).ok(),
         conventions: with_conventions.then(|| conventions(&analysis.records, &FitOptions { refits: options.refits.min(200), ..*options })),
     })
-}
-
-/// A half, a quarter and an eighth of the largest compute.
-fn cuts(analysis: &Analysis) -> Vec<f64> {
-    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
-    [8.0, 4.0, 2.0].map(|share| largest / share).into()
 }
 
 impl Scrutiny {
@@ -64,11 +64,12 @@ impl Scrutiny {
         for forecast in &self.rolling_origin {
             let [below, above] = forecast.runs;
             text += &format!(
-                "  fitted to the {below} runs up to {}, it forecasts the {above} above ({}x) with an error of {:+.4} nats on average, {:.4} rms\n",
+                "  fitted to the {below} runs up to {}, it forecasts the {above} above ({}x) with an error of {:+.4} nats on average, {:.4} rms{}\n",
                 Flops(forecast.cut),
                 short(forecast.distance),
                 forecast.bias_nats,
-                forecast.rms_nats
+                forecast.rms_nats,
+                forecast.compute_equivalent.map_or(String::new(), |part| format!("; as compute {:+.0} %", 100.0 * part))
             );
         }
         if let (Some(profiles), Some(robust)) = (&self.profiles, &self.robust) {

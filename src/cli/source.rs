@@ -3,11 +3,12 @@
 use super::Folders;
 use super::failure::{Failure, OrInput};
 use super::sweep::as_failure;
-use crate::results::{Filter, SweepFolder, filtered_records, import_table, newest_sweep};
+use crate::results::{ColumnMap, Filter, SweepFolder, Wanted, filtered_records, import_table, newest_sweep};
 use crate::spec::RunRecord;
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which runs a command reads.
@@ -18,9 +19,10 @@ pub(super) struct SourceArgs {
     /// Keep only rows in which a column has a value; may be given several times
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = parse_filter)]
     pub(super) filters: Vec<Filter>,
-    /// Which columns of a CSV are params, tokens, loss and flops, where their names differ
-    #[arg(long, value_name = "OURS=THEIRS,…", value_delimiter = ',', value_parser = parse_pair)]
-    pub(super) columns: Vec<(String, String)>,
+    /// Which columns of a CSV are params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps, learning_rate,
+    /// seed or run, where their names differ; or a TOML file of such pairs, `params = "N"`
+    #[arg(long, value_name = "OURS=THEIRS,… | FILE.toml", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
     #[command(flatten)]
     pub(super) folders: Folders,
 }
@@ -35,6 +37,8 @@ pub(super) struct Source {
     pub(super) records: Vec<RunRecord>,
     /// Rows left out before anything was counted: (run, reason).
     pub(super) left_out: Vec<(String, String)>,
+    /// The group of each record, where groups were asked for.
+    pub(super) groups: Vec<String>,
     /// What a reader must know of the table itself.
     pub(super) notes: Vec<String>,
     /// The sweep's folder, if it is one.
@@ -51,11 +55,16 @@ impl SourceArgs {
 
     /// Reads the runs.
     pub(super) fn read(&self) -> Result<Source, Failure> {
+        self.read_by(None)
+    }
+
+    /// Reads the runs with the groups that a column names.
+    pub(super) fn read_by(&self, by: Option<&str>) -> Result<Source, Failure> {
         let path = match &self.path {
             Some(path) => path.clone(),
             None => newest_sweep(&self.folders.results).map_err(as_failure)?.path,
         };
-        if path.is_dir() { self.read_folder(&path) } else { self.read_file(&path) }
+        if path.is_dir() { self.read_folder(&path, by) } else { self.read_file(&path, by) }
     }
 
     /// Folder for the pictures of a source: `plots` beside the results folder, or where `--plots` says.
@@ -69,7 +78,7 @@ impl SourceArgs {
         self.folders.plots.clone().unwrap_or(beside).join(&source.name)
     }
 
-    fn read_folder(&self, path: &Path) -> Result<Source, Failure> {
+    fn read_folder(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
         let (gathered, planned) = (folder.gathered().map_err(as_failure)?, folder.plan().map_err(as_failure)?);
         if gathered.is_empty() {
@@ -78,13 +87,16 @@ impl SourceArgs {
                 path.display()
             )));
         }
-        let imported = filtered_records(path, &gathered, &self.filters).or_input()?;
+        let wanted = Wanted { filters: &self.filters, columns: &[], by };
+        let imported = filtered_records(path, &gathered, wanted).or_input()?;
         let planned: Option<HashSet<String>> = planned.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
         let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
         let missing =
             planned.as_ref().map_or(0, |planned| planned.len() - gathered.iter().filter(|record| planned.contains(&record.run_id)).count());
         let notes =
             if missing > 0 { vec![format!("{missing} planned runs are not done yet: the sweep is not complete")] } else { Vec::new() };
+        let kept: Vec<bool> = imported.records.iter().map(in_plan).collect();
+        let groups = imported.groups.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(group, _)| group).collect();
         let (records, strangers): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
         let left_out = strangers.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
         let name = path
@@ -92,22 +104,45 @@ impl SourceArgs {
             .unwrap_or_else(|_| path.to_owned())
             .file_name()
             .map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Source { name, path: path.to_owned(), records, left_out, notes, folder: Some(folder), own: imported.own })
+        Ok(Source { name, path: path.to_owned(), records, left_out, groups, notes, folder: Some(folder), own: imported.own })
     }
 
-    fn read_file(&self, path: &Path) -> Result<Source, Failure> {
-        let imported = import_table(path, &self.filters, &self.columns).or_input()?;
+    fn read_file(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
+        let columns = column_map(&self.columns)?;
+        let imported = import_table(path, Wanted { filters: &self.filters, columns: &columns, by }).or_input()?;
         let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
         Ok(Source {
             name,
             path: path.to_owned(),
             records: imported.records,
             left_out: Vec::new(),
-            notes: Vec::new(),
+            groups: imported.groups,
+            notes: imported.notes,
             folder: None,
             own: imported.own,
         })
     }
+}
+
+/// The pairs given, and those of TOML files.
+fn column_map(given: &[String]) -> Result<ColumnMap, Failure> {
+    let mut map = ColumnMap::new();
+    for text in given {
+        if text.ends_with(".toml") && !text.contains('=') {
+            map.extend(column_file(Path::new(text))?);
+        } else {
+            map.push(parse_pair(text).map_err(|problem| Failure::Input(anyhow!("--columns: {problem}")))?);
+        }
+    }
+    Ok(map)
+}
+
+/// A TOML file of pairs, each `ours = "theirs"`.
+fn column_file(path: &Path) -> Result<ColumnMap, Failure> {
+    let text = fs::read_to_string(path).with_context(|| format!("the column map {} cannot be read", path.display())).or_input()?;
+    let pairs: BTreeMap<String, String> =
+        toml::from_str(&text).with_context(|| format!("in {}: expected lines such as params = \"N\"", path.display())).or_input()?;
+    Ok(pairs.into_iter().collect())
 }
 
 fn parse_filter(text: &str) -> Result<Filter, String> {

@@ -2,7 +2,7 @@
 //! not depend on the number of threads, and each searches the basins anew: from every listed one and from a grid.
 
 use super::newton::End;
-use super::sum::{Phi, Sum};
+use super::objective::{Objective, Phi};
 use super::varpro::{settle, valleys_for_refit};
 use super::{Estimator, Resample};
 use crate::law::Point;
@@ -46,7 +46,7 @@ pub(crate) fn groups(points: &[Point], resample: Resample) -> Groups {
 
 /// Refits in order; `None` where no search ended at a finite objective.
 pub(crate) fn refits(
-    sum: &Sum,
+    sum: &impl Objective,
     weights: &[f64],
     groups: &Groups,
     estimator: Estimator,
@@ -66,7 +66,7 @@ pub(crate) fn refits(
 }
 
 /// The lowest end of searches from the given basins and from the valleys of a coarse grid of exponents.
-pub(crate) fn best(sum: &Sum, estimator: Estimator, basins: &[Phi]) -> Option<End> {
+pub(crate) fn best(sum: &impl Objective, estimator: Estimator, basins: &[Phi]) -> Option<End> {
     let free: Vec<usize> = (0..sum.dim()).collect();
     let starts = basins.iter().copied().chain(valleys_for_refit(sum, estimator));
     let ends = starts.map(|phi| settle(sum, estimator, phi, &free, STEPS)).filter(|end| end.value.is_finite());

@@ -5,6 +5,7 @@ use super::{Estimator, FitStatus, Method};
 use crate::law::{Exclusion, Law};
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// How an interval was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -22,6 +23,8 @@ pub enum Interval {
     Delta,
     /// Linearisation at the estimate with cluster-robust errors.
     Sandwich,
+    /// χ² of a variance.
+    ChiSquare,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
 }
@@ -36,6 +39,7 @@ impl Interval {
             Self::Profile => "profile",
             Self::Delta => "delta",
             Self::Sandwich => "sandwich",
+            Self::ChiSquare => "chi-square",
             Self::Range => "range",
         }
     }
@@ -128,6 +132,9 @@ pub struct FittedLaw<L: Law> {
     /// The law of every successful refit, for intervals of whatever follows from it.
     #[serde(skip)]
     pub draws: Vec<L>,
+    /// The law refitted on other held-out windows; empty where the losses of windows are not known.
+    #[serde(skip)]
+    pub windows: Vec<L>,
     /// Residual of each point, ln L − ln prediction, in the order of the points.
     #[serde(skip)]
     pub residuals: Vec<f64>,
@@ -174,6 +181,15 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let above = (below + 1).min(sorted.len() - 1);
     let weight = at - below as f64;
     if weight == 0.0 || sorted[below] == sorted[above] { sorted[below] } else { sorted[below] + weight * (sorted[above] - sorted[below]) }
+}
+
+/// Two-sided quantile of Student's t; infinite without degrees of freedom, the normal one with infinitely many.
+pub(crate) fn t_quantile(level: f64, degrees: f64) -> f64 {
+    if degrees <= 0.0 {
+        return f64::INFINITY;
+    }
+    // Beyond a million degrees t is normal to six digits.
+    StudentsT::new(0.0, 1.0, degrees.min(1e6)).map_or(f64::INFINITY, |t| t.inverse_cdf(0.5 * (1.0 + level)))
 }
 
 /// The evidence that a minimum is the minimum.

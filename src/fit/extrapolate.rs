@@ -1,9 +1,9 @@
 //! Forecasts that can be scored: a law is fitted to the runs below a compute and asked for those above it
 //! (rolling-origin validation); and the same runs fitted under every convention of counting.
 
-use super::separable::{chinchilla, fit};
-use super::{Estimate, FitError, FitOptions};
-use crate::law::{Chinchilla, Evidence, SeparableLaw};
+use super::search::{chinchilla, fit};
+use super::{Estimate, FitError, FitOptions, Fittable};
+use crate::law::{Chinchilla, Evidence, Law, Point};
 use crate::spec::{FlopRule, RunRecord, SizeMeasure};
 use serde::Serialize;
 
@@ -20,10 +20,14 @@ pub struct Forecast {
     pub bias_nats: f64,
     /// Root mean square of prediction − loss over the runs above, nats per token.
     pub rms_nats: f64,
+    /// The same bias as compute: the mean over the runs above of ln m, m the factor on compute (N and D each by √m) with
+    /// which the law would predict the loss found, as a part: 0.5 means that a run did as well as the law says of one and a
+    /// half times its compute. Absent where a loss found lies below all that the law can predict.
+    pub compute_equivalent: Option<f64>,
 }
 
 /// Fits below each cut and forecasts all runs above it; cuts that leave too few runs for a fit are passed over.
-pub fn rolling_origin<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<Forecast> {
+pub fn rolling_origin<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<Forecast> {
     let forecast = |&cut: &f64| {
         let (below, above): (Vec<_>, Vec<_>) = evidence.points.iter().cloned().partition(|p| p.c <= cut * (1.0 + 1e-9));
         let runs = [below.len(), above.len()];
@@ -37,9 +41,35 @@ pub fn rolling_origin<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &
             distance: furthest / cut,
             bias_nats: errors.iter().sum::<f64>() / n,
             rms_nats: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
+            compute_equivalent: above
+                .iter()
+                .map(|p| ln_compute_factor(&fitted.law, p))
+                .sum::<Option<f64>>()
+                .map(|ln_factors| (ln_factors / n).exp_m1()),
         })
     };
     cuts.iter().filter_map(forecast).collect()
+}
+
+/// Largest ln of a factor on compute that is looked for: ten orders of magnitude.
+const FURTHEST: f64 = 23.0;
+
+/// ln m for which the law predicts the loss of a run at √m times its N and D; `None` where no factor does.
+fn ln_compute_factor(law: &impl Law, found: &Point) -> Option<f64> {
+    let predicted = |ln_factor: f64| {
+        let (root, factor) = ((0.5 * ln_factor).exp(), ln_factor.exp());
+        let steps = found.steps.map(|steps| steps * root);
+        law.loss(&Point { n: root * found.n, d: root * found.d, c: factor * found.c, steps, ..found.clone() })
+    };
+    let (mut low, mut high) = (-FURTHEST, FURTHEST);
+    if !(predicted(low) > found.loss && predicted(high) < found.loss) {
+        return None;
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if predicted(middle) > found.loss { low = middle } else { high = middle }
+    }
+    Some(0.5 * (low + high))
 }
 
 /// The exponent a under one convention of counting.
@@ -83,5 +113,13 @@ mod tests {
         // Ten noises: 0.002 of a loss near 2.5, and the error of a fit to 14 runs a factor 100 below.
         assert!(all.iter().all(|one| one.rms_nats < 0.05), "{all:?}");
         assert!((all[0].distance - 100.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_error_of_a_forecast_is_a_factor_on_compute() {
+        let law = Chinchilla::default();
+        let found = Point { loss: law.at(3e9, 3e10), ..Point::new(1e9, 1e10, 0.0) };
+        assert!((ln_compute_factor(&law, &found).expect("above E") - 9f64.ln()).abs() < 1e-9);
+        assert_eq!(ln_compute_factor(&law, &Point { loss: 1.0, ..found }), None, "below E");
     }
 }

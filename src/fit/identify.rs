@@ -2,7 +2,7 @@
 //! vary, and no two of them that move together.
 
 use super::FitError;
-use crate::law::{Axis, Point, SeparableLaw, Variable};
+use crate::law::{Axis, Law, Point, Variable};
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -11,8 +11,8 @@ const TOGETHER: f64 = 0.03;
 const CONSTANT: f64 = 0.01;
 
 /// Refuses data that cannot determine a law.
-pub(crate) fn check(law: &impl SeparableLaw, points: &[Point]) -> Result<(), FitError> {
-    let variables: Vec<Variable> = law.terms().into_iter().map(|term| term.variable).filter(|v| *v != Variable::One).collect();
+pub(crate) fn check(law: &impl Law, points: &[Point]) -> Result<(), FitError> {
+    let variables = law.variables();
     for point in points {
         usable(law, point, &variables)?;
     }
@@ -21,15 +21,25 @@ pub(crate) fn check(law: &impl SeparableLaw, points: &[Point]) -> Result<(), Fit
     if distinct < needed {
         return Err(FitError::TooFewPoints { law: law.name(), found: points.len(), distinct, needed });
     }
-    for (at, one) in variables.iter().enumerate() {
+    if variables.contains(&Variable::Unique) && !points.iter().any(repeats) {
+        return Err(FitError::NoRepetition);
+    }
+    // How often data are repeated is what a law of unique tokens is about; these may stand still themselves.
+    let vary: Vec<Variable> = variables.into_iter().filter(|variable| *variable != Variable::Unique).collect();
+    for (at, one) in vary.iter().enumerate() {
         if spread(&logs(points, *one)) < CONSTANT {
             return Err(FitError::NoVariation { law: law.name(), points: points.len(), variable: name(*one) });
         }
-        for other in &variables[at + 1..] {
+        for other in &vary[at + 1..] {
             separate(points, *one, *other)?;
         }
     }
     Ok(())
+}
+
+/// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
+pub fn repeats(point: &Point) -> bool {
+    point.unique_tokens.is_some_and(|unique| point.d > 1.01 * unique)
 }
 
 /// Where a fit with these data may still be made although N and D cannot be told apart.
@@ -38,7 +48,7 @@ pub fn offers_only_compute(points: &[Point]) -> bool {
         && spread(&points.iter().map(|p| Axis::C.of(p).ln()).collect::<Vec<_>>()) > CONSTANT
 }
 
-fn usable(law: &impl SeparableLaw, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
+fn usable(law: &impl Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
     let positive = |what: &'static str, value: f64| {
         let fine = value.is_finite() && value > 0.0;
         if fine { Ok(()) } else { Err(FitError::NotUsable { run: point.run.clone(), what, value }) }
@@ -107,6 +117,7 @@ fn name(variable: Variable) -> &'static str {
         Variable::C => "C",
         Variable::Batch => "batch",
         Variable::Steps => "steps",
+        Variable::Unique => "unique tokens",
     }
 }
 

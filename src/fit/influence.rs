@@ -2,9 +2,9 @@
 //! quantity reported, largest first.
 
 use super::bootstrap::best;
-use super::sum::Sum;
+use super::objective::{Fittable, Objective};
 use super::{FitError, FittedLaw};
-use crate::law::{Evidence, SeparableLaw};
+use crate::law::Evidence;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -20,12 +20,12 @@ pub struct Influence {
 }
 
 /// Leave-one-out influence of every run on a quantity, largest change first. Each refit searches the basins anew.
-pub fn influence<L: SeparableLaw>(
+pub fn influence<L: Fittable>(
     fitted: &FittedLaw<L>,
     evidence: &Evidence,
     what: impl Fn(&L) -> f64 + Sync,
 ) -> Result<Vec<Influence>, FitError> {
-    let sum = Sum::new(&fitted.law, &evidence.points);
+    let sum = fitted.law.lay_out(&evidence.points);
     let start = [sum.to_phi(&fitted.law.theta())];
     let whole = what(&fitted.law);
     let without = |left_out: usize| {

@@ -4,14 +4,13 @@
 //! a + b is 1 by construction where D = C/(k·N), so the two are one result told twice. The vertex of a parabola
 //! is biased on a surface that is none (Czech 2603.22339); the correction from a fitted surface is given beside it.
 
-use super::akima::akima_minimum;
 use super::linear::least_squares;
-use super::{Estimate, FitError, FitStatus, Interval, Named};
-use crate::law::{Chinchilla, Evidence, Exclusion, Parabola, Point, vertex_bias};
-use crate::spec::{FlopRule, Random, SizeMeasure};
-use rayon::prelude::*;
+use super::optima::{PowerOfCompute, power_of_compute};
+use super::valley::{LossNoise, Scatter, share_noise, valley};
+use super::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Floor, Named, power_law};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Parabola, Point, PowerLaw, vertex_bias};
+use crate::spec::{FlopRule, SizeMeasure};
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// How the bottom of a valley is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -39,37 +38,6 @@ pub struct IsoflopOptions {
     pub draws: usize,
     /// Seed of those draws.
     pub seed: u64,
-}
-
-/// Standard deviation of ln L between repeats of a run: a power of L between two losses, constant beyond them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LossNoise {
-    /// (L, standard deviation of ln L) at the lower loss.
-    pub low: (f64, f64),
-    /// (L, standard deviation of ln L) at the higher loss.
-    pub high: (f64, f64),
-}
-
-impl Default for LossNoise {
-    /// Small runs with high losses repeat far less exactly than large ones. Under this scale the exponents of all 15
-    /// configurations of 2406.19146 lie in their published intervals, as they do for 0.002–0.003 at L = 3 and
-    /// 0.02–0.1 at L = 6; a constant 0.002 misses two.
-    fn default() -> Self {
-        Self { low: (3.0, 0.002), high: (6.0, 0.05) }
-    }
-}
-
-impl LossNoise {
-    /// The same for every loss.
-    pub fn constant(noise: f64) -> Self {
-        Self { low: (1.0, noise), high: (10.0, noise) }
-    }
-
-    /// At a loss, standard deviation of ln L.
-    pub fn at(&self, loss: f64) -> f64 {
-        let share = (loss / self.low.0).ln() / (self.high.0 / self.low.0).ln();
-        self.low.1 * (self.high.1 / self.low.1).powf(share.clamp(0.0, 1.0))
-    }
 }
 
 impl Default for IsoflopOptions {
@@ -115,31 +83,6 @@ pub struct DroppedBudget {
     pub reason: String,
 }
 
-/// x*(C) = factor·C^exponent, fitted as a weighted line in logarithms about the mean of ln C.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PowerOfCompute {
-    /// Factor at 1 FLOP: a long extrapolation, so its interval is wide.
-    pub factor: Estimate,
-    /// Exponent of C.
-    pub exponent: Estimate,
-    /// ln C about which the line is centred.
-    pub ln_centre: f64,
-    /// ln x* there, uncorrelated with the exponent.
-    pub ln_at_centre: Estimate,
-}
-
-impl PowerOfCompute {
-    /// x* at a compute with the interval of the line (not of a new optimum).
-    pub fn at(&self, compute: f64) -> Estimate {
-        let distance = compute.ln() - self.ln_centre;
-        let ln_value = self.ln_at_centre.value + self.exponent.value * distance;
-        let se = (self.ln_at_centre.se.powi(2) + (self.exponent.se * distance).powi(2)).sqrt();
-        let width = (self.exponent.high - self.exponent.value) / self.exponent.se * se;
-        let value = ln_value.exp();
-        Estimate { value, se: value * se, low: (ln_value - width).exp(), high: (ln_value + width).exp(), ..self.exponent }
-    }
-}
-
 /// The result of approach 2.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IsoflopFit {
@@ -180,6 +123,39 @@ pub struct IsoflopFit {
 }
 
 impl IsoflopFit {
+    /// The optima with the bias of the parabola taken away, were the surface `law`.
+    pub fn corrected(&self, law: &Chinchilla) -> Corrected {
+        let biases = self.vertex_biases(law);
+        let shifted = |(valley, bias): (&Valley, &Option<f64>)| {
+            let factor = (-(*bias)?).exp();
+            let p = valley.params;
+            Some(Valley {
+                params: Estimate { value: factor * p.value, se: factor * p.se, low: factor * p.low, high: factor * p.high, ..p },
+                ..valley.clone()
+            })
+        };
+        let valleys: Vec<Option<Valley>> = self.valleys.iter().zip(&biases).map(shifted).collect();
+        let usable: Vec<Valley> = valleys.iter().flatten().cloned().collect();
+        Corrected {
+            ln_bias: biases,
+            params: valleys.iter().map(|valley| valley.as_ref().map(|valley| valley.params.value)).collect(),
+            exponent: (usable.len() > 1).then(|| power_of_compute(&usable, |valley| valley.params, self.params.exponent.level).exponent),
+        }
+    }
+
+    /// L*(C) = E + A/C^α through the bottoms of the valleys, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
+    pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw<PowerLaw>, FitError> {
+        let bottom = |valley: &Valley| Point { c: valley.compute, ..Point::new(valley.params.value, valley.tokens.value, valley.loss) };
+        let evidence = Evidence {
+            points: self.valleys.iter().map(bottom).collect(),
+            excluded: Vec::new(),
+            size_measure: self.size_measure,
+            flop_rule: self.flop_rule,
+        };
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, refits: 200, level, ..FitOptions::default() };
+        power_law(Axis::C, Floor::Free, &evidence, &options)
+    }
+
     /// ln(vertex/N*) of each valley if the true surface were `law`: subtract it from ln N to correct the parabola.
     pub fn vertex_biases(&self, law: &Chinchilla) -> Vec<Option<f64>> {
         let offsets = |valley: &Valley| -> Vec<f64> {
@@ -192,17 +168,28 @@ impl IsoflopFit {
     }
 }
 
-/// Least number of sizes that a valley needs.
-const SIZES: usize = 4;
+/// What parabolas err by on a surface, and what is left without it. The uncertainty of the surface is not in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Corrected {
+    /// ln(vertex/N*) of each valley; absent where the surface has no vertex among the sizes.
+    pub ln_bias: Vec<Option<f64>>,
+    /// N* of each valley, corrected.
+    pub params: Vec<Option<f64>>,
+    /// a through the corrected optima.
+    pub exponent: Option<Estimate>,
+}
 
 /// Finds the valleys and fits powers of compute through their minima.
 pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopFit, FitError> {
-    let mut valleys = Vec::new();
+    let (mut valleys, mut scatter): (Vec<Valley>, Vec<Scatter>) = (Vec::new(), Vec::new());
     let mut dropped = Vec::new();
     for (compute, members) in budgets(&evidence.points, options.tolerance) {
         let points: Vec<&Point> = members.iter().map(|&at| &evidence.points[at]).collect();
         match valley(compute, &points, options) {
-            Ok(valley) => valleys.push(Valley { members, ..valley }),
+            Ok((valley, own)) => {
+                valleys.push(Valley { members, ..valley });
+                scatter.push(own);
+            }
             Err(reason) => dropped.push(DroppedBudget { compute, points: points.len(), reason }),
         }
     }
@@ -211,6 +198,7 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
         let reasons = if reasons.is_empty() { "no two sizes share a budget".to_owned() } else { reasons.join("; ") };
         return Err(FitError::TooFewValleys { budgets: valleys.len(), needed: 2, reasons });
     }
+    share_noise(&mut valleys, &scatter, options.level);
     let line = |pick: fn(&Valley) -> Estimate| power_of_compute(&valleys, pick, options.level);
     let (params, tokens) = (line(|valley| valley.params), line(|valley| valley.tokens));
     let drift = centre_drift(&valleys);
@@ -275,164 +263,10 @@ fn budgets(points: &[Point], tolerance: f64) -> Vec<(f64, Vec<usize>)> {
     groups
 }
 
-fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Valley, String> {
-    let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
-    sizes.sort_by(f64::total_cmp);
-    let mut distinct = sizes.clone();
-    distinct.dedup_by(|left, right| (*left / *right - 1.0).abs() < 1e-9);
-    if distinct.len() < SIZES {
-        return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
-    }
-    let (ln_n, se, loss, parabola, degrees) = match options.interpolator {
-        Interpolator::Parabola => parabola_bottom(points)?,
-        Interpolator::Akima => akima_bottom(compute, points, options)?,
-    };
-    if ln_n <= distinct[0].ln() || ln_n >= distinct[distinct.len() - 1].ln() {
-        let (side, advice) = if ln_n <= distinct[0].ln() { ("smallest", "smaller") } else { ("largest", "larger") };
-        return Err(format!("the minimum lies at the edge, beyond the {side} size; train {advice} networks at this budget"));
-    }
-    // FLOPs per weight and token at the minimum, by the line through the runs.
-    let rate = |p: &&Point| (p.c / (p.n * p.d)).ln();
-    let rows: Vec<Vec<f64>> = points.iter().map(|p| vec![1.0, p.n.ln() - ln_n]).collect();
-    let rates: Vec<f64> = points.iter().map(rate).collect();
-    let line = least_squares(&rows, &rates, &vec![1.0; rates.len()]).ok_or("its sizes are all alike")?;
-    let ln_d = compute.ln() - line.beta[0] - ln_n;
-    let spread = |ln_value: f64| {
-        let width = t_quantile(options.level, degrees) * se;
-        let value = ln_value.exp();
-        Estimate {
-            value,
-            se: value * se,
-            low: (ln_value - width).exp(),
-            high: (ln_value + width).exp(),
-            level: options.level,
-            interval: Interval::Delta,
-        }
-    };
-    Ok(Valley {
-        compute,
-        points: points.len(),
-        params: spread(ln_n),
-        tokens: spread(ln_d),
-        loss,
-        parabola,
-        centre_offset: sizes.iter().map(|n| n.ln() - ln_n).sum::<f64>() / sizes.len() as f64,
-        sizes,
-        members: Vec::new(),
-    })
-}
-
-/// ln N of the minimum, its standard error, the loss there, the parabola, degrees of freedom.
-type Bottom = (f64, f64, f64, Option<Parabola>, f64);
-
-fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
-    let weight: Vec<f64> = points.iter().map(|p| p.weight).collect();
-    let centre = points.iter().map(|p| p.n.ln()).sum::<f64>() / points.len() as f64;
-    let rows: Vec<Vec<f64>> = points.iter().map(|p| p.n.ln() - centre).map(|u| vec![1.0, u, u * u]).collect();
-    let losses: Vec<f64> = points.iter().map(|p| p.loss).collect();
-    let fit = least_squares(&rows, &losses, &weight).ok_or("its sizes are too alike for a parabola")?;
-    let parabola = Parabola { centre, c: [fit.beta[0], fit.beta[1], fit.beta[2]] };
-    if parabola.c[2] <= 0.0 {
-        return Err("the parabola opens downwards: no minimum between these sizes; widen their range".to_owned());
-    }
-    let degrees = (points.len() - 3) as f64;
-    let variance = fit.residual / degrees;
-    let g = parabola.vertex_gradient();
-    let quadratic: f64 = (0..3).map(|j| (0..3).map(|k| g[j] * fit.inverse[j][k] * g[k]).sum::<f64>()).sum();
-    Ok((parabola.ln_vertex(), (variance * quadratic).sqrt(), parabola.vertex_loss(), Some(parabola), degrees))
-}
-
-/// The minimum of the spline; its standard error from draws with noise added to ln L. A budget is dropped where
-/// fewer than half of the draws have a minimum inside.
-fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Bottom, String> {
-    let mut knots: Vec<(f64, f64)> = points.iter().map(|p| (p.n.ln(), p.loss.ln())).collect();
-    knots.sort_by(|left, right| left.0.total_cmp(&right.0));
-    // Replicates of a size are one knot at their mean.
-    let knots: Vec<(f64, f64)> = knots
-        .chunk_by(|left, right| right.0 - left.0 < 1e-9)
-        .map(|group| (group[0].0, group.iter().map(|knot| knot.1).sum::<f64>() / group.len() as f64))
-        .collect();
-    let (x, y): (Vec<f64>, Vec<f64>) = knots.into_iter().unzip();
-    let edge = "the lowest loss lies at the edge of the sizes; widen their range at this budget";
-    let (ln_n, ln_loss) = akima_minimum(&x, &y).ok_or(edge)?;
-    let drawn: Vec<f64> = (0..options.draws)
-        .into_par_iter()
-        .filter_map(|draw| {
-            let mut random = Random::new(options.seed, &format!("akima {compute:e} {draw}"));
-            let noisy: Vec<f64> = y.iter().map(|y| y + options.noise.at(y.exp()) * random.normal()).collect();
-            akima_minimum(&x, &noisy).map(|(ln_n, _)| ln_n)
-        })
-        .collect();
-    if 2 * drawn.len() < options.draws {
-        return Err(format!(
-            "{} of {} noisy draws have their minimum inside; the valley is too flat for this noise",
-            drawn.len(),
-            options.draws
-        ));
-    }
-    let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
-    let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
-    Ok((ln_n, variance.sqrt(), ln_loss.exp(), None, f64::INFINITY))
-}
-
-/// Weighted line ln x* = c + s·(ln C − centre), each optimum by 1/se², centred at the weighted mean of ln C.
-fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, level: f64) -> PowerOfCompute {
-    let ln_c: Vec<f64> = valleys.iter().map(|valley| valley.compute.ln()).collect();
-    let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
-    let variance: Vec<f64> = valleys.iter().map(|valley| (pick(valley).se / pick(valley).value).powi(2)).collect();
-    let degrees = valleys.len() as f64 - 2.0;
-    let fit = {
-        let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
-        let total: f64 = weight.iter().sum();
-        let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / total;
-        let middle = ln_x.iter().zip(&weight).map(|(x, w)| x * w).sum::<f64>() / total;
-        let (mut xx, mut xy) = (0.0, 0.0);
-        for i in 0..ln_c.len() {
-            xx += weight[i] * (ln_c[i] - centre).powi(2);
-            xy += weight[i] * (ln_c[i] - centre) * (ln_x[i] - middle);
-        }
-        let slope = xy / xx;
-        let chi2: f64 = (0..ln_c.len()).map(|i| weight[i] * (ln_x[i] - middle - slope * (ln_c[i] - centre)).powi(2)).sum();
-        (centre, middle, slope, (1.0 / total).sqrt(), (1.0 / xx).sqrt(), chi2)
-    };
-    let (centre, middle, slope, middle_se, slope_se, chi2) = fit;
-    // Optima that scatter more than their standard errors say widen the errors of the line (Birge 1932).
-    let birge = if degrees > 0.0 { (chi2 / degrees).sqrt().max(1.0) } else { 1.0 };
-    let (middle_se, slope_se) = (birge * middle_se, birge * slope_se);
-    let width = t_quantile(level, degrees);
-    let estimate =
-        |value: f64, se: f64| Estimate { value, se, low: value - width * se, high: value + width * se, level, interval: Interval::Delta };
-    let ln_factor = middle - slope * centre;
-    let ln_factor_se = (middle_se.powi(2) + (slope_se * centre).powi(2)).sqrt();
-    let factor = ln_factor.exp();
-    PowerOfCompute {
-        factor: Estimate {
-            value: factor,
-            se: factor * ln_factor_se,
-            low: (ln_factor - width * ln_factor_se).exp(),
-            high: (ln_factor + width * ln_factor_se).exp(),
-            level,
-            interval: Interval::Delta,
-        },
-        exponent: estimate(slope, slope_se),
-        ln_centre: centre,
-        ln_at_centre: estimate(middle, middle_se),
-    }
-}
-
 fn centre_drift(valleys: &[Valley]) -> f64 {
     let rows: Vec<Vec<f64>> = valleys.iter().map(|valley| vec![1.0, valley.compute.ln()]).collect();
     let offsets: Vec<f64> = valleys.iter().map(|valley| valley.centre_offset).collect();
     least_squares(&rows, &offsets, &vec![1.0; offsets.len()]).map_or(0.0, |fit| fit.beta[1])
-}
-
-/// Two-sided quantile of Student's t; infinite without degrees of freedom, the normal one with infinitely many.
-pub(crate) fn t_quantile(level: f64, degrees: f64) -> f64 {
-    if degrees <= 0.0 {
-        return f64::INFINITY;
-    }
-    // Beyond a million degrees t is normal to six digits.
-    StudentsT::new(0.0, 1.0, degrees.min(1e6)).map_or(f64::INFINITY, |t| t.inverse_cdf(0.5 * (1.0 + level)))
 }
 
 #[cfg(test)]
@@ -458,6 +292,15 @@ mod tests {
             assert!((fit.params.exponent.value + fit.tokens.exponent.value - 1.0).abs() < 1e-6);
             assert_eq!((fit.valleys.len(), fit.dropped.len(), fit.points), (4, 0, 28));
         }
+    }
+
+    #[test]
+    fn the_loss_at_the_optima_is_a_power_of_compute() {
+        let fit = isoflop(&evidence(0.0, 8.0), &IsoflopOptions::default()).expect("valleys");
+        let law = fit.loss_of_compute(0.95).expect("four bottoms").law;
+        // αβ/(α+β) = 0.155 for α = β = 0.31. The reducible loss at a parabola's bottom is off by the same part at every
+        // budget, so the exponent and the floor are those of the surface.
+        assert!((law.exponent - 0.155).abs() < 1e-3 && (law.floor.expect("a floor") - 1.7).abs() < 1e-2, "{law:?}");
     }
 
     #[test]

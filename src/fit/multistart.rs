@@ -7,9 +7,8 @@
 use super::Estimator;
 use super::StartEnd;
 use super::newton::{End, newton};
-use super::sum::{Loss, Order, Phi, Sum};
+use super::objective::{Loss, Objective, Order, Phi};
 use super::varpro::settle;
-use crate::law::SeparableLaw;
 use argmin::core::{CostFunction, Error, Executor, Gradient, State, TerminationStatus};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
@@ -30,10 +29,11 @@ const GRADIENT: f64 = 1e-3;
 const POLISH: usize = 50;
 
 /// Runs every start; results stand in the order of starts, whatever the number of threads.
-pub(crate) fn multistart(sum: &Sum, estimator: Estimator, starts: &[Vec<f64>]) -> Vec<(StartEnd, End)> {
+pub(crate) fn multistart(sum: &impl Objective, estimator: Estimator) -> Vec<(StartEnd, End)> {
     let loss = Loss::of(estimator, 1e-3);
     let scale = sum.scale_of(loss);
     let problem = || Scaled { sum, loss, scale, last: Cell::new(None), left: Cell::new(EVALUATIONS) };
+    let starts = sum.starts();
     let mut ends: Vec<(StartEnd, End)> = starts.par_iter().map(|start| run(sum, loss, problem(), start)).collect();
     if estimator == Estimator::AbsoluteLog {
         sharpen(sum, estimator, &mut ends);
@@ -45,7 +45,7 @@ pub(crate) fn multistart(sum: &Sum, estimator: Estimator, starts: &[Vec<f64>]) -
 const SHARPENED: usize = 16;
 
 /// Follows ends of the smoothed absolute deviation to those of the exact one, equal ends together.
-fn sharpen(sum: &Sum, estimator: Estimator, ends: &mut [(StartEnd, End)]) {
+fn sharpen(sum: &impl Objective, estimator: Estimator, ends: &mut [(StartEnd, End)]) {
     // Smoothed objectives closer than this, 1e-12 nats a point, are rounding.
     let rounding = 1e-12 * sum.total_weight();
     let mut order: Vec<usize> = (0..ends.len()).collect();
@@ -65,56 +65,16 @@ fn sharpen(sum: &Sum, estimator: Estimator, ends: &mut [(StartEnd, End)]) {
     }
 }
 
-/// Starts for a law: all combinations of ln factor 0, 5, …, 25, ln floor −1, …, 1 and exponent 0, 0.5, …, 2
-/// (Hoffmann 2203.15556); with more than two powers every other value, without the largest exponents.
-pub(crate) fn starts(law: &impl SeparableLaw) -> Vec<Vec<f64>> {
-    let terms = law.terms();
-    let powers = terms.iter().filter(|term| term.exponent.is_some()).count();
-    let (factors, exponents): (&[f64], &[f64]) = match powers {
-        0..=2 => (&[0.0, 5.0, 10.0, 15.0, 20.0, 25.0], &[0.0, 0.5, 1.0, 1.5, 2.0]),
-        _ => (&[0.0, 10.0, 20.0], &[0.0, 0.5, 1.0]),
-    };
-    let floors = [-1.0, -0.5, 0.0, 0.5, 1.0];
-    let mut grid = vec![vec![0.0; law.coefficients().len()]];
-    for term in &terms {
-        let (ln_factors, powers): (&[f64], &[f64]) = if term.exponent.is_some() { (factors, exponents) } else { (&floors, &[0.0]) };
-        grid = grid
-            .iter()
-            .flat_map(|start| ln_factors.iter().flat_map(move |f| powers.iter().map(move |s| (start.clone(), *f, *s))))
-            .map(|(mut start, ln_factor, power)| {
-                start[term.factor] = ln_factor.exp();
-                if let Some(exponent) = term.exponent {
-                    start[exponent] = power;
-                }
-                start
-            })
-            .collect();
-    }
-    grid
-}
-
-fn run(sum: &Sum, loss: Loss, problem: Scaled<'_>, start: &[f64]) -> (StartEnd, End) {
-    let from = lifted(sum, sum.to_phi(start));
+fn run(sum: &impl Objective, loss: Loss, problem: Scaled<'_, impl Objective>, start: &[f64]) -> (StartEnd, End) {
+    let from = sum.lifted(sum.to_phi(start));
     let (handed_over, reason, iterations) = lbfgs(sum, problem, &from);
     let free: Vec<usize> = (0..sum.dim()).collect();
     let end = newton(sum, loss, handed_over, &free, POLISH);
     (StartEnd { start: start.to_vec(), theta: sum.to_theta(&end.phi), objective: end.value, reason, iterations }, end)
 }
 
-/// A term far below the loss at the centre of the data has next to no gradient, and no search by gradients can bring
-/// it back; its distance below 1 % of the loss is replaced by a logarithm of itself, so that starts stay distinct.
-fn lifted(sum: &Sum, mut phi: Phi) -> Phi {
-    let least = sum.mean_ln_loss() + 0.01f64.ln();
-    for factor in &mut phi[..sum.terms()] {
-        if *factor < least {
-            *factor = least - 0.5 * (1.0 + least - *factor).ln();
-        }
-    }
-    phi
-}
-
 /// Where L-BFGS ended, why, and after how many iterations.
-fn lbfgs(sum: &Sum, problem: Scaled<'_>, from: &Phi) -> (Phi, String, u64) {
+fn lbfgs(sum: &impl Objective, problem: Scaled<'_, impl Objective>, from: &Phi) -> (Phi, String, u64) {
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(GRADIENT)
         .and_then(|solver| solver.with_tolerance_cost(1e-9))
@@ -140,8 +100,8 @@ fn lbfgs(sum: &Sum, problem: Scaled<'_>, from: &Phi) -> (Phi, String, u64) {
 }
 
 /// The objective over that of a constant, as argmin wants it. Cost and gradient come from one pass, so the last is kept.
-struct Scaled<'a> {
-    sum: &'a Sum,
+struct Scaled<'a, O> {
+    sum: &'a O,
     loss: Loss,
     scale: f64,
     last: Cell<Option<(Phi, f64, Phi)>>,
@@ -149,7 +109,7 @@ struct Scaled<'a> {
     left: Cell<u32>,
 }
 
-impl Scaled<'_> {
+impl<O: Objective> Scaled<'_, O> {
     fn at(&self, param: &[f64]) -> Result<(f64, Phi), Error> {
         let left = self.left.get().checked_sub(1).ok_or_else(|| Error::msg("out of evaluations"))?;
         self.left.set(left);
@@ -168,7 +128,7 @@ impl Scaled<'_> {
     }
 }
 
-impl CostFunction for Scaled<'_> {
+impl<O: Objective> CostFunction for Scaled<'_, O> {
     type Param = Vec<f64>;
     type Output = f64;
 
@@ -177,24 +137,11 @@ impl CostFunction for Scaled<'_> {
     }
 }
 
-impl Gradient for Scaled<'_> {
+impl<O: Objective> Gradient for Scaled<'_, O> {
     type Param = Vec<f64>;
     type Gradient = Vec<f64>;
 
     fn gradient(&self, param: &Vec<f64>) -> Result<Vec<f64>, Error> {
         Ok(self.at(param)?.1[..param.len()].to_vec())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::law::{Axis, Chinchilla, PowerLaw};
-
-    #[test]
-    fn the_grid_of_starts_is_that_of_hoffmann() {
-        assert_eq!(starts(&Chinchilla::default()).len(), 4500);
-        assert_eq!(starts(&PowerLaw::form(Axis::C, true)).len(), 150);
-        assert_eq!(starts(&PowerLaw::form(Axis::C, false)).len(), 30);
     }
 }

@@ -3,7 +3,7 @@
 
 #![expect(clippy::needless_range_loop, reason = "small matrices read best with their indices")]
 
-use super::sum::{Evaluation, Loss, MAX_DIM, Order, Phi, Sum};
+use super::objective::{Evaluation, Loss, MAX_DIM, Objective, Order, Phi};
 
 /// Relative decrement below which a point is a minimum for all purposes.
 const DECREMENT: f64 = 1e-14;
@@ -18,13 +18,13 @@ pub(crate) struct End {
 }
 
 /// Minimises over the coordinates `free`, starting at `phi`.
-pub(crate) fn newton(sum: &Sum, loss: Loss, phi: Phi, free: &[usize], steps: usize) -> End {
+pub(crate) fn newton(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize) -> End {
     descend(phi, free, steps, sum.total_weight(), |phi, order| sum.evaluate(loss, phi, order))
 }
 
 /// One undamped Newton step in all coordinates, whatever it does to the objective; `phi` itself where the
 /// Hessian is not positive definite.
-pub(crate) fn full_step(sum: &Sum, loss: Loss, phi: Phi) -> Phi {
+pub(crate) fn full_step(sum: &impl Objective, loss: Loss, phi: Phi) -> Phi {
     let free: Vec<usize> = (0..sum.dim()).collect();
     let mut next = phi;
     if let Some(step) = solve(&sum.evaluate(loss, &phi, Order::Hessian), &free, 0.0) {
@@ -174,6 +174,7 @@ pub(crate) fn back_substitute(lower: &[Phi; MAX_DIM], dim: usize, right: Phi) ->
 mod tests {
     use super::*;
     use crate::fit::Estimator;
+    use crate::fit::sum::Sum;
     use crate::law::{Chinchilla, Design, Law, Noise, simulate};
 
     #[test]

@@ -190,7 +190,9 @@ pub enum FitError {
         spread: f64,
     },
     /// A variable of the law does not vary.
-    #[error("all {points} runs have the same {variable}, so {law} is not identifiable; vary {variable}, or fit a law without it")]
+    #[error(
+        "all {points} runs have the same {variable}, so {law} is not identifiable; vary {variable}, or fit a law without it (--law power-n, --law power-d or --law power-c)"
+    )]
     NoVariation {
         /// Name of the law.
         law: String,
@@ -219,6 +221,21 @@ pub enum FitError {
         /// Its value.
         value: f64,
     },
+    /// Fewer than two groups to compare.
+    #[error("{fitted} of {groups} groups can be fitted, and a comparison needs two: {reasons}")]
+    TooFewGroups {
+        /// Groups there are.
+        groups: usize,
+        /// Groups with a fit.
+        fitted: usize,
+        /// Why the others have none.
+        reasons: String,
+    },
+    /// No run repeats its data.
+    #[error(
+        "no run sees its data more than once, so the worth of repeated data is not identifiable; train runs with tokens above unique_tokens"
+    )]
+    NoRepetition,
     /// No budget has a minimum inside its sizes.
     #[error("{budgets} compute budgets have a minimum inside their range of sizes and at least {needed} are needed: {reasons}")]
     TooFewValleys {

@@ -4,11 +4,11 @@
 //! (Bates & Watts 1988 §6.1). The quantity may be a coefficient or any decision that follows from them.
 
 use super::bootstrap::groups;
-use super::isoflop::t_quantile;
+use super::estimate::t_quantile;
 use super::newton::{back_substitute, cholesky, descend};
-use super::sum::{Evaluation, Loss, Order, Phi, Sum};
+use super::objective::{Evaluation, Fittable, Loss, Objective, Order, Phi};
 use super::{Estimate, Estimator, FitError, FittedLaw, Interval, Named, Resample};
-use crate::law::{Chinchilla, ComputeCount, Evidence, SeparableLaw};
+use crate::law::{Chinchilla, ComputeCount, Evidence};
 use rayon::prelude::*;
 
 /// A quantity that follows from the coefficients of a law.
@@ -51,7 +51,7 @@ pub fn chinchilla_targets(evidence: &Evidence, computes: &[f64]) -> Vec<Target<C
 }
 
 /// Profiles quantities of a law fitted by least squares of log loss; other estimators have no likelihood to profile.
-pub fn profiles<L: SeparableLaw>(
+pub fn profiles<L: Fittable>(
     fitted: &FittedLaw<L>,
     evidence: &Evidence,
     resample: Resample,
@@ -61,7 +61,7 @@ pub fn profiles<L: SeparableLaw>(
     if fitted.estimator != Estimator::LeastSquaresLog {
         return Err(FitError::NoLikelihood(fitted.estimator.name()));
     }
-    let sum = Sum::new(&fitted.law, &evidence.points);
+    let sum = fitted.law.lay_out(&evidence.points);
     let independent = groups(&evidence.points, resample).count;
     let degrees = independent as f64 - sum.dim() as f64;
     let problem = Problem {
@@ -75,8 +75,8 @@ pub fn profiles<L: SeparableLaw>(
     Ok(Named(targets.par_iter().map(|target| (target.name.clone(), problem.profile(target))).collect()))
 }
 
-struct Problem<'a, L> {
-    sum: &'a Sum,
+struct Problem<'a, L: Fittable> {
+    sum: &'a L::Layout,
     form: &'a L,
     best: Phi,
     degrees: f64,
@@ -87,7 +87,7 @@ struct Problem<'a, L> {
 /// Squares of log residuals.
 const SQUARES: Loss = Loss { log: true, delta: f64::INFINITY, factor: 2.0, reach: f64::INFINITY };
 
-impl<L: SeparableLaw> Problem<'_, L> {
+impl<L: Fittable> Problem<'_, L> {
     /// Every quantity here is positive and is profiled by its logarithm, in which it is closer to linear.
     fn quantity(&self, target: &Target<L>, phi: &Phi) -> f64 {
         (target.of)(&self.form.with_theta(&self.sum.to_theta(phi))).ln()
@@ -199,7 +199,7 @@ impl<L: SeparableLaw> Problem<'_, L> {
 }
 
 /// ∂ ln quantity / ∂ coordinate by central differences; optima found numerically are known to 1e-9.
-pub(crate) fn ln_slope<L: SeparableLaw>(sum: &Sum, form: &L, target: &Target<L>, at: &Phi) -> Phi {
+pub(crate) fn ln_slope<L: Fittable>(sum: &L::Layout, form: &L, target: &Target<L>, at: &Phi) -> Phi {
     let step = 1e-5;
     let mut slope = Phi::default();
     for j in 0..sum.dim() {

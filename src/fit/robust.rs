@@ -5,12 +5,12 @@
 
 use super::bootstrap::{Groups, groups};
 use super::estimate::quantile;
-use super::isoflop::t_quantile;
+use super::estimate::t_quantile;
 use super::linear::least_squares;
+use super::objective::{Fittable, Objective};
 use super::profile::{Target, ln_slope};
-use super::sum::Sum;
 use super::{Estimate, Estimator, FitError, FittedLaw, Interval, Named, Resample};
-use crate::law::{Evidence, SeparableLaw};
+use crate::law::Evidence;
 use crate::spec::Random;
 use rayon::prelude::*;
 
@@ -27,7 +27,7 @@ pub struct Robust {
 const DRAWS: usize = 1999;
 
 /// Cluster-robust intervals of quantities of a law fitted by least squares of log loss; a run without a cluster is one.
-pub fn robust<L: SeparableLaw>(
+pub fn robust<L: Fittable>(
     fitted: &FittedLaw<L>,
     evidence: &Evidence,
     resample: Resample,
@@ -37,7 +37,7 @@ pub fn robust<L: SeparableLaw>(
     if fitted.estimator != Estimator::LeastSquaresLog {
         return Err(FitError::NoLikelihood(fitted.estimator.name()));
     }
-    let sum = Sum::new(&fitted.law, &evidence.points);
+    let sum = fitted.law.lay_out(&evidence.points);
     let phi = sum.to_phi(&fitted.law.theta());
     let rows: Vec<Vec<f64>> = sum.jacobian(&phi).iter().map(|row| row[..sum.dim()].to_vec()).collect();
     let weights: Vec<f64> = evidence.points.iter().map(|p| p.weight).collect();

@@ -1,10 +1,8 @@
 //! Bias and coverage by simulation: runs are drawn from a known law on a design, fitted, and every interval is asked
 //! whether it holds the truth. An interval that does not cover at its level is not to be trusted, whatever its name.
 
-use super::bootstrap::{best, groups, refits};
 use super::profile::Target;
-use super::separable::fit;
-use super::sum::Sum;
+use super::search::fit;
 use super::{Estimate, Estimator, FitOptions, Interval, Resample, Search, profiles, robust};
 use crate::law::{Chinchilla, Design, Evidence, Noise, Sharing, simulate};
 use rayon::prelude::*;
@@ -69,7 +67,7 @@ pub fn named_designs() -> [Design; 3] {
 
 /// Simulates a design and reports every interval of a.
 pub fn selftest(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
-    let found: Vec<Vec<Estimate>> = (0..options.simulations)
+    let found: Vec<Vec<Found>> = (0..options.simulations)
         .into_par_iter()
         .filter_map(|simulation| {
             let points =
@@ -81,8 +79,11 @@ pub fn selftest(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
     (0..kinds).map(|kind| coverage(design, options, found.iter().map(|estimates| estimates[kind]).collect())).collect()
 }
 
+/// An interval of a under an estimator.
+type Found = (Estimator, Estimate);
+
 /// Intervals of a for one set of runs; always the same kinds in the same order.
-fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Estimate>> {
+fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Found>> {
     let estimator = Estimator::LeastSquaresLog;
     let fit_options = FitOptions { estimator, search: Search::VarproOnly, refits: 0, level: options.level, ..FitOptions::default() };
     let fitted = fit(&Chinchilla::default(), evidence, &fit_options).ok()?;
@@ -90,30 +91,39 @@ fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Estim
     let profile = profiles(&fitted, evidence, Resample::Runs, options.level, &target).ok()?;
     let clustered = robust(&fitted, evidence, Resample::Auto, options.level, &target).ok()?;
     let (profile, clustered) = (profile.get("a")?.clone(), *clustered.get("a")?);
-    let mut all = vec![profile.profile, profile.delta, clustered.wild, clustered.sandwich];
+    let mut all: Vec<Found> =
+        [profile.profile, profile.delta, clustered.wild, clustered.sandwich].map(|interval| (estimator, interval)).into();
     if options.refits > 0 {
-        all.push(bootstrapped(evidence, options, estimator));
+        let others = [estimator, Estimator::default()];
+        all.extend(others.map(|estimator| (estimator, bootstrapped(evidence, options, estimator))));
     }
     Some(all)
 }
 
+/// The interval that a fit by this estimator prints.
 fn bootstrapped(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator) -> Estimate {
-    let sum = Sum::new(&Chinchilla::default(), &evidence.points);
-    let groups = groups(&evidence.points, Resample::Auto);
-    let weights: Vec<f64> = evidence.points.iter().map(|p| p.weight).collect();
-    let exponent = |phi| {
-        let theta = sum.to_theta(phi);
-        theta[4] / (theta[3] + theta[4])
+    let fit_options = FitOptions {
+        estimator,
+        search: Search::VarproOnly,
+        refits: options.refits,
+        level: options.level,
+        seed: options.seed,
+        ..FitOptions::default()
     };
-    let centre = best(&sum, estimator, &[]);
-    let basins: Vec<_> = centre.iter().map(|end| end.phi).collect();
-    let ends = refits(&sum, &weights, &groups, estimator, &basins, options.refits, options.seed);
-    let draws = ends.iter().map(|end| end.as_ref().map_or(f64::NAN, |end| exponent(&end.phi))).collect();
-    let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
-    Estimate::from_draws(basins.first().map_or(f64::NAN, exponent), draws, options.level, interval)
+    let unknown = |_| Estimate {
+        value: f64::NAN,
+        se: f64::NAN,
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+        level: options.level,
+        interval: Interval::Bootstrap,
+    };
+    fit(&Chinchilla::default(), evidence, &fit_options).map_or_else(unknown, |fitted| fitted.derive(Chinchilla::params_exponent))
 }
 
-fn coverage(design: &Design, options: &SelftestOptions, estimates: Vec<Estimate>) -> Coverage {
+fn coverage(design: &Design, options: &SelftestOptions, found: Vec<Found>) -> Coverage {
+    let estimator = found[0].0;
+    let estimates: Vec<Estimate> = found.into_iter().map(|(_, estimate)| estimate).collect();
     let truth = options.truth.params_exponent();
     let n = estimates.len() as f64;
     let mean = estimates.iter().map(|one| one.value).sum::<f64>() / n;
@@ -123,7 +133,7 @@ fn coverage(design: &Design, options: &SelftestOptions, estimates: Vec<Estimate>
     widths.sort_by(f64::total_cmp);
     Coverage {
         design: design.name.clone(),
-        estimator: Estimator::LeastSquaresLog.name(),
+        estimator: estimator.name(),
         interval: estimates[0].interval,
         simulations: estimates.len(),
         bias: mean - truth,

@@ -1,83 +1,63 @@
-//! The objective of a sum of powers over all points, with gradient and Hessian, in one vectorised pass.
+//! A sum of powers laid over points.
 //!
 //! A law Σ wₖ·xₖ^(−sₖ) is Σ exp(tₖ) with tₖ = cₖ − sₖ·zₖ, where zₖ is ln xₖ centred and scaled to unit
 //! spread over the points: so the search does not depend on units and the Hessian is well conditioned.
-//! With pₖ = exp(tₖ)/Σ exp(t) the log residual has ∂r/∂tₖ = pₖ and ∂²r/∂tₖ∂tₗ = δₖₗpₖ − pₖpₗ.
 
-#![expect(clippy::needless_range_loop, reason = "loops over lanes and over small matrices read best with their indices")]
-
-use super::Estimator;
-use super::vector::{LANES, Lanes, exp, ln};
-use crate::law::{Point, SeparableLaw, Variable};
-use rayon::prelude::*;
+use super::objective::{Evaluation, Fittable, Grid, Loss, MAX_DIM, Objective, Order, Phi};
+use super::vector::{LANES, Lanes};
+use crate::law::{Chinchilla, Point, PowerLaw, SeparableLaw, ThreeTerm, Variable};
 
 /// Most terms with an exponent.
-pub(crate) const MAX_POWERS: usize = 3;
-const MAX_TERMS: usize = MAX_POWERS + 1;
-/// Most coordinates: a factor for each term, an exponent for each power.
-pub(crate) const MAX_DIM: usize = MAX_TERMS + MAX_POWERS;
-/// Coordinates of a search: ln factors at the centre of the data, then scaled exponents.
-pub(crate) type Phi = [f64; MAX_DIM];
+pub(super) const MAX_POWERS: usize = 3;
+/// Most terms.
+pub(super) const MAX_TERMS: usize = MAX_POWERS + 1;
+/// Exponents of a fine scan, a factor 1.5 apart, and of a coarse one.
+const FINE: [f64; 11] = [0.03, 0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57, 0.86, 1.3, 2.0];
+const COARSE: [f64; 4] = [0.1, 0.3, 0.6, 1.2];
+/// Ln of the part of the loss below which a term counts as absent (1e-6).
+pub(super) const ABSENT: f64 = -13.8;
+/// Exponents outside are reported as at a bound.
+pub(super) const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
 
 /// Points laid out by column in groups of lanes; padding has weight zero.
 #[derive(Debug, Clone)]
-pub(crate) struct Sum {
+pub struct Sum {
     /// Whether the first term is a constant.
-    pub(crate) floor: bool,
+    pub(super) floor: bool,
     /// Mean of ln x of each power.
-    pub(crate) centre: Vec<f64>,
+    centre: Vec<f64>,
     /// Spread of ln x of each power.
-    pub(crate) scale: Vec<f64>,
+    pub(super) scale: Vec<f64>,
     /// Points.
-    pub(crate) len: usize,
-    z: Vec<Vec<Lanes>>,
-    ln_loss: Vec<Lanes>,
-    loss: Vec<Lanes>,
-    weight: Vec<Lanes>,
+    pub(super) len: usize,
+    pub(super) z: Vec<Vec<Lanes>>,
+    pub(super) ln_loss: Vec<Lanes>,
+    pub(super) loss: Vec<Lanes>,
+    pub(super) weight: Vec<Lanes>,
     /// Index into theta of each factor, then of each exponent.
     factors: Vec<usize>,
     exponents: Vec<usize>,
 }
 
-/// What is summed over the points.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Loss {
-    /// Residual of logarithms, or of losses.
-    pub(crate) log: bool,
-    /// Where the function of the residual becomes linear; infinite for squares.
-    pub(crate) delta: f64,
-    /// Factor on Huber's function.
-    pub(crate) factor: f64,
-    /// Up to where derivatives are those of the square; δ, but for the predictor of [`super::varpro`].
-    pub(crate) reach: f64,
-}
-
-impl Loss {
-    /// The smooth objective of an estimator; absolute deviation is Huber's function over δ for a small δ.
-    pub(crate) fn of(estimator: Estimator, smoothing: f64) -> Self {
-        match estimator {
-            Estimator::HuberLog { delta } => Self { log: true, delta, factor: 1.0, reach: delta },
-            Estimator::LeastSquaresLog => Self { log: true, delta: f64::INFINITY, factor: 2.0, reach: f64::INFINITY },
-            Estimator::LeastSquares => Self { log: false, delta: f64::INFINITY, factor: 2.0, reach: f64::INFINITY },
-            Estimator::AbsoluteLog => Self { log: true, delta: smoothing, factor: 1.0 / smoothing, reach: smoothing },
-        }
+impl Fittable for Chinchilla {
+    type Layout = Sum;
+    fn lay_out(&self, points: &[Point]) -> Sum {
+        Sum::new(self, points)
     }
 }
 
-/// Objective, gradient and Hessian; only the first `dim` coordinates mean anything.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Evaluation {
-    pub(crate) value: f64,
-    pub(crate) gradient: Phi,
-    pub(crate) hessian: [Phi; MAX_DIM],
+impl Fittable for PowerLaw {
+    type Layout = Sum;
+    fn lay_out(&self, points: &[Point]) -> Sum {
+        Sum::new(self, points)
+    }
 }
 
-/// How much of an [`Evaluation`] is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    Value,
-    Gradient,
-    Hessian,
+impl Fittable for ThreeTerm {
+    type Layout = Sum;
+    fn lay_out(&self, points: &[Point]) -> Sum {
+        Sum::new(self, points)
+    }
 }
 
 impl Sum {
@@ -112,19 +92,6 @@ impl Sum {
         }
     }
 
-    /// The same coordinates over points weighted anew; points of weight zero are left out.
-    pub(crate) fn reweighted(&self, weight: impl Fn(usize) -> f64) -> Self {
-        let kept: Vec<(usize, f64)> = (0..self.len).map(|at| (at, weight(at))).filter(|(_, weight)| *weight != 0.0).collect();
-        self.gathered(&kept)
-    }
-
-    /// At most `most` points at even distances.
-    pub(crate) fn thinned(&self, most: usize) -> Self {
-        let stride = self.len.div_ceil(most).max(1);
-        let kept: Vec<(usize, f64)> = (0..self.len).step_by(stride).map(|at| (at, self.weight[at / LANES][at % LANES])).collect();
-        self.gathered(&kept)
-    }
-
     fn gathered(&self, kept: &[(usize, f64)]) -> Self {
         let pick = |column: &[Lanes], padding| lanes(kept.iter().map(|(at, _)| column[at / LANES][at % LANES]), padding);
         Self {
@@ -142,46 +109,32 @@ impl Sum {
     }
 
     /// Number of terms.
-    pub(crate) fn terms(&self) -> usize {
+    pub(super) fn terms(&self) -> usize {
         self.factors.len()
     }
 
     /// Number of terms with an exponent.
-    pub(crate) fn powers(&self) -> usize {
+    pub(super) fn powers(&self) -> usize {
         self.exponents.len()
     }
 
-    /// Number of coordinates.
-    pub(crate) fn dim(&self) -> usize {
+    fn terms_at(&self, phi: &Phi, at: usize) -> Vec<f64> {
+        let floors = usize::from(self.floor);
+        let power = |k: usize| (phi[floors + k] - phi[self.terms() + k] * self.z[k][at / LANES][at % LANES]).exp();
+        self.floor.then(|| phi[0].exp()).into_iter().chain((0..self.powers()).map(power)).collect()
+    }
+}
+
+impl Objective for Sum {
+    fn dim(&self) -> usize {
         self.terms() + self.powers()
     }
 
-    /// Sum of weights.
-    pub(crate) fn total_weight(&self) -> f64 {
-        self.weight.iter().flatten().sum()
+    fn factors(&self) -> usize {
+        self.terms()
     }
 
-    /// Weighted mean of ln L.
-    pub(crate) fn mean_ln_loss(&self) -> f64 {
-        let sum: f64 = self.weight.iter().flatten().zip(self.ln_loss.iter().flatten()).map(|(w, l)| w * l).sum();
-        sum / self.total_weight()
-    }
-
-    /// Objective of the best-guess constant, exp(mean ln L): the scale that makes an objective free of units.
-    pub(crate) fn scale_of(&self, loss: Loss) -> f64 {
-        let mean = self.mean_ln_loss();
-        let mut sum = 0.0;
-        for at in 0..self.len {
-            let (group, lane) = (at / LANES, at % LANES);
-            let r = if loss.log { mean - self.ln_loss[group][lane] } else { mean.exp() - self.loss[group][lane] };
-            let q = r.abs().min(loss.delta);
-            sum += self.weight[group][lane] * loss.factor * q * (r.abs() - 0.5 * q);
-        }
-        if sum > 0.0 { sum } else { 1.0 }
-    }
-
-    /// Coordinates of coefficients.
-    pub(crate) fn to_phi(&self, theta: &[f64]) -> Phi {
+    fn to_phi(&self, theta: &[f64]) -> Phi {
         let mut phi = [0.0; MAX_DIM];
         let floors = usize::from(self.floor);
         for (k, &factor) in self.factors.iter().enumerate() {
@@ -194,8 +147,7 @@ impl Sum {
         phi
     }
 
-    /// Coefficients of coordinates.
-    pub(crate) fn to_theta(&self, phi: &Phi) -> Vec<f64> {
+    fn to_theta(&self, phi: &Phi) -> Vec<f64> {
         let mut theta = vec![0.0; self.dim()];
         let floors = usize::from(self.floor);
         for (k, &factor) in self.factors.iter().enumerate() {
@@ -211,19 +163,35 @@ impl Sum {
         theta
     }
 
-    /// Predicted ln L of each point.
-    pub(crate) fn ln_predictions(&self, phi: &Phi) -> Vec<f64> {
+    fn observed(&self) -> Vec<(f64, f64)> {
+        self.ln_loss.iter().flatten().copied().zip(self.weight.iter().flatten().copied()).take(self.len).collect()
+    }
+
+    fn reweighted(&self, weight: impl Fn(usize) -> f64) -> Self {
+        let kept: Vec<(usize, f64)> = (0..self.len).map(|at| (at, weight(at))).filter(|(_, weight)| *weight != 0.0).collect();
+        self.gathered(&kept)
+    }
+
+    fn thinned(&self, most: usize) -> Self {
+        let stride = self.len.div_ceil(most).max(1);
+        let kept: Vec<(usize, f64)> = (0..self.len).step_by(stride).map(|at| (at, self.weight[at / LANES][at % LANES])).collect();
+        self.gathered(&kept)
+    }
+
+    fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
+        let ln_loss = lanes(ln_losses.iter().copied(), 0.0);
+        Self { ln_loss, loss: lanes(ln_losses.iter().map(|ln| ln.exp()), 1.0), ..self.clone() }
+    }
+
+    fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
+        super::pass::evaluate(self, loss, phi, order)
+    }
+
+    fn ln_predictions(&self, phi: &Phi) -> Vec<f64> {
         (0..self.len).map(|at| self.terms_at(phi, at).iter().sum::<f64>().ln()).collect()
     }
 
-    fn terms_at(&self, phi: &Phi, at: usize) -> Vec<f64> {
-        let floors = usize::from(self.floor);
-        let power = |k: usize| (phi[floors + k] - phi[self.terms() + k] * self.z[k][at / LANES][at % LANES]).exp();
-        self.floor.then(|| phi[0].exp()).into_iter().chain((0..self.powers()).map(power)).collect()
-    }
-
-    /// ∂ ln prediction / ∂ coordinate of each point.
-    pub(crate) fn jacobian(&self, phi: &Phi) -> Vec<Phi> {
+    fn jacobian(&self, phi: &Phi) -> Vec<Phi> {
         let floors = usize::from(self.floor);
         let row = |at: usize| {
             let parts = self.terms_at(phi, at);
@@ -240,206 +208,86 @@ impl Sum {
         (0..self.len).map(row).collect()
     }
 
-    /// Σ w·|ln prediction − ln L|.
-    pub(crate) fn absolute(&self, phi: &Phi) -> f64 {
-        let weights = self.weight.iter().flatten();
-        let residuals = self.ln_predictions(phi).into_iter().zip(self.ln_loss.iter().flatten());
-        residuals.zip(weights).map(|((prediction, ln_loss), weight)| weight * (prediction - ln_loss).abs()).sum()
+    fn axes(&self, grid: Grid) -> Vec<Vec<f64>> {
+        let exponents: &[f64] = match grid {
+            Grid::Fine => &FINE,
+            Grid::Coarse => &COARSE,
+        };
+        self.scale.iter().map(|scale| exponents.iter().map(|exponent| exponent * scale).collect()).collect()
     }
 
-    /// The objective and as many of its derivatives as asked for.
-    pub(crate) fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
-        /// Groups summed by one thread at a time; fixed, so that sums do not depend on the number of threads.
-        const CHUNK: usize = 4096;
-        let groups = self.weight.len();
-        if groups <= CHUNK {
-            return self.pass(loss, phi, order, 0..groups);
-        }
-        let starts: Vec<usize> = (0..groups).step_by(CHUNK).collect();
-        let parts: Vec<Evaluation> =
-            starts.into_par_iter().map(|start| self.pass(loss, phi, order, start..(start + CHUNK).min(groups))).collect();
-        parts.into_iter().reduce(Evaluation::plus).unwrap_or_else(Evaluation::zero)
+    fn even_shares(&self) -> Phi {
+        let mut phi = Phi::default();
+        phi[..self.terms()].fill(self.mean_ln_loss() - (self.terms() as f64).ln());
+        phi
     }
 
-    fn pass(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2. The instructions round as the portable ones do.
-            return unsafe { self.pass_avx2(loss, phi, order, groups) };
-        }
-        self.dispatch(loss, phi, order, groups)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn pass_avx2(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
-        self.dispatch(loss, phi, order, groups)
-    }
-
-    #[inline(always)]
-    fn dispatch(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
-        match (self.powers(), self.floor) {
-            (1, false) => self.by_order::<1, 0>(loss, phi, order, groups),
-            (1, true) => self.by_order::<1, 1>(loss, phi, order, groups),
-            (2, false) => self.by_order::<2, 0>(loss, phi, order, groups),
-            (2, true) => self.by_order::<2, 1>(loss, phi, order, groups),
-            (3, false) => self.by_order::<3, 0>(loss, phi, order, groups),
-            _ => self.by_order::<3, 1>(loss, phi, order, groups),
-        }
-    }
-
-    #[inline(always)]
-    fn by_order<const P: usize, const FLOORS: usize>(
-        &self,
-        loss: Loss,
-        phi: &Phi,
-        order: Order,
-        groups: std::ops::Range<usize>,
-    ) -> Evaluation {
-        match order {
-            Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
-            Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
-            Order::Hessian => self.accumulate::<P, FLOORS, 2>(loss, phi, groups),
-        }
-    }
-
-    #[inline(always)]
-    fn accumulate<const P: usize, const FLOORS: usize, const ORDER: usize>(
-        &self,
-        loss: Loss,
-        phi: &Phi,
-        groups: std::ops::Range<usize>,
-    ) -> Evaluation {
-        let terms = P + FLOORS;
-        let constant = if FLOORS == 1 { exp([phi[0]; LANES]) } else { [0.0; LANES] };
-        let mut value = [0.0; LANES];
-        let mut by_term = [[0.0; LANES]; MAX_TERMS];
-        let mut by_power = [[0.0; LANES]; MAX_POWERS];
-        let mut pairs = [[[0.0; LANES]; MAX_TERMS]; MAX_TERMS];
-        let mut mixed = [[[0.0; LANES]; MAX_POWERS]; MAX_TERMS];
-        let mut powers = [[[0.0; LANES]; MAX_POWERS]; MAX_POWERS];
-        let columns: [&[Lanes]; MAX_POWERS] = std::array::from_fn(|k| if k < P { &self.z[k][groups.clone()] } else { &[][..] });
-        let (ln_losses, losses, weights) = (&self.ln_loss[groups.clone()], &self.loss[groups.clone()], &self.weight[groups]);
-        for at in 0..weights.len() {
-            let mut parts = [constant; MAX_TERMS];
-            for k in 0..P {
-                let z = &columns[k][at];
-                let mut t = [0.0; LANES];
-                for i in 0..LANES {
-                    t[i] = phi[FLOORS + k] - phi[terms + k] * z[i];
-                }
-                parts[FLOORS + k] = exp(t);
-            }
-            let mut total = [0.0; LANES];
-            for part in parts.iter().take(terms) {
-                for i in 0..LANES {
-                    total[i] += part[i];
-                }
-            }
-            let mut r = [0.0; LANES];
-            if loss.log {
-                let ln_total = ln(total);
-                for i in 0..LANES {
-                    r[i] = ln_total[i] - ln_losses[at][i];
-                    let reciprocal = 1.0 / total[i];
-                    for part in parts.iter_mut().take(terms) {
-                        part[i] *= reciprocal;
+    /// All combinations of ln factor 0, 5, …, 25, ln floor −1, …, 1 and exponent 0, 0.5, …, 2 (Hoffmann 2203.15556
+    /// app. D.3); with more than two powers every other value, without the largest exponents.
+    fn starts(&self) -> Vec<Vec<f64>> {
+        let (factors, exponents): (&[f64], &[f64]) = match self.powers() {
+            0..=2 => (&[0.0, 5.0, 10.0, 15.0, 20.0, 25.0], &[0.0, 0.5, 1.0, 1.5, 2.0]),
+            _ => (&[0.0, 10.0, 20.0], &[0.0, 0.5, 1.0]),
+        };
+        let floors = usize::from(self.floor);
+        let mut grid = vec![vec![0.0; self.dim()]];
+        for (k, &factor) in self.factors.iter().enumerate() {
+            let exponent = k.checked_sub(floors).map(|power| self.exponents[power]);
+            let (ln_factors, powers): (&[f64], &[f64]) =
+                if exponent.is_some() { (factors, exponents) } else { (&[-1.0, -0.5, 0.0, 0.5, 1.0], &[0.0]) };
+            grid = grid
+                .iter()
+                .flat_map(|start| ln_factors.iter().flat_map(move |f| powers.iter().map(move |s| (start.clone(), *f, *s))))
+                .map(|(mut start, ln_factor, power)| {
+                    start[factor] = ln_factor.exp();
+                    if let Some(exponent) = exponent {
+                        start[exponent] = power;
                     }
-                }
-            } else {
-                for i in 0..LANES {
-                    r[i] = total[i] - losses[at][i];
-                }
-            }
-            let (mut slope, mut bend) = ([0.0; LANES], [0.0; LANES]);
-            for i in 0..LANES {
-                let weight = weights[at][i] * loss.factor;
-                let size = r[i].abs();
-                let q = size.min(loss.delta);
-                value[i] += weight * q * (size - 0.5 * q);
-                let inside = size <= loss.reach;
-                slope[i] = weight * if inside { r[i] } else { r[i].clamp(-loss.delta, loss.delta) };
-                let curvature = if inside { weight } else { 0.0 };
-                bend[i] = if loss.log { curvature - slope[i] } else { curvature };
-            }
-            if ORDER == 0 {
-                continue;
-            }
-            for k in 0..terms {
-                for i in 0..LANES {
-                    let pull = slope[i] * parts[k][i];
-                    by_term[k][i] += pull;
-                    if k >= FLOORS {
-                        by_power[k - FLOORS][i] += pull * columns[k - FLOORS][at][i];
-                    }
-                }
-            }
-            if ORDER == 1 {
-                continue;
-            }
-            for k in 0..terms {
-                for l in k..terms {
-                    for i in 0..LANES {
-                        let own = if k == l { slope[i] * parts[k][i] } else { 0.0 };
-                        let m = bend[i] * parts[k][i] * parts[l][i] + own;
-                        pairs[k][l][i] += m;
-                        if l >= FLOORS {
-                            let by_l = m * columns[l - FLOORS][at][i];
-                            mixed[k][l - FLOORS][i] += by_l;
-                            if k >= FLOORS {
-                                powers[k - FLOORS][l - FLOORS][i] += by_l * columns[k - FLOORS][at][i];
-                                if k != l {
-                                    mixed[l][k - FLOORS][i] += m * columns[k - FLOORS][at][i];
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+                    start
+                })
+                .collect();
         }
-        let mut out = Evaluation::zero();
-        out.value = total_of(&value);
-        for k in 0..terms {
-            out.gradient[k] = total_of(&by_term[k]);
-            for l in k..terms {
-                out.hessian[k][l] = total_of(&pairs[k][l]);
-                out.hessian[l][k] = out.hessian[k][l];
-            }
-            for l in 0..P {
-                out.hessian[k][terms + l] = -total_of(&mixed[k][l]);
-                out.hessian[terms + l][k] = out.hessian[k][terms + l];
-            }
-        }
-        for k in 0..P {
-            out.gradient[terms + k] = -total_of(&by_power[k]);
-            for l in k..P {
-                out.hessian[terms + k][terms + l] = total_of(&powers[k][l]);
-                out.hessian[terms + l][terms + k] = out.hessian[terms + k][terms + l];
-            }
-        }
-        out
-    }
-}
-
-impl Evaluation {
-    fn zero() -> Self {
-        Self { value: 0.0, gradient: [0.0; MAX_DIM], hessian: [[0.0; MAX_DIM]; MAX_DIM] }
+        grid
     }
 
-    fn plus(mut self, other: Self) -> Self {
-        self.value += other.value;
-        for j in 0..MAX_DIM {
-            self.gradient[j] += other.gradient[j];
-            for k in 0..MAX_DIM {
-                self.hessian[j][k] += other.hessian[j][k];
+    /// A term far below the loss at the centre of the data has next to no gradient, and no search by gradients can bring
+    /// it back; its distance below 1 % of the loss is replaced by a logarithm of itself, so that starts stay distinct.
+    fn lifted(&self, mut phi: Phi) -> Phi {
+        let least = self.mean_ln_loss() + 0.01f64.ln();
+        for factor in &mut phi[..self.terms()] {
+            if *factor < least {
+                *factor = least - 0.5 * (1.0 + least - *factor).ln();
             }
         }
-        self
+        phi
     }
-}
 
-fn total_of(lanes: &Lanes) -> f64 {
-    lanes.iter().sum()
+    fn at_bounds(&self, phi: &Phi, names: &[&str]) -> (Vec<f64>, Vec<String>) {
+        let mut theta = self.to_theta(phi);
+        let mut words = Vec::new();
+        let floors = usize::from(self.floor);
+        for (k, &factor) in self.factors.iter().enumerate() {
+            if phi[k] - self.mean_ln_loss() < ABSENT {
+                theta[factor] = 0.0;
+                words.push(format!("{} is at its bound 0: the data are fitted as well without this term", names[factor]));
+            }
+            let exponent = k.checked_sub(floors).map(|power| self.exponents[power]);
+            if let Some(exponent) = exponent.filter(|&exponent| !EXPONENTS.contains(&theta[exponent])) {
+                let (name, value) = (names[exponent], theta[exponent]);
+                words.push(format!("{name} = {value:.3e} is outside {EXPONENTS:?}: the data do not determine it"));
+            }
+        }
+        (theta, words)
+    }
+
+    fn total_weight(&self) -> f64 {
+        self.weight.iter().flatten().sum()
+    }
+
+    fn mean_ln_loss(&self) -> f64 {
+        let sum: f64 = self.weight.iter().flatten().zip(self.ln_loss.iter().flatten()).map(|(w, l)| w * l).sum();
+        sum / self.total_weight()
+    }
 }
 
 fn lanes(values: impl Iterator<Item = f64>, padding: f64) -> Vec<Lanes> {
@@ -461,6 +309,7 @@ fn lanes(values: impl Iterator<Item = f64>, padding: f64) -> Vec<Lanes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::Estimator;
     use crate::law::{Axis, Chinchilla, Law, PowerLaw};
     use crate::spec::Random;
 
@@ -527,6 +376,14 @@ mod tests {
         check(Chinchilla::default());
         check(PowerLaw { axis: Axis::C, floor: Some(1.8), factor: 40.0, exponent: 0.1 });
         check(PowerLaw { axis: Axis::N, floor: None, factor: 10.0, exponent: 0.07 });
+    }
+
+    #[test]
+    fn the_grid_of_starts_is_that_of_hoffmann() {
+        let starts = |law: &dyn Fn() -> Sum| law().starts().len();
+        assert_eq!(starts(&|| Sum::new(&Chinchilla::default(), &points())), 4500);
+        assert_eq!(starts(&|| Sum::new(&PowerLaw::form(Axis::C, true), &points())), 150);
+        assert_eq!(starts(&|| Sum::new(&PowerLaw::form(Axis::C, false), &points())), 30);
     }
 
     #[test]

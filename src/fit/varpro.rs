@@ -4,13 +4,9 @@
 
 use super::Estimator;
 use super::newton::{End, back_substitute, cholesky, descend, full_step, newton};
-use super::sum::{Evaluation, Loss, MAX_DIM, Order, Phi, Sum};
+use super::objective::{Evaluation, Grid, Loss, MAX_DIM, Objective, Order, Phi};
 use std::cell::Cell;
 
-/// Exponents of the coarse grid, a factor 1.5 apart.
-const EXPONENTS: [f64; 11] = [0.03, 0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57, 0.86, 1.3, 2.0];
-/// The grid of refits, which also start from the basins of the fit.
-const FEW_EXPONENTS: [f64; 4] = [0.1, 0.3, 0.6, 1.2];
 /// Valleys of the grid that are followed down.
 const FOLLOWED: usize = 6;
 /// Points that the search for valleys uses at most; the best are then followed on all.
@@ -19,21 +15,12 @@ const GRID_POINTS: usize = 4000;
 const SMOOTHEST: f64 = 1e-3;
 const SHARPEST: f64 = 1e-12;
 
-/// How finely exponents are scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grid {
-    /// For a fit.
-    Fine,
-    /// For a refit to resampled data.
-    Coarse,
-}
-
 /// Ends of the valleys of the projected objective, best first.
-pub(crate) fn varpro(sum: &Sum, estimator: Estimator, grid: Grid) -> Vec<End> {
+pub(crate) fn varpro(sum: &impl Objective, estimator: Estimator, grid: Grid) -> Vec<End> {
     let loss = Loss::of(estimator, SMOOTHEST);
     let thin = sum.thinned(GRID_POINTS);
     let mut ends: Vec<End> = valleys(&thin, loss, grid).iter().map(|phi| settle_projected(&thin, estimator, *phi)).collect();
-    if thin.len < sum.len {
+    if thin.observed().len() < sum.observed().len() {
         // Long data: the lowest of the thinned data's ends are followed on all points.
         ends.sort_by(|left, right| left.value.total_cmp(&right.value));
         ends.dedup_by(|right, left| right.value <= left.value * (1.0 + 1e-6));
@@ -45,19 +32,19 @@ pub(crate) fn varpro(sum: &Sum, estimator: Estimator, grid: Grid) -> Vec<End> {
 }
 
 /// Follows all coordinates from `phi` to a minimum of the estimator.
-pub(crate) fn settle(sum: &Sum, estimator: Estimator, phi: Phi, free: &[usize], steps: usize) -> End {
+pub(crate) fn settle(sum: &impl Objective, estimator: Estimator, phi: Phi, free: &[usize], steps: usize) -> End {
     sharpened(sum, estimator, phi, |loss, phi| newton(sum, loss, phi, free, steps))
 }
 
 /// Follows the exponents from `phi` to a minimum of the projected objective.
-fn settle_projected(sum: &Sum, estimator: Estimator, phi: Phi) -> End {
+fn settle_projected(sum: &impl Objective, estimator: Estimator, phi: Phi) -> End {
     sharpened(sum, estimator, phi, |loss, phi| descend_projected(sum, loss, phi))
 }
 
 /// One search for a smooth estimator. The absolute deviation is approached by Huber's function over δ for ever
 /// smaller δ: residuals inside δ shrink in proportion to it, so one Newton step with last δ's set of such points
 /// predicts the next minimum. The value returned is the exact Σ|r|, the least of all δ.
-fn sharpened(sum: &Sum, estimator: Estimator, phi: Phi, search: impl Fn(Loss, Phi) -> End) -> End {
+fn sharpened(sum: &impl Objective, estimator: Estimator, phi: Phi, search: impl Fn(Loss, Phi) -> End) -> End {
     if estimator != Estimator::AbsoluteLog {
         return search(Loss::of(estimator, 1.0), phi);
     }
@@ -77,32 +64,32 @@ fn sharpened(sum: &Sum, estimator: Estimator, phi: Phi, search: impl Fn(Loss, Ph
     best
 }
 
-fn descend_projected(sum: &Sum, loss: Loss, phi: Phi) -> End {
+fn descend_projected(sum: &impl Objective, loss: Loss, phi: Phi) -> End {
     let factors = Cell::new(phi);
-    let exponents: Vec<usize> = (sum.terms()..sum.dim()).collect();
+    let exponents: Vec<usize> = (sum.factors()..sum.dim()).collect();
     let projected = |at: &Phi, _: Order| {
         let mut start = factors.get();
-        start[sum.terms()..].copy_from_slice(&at[sum.terms()..]);
+        start[sum.factors()..].copy_from_slice(&at[sum.factors()..]);
         let inner = solve_factors(sum, loss, start, 60);
         factors.set(inner.phi);
         schur(sum, &sum.evaluate(loss, &inner.phi, Order::Hessian))
     };
     let outer = descend(phi, &exponents, 100, sum.total_weight(), projected);
     let mut last = factors.get();
-    last[sum.terms()..].copy_from_slice(&outer.phi[sum.terms()..]);
+    last[sum.factors()..].copy_from_slice(&outer.phi[sum.factors()..]);
     let inner = solve_factors(sum, loss, last, 60);
     End { phi: inner.phi, value: inner.value, decrement: outer.decrement }
 }
 
 /// Factors that minimise the objective at the exponents of `phi`.
-pub(crate) fn solve_factors(sum: &Sum, loss: Loss, phi: Phi, steps: usize) -> End {
-    let factors: Vec<usize> = (0..sum.terms()).collect();
+pub(crate) fn solve_factors(sum: &impl Objective, loss: Loss, phi: Phi, steps: usize) -> End {
+    let factors: Vec<usize> = (0..sum.factors()).collect();
     newton(sum, loss, phi, &factors, steps)
 }
 
 /// Second derivatives of the projected objective: H_ss − H_sc·H_cc⁻¹·H_cs; its gradient is that of the exponents.
-fn schur(sum: &Sum, full: &Evaluation) -> Evaluation {
-    let (terms, dim) = (sum.terms(), sum.dim());
+pub(super) fn schur(sum: &impl Objective, full: &Evaluation) -> Evaluation {
+    let (terms, dim) = (sum.factors(), sum.dim());
     let mut reduced = *full;
     let Some(lower) = cholesky(&full.hessian, terms) else { return reduced };
     for j in terms..dim {
@@ -117,35 +104,31 @@ fn schur(sum: &Sum, full: &Evaluation) -> Evaluation {
 }
 
 /// The two best valleys of the exponent grid, for a refit.
-pub(crate) fn valleys_for_refit(sum: &Sum, estimator: Estimator) -> Vec<Phi> {
+pub(crate) fn valleys_for_refit(sum: &impl Objective, estimator: Estimator) -> Vec<Phi> {
     let mut found = valleys(sum, Loss::of(estimator, SMOOTHEST), Grid::Coarse);
     found.truncate(2);
     found
 }
 
-/// Cells of the exponent grid that are lower than their neighbours, best first.
-fn valleys(sum: &Sum, loss: Loss, grid: Grid) -> Vec<Phi> {
-    let axis: &[f64] = match grid {
-        Grid::Fine => &EXPONENTS,
-        Grid::Coarse => &FEW_EXPONENTS,
-    };
-    let (powers, size) = (sum.powers(), axis.len());
-    let mut cells: Vec<End> = Vec::with_capacity(size.pow(powers as u32));
-    for cell in 0..size.pow(powers as u32) {
-        let digit = |k: usize| cell / size.pow(k as u32) % size;
+/// Cells of the grid of shapes that are lower than their neighbours, best first.
+fn valleys(sum: &impl Objective, loss: Loss, grid: Grid) -> Vec<Phi> {
+    let axes = sum.axes(grid);
+    let strides: Vec<usize> = axes.iter().scan(1, |stride, axis| Some(std::mem::replace(stride, *stride * axis.len()))).collect();
+    let size = axes.iter().map(Vec::len).product();
+    let mut cells: Vec<End> = Vec::with_capacity(size);
+    for cell in 0..size {
         // The neighbour before along the first axis is a good start for the factors.
-        let mut phi = if cell % size > 0 { cells[cell - 1].phi } else { even_shares(sum) };
-        for k in 0..powers {
-            phi[sum.terms() + k] = axis[digit(k)] * sum.scale[k];
+        let mut phi = if cell % axes[0].len() > 0 { cells[cell - 1].phi } else { sum.even_shares() };
+        for (k, axis) in axes.iter().enumerate() {
+            phi[sum.factors() + k] = axis[cell / strides[k] % axis.len()];
         }
         cells.push(solve_factors(sum, loss, phi, 12));
     }
     let lowest_around = |cell: usize| {
-        (0..powers).all(|k| {
-            let stride = size.pow(k as u32);
-            let digit = cell / stride % size;
+        axes.iter().zip(&strides).all(|(axis, &stride)| {
+            let digit = cell / stride % axis.len();
             let below = digit == 0 || cells[cell - stride].value >= cells[cell].value;
-            let above = digit + 1 == size || cells[cell + stride].value >= cells[cell].value;
+            let above = digit + 1 == axis.len() || cells[cell + stride].value >= cells[cell].value;
             below && above
         })
     };
@@ -154,16 +137,10 @@ fn valleys(sum: &Sum, loss: Loss, grid: Grid) -> Vec<Phi> {
     found.iter().take(FOLLOWED).map(|end| end.phi).collect()
 }
 
-/// Every term an equal part of the mean loss.
-fn even_shares(sum: &Sum) -> Phi {
-    let mut phi = [0.0; MAX_DIM];
-    phi[..sum.terms()].fill(sum.mean_ln_loss() - (sum.terms() as f64).ln());
-    phi
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::sum::Sum;
     use crate::law::{Chinchilla, Design, Law, Noise, simulate};
 
     #[test]

@@ -104,8 +104,16 @@ impl Law for Chinchilla {
         "chinchilla".into()
     }
 
+    fn formula(&self) -> &'static str {
+        "L(N, D) = E + A/N^alpha + B/D^beta"
+    }
+
     fn coefficients(&self) -> &'static [&'static str] {
         &["E", "A", "B", "alpha", "beta"]
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        vec![Variable::N, Variable::D]
     }
 
     fn theta(&self) -> Vec<f64> {
@@ -159,6 +167,7 @@ fn minimum(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::law::assert_gradient;
     use proptest::prelude::*;
 
     const K: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
@@ -170,19 +179,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_gradient_is_that_of_finite_differences(law in laws(), ln_n in 10.0..25.0, ln_d in 12.0..28.0) {
-            let point = Point::new(f64::exp(ln_n), f64::exp(ln_d), 1.0);
-            let (theta, gradient) = (law.theta(), law.gradient(&point));
-            for j in 0..5 {
-                let step = 1e-5 * theta[j];
-                let moved = |by: f64| {
-                    let mut moved = theta.clone();
-                    moved[j] += by;
-                    law.with_theta(&moved).loss(&point)
-                };
-                let difference = (moved(step) - moved(-step)) / (2.0 * step);
-                // Central differences: the rounding of the loss over the step, beside a relative error of step².
-                prop_assert!((difference - gradient[j]).abs() <= 1e-6 * gradient[j].abs() + 1e-15 * law.loss(&point) / step, "{j}: {difference} {}", gradient[j]);
-            }
+            assert_gradient(&law, &Point::new(f64::exp(ln_n), f64::exp(ln_d), 1.0));
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! From recorded runs to points: N, D, C and L under a stated convention, with every run that is
 //! left out named with its reason. The convention travels with the points into every fit.
 
-use crate::spec::{FlopRule, ModelShape, RunRecord, RunStatus, SizeMeasure};
+use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure};
 use serde::Serialize;
 
 /// What a law sees of one run.
@@ -47,6 +47,9 @@ pub struct Exclusion {
     pub reason: String,
 }
 
+/// Part of a nominal budget by which the compute of its runs may differ.
+const SAME_BUDGET: f64 = 0.1;
+
 /// Points with the conventions under which they were counted and the runs left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -70,6 +73,24 @@ impl Evidence {
     /// Points of one's own making, counted as given.
     pub fn as_given(points: Vec<Point>) -> Self {
         Self { points, excluded: Vec::new(), size_measure: SizeMeasure::AsGiven, flop_rule: FlopRule::AsGiven }
+    }
+
+    /// The same with points that have a budget: their own, or the nearest of those named, within [`SAME_BUDGET`]. Points far
+    /// from every named budget are left out.
+    pub fn at_budgets(&self, named: &[Flops]) -> Self {
+        if named.is_empty() {
+            return self.clone();
+        }
+        let off = |point: &Point, budget: &Flops| (point.c / budget.0).ln().abs();
+        let nearest = |point: &Point| named.iter().min_by(|a, b| off(point, a).total_cmp(&off(point, b))).copied();
+        let mut kept = self.with_points(Vec::new());
+        for point in &self.points {
+            match nearest(point).filter(|budget| off(point, budget) <= SAME_BUDGET.ln_1p()) {
+                Some(budget) => kept.points.push(Point { budget: Some(budget.0), ..point.clone() }),
+                None => kept.excluded.push(Exclusion { run: point.run.clone(), reason: "its compute is near none of the budgets".into() }),
+            }
+        }
+        kept
     }
 
     /// The same conventions with other points.
@@ -167,7 +188,7 @@ pub fn shape_of(record: &RunRecord) -> Option<ModelShape> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Flops, Nats, ParamCounts, Params, Tokens};
+    use crate::spec::{Nats, ParamCounts, Params, Tokens};
 
     fn foreign() -> RunRecord {
         RunRecord {
@@ -186,6 +207,16 @@ mod tests {
         assert_eq!((kept[0].n, kept[0].d, kept[0].c, kept[0].loss), (1e9, 2e10, 1.2e20, 2.5));
         let given = RunRecord { flops_exact: Some(Flops(1.5e20)), ..foreign() };
         assert_eq!(points(&[given], SizeMeasure::AsGiven, FlopRule::AsGiven).0[0].c, 1.5e20);
+    }
+
+    #[test]
+    fn runs_belong_to_the_named_budget_within_a_tenth() {
+        let at = |c: f64| Point { c, ..Point::new(1e9, 1e10, 2.5) };
+        let evidence = Evidence::as_given(vec![at(1.05e20), at(9.3e19), at(2e20)]);
+        let budgeted = evidence.at_budgets(&[Flops(1e20), Flops(1e21)]);
+        assert_eq!(budgeted.points.iter().map(|p| p.budget).collect::<Vec<_>>(), [Some(1e20), Some(1e20)]);
+        assert_eq!(budgeted.excluded.len(), 1);
+        assert_eq!(evidence.at_budgets(&[]), evidence);
     }
 
     #[test]

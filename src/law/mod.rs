@@ -3,20 +3,34 @@
 
 mod chinchilla;
 mod compute;
+mod curved;
+mod data_constrained;
+mod envelope;
 mod evidence;
+mod gamma;
 mod isoflop;
+mod kaplan;
 mod power;
 mod published;
+mod replicates;
 mod simulate;
+mod three_term;
 mod tuned;
 
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
+pub use curved::{Bound, COORDINATES, CurvedLaw, Jet};
+pub use data_constrained::DataConstrained;
+pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Evidence, Exclusion, Point, points, shape_of};
+pub use gamma::Gamma;
 pub use isoflop::{Parabola, vertex_bias};
+pub use kaplan::Kaplan;
 pub use power::{Axis, PowerLaw};
 pub use published::{PUBLISHED, PublishedLaw, published};
+pub use replicates::replicates;
 pub use simulate::{Cell, Design, Noise, Sharing, simulate};
+pub use three_term::ThreeTerm;
 pub use tuned::{Tuned, TunedCell, tuned};
 
 use std::fmt;
@@ -25,8 +39,12 @@ use std::fmt;
 pub trait Law: Clone + fmt::Debug + Send + Sync {
     /// Name used in files and on the command line.
     fn name(&self) -> String;
+    /// The formula, for a person.
+    fn formula(&self) -> &'static str;
     /// Names of the coefficients, in the order of [`Law::theta`].
     fn coefficients(&self) -> &'static [&'static str];
+    /// What of a point it depends on.
+    fn variables(&self) -> Vec<Variable>;
     /// Values of the coefficients.
     fn theta(&self) -> Vec<f64>;
     /// The same formula with other coefficients, in the order of [`Law::theta`].
@@ -69,6 +87,8 @@ pub enum Variable {
     Batch,
     /// Optimizer steps.
     Steps,
+    /// U, distinct tokens.
+    Unique,
 }
 
 impl Variable {
@@ -81,6 +101,24 @@ impl Variable {
             Self::C => Some(point.c),
             Self::Batch => point.batch,
             Self::Steps => point.steps,
+            Self::Unique => point.unique_tokens,
         }
+    }
+}
+
+/// The gradient of a law against central differences: the rounding of the loss over the step, beside step².
+#[cfg(test)]
+fn assert_gradient(law: &impl Law, point: &Point) {
+    let (theta, gradient) = (law.theta(), law.gradient(point));
+    for j in 0..theta.len() {
+        let step = 1e-5 * theta[j];
+        let moved = |by: f64| {
+            let mut moved = theta.clone();
+            moved[j] += by;
+            law.with_theta(&moved).loss(point)
+        };
+        let difference = (moved(step) - moved(-step)) / (2.0 * step);
+        let allowed = 1e-6 * gradient[j].abs() + 1e-15 * law.loss(point) / step;
+        assert!((difference - gradient[j]).abs() <= allowed, "{} {j}: {difference} {}", law.name(), gradient[j]);
     }
 }

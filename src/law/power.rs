@@ -69,6 +69,21 @@ impl Law for PowerLaw {
         format!("power-{axis}{}", if self.floor.is_some() { "" } else { "-no-floor" })
     }
 
+    fn formula(&self) -> &'static str {
+        match (self.axis, self.floor) {
+            (Axis::N, Some(_)) => "L(N) = E + A/N^alpha",
+            (Axis::D, Some(_)) => "L(D) = E + A/D^alpha",
+            (Axis::C, Some(_)) => "L(C) = E + A/C^alpha",
+            (Axis::N, None) => "L(N) = A/N^alpha",
+            (Axis::D, None) => "L(D) = A/D^alpha",
+            (Axis::C, None) => "L(C) = A/C^alpha",
+        }
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        vec![self.axis.variable()]
+    }
+
     fn coefficients(&self) -> &'static [&'static str] {
         if self.floor.is_some() { &["E", "A", "alpha"] } else { &["A", "alpha"] }
     }

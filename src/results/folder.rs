@@ -1,7 +1,7 @@
 //! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
 
 use super::atomic::write_whole;
-use super::import::import_table;
+use super::import::{Wanted, import_table};
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
@@ -83,6 +83,13 @@ impl SweepFolder {
         self.write(&format!("runs/{id}.csv"), &records_to_csv(std::slice::from_ref(&run.record)))
     }
 
+    /// Held-out loss of a run on every window, nats per token; `None` where it was not kept (`eval/` is not committed).
+    pub fn window_losses(&self, run_id: &str) -> Option<Vec<f32>> {
+        let bytes = fs::read(self.path.join(format!("eval/{run_id}.f32"))).ok()?;
+        let whole = bytes.len() % 4 == 0;
+        whole.then(|| bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
+    }
+
     /// Every run that left a row, by run id, and the files that cannot be read (their runs count as not done).
     pub fn done(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
         let folder = self.path.join("runs");
@@ -115,7 +122,7 @@ impl SweepFolder {
     pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
         let (mut done, _) = self.done()?;
         if self.runs_csv().exists() {
-            let rows = import_table(&self.runs_csv(), &[], &Vec::new());
+            let rows = import_table(&self.runs_csv(), Wanted::default());
             // A table of a header alone is what a sweep without any finished run leaves.
             let rows = if matches!(rows, Err(TableError::Empty { .. })) { Vec::new() } else { rows?.records };
             rows.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
@@ -132,7 +139,7 @@ impl SweepFolder {
     /// machines that did not compute the same.
     /// A table that cannot be read tells nothing: it is made again from the files.
     pub fn conflicts(&self, done: &HashMap<String, RunRecord>) -> Vec<Conflict> {
-        let gathered = import_table(&self.runs_csv(), &[], &Vec::new()).map_or_else(|_| Vec::new(), |table| table.records);
+        let gathered = import_table(&self.runs_csv(), Wanted::default()).map_or_else(|_| Vec::new(), |table| table.records);
         let finished = |record: &RunRecord| record.status == RunStatus::Finished;
         let differ = |row: RunRecord| {
             let own = done.get(&row.run_id).filter(|own| finished(own) && finished(&row) && own.loss_nats != row.loss_nats)?;
@@ -196,7 +203,7 @@ pub fn newest_sweep(results: &Path) -> Result<SweepFolder, FolderError> {
 }
 
 fn one_record(path: &Path) -> Result<RunRecord, TableError> {
-    let imported = import_table(path, &[], &Vec::new())?;
+    let imported = import_table(path, Wanted::default())?;
     let named_like_its_file = |record: &RunRecord| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == record.run_id);
     match imported.records.as_slice() {
         [record] if imported.own && named_like_its_file(record) => Ok(record.clone()),

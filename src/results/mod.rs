@@ -4,6 +4,7 @@
 
 mod atomic;
 mod checkpoints;
+mod columns;
 mod folder;
 mod import;
 mod lock;
@@ -12,8 +13,9 @@ mod table;
 
 pub use atomic::write_whole;
 pub use checkpoints::StoredState;
+pub use columns::ColumnMap;
 pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
-pub use import::{ColumnMap, Filter, Imported, filtered_records, import_table};
+pub use import::{Filter, Imported, Wanted, filtered_records, import_bytes, import_table};
 pub use lock::{Claim, SweepLock};
 pub use pulse::{Pulse, RunningRun};
 pub use table::{TableError, records_to_csv, to_csv};

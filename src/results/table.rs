@@ -35,11 +35,13 @@ pub enum TableError {
         /// What the columns are.
         found: String,
     },
-    /// A column that a filter names is not there.
-    #[error("{}: --where names the column `{wanted}`; {found}", path.display())]
+    /// A column that an option names is not there.
+    #[error("{}: {option} names the column `{wanted}`, which is not there; {found}", path.display())]
     UnknownColumn {
         /// Path as given.
         path: PathBuf,
+        /// Which option.
+        option: &'static str,
         /// What was asked for.
         wanted: String,
         /// What the columns are.

@@ -1,16 +1,19 @@
-//! The fit of a separable law: two independent searches for the same minimum, refits for intervals, and the
+//! The fit of a law: two independent searches for the same minimum, refits for intervals, and the
 //! certificate that goes with them.
 
 use super::bootstrap::{Groups, groups, refits};
+use super::decide::{decide, window_refits};
 use super::identify::check;
-use super::multistart::{multistart, starts};
+use super::multistart::multistart;
 use super::newton::{End, eigenvalues};
-use super::sum::{Loss, Order, Phi, Sum};
-use super::varpro::{Grid, varpro};
+use super::objective::{Fittable, Grid, Loss, Objective, Order, Phi};
+use super::profile::Target;
+use super::varpro::varpro;
 use super::{
     Basin, Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Interval, Method, Named, Search, StartEnd,
 };
-use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw, SeparableLaw};
+use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
@@ -20,20 +23,56 @@ const AGREEMENT: f64 = 1e-6;
 const BASINS: usize = 8;
 /// Basins that refits start from, within a factor of the minimum.
 const REFIT_BASINS: usize = 3;
-/// Ln of the part of the loss below which a term counts as absent (1e-6).
-const ABSENT: f64 = -13.8;
-/// Exponents outside are reported as at a bound.
-const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
+/// Draws of held-out windows.
+const WINDOW_DRAWS: usize = 200;
 /// Fewer groups than this make a bootstrap over groups too narrow (Cameron, Gelbach & Miller 2008).
 const FEW_GROUPS: usize = 20;
 
 /// Fits E + A/N^α + B/D^β, with a and b derived.
 pub fn chinchilla(evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<Chinchilla>, FitError> {
     let mut fitted = fit(&Chinchilla::default(), evidence, options)?;
-    let a = fitted.derive(Chinchilla::params_exponent);
-    let b = fitted.derive(Chinchilla::tokens_exponent);
-    fitted.derived = Named(vec![("a".into(), a), ("b".into(), b)]);
+    derive_exponents(&mut fitted, evidence, options);
     Ok(fitted)
+}
+
+/// The same with the noise of held-out windows, common to all runs, in every interval. `windows` are the losses of each
+/// run on each window, in the order of the points.
+pub fn with_windows(
+    mut fitted: FittedLaw<Chinchilla>,
+    evidence: &Evidence,
+    options: &FitOptions,
+    windows: &[Vec<f32>],
+) -> FittedLaw<Chinchilla> {
+    fitted.windows = window_refits(&fitted, evidence, windows, WINDOW_DRAWS);
+    fitted.coefficients = intervals(&fitted, evidence, options);
+    derive_exponents(&mut fitted, evidence, options);
+    fitted
+}
+
+fn derive_exponents(fitted: &mut FittedLaw<Chinchilla>, evidence: &Evidence, options: &FitOptions) {
+    let target = |name: &str, of: fn(&Chinchilla) -> f64| Target { name: name.to_owned(), of: Box::new(of) };
+    let targets = [target("a", Chinchilla::params_exponent), target("b", Chinchilla::tokens_exponent)];
+    let estimates = if options.refits > 0 {
+        decide(fitted, evidence, options.resample, &targets)
+    } else {
+        targets.iter().map(|target| fitted.derive(&target.of)).collect()
+    };
+    fitted.derived = Named(targets.iter().map(|target| target.name.clone()).zip(estimates).collect());
+}
+
+/// Every coefficient with the interval that covers; one at its bound 0 keeps that of its refits.
+fn intervals<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, options: &FitOptions) -> Named<Estimate> {
+    let one = |(j, (name, estimate)): (usize, &(String, Estimate))| {
+        let target = [Target { name: name.clone(), of: Box::new(move |law: &L| law.theta()[j]) }];
+        let likelihood = estimate.value > 0.0 && fitted.estimator == Estimator::LeastSquaresLog;
+        let decided = if likelihood {
+            decide(fitted, evidence, options.resample, &target)[0]
+        } else {
+            estimate.widened_by(fitted.windows.iter().map(&target[0].of).collect())
+        };
+        (name.clone(), decided)
+    };
+    Named(fitted.coefficients.0.par_iter().enumerate().map(one).collect())
 }
 
 /// Whether a single-variable law has an irreducible term.
@@ -51,23 +90,27 @@ pub fn power_law(axis: Axis, floor: Floor, evidence: &Evidence, options: &FitOpt
 }
 
 /// Fits any separable law; the coefficients of `form` are not used.
-pub fn fit<L: SeparableLaw>(form: &L, evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<L>, FitError> {
+pub fn fit<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<L>, FitError> {
     check_options(options)?;
     let points = &evidence.points;
     check(form, points)?;
-    let sum = Sum::new(form, points);
-    let found = search(form, &sum, options).ok_or_else(|| FitError::NoMinimum { law: form.name() })?;
+    let sum = form.lay_out(points);
+    let found = search(&sum, options).ok_or_else(|| FitError::NoMinimum { law: form.name() })?;
     let groups = groups(points, options.resample);
     let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
     let ends = refits(&sum, &weights, &groups, options.estimator, &found.warm, options.refits, options.seed);
-    Ok(assemble(form, evidence, options, &sum, found, &groups, &ends))
+    let mut fitted = assemble(form, evidence, options, &sum, found, &groups, &ends);
+    if options.refits > 0 {
+        fitted.coefficients = intervals(&fitted, evidence, options);
+    }
+    Ok(fitted)
 }
 
 /// Every start of the multi-start search with its end and reason, in order.
-pub fn start_ends<L: SeparableLaw>(form: &L, evidence: &Evidence, estimator: Estimator) -> Result<Vec<StartEnd>, FitError> {
+pub fn start_ends<L: Fittable>(form: &L, evidence: &Evidence, estimator: Estimator) -> Result<Vec<StartEnd>, FitError> {
     check(form, &evidence.points)?;
-    let sum = Sum::new(form, &evidence.points);
-    Ok(multistart(&sum, estimator, &starts(form)).into_iter().map(|(start, _)| start).collect())
+    let sum = form.lay_out(&evidence.points);
+    Ok(multistart(&sum, estimator).into_iter().map(|(start, _)| start).collect())
 }
 
 fn check_options(options: &FitOptions) -> Result<(), FitError> {
@@ -94,10 +137,10 @@ struct Found {
     diagnostics: Diagnostics,
 }
 
-fn search(form: &impl SeparableLaw, sum: &Sum, options: &FitOptions) -> Option<Found> {
+fn search(sum: &impl Objective, options: &FitOptions) -> Option<Found> {
     let estimator = options.estimator;
     let projected = if options.search == Search::LbfgsOnly { Vec::new() } else { varpro(sum, estimator, Grid::Fine) };
-    let started = if options.search == Search::VarproOnly { Vec::new() } else { multistart(sum, estimator, &starts(form)) };
+    let started = if options.search == Search::VarproOnly { Vec::new() } else { multistart(sum, estimator) };
     let lowest = |ends: &mut dyn Iterator<Item = End>| {
         ends.filter(|end| end.value.is_finite()).min_by(|left, right| left.value.total_cmp(&right.value))
     };
@@ -135,7 +178,7 @@ fn search(form: &impl SeparableLaw, sum: &Sum, options: &FitOptions) -> Option<F
 }
 
 /// An objective this small is rounding of the data (1e-13 nats for each unit of weight), not misfit.
-fn rounding(sum: &Sum, estimator: Estimator) -> f64 {
+fn rounding(sum: &impl Objective, estimator: Estimator) -> f64 {
     let residual = 1e-13;
     let each = if estimator == Estimator::AbsoluteLog { residual } else { residual * residual };
     each * sum.total_weight()
@@ -149,7 +192,7 @@ fn reasons<'a>(all: impl Iterator<Item = &'a str>) -> Named<usize> {
 
 /// Distinct ends, best first, and the coordinates of the best of them. Ends are one when their objectives
 /// agree to 1e-4: flat ridges end in a smear of values.
-fn basins(sum: &Sum, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>, Vec<Phi>) {
+fn basins(sum: &impl Objective, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>, Vec<Phi>) {
     ends.retain(|end| end.value.is_finite());
     ends.sort_by(|left, right| left.value.total_cmp(&right.value));
     let groups: Vec<&[End]> = ends.chunk_by(|left, right| right.value <= left.value * (1.0 + 1e-4) + 1e-300).collect();
@@ -159,21 +202,22 @@ fn basins(sum: &Sum, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>, Vec<Phi>) 
     (groups.iter().take(BASINS).map(basin).collect(), warm)
 }
 
-fn assemble<L: SeparableLaw>(
+fn assemble<L: Fittable>(
     form: &L,
     evidence: &Evidence,
     options: &FitOptions,
-    sum: &Sum,
+    sum: &impl Objective,
     found: Found,
     groups: &Groups,
     refitted: &[Option<End>],
 ) -> FittedLaw<L> {
-    let (theta, mut warnings) = named_bounds(form, sum, &found.best.phi);
+    let (theta, mut warnings) = sum.at_bounds(&found.best.phi, form.coefficients());
     let at_bound = !warnings.is_empty();
     let draws: Vec<Vec<f64>> = refitted.iter().flatten().map(|end| sum.to_theta(&end.phi)).collect();
     let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
     let coefficient = |j: usize| {
-        let values = draws.iter().map(|draw| draw[j]).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
+        let values =
+            draws.iter().map(|draw| sum.unbounded(j, draw[j])).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
         Estimate::from_draws(theta[j], values.collect(), options.level, interval)
     };
     let coefficients = form.coefficients().iter().enumerate().map(|(j, name)| ((*name).to_owned(), coefficient(j)));
@@ -209,28 +253,9 @@ fn assemble<L: SeparableLaw>(
         data_sha256: data_sha256(&evidence.points),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         draws: draws.iter().map(|draw| form.with_theta(draw)).collect(),
+        windows: Vec::new(),
         residuals,
     }
-}
-
-/// Coefficients, with those at the edge of what they may be named in words.
-fn named_bounds(form: &impl SeparableLaw, sum: &Sum, phi: &Phi) -> (Vec<f64>, Vec<String>) {
-    let mut theta = sum.to_theta(phi);
-    let names = form.coefficients();
-    let mut warnings = Vec::new();
-    for (k, term) in form.terms().iter().enumerate() {
-        if phi[k] - sum.mean_ln_loss() < ABSENT {
-            theta[term.factor] = 0.0;
-            warnings.push(format!("{} is at its bound 0: the data are fitted as well without this term", names[term.factor]));
-        }
-        if let Some(exponent) = term.exponent
-            && !EXPONENTS.contains(&theta[exponent])
-        {
-            warnings
-                .push(format!("{} = {:.3e} is outside {:?}: the data do not determine it", names[exponent], theta[exponent], EXPONENTS));
-        }
-    }
-    (theta, warnings)
 }
 
 fn status(diagnostics: &Diagnostics, points: usize, coefficients: usize, at_bound: bool) -> FitStatus {
@@ -255,7 +280,7 @@ fn cautions(form: &impl Law, evidence: &Evidence, options: &FitOptions, groups: 
         words.push(format!("{} points for {needed} coefficients leave nothing to judge the fit by", evidence.points.len()));
     }
     if groups.clustered && groups.count < FEW_GROUPS {
-        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is too narrow", groups.count));
+        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is not to be trusted; intervals under least-squares-log are those of the cluster-robust sandwich", groups.count));
     }
     if options.refits < 20 {
         words.push(format!("{} refits give no interval; ask for at least 20", options.refits));

@@ -1,0 +1,76 @@
+//! Powers of compute through the optima of budgets.
+
+use super::estimate::t_quantile;
+use super::isoflop::Valley;
+use super::{Estimate, Interval};
+use serde::Serialize;
+
+/// x*(C) = factor·C^exponent, fitted as a weighted line in logarithms about the mean of ln C.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PowerOfCompute {
+    /// Factor at 1 FLOP: a long extrapolation, so its interval is wide.
+    pub factor: Estimate,
+    /// Exponent of C.
+    pub exponent: Estimate,
+    /// ln C about which the line is centred.
+    pub ln_centre: f64,
+    /// ln x* there, uncorrelated with the exponent.
+    pub ln_at_centre: Estimate,
+}
+
+impl PowerOfCompute {
+    /// x* at a compute with the interval of the line (not of a new optimum).
+    pub fn at(&self, compute: f64) -> Estimate {
+        let distance = compute.ln() - self.ln_centre;
+        let ln_value = self.ln_at_centre.value + self.exponent.value * distance;
+        let se = (self.ln_at_centre.se.powi(2) + (self.exponent.se * distance).powi(2)).sqrt();
+        let width = (self.exponent.high - self.exponent.value) / self.exponent.se * se;
+        let value = ln_value.exp();
+        Estimate { value, se: value * se, low: (ln_value - width).exp(), high: (ln_value + width).exp(), ..self.exponent }
+    }
+}
+
+/// Weighted line ln x* = c + s·(ln C − centre), each optimum by 1/se², centred at the weighted mean of ln C.
+pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, level: f64) -> PowerOfCompute {
+    let ln_c: Vec<f64> = valleys.iter().map(|valley| valley.compute.ln()).collect();
+    let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
+    let variance: Vec<f64> = valleys.iter().map(|valley| (pick(valley).se / pick(valley).value).powi(2)).collect();
+    let degrees = valleys.len() as f64 - 2.0;
+    let fit = {
+        let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
+        let total: f64 = weight.iter().sum();
+        let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / total;
+        let middle = ln_x.iter().zip(&weight).map(|(x, w)| x * w).sum::<f64>() / total;
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for i in 0..ln_c.len() {
+            xx += weight[i] * (ln_c[i] - centre).powi(2);
+            xy += weight[i] * (ln_c[i] - centre) * (ln_x[i] - middle);
+        }
+        let slope = xy / xx;
+        let chi2: f64 = (0..ln_c.len()).map(|i| weight[i] * (ln_x[i] - middle - slope * (ln_c[i] - centre)).powi(2)).sum();
+        (centre, middle, slope, (1.0 / total).sqrt(), (1.0 / xx).sqrt(), chi2)
+    };
+    let (centre, middle, slope, middle_se, slope_se, chi2) = fit;
+    // Optima that scatter more than their standard errors say widen the errors of the line (Birge 1932).
+    let birge = if degrees > 0.0 { (chi2 / degrees).sqrt().max(1.0) } else { 1.0 };
+    let (middle_se, slope_se) = (birge * middle_se, birge * slope_se);
+    let width = t_quantile(level, degrees);
+    let estimate =
+        |value: f64, se: f64| Estimate { value, se, low: value - width * se, high: value + width * se, level, interval: Interval::Delta };
+    let ln_factor = middle - slope * centre;
+    let ln_factor_se = (middle_se.powi(2) + (slope_se * centre).powi(2)).sqrt();
+    let factor = ln_factor.exp();
+    PowerOfCompute {
+        factor: Estimate {
+            value: factor,
+            se: factor * ln_factor_se,
+            low: (ln_factor - width * ln_factor_se).exp(),
+            high: (ln_factor + width * ln_factor_se).exp(),
+            level,
+            interval: Interval::Delta,
+        },
+        exponent: estimate(slope, slope_se),
+        ln_centre: centre,
+        ln_at_centre: estimate(middle, middle_se),
+    }
+}

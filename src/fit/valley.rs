@@ -1,0 +1,184 @@
+//! The valley of loss at one compute budget: its bottom by a parabola or by an Akima spline, with an error.
+
+use super::akima::akima_minimum;
+use super::estimate::t_quantile;
+use super::isoflop::{Interpolator, IsoflopOptions, Valley};
+use super::linear::least_squares;
+use super::{Estimate, Interval};
+use crate::law::{Parabola, Point};
+use crate::spec::Random;
+use rayon::prelude::*;
+
+/// Sizes closer than this in ln N are one knot of a spline, at their mean: a noise of a per cent over a step of a tenth
+/// of a per cent would be a slope of ten.
+const ONE_KNOT: f64 = 0.05;
+/// Least number of sizes that a valley needs.
+const SIZES: usize = 4;
+
+/// Standard deviation of ln L between repeats of a run: a power of L between two losses, constant beyond them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossNoise {
+    /// (L, standard deviation of ln L) at the lower loss.
+    pub low: (f64, f64),
+    /// (L, standard deviation of ln L) at the higher loss.
+    pub high: (f64, f64),
+}
+
+impl Default for LossNoise {
+    /// Small runs with high losses repeat far less exactly than large ones. Under this scale the exponents of all 15
+    /// configurations of 2406.19146 lie in their published intervals, as they do for 0.002–0.003 at L = 3 and
+    /// 0.02–0.1 at L = 6; a constant 0.002 misses two.
+    fn default() -> Self {
+        Self { low: (3.0, 0.002), high: (6.0, 0.05) }
+    }
+}
+
+impl LossNoise {
+    /// The same for every loss.
+    pub fn constant(noise: f64) -> Self {
+        Self { low: (1.0, noise), high: (10.0, noise) }
+    }
+
+    /// At a loss, standard deviation of ln L.
+    pub fn at(&self, loss: f64) -> f64 {
+        let share = (loss / self.low.0).ln() / (self.high.0 / self.low.0).ln();
+        self.low.1 * (self.high.1 / self.low.1).powf(share.clamp(0.0, 1.0))
+    }
+}
+
+/// The valley of the runs of a budget and what they scatter by, or why there is none.
+pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, Scatter), String> {
+    let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
+    sizes.sort_by(f64::total_cmp);
+    let mut distinct = sizes.clone();
+    distinct.dedup_by(|left, right| (*left / *right - 1.0).abs() < 1e-9);
+    if distinct.len() < SIZES {
+        return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
+    }
+    let (ln_n, loss, parabola, scatter) = match options.interpolator {
+        Interpolator::Parabola => parabola_bottom(points)?,
+        Interpolator::Akima => akima_bottom(compute, points, options)?,
+    };
+    if ln_n <= distinct[0].ln() || ln_n >= distinct[distinct.len() - 1].ln() {
+        let (side, advice) = if ln_n <= distinct[0].ln() { ("smallest", "smaller") } else { ("largest", "larger") };
+        return Err(format!("the minimum lies at the edge, beyond the {side} size; train {advice} networks at this budget"));
+    }
+    // FLOPs per weight and token at the minimum, by the line through the runs.
+    let rate = |p: &&Point| (p.c / (p.n * p.d)).ln();
+    let rows: Vec<Vec<f64>> = points.iter().map(|p| vec![1.0, p.n.ln() - ln_n]).collect();
+    let rates: Vec<f64> = points.iter().map(rate).collect();
+    let line = least_squares(&rows, &rates, &vec![1.0; rates.len()]).ok_or("its sizes are all alike")?;
+    let ln_d = compute.ln() - line.beta[0] - ln_n;
+    let spread = |ln_value: f64| spread(ln_value, scatter.se(), scatter.degrees, options.level);
+    let valley = Valley {
+        compute,
+        points: points.len(),
+        params: spread(ln_n),
+        tokens: spread(ln_d),
+        loss,
+        parabola,
+        centre_offset: sizes.iter().map(|n| n.ln() - ln_n).sum::<f64>() / sizes.len() as f64,
+        sizes,
+        members: Vec::new(),
+    };
+    Ok((valley, scatter))
+}
+
+/// An optimum with its error in logarithms.
+fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
+    let (value, width) = (ln_value.exp(), t_quantile(level, degrees) * se);
+    let (low, high) = ((ln_value - width).exp(), (ln_value + width).exp());
+    Estimate { value, se: value * se, low, high, level, interval: Interval::Delta }
+}
+
+/// What the runs of a valley scatter by about its curve, and what that means for the bottom.
+pub(super) struct Scatter {
+    /// Σ of squared relative residuals.
+    squares: f64,
+    /// Degrees of freedom that they have; infinite where the noise was given.
+    degrees: f64,
+    /// Standard error of ln N at the bottom when runs scatter by one.
+    unit_error: f64,
+}
+
+impl Scatter {
+    fn se(&self) -> f64 {
+        if self.degrees.is_infinite() { self.unit_error } else { (self.squares / self.degrees).sqrt() * self.unit_error }
+    }
+}
+
+/// Gives all parabolas the relative scatter of all of them: that of one, with a degree or two of freedom, can be next to
+/// nothing by chance, and its optimum would then outweigh all others.
+pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f64) {
+    let degrees: f64 = scatter.iter().map(|own| own.degrees).sum();
+    let noise = (scatter.iter().map(|own| own.squares).sum::<f64>() / degrees).sqrt();
+    if !(degrees.is_finite() && noise > 0.0) {
+        return;
+    }
+    for (valley, own) in valleys.iter_mut().zip(scatter) {
+        let again = |estimate: Estimate| spread(estimate.value.ln(), noise * own.unit_error, degrees, level);
+        (valley.params, valley.tokens) = (again(valley.params), again(valley.tokens));
+    }
+}
+
+/// ln N of the minimum, the loss there, the parabola, the scatter.
+type Bottom = (f64, f64, Option<Parabola>, Scatter);
+
+fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
+    let weight: Vec<f64> = points.iter().map(|p| p.weight).collect();
+    let centre = points.iter().map(|p| p.n.ln()).sum::<f64>() / points.len() as f64;
+    let rows: Vec<Vec<f64>> = points.iter().map(|p| p.n.ln() - centre).map(|u| vec![1.0, u, u * u]).collect();
+    let losses: Vec<f64> = points.iter().map(|p| p.loss).collect();
+    let fit = least_squares(&rows, &losses, &weight).ok_or("its sizes are too alike for a parabola")?;
+    let parabola = Parabola { centre, c: [fit.beta[0], fit.beta[1], fit.beta[2]] };
+    if parabola.c[2] <= 0.0 {
+        return Err("the parabola opens downwards: no minimum between these sizes; widen their range".to_owned());
+    }
+    let degrees = (points.len() - 3) as f64;
+    let g = parabola.vertex_gradient();
+    let quadratic: f64 = (0..3).map(|j| (0..3).map(|k| g[j] * fit.inverse[j][k] * g[k]).sum::<f64>()).sum();
+    // Relative to the bottom: valleys of different budgets then have one noise.
+    let bottom = parabola.vertex_loss();
+    let scatter = Scatter { squares: fit.residual / (bottom * bottom), degrees, unit_error: bottom.abs() * quadratic.sqrt() };
+    Ok((parabola.ln_vertex(), bottom, Some(parabola), scatter))
+}
+
+/// The minimum of the spline; its standard error from draws with noise added to ln L. A budget is dropped where
+/// fewer than half of the draws have a minimum inside.
+fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Bottom, String> {
+    let mut knots: Vec<(f64, f64)> = points.iter().map(|p| (p.n.ln(), p.loss.ln())).collect();
+    knots.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let mean = |group: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| group.iter().map(pick).sum::<f64>() / group.len() as f64;
+    let knots: Vec<(f64, f64)> = knots
+        .chunk_by(|left, right| right.0 - left.0 < ONE_KNOT)
+        .map(|group| (mean(group, |knot| knot.0), mean(group, |knot| knot.1)))
+        .collect();
+    if knots.len() < SIZES {
+        return Err(format!("{} sizes apart from each other, and a valley needs at least {SIZES}", knots.len()));
+    }
+    let (x, y): (Vec<f64>, Vec<f64>) = knots.into_iter().unzip();
+    let depth = y.iter().copied().fold(f64::NEG_INFINITY, f64::max) - y.iter().copied().fold(f64::INFINITY, f64::min);
+    let edge = "the lowest loss lies at the edge of the sizes; widen their range at this budget";
+    let (ln_n, ln_loss) = akima_minimum(&x, &y).ok_or(edge)?;
+    if ln_loss < y.iter().copied().fold(f64::INFINITY, f64::min) - depth {
+        return Err("the spline swings far below every loss there is: its sizes are too uneven; a parabola is safer here".to_owned());
+    }
+    let drawn: Vec<f64> = (0..options.draws)
+        .into_par_iter()
+        .filter_map(|draw| {
+            let mut random = Random::new(options.seed, &format!("akima {compute:e} {draw}"));
+            let noisy: Vec<f64> = y.iter().map(|y| y + options.noise.at(y.exp()) * random.normal()).collect();
+            akima_minimum(&x, &noisy).map(|(ln_n, _)| ln_n)
+        })
+        .collect();
+    if 2 * drawn.len() < options.draws {
+        return Err(format!(
+            "{} of {} noisy draws have their minimum inside; the valley is too flat for this noise",
+            drawn.len(),
+            options.draws
+        ));
+    }
+    let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+    let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
+    Ok((ln_n, ln_loss.exp(), None, Scatter { squares: 0.0, degrees: f64::INFINITY, unit_error: variance.sqrt() }))
+}
