@@ -104,12 +104,21 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         println!();
         super::fit::run(&super::fit::FitArgs::of_sweep(&folder, &args.folders))?;
     } else {
-        println!("next: scalelab fit {}", folder.path.display());
+        println!("{}", next_step(&all, &done, &folder));
     }
     if failed > 0 {
         return Err(Failure::Work(anyhow!("{failed} runs failed")));
     }
     Ok(())
+}
+
+/// What to do when this part of the plan is done.
+fn next_step(all: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &SweepFolder) -> String {
+    let path = folder.path.display();
+    match all.iter().filter(|run| !done.contains_key(&run.id)).count() {
+        0 => format!("next: scalelab fit {path}"),
+        left => format!("next: {left} runs of the plan are left to other shards; `scalelab status {path}` tells when they are there"),
+    }
 }
 
 /// Workers to use: as asked, as the grid says, or one a core.
@@ -183,7 +192,9 @@ fn say_what_changed(args: &SweepArgs, loaded: &Loaded, mine: &[&PlannedRun], don
     let (name, planned) = (&loaded.grid.name, mine.len());
     let kept = mine.iter().filter(|run| done.contains_key(&run.id)).count();
     let part = args.shard.map_or(String::new(), |shard| format!(", shard {shard} of {}", loaded.plan.runs.len()));
-    if kept == planned {
+    if planned == 0 {
+        println!("sweep {name}{part}: no run falls to it");
+    } else if kept == planned {
         println!("sweep {name}{part}: all {planned} runs are done");
     } else if !done.is_empty() || args.shard.is_some() {
         println!("sweep {name}{part}: {planned} runs, {kept} done, {} to train", planned - kept);

@@ -75,7 +75,7 @@ impl Evidence {
         Self { points, excluded: Vec::new(), size_measure: SizeMeasure::AsGiven, flop_rule: FlopRule::AsGiven }
     }
 
-    /// The same with points that have a budget: their own, or the nearest of those named, within [`SAME_BUDGET`]. Points far
+    /// The same with points that have a budget: their own, or the nearest of those named, within `SAME_BUDGET`. Points far
     /// from every named budget are left out.
     pub fn at_budgets(&self, named: &[Flops]) -> Self {
         if named.is_empty() {
