@@ -60,7 +60,7 @@ pub(super) fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
 fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
     let longest = |schedule: &Schedule| {
         let using = loaded.plan.runs.iter().map(|run| &run.spec).filter(|spec| spec.recipe.schedule == *schedule);
-        using.max_by_key(|spec| spec.steps).map(|spec| ScheduleCurve::of(schedule.to_string(), schedule, spec.steps, spec.warmup_steps()))
+        using.max_by_key(|spec| spec.steps).map(|spec| ScheduleCurve::of(schedule.label(), schedule, spec.steps, spec.warmup_steps()))
     };
     loaded.grid.schedules.iter().filter_map(longest).collect()
 }
@@ -184,7 +184,7 @@ fn distinct(runs: &[&PlannedRun], value: impl Fn(&RunSpec) -> String) -> String 
 fn recipe(runs: &[&PlannedRun]) -> String {
     let of = |name: &str, value: &dyn Fn(&RunSpec) -> String| format!("  {name}: {}\n", distinct(runs, value));
     let mut text = "\nrecipe\n".to_owned();
-    text += &of("schedule", &|spec| spec.recipe.schedule.to_string());
+    text += &of("schedule", &|spec| spec.recipe.schedule.label());
     text += &of("warmup", &|spec| format!("{} tokens", Tokens((spec.warmup_steps() * spec.recipe.batch_tokens) as f64)));
     text += &of("AdamW beta1, beta2, eps", &|spec| {
         let AdamW { beta1, beta2, eps, .. } = spec.recipe.adamw;

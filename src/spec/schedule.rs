@@ -188,6 +188,21 @@ impl Schedule {
         }
     }
 
+    /// As it is displayed, with four decimals where a number has more: for tables and legends.
+    pub fn label(&self) -> String {
+        let rounded = |piece: &str| match piece.parse::<f64>() {
+            Ok(number) if piece.len() > 6 => format!("{number:.4}"),
+            _ => piece.to_owned(),
+        };
+        let is_edge = |c: char| "(), ".contains(c);
+        let text = self.to_string();
+        let pieces = text.split_inclusive(is_edge).map(|piece| {
+            let word = piece.trim_end_matches(is_edge);
+            rounded(word) + &piece[word.len()..]
+        });
+        pieces.collect()
+    }
+
     /// The fraction of the run that decays, where a schedule names one.
     pub fn decay_fraction(&self) -> Option<f64> {
         match self {
@@ -279,6 +294,13 @@ mod tests {
         assert!(Schedule::Exponential { final_fraction: 0.0 }.check().is_err());
         assert!(Schedule::Cosine { final_fraction: f64::NAN }.check().is_err());
         assert!(Schedule::default().check().is_ok());
+    }
+
+    #[test]
+    fn a_label_is_the_display_with_short_numbers() {
+        let multi_step = Schedule::MultiStep { milestones: vec![0.8, 0.9], factors: vec![0.1f64.sqrt(), 0.1] };
+        assert_eq!(multi_step.label(), "multi-step(0.3162 from 0.8, 0.1 from 0.9)");
+        assert_eq!(Schedule::default().label(), Schedule::default().to_string());
     }
 
     #[test]
