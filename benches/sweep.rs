@@ -7,24 +7,13 @@ use scalelab::spec::{Nats, RunRecord, RunStatus, TrainedRun};
 use scalelab::sweep::{CorpusFacts, Grid, Plan, PlannedRun, Shard, expand};
 use std::hint::black_box;
 
-/// Ten shapes, ten lengths, ten rates, some seeds.
-fn plan(seeds: usize) -> Plan {
-    let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
-    let text = format!(
-        r#"
-        name = "bench"
-        ladder = {{ kind = "list", shapes = ["1x8", "2x8", "2x12", "2x16", "2x24", "2x32", "2x48", "2x64", "3x64", "3x96"] }}
-        corpus = {{ kind = "zipf-facts", a = 0.5, keys = 4096 }}
-        budget = {{ tokens = ["1M", "2M", "3M", "4M", "5M", "6M", "7M", "8M", "9M", "10M"] }}
-        [recipe]
-        learning_rate = [1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7e-3, 8e-3, 9e-3, 1e-2]
-        [seeds]
-        data = [{}]
-        "#,
-        seeds.join(", ")
-    );
+#[path = "../tests/support/large.rs"]
+mod large;
+
+/// A plan of this many thousand runs.
+fn plan(thousands: usize) -> Plan {
     let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens: None, held_out_windows: None };
-    expand(&Grid::parse(&text).expect("a valid grid"), &facts, &|_| 1e-5).expect("a plan")
+    expand(&Grid::parse(&large::grid(1000 * thousands)).expect("a valid grid"), &facts, &|_| 1e-5).expect("a plan")
 }
 
 fn planning(criterion: &mut Criterion) {

@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+use support::large::grid;
 use support::mock::plan;
 use support::{succeed, text};
 
@@ -29,24 +30,6 @@ impl Trainer for Immediate {
         let record = RunRecord { status: RunStatus::Finished, loss_nats: Some(Nats(2.5)), ..RunRecord::planned(&task.run.spec) };
         Ok(TrainedRun { record, curve: Vec::new(), window_losses: Vec::new() })
     }
-}
-
-/// A grid of about as many runs: 10 shapes, 10 lengths, 10 rates, and seeds.
-fn grid(runs: usize) -> String {
-    let seeds: Vec<String> = (0..runs.div_ceil(1000)).map(|seed| seed.to_string()).collect();
-    format!(
-        r#"
-        name = "scale"
-        ladder = {{ kind = "list", shapes = ["1x8", "2x8", "2x12", "2x16", "2x24", "2x32", "2x48", "2x64", "3x64", "3x96"] }}
-        corpus = {{ kind = "zipf-facts", a = 0.5, keys = 4096 }}
-        budget = {{ tokens = ["1M", "2M", "3M", "4M", "5M", "6M", "7M", "8M", "9M", "10M"] }}
-        [recipe]
-        learning_rate = [1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 7e-3, 8e-3, 9e-3, 1e-2]
-        [seeds]
-        data = [{}]
-        "#,
-        seeds.join(", ")
-    )
 }
 
 /// CPU seconds of this process, all threads.

@@ -1,6 +1,7 @@
 //! What the tests of the whole program share: calling it, and folders of their own.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod large;
 pub(crate) mod mock;
 
 use std::path::{Path, PathBuf};

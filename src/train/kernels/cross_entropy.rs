@@ -29,7 +29,7 @@ vectorised! {
 
 /// Replaces z by e^(z − top) and adds up. A row without a finite top yields NaN, so that a broken run is seen.
 #[inline(always)]
-pub(super) fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
+fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (wide, rest) = z.as_chunks_mut::<LANES>();
     for chunk in wide {
