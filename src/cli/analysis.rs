@@ -4,10 +4,10 @@ use super::failure::{Failure, OrInput};
 use super::recommend::falls;
 use super::source::Source;
 use crate::fit::{
-    Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, SeedNoise, chinchilla, isoflop, power_law,
-    with_windows,
+    Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, RecipeStudy, Search, SeedNoise,
+    chinchilla, isoflop, power_law, recipe_study, tuned_evidence, with_windows,
 };
-use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, replicates, tuned};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, recipe_trials, replicates, tuned};
 use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
@@ -54,6 +54,15 @@ impl Choices {
         IsoflopOptions { interpolator, level: self.level, seed: self.seed, ..IsoflopOptions::default() }
     }
 
+    /// The same under DeepSeek's conventions, M in FLOPs per token and C = M·D, where a table names shapes.
+    pub(super) fn of_deepseek(&self, source: &Source) -> Self {
+        if !source.own {
+            return self.clone();
+        }
+        let size_measure = self.size_measure.or(Some(SizeMeasure::FlopsPerToken));
+        Self { size_measure, flop_rule: self.flop_rule.or(Some(FlopRule::Md)), ..self.clone() }
+    }
+
     /// How N and C are counted.
     pub(super) fn conventions(&self, source: &Source) -> Result<(SizeMeasure, FlopRule), Failure> {
         let defaults = if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
@@ -97,6 +106,14 @@ pub(super) struct Analysis {
     pub(super) isoflop: Option<IsoflopFit>,
     /// What runs scatter by between seeds, where cells were repeated.
     pub(super) noise: Option<SeedNoise>,
+    /// What the runs say of learning rate and batch, where several were tried.
+    pub(super) study: Option<RecipeStudy>,
+    /// The lowest loss of each cell as it is, where `evidence` is corrected to the tuned frontier.
+    pub(super) raw: Option<Evidence>,
+    /// L(N, D) of `raw`.
+    pub(super) raw_law: Option<FittedLaw<Chinchilla>>,
+    /// Mean bytes per token of the held-out text, where all runs name the same.
+    pub(super) bytes_per_token: Option<f64>,
     /// What a reader must know beside the laws.
     pub(super) notes: Vec<String>,
     /// Lowest possible loss on the held-out windows, nats per token, where the source is known.
@@ -131,7 +148,14 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
     let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });
     evidence.excluded.extend(before.chain(best.excluded));
     let noise = SeedNoise::of(&replicates(&source.records), choices.level);
-    if let Some(noise) = noise.as_ref().filter(|noise| noise.slope.is_some()) {
+    let study = recipe_study(&recipe_trials(&source.records, measure, rule), noise.as_ref(), choices.level);
+    let joint = study.as_ref().and_then(|study| study.joint.as_ref());
+    let raw = joint.map(|joint| {
+        let sigma = |loss: f64| noise.as_ref().map_or(joint.rms, |noise| noise.at(loss));
+        let tuned = tuned_evidence(&evidence, joint, &sigma);
+        std::mem::replace(&mut evidence, tuned)
+    });
+    if let Some(noise) = noise.as_ref().filter(|noise| noise.slope.is_some() && raw.is_none()) {
         weigh(&mut evidence, noise);
     }
     Ok(Analysis {
@@ -144,6 +168,10 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
         compute: None,
         isoflop: None,
         noise,
+        study,
+        raw,
+        raw_law: None,
+        bytes_per_token: common(&source.records, |record| record.bytes_per_token),
         evidence,
     })
 }
@@ -173,6 +201,8 @@ pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> 
                 );
             }
             analysis.chinchilla = Some(fitted);
+            let quick = FitOptions { search: Search::VarproOnly, ..options };
+            analysis.raw_law = analysis.raw.as_ref().and_then(|raw| chinchilla(raw, &quick).ok());
         }
         Err(error @ FitError::NotIdentifiable { .. }) => match power_law(Axis::C, Floor::Free, &analysis.evidence, &options) {
             Ok(fitted) => {

@@ -1,17 +1,19 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
 use super::analysis::{Analysis, Choices, analyse, seen};
-use super::failure::{Failure, OrWork, Outcome};
+use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::laws::{LawName, Told, comparison, tell};
+use super::recipes::{cell_rows, correction_text, protocol_text, study_text};
 use super::recommend::{advise, recommendation_rows};
 use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
+use super::sweep::as_failure;
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
-use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, SeedNoise, Valley, isoflop};
+use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
 use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw};
 use crate::recommend::Allocation;
-use crate::results::{SweepFolder, write_whole};
+use crate::results::{SweepFolder, to_csv, write_whole};
 use crate::spec::{Flops, short};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -43,6 +45,10 @@ pub(super) struct FitArgs {
     /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
+    /// Follow a published protocol whole: deepseek (M in FLOPs per token, C = M·D; hyperparameter laws from near-optimal runs,
+    /// IsoFLOP profiles, L(C), forecast to a thousand times the compute)
+    #[arg(long, value_name = "NAME", value_parser = ["deepseek"], conflicts_with_all = ["law", "by"])]
+    protocol: Option<String>,
     /// Print the exponent a under every convention of counting N and C, from the same runs
     #[arg(long)]
     conventions: bool,
@@ -66,6 +72,7 @@ impl FitArgs {
             by: None,
             base: None,
             compute: Vec::new(),
+            protocol: None,
             conventions: false,
             json: false,
             out: None,
@@ -81,7 +88,9 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return fit_laws(args);
     }
     let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices, &args.budgets)?.with_a_law()?;
+    let choices = if args.protocol.is_some() { args.choices.of_deepseek(&source) } else { args.choices.clone() };
+    let analysis = analyse(&source, &choices, &args.budgets)?.with_a_law()?;
+    let protocol = if args.protocol.is_some() { Some(follow(&source, &analysis)?) } else { None };
     let recommendations = advise(&analysis, &args.compute)?;
     if args.conventions && !source.own {
         let path = source.path.display();
@@ -89,17 +98,37 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
             "{path} names no shapes, so --conventions has nothing to count anew; it is for sweeps of scalelab"
         )));
     }
-    let scrutiny = scrutinise(&analysis, &args.choices.options(&source)?, args.conventions);
+    let scrutiny = scrutinise(&analysis, &choices.options(&source)?, args.conventions);
     if args.json {
-        println!("{:#}", document(&source, &analysis, &recommendations, scrutiny.as_ref())?);
+        let mut document = document(&source, &analysis, &recommendations, scrutiny.as_ref())?;
+        if let (Some(protocol), Some(document)) = (&protocol, document.as_object_mut()) {
+            document.insert("protocol".into(), serde_json::to_value(protocol).or_work()?);
+        }
+        println!("{document:#}");
         return Ok(());
     }
     print!("{}", report(&source, &analysis));
+    print!("{}", protocol.as_ref().map_or(String::new(), protocol_text));
     if let Some(scrutiny) = &scrutiny {
         print!("{}", scrutiny.text(&analysis.records));
     }
     print!("{}", recommendation_rows(&recommendations));
     keep(args, &source, &analysis, &recommendations)
+}
+
+/// `--protocol`: what must be there for it, and its laws.
+fn follow(source: &Source, analysis: &Analysis) -> Result<Protocol, Failure> {
+    let path = source.path.display();
+    let Some(isoflop) = &analysis.isoflop else {
+        let why = analysis.notes.iter().find(|note| note.starts_with("no IsoFLOP fit")).map_or("", String::as_str);
+        let advice = "train budgets = { kind = \"iso-flop\", … }, or name them with --budgets";
+        return Err(Failure::Input(anyhow!(
+            "{path}: the protocol rests on IsoFLOP profiles, and the runs have no compute budgets; {advice} {why}"
+        )));
+    };
+    let law = analysis.study.as_ref().and_then(|study| study.law("near-optimal"));
+    let (rate, batch) = (law.and_then(|law| law.learning_rate.as_ref()), law.and_then(|law| law.batch.as_ref()));
+    deepseek(isoflop, rate, batch, analysis.bytes_per_token).or_input()
 }
 
 /// `--by`: groups side by side.
@@ -177,6 +206,7 @@ fn document(source: &Source, analysis: &Analysis, recommendations: &[Allocation]
         "notes": analysis.notes,
         "laws": laws,
         "seed_noise": analysis.noise,
+        "hyperparameters": analysis.study,
         "scrutiny": scrutiny,
         "recommendations": recommendations,
     }))
@@ -236,6 +266,10 @@ fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &
         write_json(&fits.join("fits").join(format!("{name}.json")), &law)?;
     }
     write_json(&fits.join("recommendation.json"), &serde_json::to_value(recommendations).or_work()?)?;
+    if let Some(study) = &analysis.study {
+        write_json(&fits.join("fits/hyperparameters.json"), &serde_json::to_value(study).or_work()?)?;
+        SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(study))).map_err(as_failure)?;
+    }
     let drawn = plot::draw_all(source, analysis, &plots)?;
     println!("\nfits: {}  recommendation: {}", fits.join("fits").display(), fits.join("recommendation.json").display());
     println!("figures: {} in {}", drawn.join(", "), plots.display());
@@ -268,6 +302,7 @@ fn report(source: &Source, analysis: &Analysis) -> String {
         text += &format!("\nL(N, D) = E + A/N^alpha + B/D^beta, nats per token; {}, {}\n", fitted.estimator, fitted.status);
         text += &estimates(fitted);
         text += &certificate(fitted);
+        text += &analysis.raw_law.as_ref().map_or(String::new(), |raw| correction_text(raw, fitted));
         text += &truth(analysis, fitted.coefficients.get("E"));
     }
     if let Some(fitted) = &analysis.compute {
@@ -278,6 +313,7 @@ fn report(source: &Source, analysis: &Analysis) -> String {
     if let Some(fitted) = &analysis.isoflop {
         text += &isoflop_text(fitted, analysis.chinchilla.as_ref().map(|fitted| &fitted.law));
     }
+    text += &analysis.study.as_ref().map_or(String::new(), study_text);
     text
 }
 

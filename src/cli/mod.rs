@@ -22,6 +22,7 @@ mod plot;
 mod process;
 mod pulse;
 mod rates;
+mod recipes;
 mod recommend;
 mod retry;
 mod scrutiny;

@@ -23,6 +23,8 @@ pub enum Interval {
     Delta,
     /// Linearisation at the estimate with cluster-robust errors.
     Sandwich,
+    /// Fieller's interval of a ratio: the place of a minimum.
+    Fieller,
     /// χ² of a variance.
     ChiSquare,
     /// Smallest and largest of what was observed; no coverage is claimed.
@@ -39,6 +41,7 @@ impl Interval {
             Self::Profile => "profile",
             Self::Delta => "delta",
             Self::Sandwich => "sandwich",
+            Self::Fieller => "fieller",
             Self::ChiSquare => "chi-square",
             Self::Range => "range",
         }

@@ -143,15 +143,20 @@ impl IsoflopFit {
         }
     }
 
-    /// L*(C) = E + A/C^α through the bottoms of the valleys, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
-    pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw<PowerLaw>, FitError> {
+    /// The bottoms of the valleys as points (N*, D*, C, L*).
+    pub fn bottoms(&self) -> Evidence {
         let bottom = |valley: &Valley| Point { c: valley.compute, ..Point::new(valley.params.value, valley.tokens.value, valley.loss) };
-        let evidence = Evidence {
+        Evidence {
             points: self.valleys.iter().map(bottom).collect(),
             excluded: Vec::new(),
             size_measure: self.size_measure,
             flop_rule: self.flop_rule,
-        };
+        }
+    }
+
+    /// L*(C) = E + A/C^α through the bottoms of the valleys, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
+    pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw<PowerLaw>, FitError> {
+        let evidence = self.bottoms();
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, refits: 200, level, ..FitOptions::default() };
         power_law(Axis::C, Floor::Free, &evidence, &options)
     }

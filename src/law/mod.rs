@@ -12,9 +12,11 @@ mod isoflop;
 mod kaplan;
 mod power;
 mod published;
+mod recipe;
 mod replicates;
 mod simulate;
 mod three_term;
+mod trials;
 mod tuned;
 
 pub use chinchilla::Chinchilla;
@@ -28,9 +30,11 @@ pub use isoflop::{Parabola, vertex_bias};
 pub use kaplan::Kaplan;
 pub use power::{Axis, PowerLaw};
 pub use published::{PUBLISHED, PublishedLaw, published};
+pub use recipe::{FRONTIERS, PowerRule, PublishedFrontier, PublishedRecipe, RECIPES, Scale, published_frontier, published_recipe};
 pub use replicates::replicates;
 pub use simulate::{Cell, Design, Noise, Sharing, simulate};
 pub use three_term::ThreeTerm;
+pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 
 use std::fmt;

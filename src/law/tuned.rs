@@ -39,15 +39,7 @@ const SAME_TOKENS: f64 = 1.02;
 
 /// Keeps the best recipe of each cell.
 pub fn tuned(records: Vec<RunRecord>) -> Tuned {
-    let mut keyed: Vec<(CellKey, f64, usize)> = Vec::new();
-    for (at, record) in records.iter().enumerate() {
-        if let (Some(key), Some(tokens)) = (cell_key(record), record.tokens) {
-            keyed.push((key, tokens.0, at));
-        }
-    }
-    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let cells: Vec<Vec<usize>> =
-        keyed.chunk_by(|a, b| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS).map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect()).collect();
+    let cells = same_cell(&records);
     let mut excluded: Vec<Option<Exclusion>> = vec![None; records.len()];
     let mut tuned_cells = Vec::new();
     for cell in cells {
@@ -62,6 +54,19 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     }
     let kept = records.into_iter().zip(&excluded).filter(|(_, out)| out.is_none()).map(|(record, _)| record).collect();
     Tuned { records: kept, excluded: excluded.into_iter().flatten().collect(), cells: tuned_cells }
+}
+
+/// Indices of the records of each cell: one shape, one number of tokens, whatever the recipe.
+pub(super) fn same_cell(records: &[RunRecord]) -> Vec<Vec<usize>> {
+    let mut keyed: Vec<(CellKey, f64, usize)> = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        if let (Some(key), Some(tokens)) = (cell_key(record), record.tokens) {
+            keyed.push((key, tokens.0, at));
+        }
+    }
+    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    let one_cell = |a: &(CellKey, f64, usize), b: &(CellKey, f64, usize)| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS;
+    keyed.chunk_by(one_cell).map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect()).collect()
 }
 
 /// Everything that must agree for two runs to be of one cell, but tokens.

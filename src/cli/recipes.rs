@@ -1,0 +1,206 @@
+//! What a sweep says of learning rate and batch, for a person, for a program, and as `cells.csv`.
+
+use super::fit::{interval, number};
+use super::text::table;
+use crate::fit::{Estimate, FittedLaw, PowerFit, Protocol, RecipeLaw, RecipeStudy, Response, Score};
+use crate::law::{Chinchilla, RECIPES};
+use crate::spec::{Flops, short};
+
+/// Cells beyond which only those with a remark are listed.
+const CELLS_SHOWN: usize = 16;
+
+/// The study as text.
+pub(super) fn study_text(study: &RecipeStudy) -> String {
+    let mut text = "\nlearning rate and batch: optimum of each cell's surface (ln L quadratic in ln eta and ln B)\n".to_owned();
+    let header = ["cell", "runs", "best seen", "eta*", "", "B*, tokens", "", "loss*, nats", "chance", "band", "in it"];
+    let shown: Vec<&Response> =
+        study.cells.iter().filter(|cell| study.cells.len() <= CELLS_SHOWN || !cell.edges.is_empty()).take(CELLS_SHOWN).collect();
+    text += &table(&header, &shown.iter().map(|cell| cell_row(cell)).collect::<Vec<_>>());
+    if shown.len() < study.cells.len() {
+        text += &format!("  {} of {} cells are shown; cells.csv and --json have all\n", shown.len(), study.cells.len());
+    }
+    text += "  chance: how far the lowest loss seen lies above (+) or, by luck, below (-) the surface's minimum; band: near-optimal, max(0.25 %, 2 sigma of a run)\n";
+    study.notes.iter().for_each(|note| text += &format!("  note: {note}\n"));
+    text += &laws_text(study);
+    text
+}
+
+fn cell_row(cell: &Response) -> Vec<String> {
+    let optimum = |estimate: Option<Estimate>, show: fn(f64) -> String| match estimate {
+        Some(e) => [show(e.value), bounded(&e, show)],
+        None => ["—".into(), String::new()],
+    };
+    let [rate, rates] = optimum(cell.learning_rate, rate_text);
+    let [batch, batches] = optimum(cell.batch, short);
+    let diverged = if cell.diverged > 0 { format!("{} + {} diverged", cell.runs, cell.diverged) } else { cell.runs.to_string() };
+    vec![
+        cell.cell.clone(),
+        diverged,
+        format!("{} at {}, {}", number(cell.best_loss), rate_text(cell.best_learning_rate), short(cell.best_batch)),
+        rate,
+        rates,
+        batch,
+        batches,
+        cell.loss.map_or("—".into(), |loss| number(loss.value)),
+        cell.selection.map_or("—".into(), |part| format!("{:+.2} %", 100.0 * part)),
+        format!("{:.2} %", 100.0 * cell.band),
+        cell.near_optimal.len().to_string(),
+    ]
+}
+
+/// A learning rate in three digits.
+pub(super) fn rate_text(rate: f64) -> String {
+    format!("{rate:.2e}")
+}
+
+/// An interval; a side without end is said so.
+fn bounded(estimate: &Estimate, show: fn(f64) -> String) -> String {
+    let end = |value: f64| if value.is_finite() && value > 0.0 { show(value) } else { "unbounded".into() };
+    format!("[{}, {}]", end(estimate.low), end(estimate.high))
+}
+
+/// The laws with the excess loss that their recipes cost on cells that they did not see.
+fn laws_text(study: &RecipeStudy) -> String {
+    let mut text = "\nlaws of learning rate and batch (excess: loss above the best of a cell that the law did not see)\n".to_owned();
+    let row = |law: &RecipeLaw| {
+        let rule = |fit: &Option<PowerFit>| fit.as_ref().map_or("—".into(), |fit| fit.rule.to_string());
+        let mut row = vec![law.name.clone(), rule(&law.learning_rate), rule(&law.batch)];
+        row.extend(excess(law.held_out.as_ref()));
+        row
+    };
+    let mut rows: Vec<Vec<String>> = study.laws.iter().map(row).collect();
+    for score in &study.others {
+        let published = RECIPES.iter().find(|recipe| recipe.name == score.name);
+        let name = if published.is_some() { format!("{} (published)", score.name) } else { score.name.clone() };
+        let rule = |pick: fn(&crate::law::PublishedRecipe) -> String| published.map_or("the same everywhere".into(), pick);
+        let mut row = vec![name, rule(|recipe| recipe.learning_rate.to_string()), rule(|recipe| recipe.batch_tokens.to_string())];
+        row.extend(excess(Some(score)));
+        rows.push(row);
+    }
+    text += &table(&["law", "eta*", "B*, tokens", "mean excess", "worst", "cells"], &rows);
+    for law in &study.laws {
+        text += &format!("  {}: {}{}\n", law.name, law.method, exponents(law));
+    }
+    text
+}
+
+fn excess(score: Option<&Score>) -> Vec<String> {
+    let Some(score) = score else { return vec!["—".into(), "—".into(), "0".into()] };
+    vec![format!("{:.2} %", 100.0 * score.mean), format!("{:.2} %", 100.0 * score.worst), score.cells.to_string()]
+}
+
+/// Exponents with their intervals.
+fn exponents(law: &RecipeLaw) -> String {
+    let of = |name: &str, fit: &Option<PowerFit>| -> Vec<String> {
+        let Some(fit) = fit else { return Vec::new() };
+        fit.coefficients
+            .iter()
+            .filter(|(variable, _)| *variable != "factor")
+            .map(|(variable, e)| format!("{name} ~ {variable}^{:.3} {}", e.value, interval(e)))
+            .collect()
+    };
+    let all: Vec<String> = of("eta", &law.learning_rate).into_iter().chain(of("B", &law.batch)).collect();
+    if all.is_empty() { String::new() } else { format!("; {}", all.join(", ")) }
+}
+
+/// What the correction to the tuned frontier changed.
+pub(super) fn correction_text(raw: &FittedLaw<Chinchilla>, corrected: &FittedLaw<Chinchilla>) -> String {
+    let a = |fitted: &FittedLaw<Chinchilla>| {
+        let found = fitted.derived.get("a");
+        found.map_or("—".into(), |a| format!("{} {}", number(a.value), interval(a)))
+    };
+    format!(
+        "  losses are those of each cell's best recipe on the joint surface: a = {}; of the lowest losses as they are: a = {}, E = {}\n",
+        a(corrected),
+        a(raw),
+        number(raw.law.e)
+    )
+}
+
+/// The protocol's laws and forecasts.
+pub(super) fn protocol_text(protocol: &Protocol) -> String {
+    let mut text = "\nforecast by the DeepSeek protocol (95 % intervals of the mean, if the laws hold that far)\n".to_owned();
+    let header = ["C, FLOPs", "x largest", "M*", "", "D*", "", "loss, nats", "", "bits/byte", "", "eta*", "", "B*", ""];
+    let pair = |estimate: Option<&Estimate>, show: fn(f64) -> String| match estimate {
+        Some(e) => [show(e.value), bounded(e, show)],
+        None => ["—".to_owned(), String::new()],
+    };
+    let rows: Vec<Vec<String>> = protocol
+        .forecasts
+        .iter()
+        .map(|one| {
+            let mut row = vec![Flops(one.compute).to_string(), short(one.extrapolation_factor)];
+            row.extend(pair(Some(&one.params), short));
+            row.extend(pair(Some(&one.tokens), short));
+            row.extend(pair(Some(&one.loss), number));
+            row.extend(pair(one.bits_per_byte.as_ref(), number));
+            row.extend(pair(one.learning_rate.as_ref(), rate_text));
+            row.extend(pair(one.batch_tokens.as_ref(), short));
+            row
+        })
+        .collect();
+    text += &table(&header, &rows);
+    text
+}
+
+/// Columns of `cells.csv`.
+const CELL_COLUMNS: [&str; 24] = [
+    "cell",
+    "n",
+    "tokens",
+    "flops",
+    "runs",
+    "diverged",
+    "best_run",
+    "best_learning_rate",
+    "best_batch_tokens",
+    "best_loss_nats",
+    "learning_rate",
+    "learning_rate_low",
+    "learning_rate_high",
+    "batch_tokens",
+    "batch_tokens_low",
+    "batch_tokens_high",
+    "surface_loss_nats",
+    "surface_loss_se",
+    "tuned_loss_nats",
+    "tuned_loss_se",
+    "tuning_error",
+    "band",
+    "near_optimal",
+    "remarks",
+];
+
+/// `cells.csv`, header first: the surface of each cell and its tuning error.
+pub(super) fn cell_rows(study: &RecipeStudy) -> Vec<Vec<String>> {
+    let tuned = |cell: &Response| study.joint.as_ref().and_then(|joint| joint.tuned.iter().find(|one| one.best_run == cell.best_run));
+    let ends = |estimate: Option<Estimate>| match estimate {
+        Some(e) => [e.value, e.low, e.high].map(finite),
+        None => Default::default(),
+    };
+    let row = |cell: &Response| {
+        let mut row = vec![
+            cell.cell.clone(),
+            cell.scale.n.to_string(),
+            cell.scale.d.to_string(),
+            cell.scale.c.to_string(),
+            cell.runs.to_string(),
+            cell.diverged.to_string(),
+            cell.best_run.clone(),
+            cell.best_learning_rate.to_string(),
+            cell.best_batch.to_string(),
+            cell.best_loss.to_string(),
+        ];
+        row.extend(ends(cell.learning_rate));
+        row.extend(ends(cell.batch));
+        row.extend(cell.loss.map_or_else(Default::default, |loss| [finite(loss.value), finite(loss.se)]));
+        row.extend(tuned(cell).map_or_else(Default::default, |one| [one.loss.value, one.loss.se, one.tuning_error].map(finite)));
+        row.extend([cell.band.to_string(), cell.near_optimal.len().to_string(), cell.edges.join("; ")]);
+        row
+    };
+    std::iter::once(CELL_COLUMNS.map(str::to_owned).to_vec()).chain(study.cells.iter().map(row)).collect()
+}
+
+fn finite(value: f64) -> String {
+    if value.is_finite() { value.to_string() } else { String::new() }
+}

@@ -1,0 +1,295 @@
+//! Laws of the best learning rate and batch from a sweep over them, by the method of each who published one, and how well
+//! each would have served a cell that it did not see: DeepSeek's powers of C through all near-optimal runs (2401.02954
+//! §3.1), Step Law's η(N, D) and B(D) through the optima of cells (2503.04715), Porian's η(N) and B(N) (2406.19146), the
+//! joint surface, and one constant recipe.
+
+use super::joint::{JointSurface, joint_surface};
+use super::power_fit::{Basis, Optimum, PowerFit, power_fit};
+use super::response::{KnownNoise, Response, response};
+use super::{Estimate, SeedNoise};
+use crate::law::{PublishedRecipe, RECIPES, RecipeTrials};
+use serde::Serialize;
+
+/// A law of learning rate and batch fitted to a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecipeLaw {
+    /// Short name.
+    pub name: String,
+    /// How it was fitted, in words.
+    pub method: &'static str,
+    /// Peak learning rate.
+    pub learning_rate: Option<PowerFit>,
+    /// Batch, tokens.
+    pub batch: Option<PowerFit>,
+    /// How it serves cells that it did not see.
+    pub held_out: Option<Score>,
+}
+
+/// Excess loss of recommended recipes over the best of their cells, in ln L.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Score {
+    /// Whose recipes.
+    pub name: String,
+    /// Mean over cells.
+    pub mean: f64,
+    /// Worst of them.
+    pub worst: f64,
+    /// Cells scored.
+    pub cells: usize,
+}
+
+/// Everything that a sweep says of learning rate and batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecipeStudy {
+    /// The response surface of each cell.
+    pub cells: Vec<Response>,
+    /// Fitted laws.
+    pub laws: Vec<RecipeLaw>,
+    /// One surface for all cells.
+    pub joint: Option<JointSurface>,
+    /// Published laws and the constant recipe on the same cells.
+    pub others: Vec<Score>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// How a fitted law is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    NearOptimal,
+    StepLaw,
+    Porian,
+    Joint,
+    Constant,
+}
+
+impl Maker {
+    const LAWS: [Self; 4] = [Self::NearOptimal, Self::StepLaw, Self::Porian, Self::Joint];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::NearOptimal => "near-optimal",
+            Self::StepLaw => "optima-nd",
+            Self::Porian => "optima-n",
+            Self::Joint => "joint",
+            Self::Constant => "constant",
+        }
+    }
+
+    fn method(self) -> &'static str {
+        match self {
+            Self::NearOptimal => "powers of C through all near-optimal runs (DeepSeek)",
+            Self::StepLaw => "eta(N, D) and B(D) through the optima of cells (Step Law)",
+            Self::Porian => "eta(N) and B(N) through the optima of cells (Porian)",
+            Self::Joint => "one quadratic for all runs, its optimum moving with N and D",
+            Self::Constant => "the geometric mean of the cells' optima",
+        }
+    }
+
+    fn fit(self, study: &Cells<'_>) -> (Option<PowerFit>, Option<PowerFit>) {
+        match self {
+            Self::NearOptimal => (study.near_optimal(0), study.near_optimal(1)),
+            Self::StepLaw => (study.optima(Basis::SizeAndTokens, 0), study.optima(Basis::Tokens, 1)),
+            Self::Porian => (study.optima(Basis::Size, 0), study.optima(Basis::Size, 1)),
+            Self::Constant => (study.optima(Basis::Constant, 0), study.optima(Basis::Constant, 1)),
+            Self::Joint => study.joint().map_or((None, None), |joint| (joint.learning_rate, joint.batch)),
+        }
+    }
+}
+
+/// Cells with their surfaces, as the makers see them.
+struct Cells<'a> {
+    trials: Vec<&'a RecipeTrials>,
+    responses: Vec<&'a Response>,
+    noise: Option<KnownNoise>,
+    level: f64,
+}
+
+/// What a sweep says of learning rate and batch; `None` where no cell tried three values of either.
+pub fn recipe_study(trials: &[RecipeTrials], noise: Option<&SeedNoise>, level: f64) -> Option<RecipeStudy> {
+    let known = |cell: &RecipeTrials| noise.zip(cell.best()).map(|(noise, (_, loss))| KnownNoise::of(noise, loss));
+    let with: Vec<(&RecipeTrials, Response)> = trials.iter().filter_map(|cell| Some((cell, response(cell, known(cell), level)?))).collect();
+    if !with.iter().any(|(_, response)| response.tried.iter().any(|tried| *tried >= 3)) {
+        return None;
+    }
+    let middle = noise.map(|noise| KnownNoise { sigma: noise.sigma.value, degrees: noise.degrees as f64 });
+    let all = Cells {
+        trials: with.iter().map(|(trials, _)| *trials).collect(),
+        responses: with.iter().map(|(_, response)| response).collect(),
+        noise: middle,
+        level,
+    };
+    let laws = Maker::LAWS.iter().filter_map(|maker| all.law(*maker)).collect();
+    let mut others: Vec<Score> = all.held_out(Maker::Constant).into_iter().collect();
+    others.extend(RECIPES.iter().filter_map(|recipe| all.published(recipe)));
+    let joint = all.joint();
+    let notes = all.notes(joint.as_ref());
+    let cells = all.responses.iter().map(|one| (*one).clone()).collect();
+    Some(RecipeStudy { cells, laws, joint, others, notes })
+}
+
+impl RecipeStudy {
+    /// The law of a name.
+    pub fn law(&self, name: &str) -> Option<&RecipeLaw> {
+        self.laws.iter().find(|law| law.name == name)
+    }
+
+    /// The law whose recipes cost least on cells that it did not see, among those that give a learning rate.
+    pub fn best_law(&self) -> Option<&RecipeLaw> {
+        let scored = self.laws.iter().filter(|law| law.learning_rate.is_some());
+        scored.filter(|law| law.held_out.is_some()).min_by(|a, b| {
+            let mean = |law: &RecipeLaw| law.held_out.as_ref().map_or(f64::INFINITY, |score| score.mean);
+            mean(a).total_cmp(&mean(b))
+        })
+    }
+}
+
+impl<'a> Cells<'a> {
+    fn law(&self, maker: Maker) -> Option<RecipeLaw> {
+        let (learning_rate, batch) = maker.fit(self);
+        (learning_rate.is_some() || batch.is_some()).then(|| RecipeLaw {
+            name: maker.name().into(),
+            method: maker.method(),
+            learning_rate,
+            batch,
+            held_out: self.held_out(maker),
+        })
+    }
+
+    fn joint(&self) -> Option<JointSurface> {
+        let owned: Vec<RecipeTrials> = self.trials.iter().map(|cell| (*cell).clone()).collect();
+        [Basis::SizeAndTokens, Basis::Compute, Basis::Constant]
+            .into_iter()
+            .find_map(|basis| joint_surface(&owned, basis, self.noise, self.level))
+    }
+
+    /// Powers of C through every near-optimal run; the runs of a cell are one observation with their number as weight.
+    fn near_optimal(&self, axis: usize) -> Option<PowerFit> {
+        let optima: Vec<Optimum> = self
+            .trials
+            .iter()
+            .zip(&self.responses)
+            .filter_map(|(cell, response)| {
+                let near: Vec<f64> = response.near_optimal.iter().map(|&at| setting(axis, &cell.trials[at]).ln()).collect();
+                let weight = near.len() as f64;
+                (response.tried[axis] >= 3 && weight > 0.0).then(|| Optimum {
+                    scale: cell.scale,
+                    ln_value: near.iter().sum::<f64>() / weight,
+                    weight,
+                })
+            })
+            .collect();
+        power_fit(Basis::Compute, &optima, 0.0, self.level)
+    }
+
+    /// Powers through the optima of cells whose optimum lies inside what was tried, each by 1/se² of its logarithm.
+    fn optima(&self, basis: Basis, axis: usize) -> Option<PowerFit> {
+        let pick = |response: &Response| if axis == 0 { response.learning_rate } else { response.batch };
+        let optimum = |response: &&&'a Response| -> Option<Optimum> {
+            let found: Estimate = pick(response).filter(|_| response.is_inside())?;
+            let ln_se = found.se / found.value;
+            (ln_se.is_finite() && ln_se < 2.0).then(|| Optimum {
+                scale: response.scale,
+                ln_value: found.value.ln(),
+                // No optimum is known to better than a per cent: its cell differs from its neighbours by more.
+                weight: 1.0 / (ln_se * ln_se + 1e-4),
+            })
+        };
+        let optima: Vec<Optimum> = self.responses.iter().filter_map(|response| optimum(&response)).collect();
+        power_fit(basis, &optima, 1.0, self.level)
+    }
+
+    /// The cells but one.
+    fn without(&self, out: usize) -> Self {
+        let keep = |at: &usize| *at != out;
+        Self {
+            trials: (0..self.trials.len()).filter(keep).map(|at| self.trials[at]).collect(),
+            responses: (0..self.responses.len()).filter(keep).map(|at| self.responses[at]).collect(),
+            ..*self
+        }
+    }
+
+    /// Each cell with a surface by the law that the others give.
+    fn held_out(&self, maker: Maker) -> Option<Score> {
+        let excess = (0..self.responses.len()).filter_map(|out| {
+            let response = self.responses[out];
+            let (rate, batch) = maker.fit(&self.without(out));
+            let at = |fit: Option<PowerFit>, tried: usize, own: f64| match fit {
+                Some(fit) => Some(fit.at(&response.scale).value),
+                // A setting that was not varied is what it was.
+                None => (tried < 3).then_some(own),
+            };
+            let rate = at(rate, response.tried[0], response.best_learning_rate)?;
+            let batch = at(batch, response.tried[1], response.best_batch)?;
+            response.is_inside().then(|| response.excess(rate, batch)).flatten()
+        });
+        score(maker.name(), excess.collect())
+    }
+
+    /// Each cell by a published law, N and C counted as its source does.
+    fn published(&self, recipe: &PublishedRecipe) -> Option<Score> {
+        let excess = self.trials.iter().zip(&self.responses).filter(|(_, response)| response.is_inside()).filter_map(|(cell, response)| {
+            let scale = cell.scale_under(recipe.size_measure, recipe.flop_rule);
+            let batch = if response.tried[1] >= 3 { recipe.batch_tokens.at(&scale) } else { response.best_batch };
+            response.excess(recipe.learning_rate.at(&scale), batch)
+        });
+        score(recipe.name, excess.collect())
+    }
+
+    fn notes(&self, joint: Option<&JointSurface>) -> Vec<String> {
+        let mut notes: Vec<String> = Vec::new();
+        for response in &self.responses {
+            notes.extend(response.edges.iter().map(|edge| format!("{}: {edge}", response.cell)));
+        }
+        if joint.is_none() {
+            notes.push("no surface of all cells together can be fitted, so losses are not corrected to the tuned frontier".into());
+        }
+        notes
+    }
+}
+
+fn setting(axis: usize, trial: &crate::law::Trial) -> f64 {
+    if axis == 0 { trial.learning_rate } else { trial.batch }
+}
+
+fn score(name: &str, excess: Vec<f64>) -> Option<Score> {
+    let cells = excess.len();
+    let mean = excess.iter().sum::<f64>() / cells as f64;
+    (cells > 0).then(|| Score { name: name.into(), mean, worst: excess.into_iter().fold(0.0, f64::max), cells })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::joint::tests::cells;
+    use super::*;
+
+    #[test]
+    fn every_method_finds_the_law_behind_surfaces_without_noise() {
+        let study = recipe_study(&cells(0.0, 0), None, 0.95).expect("surfaces");
+        for name in ["optima-nd", "joint"] {
+            let law = study.law(name).expect("fitted");
+            let rate = law.learning_rate.as_ref().expect("bends").rule;
+            assert!((rate.n + 0.5).abs() < 1e-4 && (rate.d - 0.1).abs() < 1e-4, "{name}: {rate}");
+            assert!(law.held_out.as_ref().expect("scored").worst < 1e-6, "{name}");
+        }
+        let constant = study.others.iter().find(|score| score.name == "constant").expect("scored");
+        assert!(constant.mean > 5e-3, "a constant recipe misses optima that move: {constant:?}");
+        assert_eq!(study.best_law().expect("scored").held_out.as_ref().expect("scored").cells, 6);
+        assert!(study.others.iter().any(|score| score.name == "deepseek"), "published laws are scored on the same cells");
+    }
+
+    #[test]
+    fn near_optimal_runs_give_powers_of_compute() {
+        let study = recipe_study(&cells(0.001, 3), None, 0.95).expect("surfaces");
+        let law = study.law("near-optimal").expect("fitted");
+        assert_eq!(law.batch.as_ref().expect("bends").basis, Basis::Compute);
+        assert!(law.batch.as_ref().expect("bends").rule.c > 0.0 && law.learning_rate.as_ref().expect("bends").rule.c < 0.0);
+    }
+
+    #[test]
+    fn a_sweep_of_one_recipe_has_nothing_to_study() {
+        let mut all = cells(0.0, 0);
+        all.iter_mut().for_each(|cell| cell.trials.truncate(1));
+        assert!(recipe_study(&all, None, 0.95).is_none());
+    }
+}
