@@ -4,9 +4,11 @@ use super::failure::{Failure, OrInput};
 use super::rates::Rates;
 use super::sweep::worker_count;
 use crate::corpus::{Corpus, CorpusError};
-use crate::spec::{CorpusSpec, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, Plan, expand};
+use crate::fit::propose;
+use crate::spec::{CorpusSpec, RunRecord, RunSpec};
+use crate::sweep::{CorpusFacts, Grid, Plan, Resolved, resolve};
 use anyhow::{Context, anyhow};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +22,19 @@ pub(super) struct Loaded {
     pub(super) workers: usize,
     /// Where the predicted times come from, in words.
     pub(super) speed: String,
+    /// Families whose search is over, and all there are; 0 where nothing is searched.
+    pub(super) search: (usize, usize),
+    rates: Rates,
+}
+
+impl Loaded {
+    /// The plan as far as results tell: more than at first where learning rate or batch is searched.
+    pub(super) fn follow(&mut self, done: &HashMap<String, RunRecord>) -> Result<(), Failure> {
+        let seconds_per_token = |spec: &RunSpec| self.rates.seconds_per_token(spec, self.workers);
+        let Resolved { plan, settled, families } = resolve(&self.grid, &self.facts, &seconds_per_token, done, &propose).or_input()?;
+        (self.plan, self.search) = (plan, (settled, families));
+        Ok(())
+    }
 }
 
 /// Reads a grid file, opens its corpus (fetching it where asked to) and expands it.
@@ -29,8 +44,9 @@ pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loa
     let workers = worker_count(workers, grid.workers);
     let rates = Rates::load();
     let seconds_per_token = |spec: &RunSpec| rates.seconds_per_token(spec, workers);
-    let plan = expand(&grid, &facts, &seconds_per_token).with_context(|| format!("in {}", path.display())).or_input()?;
-    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin() })
+    let first = resolve(&grid, &facts, &seconds_per_token, &HashMap::new(), &propose);
+    let Resolved { plan, settled, families } = first.with_context(|| format!("in {}", path.display())).or_input()?;
+    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin(), search: (settled, families), rates })
 }
 
 /// Reads and checks a grid file.

@@ -66,7 +66,7 @@ fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
 }
 
 fn as_text(loaded: &Loaded, every_run: bool) -> String {
-    let Loaded { grid, facts, plan, workers, speed } = loaded;
+    let Loaded { grid, facts, plan, workers, speed, search, .. } = loaded;
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
         facts.unique_tokens.map_or("without end".to_owned(), |tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
@@ -92,6 +92,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
         Tokens((windows * context) as f64)
     );
     text += &trunk_line(&cost);
+    text += &search_line(search.1, runs.len());
     let time = duration(predicted_wall(&runs, *workers));
     text += &format!("total: {:.3e} FLOPs (exact), about {time} on {workers} workers ({speed})\n", cost.shared);
     text += &format!(
@@ -100,6 +101,19 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
         most * *workers as f64
     );
     text
+}
+
+/// What a search adds to the first round.
+fn search_line(families: usize, first: usize) -> String {
+    if families == 0 {
+        return String::new();
+    }
+    format!(
+        "adaptive search: {families} families (a shape on a budget); the {first} runs above start it, and results say what follows: \
+         about {} to {} runs in all\n",
+        3 * families,
+        5 * families
+    )
 }
 
 /// Largest predicted memory of a worker, MB.

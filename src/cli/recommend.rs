@@ -3,17 +3,23 @@
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::{interval, number};
+use super::recipes::rate_text;
 use super::source::SourceArgs;
-use super::text::table;
+use super::text::{Piece, duration, markdown, plain};
 use crate::fit::Estimate;
-use crate::law::Chinchilla;
-use crate::recommend::{Allocation, allocate};
-use crate::spec::{Flops, short};
+use crate::law::{Chinchilla, ComputeCount, FRONTIERS, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
+use crate::recommend::{
+    Allocation, Alternative, Asked, Cost, Hardware, Known, Preset, Template, TrainingRecipe, allocate, alternatives, cost, from_published,
+};
+use crate::spec::{Flops, Params, Tokens, short};
 use anyhow::anyhow;
 use clap::Args;
+use serde::Serialize;
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json")]
+#[command(
+    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --mfu 0.4 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --target-loss 1.4 --markdown"
+)]
 pub(super) struct RecommendArgs {
     #[command(flatten)]
     source: SourceArgs,
@@ -22,25 +28,162 @@ pub(super) struct RecommendArgs {
     /// Budgets, FLOPs [default: 3, 10 and 100 times the largest of the runs]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
+    /// Recommend by a published law instead of runs
+    #[arg(long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute")]
+    published: Option<String>,
+    /// Published law of learning rate and batch that goes with --published [default: its own, else deepseek]
+    #[arg(long, value_name = "LAW", value_parser = RECIPES.map(|recipe| recipe.name), requires = "published")]
+    recipe: Option<String>,
+    /// Context in tokens of the network that --published describes
+    #[arg(long, default_value_t = 4096, requires = "published")]
+    context: usize,
+    /// Vocabulary of the network that --published describes
+    #[arg(long, default_value_t = 32_000, requires = "published")]
+    vocabulary: usize,
+    /// What it would run on, for time and cost: a device and how many, or its peak FLOP/s
+    #[arg(long, value_name = "DEVICExN")]
+    hardware: Option<Hardware>,
+    /// Share of the peak that training reaches
+    #[arg(long, default_value_t = 0.4, value_parser = share)]
+    mfu: f64,
+    /// Price of one device for an hour
+    #[arg(long)]
+    price: Option<f64>,
+    /// Compare with this size at the same budget
+    #[arg(long, value_name = "N")]
+    params: Option<Params>,
+    /// Compare with this number of tokens at the same budget
+    #[arg(long, value_name = "D")]
+    tokens: Option<Tokens>,
+    /// Compare with this many tokens a weight at the same budget
+    #[arg(long, value_name = "D/N")]
+    tokens_per_param: Option<f64>,
+    /// Least compute that reaches this loss, nats per token
+    #[arg(long, value_name = "L")]
+    target_loss: Option<f64>,
+    /// The best that can be done where there are only so many distinct tokens (repeats as in 2305.16264)
+    #[arg(long, value_name = "U")]
+    unique_tokens: Option<Tokens>,
+    /// Print Markdown tables
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
+/// A share above 0 and at most 1.
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "a number such as 0.4 is wanted".to_owned())?;
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("must be above 0 and at most 1".into()) }
+}
+
+/// Every published law that allocates compute.
+fn preset_names() -> Vec<&'static str> {
+    PUBLISHED.iter().map(|law| law.name).chain(FRONTIERS.iter().map(|frontier| frontier.name)).collect()
+}
+
+/// A recommendation with what was asked beside it.
+#[derive(Serialize)]
+struct Advice {
+    #[serde(flatten)]
+    allocation: Allocation,
+    cost: Option<Cost>,
+    alternatives: Vec<Alternative>,
+}
+
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
+    let advice = match &args.published {
+        Some(name) => by_published(args, name)?,
+        None => by_runs(args)?,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&advice).or_work()?);
+        return Ok(());
+    }
+    let allocations: Vec<Allocation> = advice.iter().map(|one| one.allocation.clone()).collect();
+    let mut pieces = recommendations_told(&allocations);
+    pieces.extend(asked_for(args, &advice));
+    print!("{}", if args.markdown { markdown(&pieces) } else { plain(&pieces) });
+    Ok(())
+}
+
+fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
     let source = args.source.read()?;
     let analysis = analyse(&source, &args.choices, &[])?.with_a_law()?;
     let recommendations = advise(&analysis, &args.compute)?;
-    if recommendations.is_empty() {
+    let (Some(fitted), false) = (&analysis.chinchilla, recommendations.is_empty()) else {
         let why = analysis.notes.join("; ");
         return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {why}")));
+    };
+    let count = ComputeCount::of(&analysis.evidence.points);
+    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)))).collect())
+}
+
+fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {
+    let own = args.recipe.as_deref().or(published_recipe(name).map(|recipe| recipe.name)).unwrap_or("deepseek");
+    let recipe = published_recipe(own).ok_or_else(|| Failure::Input(anyhow!("there is no published recipe `{own}`")))?;
+    let template = Template { context: args.context, vocabulary: args.vocabulary };
+    if args.context == 0 || args.vocabulary < 2 {
+        return Err(Failure::Input(anyhow!("--context must be at least 1 and --vocabulary at least 2")));
     }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&recommendations).or_work()?);
-    } else {
-        print!("{}", recommendation_rows(&recommendations));
+    let law = published(name);
+    let preset = match (law, published_frontier(name)) {
+        (Some(law), _) => Preset::Loss(law),
+        (None, Some(frontier)) => Preset::Frontier(frontier),
+        (None, None) => return Err(Failure::Input(anyhow!("there is no published law `{name}`"))),
+    };
+    let count = ComputeCount::Bilinear { k: 6.0 };
+    let one = |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), law.map(|law| (&law.law, &count)));
+    Ok(args.compute.iter().map(one).collect())
+}
+
+impl RecommendArgs {
+    /// Time, cost and alternatives beside a recommendation.
+    fn beside(&self, allocation: Allocation, law: Option<(&Chinchilla, &ComputeCount)>) -> Advice {
+        let asked = Asked {
+            params: self.params.map(|n| n.0),
+            tokens: self.tokens.map(|d| d.0),
+            tokens_per_param: self.tokens_per_param,
+            target_loss: self.target_loss,
+            unique_tokens: self.unique_tokens.map(|u| u.0),
+        };
+        let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
+        let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &asked));
+        Advice { allocation, cost, alternatives }
     }
-    Ok(())
+}
+
+/// Time, cost and alternatives of each budget.
+fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    if let Some(hardware) = &args.hardware {
+        pieces.push(Piece::Title(format!("time and cost on {hardware} at {:.0} % of the peak", 100.0 * args.mfu)));
+        let row = |one: &Advice| {
+            let cost = one.cost.as_ref()?;
+            let money = cost.money.map_or("—".into(), |money| format!("{money:.0}"));
+            Some(vec![Flops(one.allocation.compute).to_string(), duration(cost.seconds), short(cost.device_hours), money])
+        };
+        let rows = advice.iter().filter_map(row).collect();
+        pieces.push(Piece::Table(vec!["C, FLOPs", "time", "device hours", "price"], rows));
+    }
+    for one in advice.iter().filter(|one| !one.alternatives.is_empty()) {
+        pieces.push(Piece::Title(format!("beside the recommendation for {}", Flops(one.allocation.compute))));
+        let row = |other: &Alternative| {
+            vec![
+                other.name.clone(),
+                short(other.params),
+                short(other.tokens),
+                Flops(other.compute).to_string(),
+                number(other.loss),
+                format!("{:+.4}", other.loss - one.allocation.loss.value),
+                other.wasted.map_or("—".into(), |part| format!("{:.1} %", 100.0 * part)),
+            ]
+        };
+        let header = vec!["", "N", "D", "C, FLOPs", "loss, nats", "difference", "compute wasted"];
+        pieces.push(Piece::Table(header, one.alternatives.iter().map(row).collect()));
+    }
+    pieces
 }
 
 /// Multiples of the largest run that are recommended for unless budgets are asked for.
@@ -59,70 +202,120 @@ pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Alloc
     let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * largest));
     let budgets = if compute.is_empty() { &defaults[..] } else { compute };
-    Ok(budgets.iter().map(|&budget| allocate(fitted, &analysis.evidence, &analysis.records, budget)).collect())
+    let known = Known { records: &analysis.records, study: analysis.study.as_ref(), bytes_per_token: analysis.bytes_per_token };
+    Ok(budgets.iter().map(|&budget| allocate(fitted, &analysis.evidence, &known, budget)).collect())
 }
 
 /// Recommendations for a person.
 pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
+    plain(&recommendations_told(recommendations))
+}
+
+fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece> {
     let Some(first) = recommendations.first() else {
-        return String::new();
+        return Vec::new();
     };
     let level = 100.0 * first.params.level;
-    let mut text = format!("\nwhat to train (N counted as {}; {level:.0} % intervals)\n", first.size_measure);
-    let header = ["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
-    let row = |r: &Allocation| {
-        vec![
-            Flops(r.compute).to_string(),
-            short(r.params.value),
-            counts(&r.params),
-            short(r.tokens.value),
-            counts(&r.tokens),
-            short(r.tokens_per_param.value),
-            number(r.loss.value),
-            interval(&r.loss),
-            interval(&r.loss_of_a_run),
-            short(r.extrapolation_factor),
-        ]
-    };
-    text += &table(&header, &recommendations.iter().map(row).collect::<Vec<_>>());
-    recommendations.iter().for_each(|r| text += &details(r));
-    text += &format!("  noise of one run: {}\n", first.noise_source);
-    text += &warnings(recommendations);
+    let intervals = if level.is_nan() { "published numbers, without intervals".into() } else { format!("{level:.0} % intervals") };
+    let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
+    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "bits/byte", "x largest run"];
+    let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
+    recommendations.iter().for_each(|r| pieces.extend(details(r)));
+    pieces.push(Piece::Line(1, format!("noise of one run: {}", first.noise_source)));
+    pieces.extend(warnings(recommendations));
     let evidence = &first.evidence;
     let span = |[low, high]: [f64; 2]| format!("{} to {}", short(low), short(high));
     let [low, high] = evidence.compute;
-    text + &format!("  evidence: {low:.2e} to {high:.2e} FLOPs, N {}, D {}\n", span(evidence.params), span(evidence.tokens))
+    if low.is_finite() {
+        let (params, tokens) = (span(evidence.params), span(evidence.tokens));
+        pieces.push(Piece::Line(1, format!("evidence: {low:.2e} to {high:.2e} FLOPs, N {params}, D {tokens}")));
+    }
+    pieces
 }
 
-/// The network that can be built, and its recipe.
-fn details(r: &Allocation) -> String {
-    let mut text = String::new();
+fn allocation_row(r: &Allocation) -> Vec<String> {
+    vec![
+        Flops(r.compute).to_string(),
+        short(r.params.value),
+        counts(&r.params),
+        short(r.tokens.value),
+        counts(&r.tokens),
+        short(r.tokens_per_param.value),
+        number(r.loss.value),
+        known_interval(&r.loss),
+        known_interval(&r.loss_of_a_run),
+        r.bits_per_byte.map_or("—".into(), |bits| number(bits.value)),
+        if r.extrapolation_factor.is_nan() { "—".into() } else { short(r.extrapolation_factor) },
+    ]
+}
+
+/// The network that can be built, its recipe, and what it costs if the law is off.
+fn details(r: &Allocation) -> Vec<Piece> {
+    let mut pieces = Vec::new();
     if let Some(built) = &r.realised {
         let steps = r.steps.map_or(String::new(), |steps| format!(", {steps} steps"));
-        text += &format!(
-            "  at {}: {} ({} heads, ffn {}; N = {}) on {} tokens{steps}: loss {} ({:+.4} nats for what can be built)\n",
+        let loss = if built.loss.is_nan() {
+            String::new()
+        } else {
+            format!(": loss {} ({:+.4} nats for what can be built)", number(built.loss), built.rounding_loss)
+        };
+        let line = format!(
+            "at {}: {} ({} heads, ffn {}; N = {}, M = {} FLOPs/token) on {} tokens{steps}{loss}",
             Flops(r.compute),
             built.shape,
             built.shape.heads,
             built.shape.ffn,
             short(built.params),
+            r.model_scale.map_or("—".into(), short),
             short(built.tokens),
-            number(built.loss),
-            built.rounding_loss,
         );
+        pieces.push(Piece::Line(1, line));
     }
-    if let (Some(rate), Some(batch), Some(source)) = (&r.learning_rate, &r.batch_tokens, &r.hyperparameter_source) {
-        text += &format!(
-            "    learning rate {}, batch {} tokens: {source}\n",
-            ranged(rate, |rate| rate.to_string()),
-            ranged(batch, |tokens| format!("{tokens:.0}"))
+    pieces.extend(r.recipe.as_ref().map_or_else(Vec::new, recipe_told));
+    if let Some(waste) = &r.waste {
+        let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
+        let line = format!(
+            "if the law is off as its {} refits are, this wastes {median} of the compute in the median, less than {at_80} in 80 and {at_95} in 95 of 100",
+            waste.refits
         );
+        pieces.push(Piece::Line(2, line));
     }
-    text
+    pieces
+}
+
+/// Learning rate, batch, schedule and optimizer, with their sources.
+fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
+    let near = |range: &Option<[f64; 2]>, show: fn(f64) -> String| {
+        range.map_or(String::new(), |[low, high]| format!(", near-optimal {} to {}", show(low), show(high)))
+    };
+    let count = |tokens: f64| format!("{tokens:.0}");
+    let mut lines = vec![format!(
+        "peak learning rate {}{}; batch {} tokens{}",
+        ranged(&recipe.learning_rate, rate_text),
+        near(&recipe.learning_rate_range, rate_text),
+        ranged(&recipe.batch_tokens, count),
+        near(&recipe.batch_range, short)
+    )];
+    let milestones: Vec<String> =
+        recipe.milestones.iter().map(|one| format!("{} at step {} ({})", one.what, one.step, rate_text(one.learning_rate))).collect();
+    lines.extend(recipe.schedule.as_ref().map(|schedule| format!("schedule {schedule}: {}", milestones.join(", "))));
+    let setting = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value}"));
+    let settings = [
+        setting("weight decay", recipe.weight_decay),
+        setting("beta1", recipe.beta1),
+        setting("beta2", recipe.beta2),
+        setting("largest gradient norm", recipe.grad_clip),
+    ];
+    let settings: Vec<String> = settings.into_iter().flatten().collect();
+    if !settings.is_empty() {
+        lines.push(format!("AdamW: {}", settings.join(", ")));
+    }
+    lines.extend(recipe.sources.iter().map(|source| format!("source of {source}")));
+    lines.into_iter().map(|line| Piece::Line(2, line)).collect()
 }
 
 /// Each warning once, with the budgets that it is about.
-fn warnings(recommendations: &[Allocation]) -> String {
+fn warnings(recommendations: &[Allocation]) -> Vec<Piece> {
     let mut said: Vec<(&String, Vec<String>)> = Vec::new();
     for r in recommendations {
         for warning in &r.warnings {
@@ -133,15 +326,24 @@ fn warnings(recommendations: &[Allocation]) -> String {
             }
         }
     }
-    said.iter().map(|(text, budgets)| format!("  warning at C = {}: {text}\n", budgets.join(", "))).collect()
+    said.iter().map(|(text, budgets)| Piece::Line(1, format!("warning at C = {}: {text}", budgets.join(", ")))).collect()
 }
 
 /// A value with the range that was seen.
 fn ranged(seen: &Estimate, show: fn(f64) -> String) -> String {
-    if seen.low == seen.high { show(seen.value) } else { format!("{} ({} to {})", show(seen.value), show(seen.low), show(seen.high)) }
+    if seen.low == seen.high || seen.low.is_nan() {
+        show(seen.value)
+    } else {
+        format!("{} ({} to {})", show(seen.value), show(seen.low), show(seen.high))
+    }
+}
+
+/// An interval, where one is known.
+fn known_interval(estimate: &Estimate) -> String {
+    if estimate.low.is_nan() { "—".into() } else { interval(estimate) }
 }
 
 fn counts(estimate: &Estimate) -> String {
     let end = |value: f64| if value.is_finite() { short(value) } else { "unbounded".into() };
-    format!("[{}, {}]", end(estimate.low), end(estimate.high))
+    if estimate.low.is_nan() { String::new() } else { format!("[{}, {}]", end(estimate.low), end(estimate.high)) }
 }

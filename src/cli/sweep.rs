@@ -57,7 +57,7 @@ const VALUES_SHOWN: usize = 8;
 
 pub(super) fn run(args: &SweepArgs) -> Outcome {
     args.devices.check()?;
-    let loaded = load(&args.grid, args.fetch, args.devices.workers)?;
+    let mut loaded = load(&args.grid, args.fetch, args.devices.workers)?;
     let slots = args.devices.slots(loaded.workers)?;
     let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
@@ -73,6 +73,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         return Err(refuse(&conflicts, &folder));
     }
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
+    loaded.follow(&done)?;
     let planned = loaded.plan.records();
     // A plan that cannot be read any more has nothing to compare with; it is written anew.
     let earlier = folder.plan().ok().flatten().unwrap_or_default();
@@ -81,17 +82,31 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         print!("{}", changes_as_text(&changes(&earlier, &planned)));
     }
 
-    let all: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
-    let mine = args.shard.map_or_else(|| all.clone(), |shard| shard.of(&all));
-    let missing: Vec<&PlannedRun> = mine.iter().copied().filter(|run| !done.contains_key(&run.id)).collect();
-    say_what_changed(args, &loaded, &mine, &done);
-    if claim == Claim::Whole {
-        folder.clear_partials();
-        folder.drop_states_except(&needed_states(&missing, &done));
+    say_what_changed(args, &loaded, &mine(args, &loaded), &done);
+    let stop = stop_on_interrupt()?;
+    let mut summary = LabSummary::default();
+    loop {
+        let missing: Vec<&PlannedRun> = mine(args, &loaded).into_iter().filter(|run| !done.contains_key(&run.id)).collect();
+        if claim == Claim::Whole {
+            folder.clear_partials();
+            folder.drop_states_except(&needed_states(&missing, &done));
+        }
+        if !missing.is_empty() {
+            summary = train_missing(args, slots.clone(), &loaded, &folder, &missing, &stop)?;
+        }
+        let trained = missing.len();
+        done = folder.done().map_err(as_failure)?.0;
+        folder.write_runs(&loaded.plan.gathered(&done)).map_err(as_failure)?;
+        if trained == 0 || summary.not_run > 0 || loaded.search.1 == 0 {
+            break;
+        }
+        loaded.follow(&done)?;
+        folder.write_plan(&loaded.plan.records()).map_err(as_failure)?;
+        let (settled, families) = loaded.search;
+        println!("search: {settled} of {families} families settled, {} runs so far", done.len());
     }
-    let summary = if missing.is_empty() { LabSummary::default() } else { train_missing(args, slots, &loaded, &folder, &missing)? };
-    let (done, _) = folder.done().map_err(as_failure)?;
-    folder.write_runs(&loaded.plan.gathered(&done)).map_err(as_failure)?;
+    let all: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    let mine = mine(args, &loaded);
     drop(lock);
     let failed = report(&mine, &done, &folder);
     if summary.not_run > 0 {
@@ -110,6 +125,26 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         return Err(Failure::Work(anyhow!("{failed} runs failed")));
     }
     Ok(())
+}
+
+/// A flag that the first interrupt sets; the second ends the process.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(75);
+        }
+        eprintln!("stopping: every run keeps its state; interrupt again to stop at once");
+    })
+    .or_work()?;
+    Ok(stop)
+}
+
+/// The runs that fall to this driver.
+fn mine<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Vec<&'a PlannedRun> {
+    let all: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    args.shard.map_or_else(|| all.clone(), |shard| shard.of(&all))
 }
 
 /// What to do when this part of the plan is done.
@@ -158,26 +193,18 @@ fn train_missing(
     loaded: &Loaded,
     folder: &SweepFolder,
     missing: &[&PlannedRun],
+    stop: &AtomicBool,
 ) -> Result<LabSummary, Failure> {
     slots.truncate(missing.len());
     check_room(missing, &slots)?;
     let workers = slots.len();
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::SeqCst) {
-            std::process::exit(75);
-        }
-        eprintln!("stopping: every run keeps its state; interrupt again to stop at once");
-    })
-    .or_work()?;
     eprint!("{}", trunk_line(&flops(missing)));
     let display = Display::new(missing, workers);
     let trainer = ProcessTrainer::new(slots, folder, loaded.grid.checkpoint_seconds);
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
     let claim = claim(args);
     let outcome = with_pulse(folder, claim, &display, || {
-        run_plan(missing, folder, &trainer, LabOptions { workers, on_failure }, &stop, &|event| display.show(&event))
+        run_plan(missing, folder, &trainer, LabOptions { workers, on_failure }, stop, &|event| display.show(&event))
     });
     display.finish();
     outcome.context("a result cannot be kept, so the sweep stopped; mend this and call it again, what was kept stays").or_work()

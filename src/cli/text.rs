@@ -16,6 +16,43 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
+/// A part of a report that is shown on a terminal or kept as Markdown.
+pub(super) enum Piece {
+    /// A title.
+    Title(String),
+    /// Header and rows.
+    Table(Vec<&'static str>, Vec<Vec<String>>),
+    /// A line, with the depth of its indentation.
+    Line(usize, String),
+}
+
+/// Pieces for a terminal.
+pub(super) fn plain(pieces: &[Piece]) -> String {
+    let one = |piece: &Piece| match piece {
+        Piece::Title(title) => format!("\n{title}\n"),
+        Piece::Table(header, rows) => table(header, rows),
+        Piece::Line(depth, line) => format!("{}{line}\n", "  ".repeat(*depth)),
+    };
+    pieces.iter().map(one).collect()
+}
+
+/// Pieces as Markdown.
+pub(super) fn markdown(pieces: &[Piece]) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let one = |piece: &Piece| match piece {
+        Piece::Title(title) => format!("\n## {title}\n\n"),
+        Piece::Line(depth, line) => format!("{}- {line}\n", "  ".repeat(depth.saturating_sub(1))),
+        Piece::Table(header, rows) => {
+            let mut text = row(header.iter().map(|name| cell(name)).collect());
+            text += &row(header.iter().enumerate().map(|(at, _)| if at == 0 { ":--".into() } else { "--:".into() }).collect());
+            rows.iter().for_each(|cells| text += &row(cells.iter().map(|text| cell(text)).collect()));
+            text + "\n"
+        }
+    };
+    pieces.iter().map(one).collect::<String>().trim_start().to_owned()
+}
+
 /// A time as a person says it: 45 s, 3 min 20 s, 2 h 5 min.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;
@@ -36,6 +73,17 @@ mod tests {
         for (seconds, text) in [(0.25, "0.2 s"), (45.0, "45 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min")] {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn a_report_is_plain_text_or_markdown() {
+        let pieces = [
+            Piece::Title("what".into()),
+            Piece::Table(vec!["a", "b"], vec![vec!["1|2".into(), "3".into()]]),
+            Piece::Line(1, "said".into()),
+        ];
+        assert_eq!(plain(&pieces), "\nwhat\n  a    b\n  1|2  3\n  said\n");
+        assert_eq!(markdown(&pieces), "## what\n\n| a | b |\n| :-- | --: |\n| 1\\|2 | 3 |\n\n- said\n");
     }
 
     #[test]

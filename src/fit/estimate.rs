@@ -29,6 +29,8 @@ pub enum Interval {
     ChiSquare,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
+    /// None: a number that somebody published.
+    Published,
 }
 
 impl Interval {
@@ -44,6 +46,7 @@ impl Interval {
             Self::Fieller => "fieller",
             Self::ChiSquare => "chi-square",
             Self::Range => "range",
+            Self::Published => "published",
         }
     }
 }

@@ -365,25 +365,25 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_frontier_of_tuned_losses_gives_back_the_exponent_that_untuned_ones_hide() {
-        use crate::fit::{FitOptions, Search, chinchilla};
+    fn points_move_to_the_losses_of_the_best_recipes_one_a_cell() {
         let all = cells(0.0, 0);
         let joint = joint_surface(&all, Basis::SizeAndTokens, None, 0.95).expect("a surface");
-        let raw: Vec<Point> = all
-            .iter()
-            .map(|cell| {
-                // The recipe farthest from the best: index 11 for large cells, the best for the smallest.
-                let trial = if cell.scale.n < 2e4 { cell.best().expect("finished").0 } else { &cell.trials[11] };
-                Point { run: trial.run.clone(), ..Point::new(cell.scale.n, cell.scale.d, trial.loss.expect("finished")) }
-            })
-            .collect();
-        let evidence = Evidence::as_given(raw);
-        let corrected = tuned_evidence(&evidence, &joint, &|_| 0.004);
-        assert_eq!(corrected.points.len(), 6);
-        let options = FitOptions { search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
-        let exponent = |evidence: &Evidence| chinchilla(evidence, &options).expect("a fit").law.params_exponent();
-        assert!((exponent(&corrected) - 0.5).abs() < 1e-3, "{}", exponent(&corrected));
-        assert!((exponent(&evidence) - 0.5).abs() > 0.02, "{}", exponent(&evidence));
+        // Two runs of each cell, far from the best recipe of all but the smallest cells.
+        let worst = |cell: &RecipeTrials| [&cell.trials[11], &cell.trials[0]].map(|trial| trial.clone());
+        let point = |cell: &RecipeTrials, trial: &Trial| Point {
+            run: trial.run.clone(),
+            ..Point::new(cell.scale.n, cell.scale.d, trial.loss.expect("finished"))
+        };
+        let mut raw: Vec<Point> = all.iter().flat_map(|cell| worst(cell).map(|trial| point(cell, &trial))).collect();
+        raw.push(Point { run: "a stranger".into(), ..Point::new(1e9, 1e9, 3.0) });
+        let tuned = tuned_evidence(&Evidence::as_given(raw.clone()), &joint, &|_| 0.004);
+        assert_eq!(tuned.points.len(), 7);
+        for (point, cell) in tuned.points.iter().zip(&all) {
+            assert!((point.loss.ln() - floor(&cell.scale)).abs() < 1e-6);
+        }
+        assert!(raw.iter().zip(all.iter().flat_map(|cell| [cell, cell])).all(|(point, cell)| point.loss.ln() > floor(&cell.scale) + 0.005));
+        assert_eq!(tuned.points[6].loss, 3.0, "a run of no cell stays as it is");
+        assert!((tuned.points.iter().map(|point| point.weight).sum::<f64>() - 7.0).abs() < 1e-9);
     }
 
     #[test]

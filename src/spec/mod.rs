@@ -9,6 +9,7 @@ mod random;
 mod record;
 mod run;
 mod schedule;
+mod search;
 mod shape;
 mod trunk;
 mod units;
@@ -20,6 +21,7 @@ pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, Para
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
 pub use run::{CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};
-pub use schedule::{DecayShape, Schedule, ScheduleError};
+pub use schedule::{DecayShape, Schedule, ScheduleError, ScheduleName};
+pub use search::{SearchFamily, SearchSpace, Tried};
 pub use shape::{ModelShape, ShapeError, derived_ffn, derived_heads, parse_layers_by_width};
 pub use units::{BitsPerByte, Flops, Nats, Params, QuantityError, Tokens, parse_quantity, short};

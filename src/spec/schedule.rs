@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// √0.1: the middle rate of DeepSeek's multi-step schedule (2401.02954 §2.3).
 const SQRT_TENTH: f64 = 0.316_227_766_016_837_94;
@@ -243,9 +244,73 @@ impl fmt::Display for Schedule {
     }
 }
 
+/// A text that names no schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names no schedule, such as constant, wsd(0.2, 1-sqrt) or multi-step(0.316 from 0.8, 0.1 from 0.9)")]
+pub struct ScheduleName(String);
+
+impl FromStr for Schedule {
+    type Err = ScheduleName;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, ScheduleName> {
+        let error = || ScheduleName(text.to_owned());
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| error());
+        let (name, inside) = match text.split_once('(') {
+            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(error)?),
+            None => (text, ""),
+        };
+        let to = |text: &str| text.strip_prefix("to ").ok_or_else(error).and_then(number);
+        match name {
+            "constant" => Ok(Self::Constant {}),
+            "linear" => Ok(Self::Linear { final_fraction: to(inside)? }),
+            "cosine" => Ok(Self::Cosine { final_fraction: to(inside)? }),
+            "exponential" => Ok(Self::Exponential { final_fraction: to(inside)? }),
+            "step" => {
+                let (every, factor) = inside.strip_prefix("every ").and_then(|rest| rest.split_once(", by ")).ok_or_else(error)?;
+                Ok(Self::Step { every: number(every)?, factor: number(factor)? })
+            }
+            "multi-step" => {
+                let pair =
+                    |one: &str| one.split_once(" from ").ok_or_else(error).and_then(|(factor, at)| Ok((number(at)?, number(factor)?)));
+                let (milestones, factors) = inside.split(',').map(pair).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+                Ok(Self::MultiStep { milestones, factors })
+            }
+            "wsd" => {
+                let (fraction, shape) = inside.split_once(',').ok_or_else(error)?;
+                let shape = match shape.trim() {
+                    "1-sqrt" => DecayShape::OneMinusSqrt,
+                    "linear" => DecayShape::Linear,
+                    _ => return Err(error()),
+                };
+                Ok(Self::Wsd { decay_fraction: number(fraction)?, shape })
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_schedule_is_read_back_from_its_name() {
+        for schedule in [
+            Schedule::Constant {},
+            Schedule::Linear { final_fraction: 0.1 },
+            Schedule::Cosine { final_fraction: 0.1 },
+            Schedule::Exponential { final_fraction: 0.01 },
+            Schedule::Step { every: 0.25, factor: 0.5 },
+            Schedule::MultiStep { milestones: deepseek_milestones(), factors: deepseek_factors() },
+            Schedule::default(),
+        ] {
+            assert_eq!(schedule.to_string().parse(), Ok(schedule));
+        }
+        for bad in ["", "wsd", "wsd(0.2)", "multi-step(0.8)", "cosine(0.1)", "wsd(0.2, square", "sawtooth(1)"] {
+            assert!(bad.parse::<Schedule>().is_err(), "{bad}");
+        }
+    }
 
     fn rates(schedule: &Schedule, total: u64, warmup: u64) -> Vec<f64> {
         (0..total).map(|step| schedule.multiplier(step, total, warmup)).collect()

@@ -19,6 +19,41 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Axis<T> {
     }
 }
 
+/// An axis that may be searched: values as of [`Axis`], or `{ search = "adaptive", start = [1e-3, 2e-3, 4e-3] }`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Searched<T> {
+    /// The values, or where the search starts.
+    pub(super) values: Vec<T>,
+    /// Whether further values follow from results.
+    pub(super) adaptive: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchFile {
+    search: String,
+    start: toml::Value,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Searched<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = toml::Value::deserialize(deserializer)?;
+        let message = |error: toml::de::Error| de::Error::custom(error.message());
+        let adaptive = value.is_table();
+        let values = if adaptive {
+            let SearchFile { search, start } = SearchFile::deserialize(value).map_err(message)?;
+            if search != "adaptive" {
+                return Err(de::Error::custom(format!("search = \"{search}\": must be \"adaptive\"")));
+            }
+            start
+        } else {
+            value
+        };
+        let Axis(values) = Axis::deserialize(values).map_err(message)?;
+        Ok(Self { values, adaptive })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +62,20 @@ mod tests {
     #[derive(Deserialize)]
     struct Table {
         x: Axis<Tokens>,
+    }
+
+    #[derive(Deserialize)]
+    struct SearchedTable {
+        x: Searched<f64>,
+    }
+
+    #[test]
+    fn a_search_names_where_it_starts() {
+        let read = |text: &str| toml::from_str::<SearchedTable>(text).map(|table| (table.x.values, table.x.adaptive));
+        assert_eq!(read("x = { search = \"adaptive\", start = [1e-3, 2e-3] }"), Ok((vec![1e-3, 2e-3], true)));
+        assert_eq!(read("x = [1e-3]"), Ok((vec![1e-3], false)));
+        assert!(read("x = { search = \"random\", start = 1 }").expect_err("unknown").to_string().contains("must be \"adaptive\""));
+        assert!(read("x = { search = \"adaptive\" }").expect_err("no start").to_string().contains("start"));
     }
 
     #[test]

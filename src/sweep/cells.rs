@@ -6,6 +6,8 @@ use crate::spec::{CorpusSpec, FlopRule, Flops, ModelShape, ParamCounts, Tokens};
 /// One shape, one number of tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
+    /// Which of the grid's budgets it belongs to.
+    pub(super) level: usize,
     pub(super) shape: ModelShape,
     pub(super) tokens: Tokens,
     pub(super) batch_tokens: u64,
@@ -39,24 +41,24 @@ pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut
     for &batch_tokens in &grid.batch_tokens {
         match &grid.budget {
             Budget::Tokens(all) => {
-                for &tokens in all {
+                for (level, &tokens) in all.iter().enumerate() {
                     let row = grid.shapes.iter().map(|shape| (shape, tokens, None));
-                    keep_possible(grid, facts, batch_tokens, row, &format!("D = {tokens}"), &mut kept, &mut left_out);
+                    keep_possible(grid, facts, (level, batch_tokens), row, &format!("D = {tokens}"), &mut kept, &mut left_out);
                 }
             }
             Budget::TokensPerParam(ratios) => {
-                for &ratio in ratios {
+                for (level, &ratio) in ratios.iter().enumerate() {
                     let row = grid.shapes.iter().map(|shape| (shape, Tokens(ratio * total(shape)), None));
-                    keep_possible(grid, facts, batch_tokens, row, &format!("D/N = {ratio}"), &mut kept, &mut left_out);
+                    keep_possible(grid, facts, (level, batch_tokens), row, &format!("D/N = {ratio}"), &mut kept, &mut left_out);
                 }
             }
             Budget::IsoFlop { rule, flops, around } => {
-                for &compute in flops {
+                for (level, &compute) in flops.iter().enumerate() {
                     let tokens = |shape: &ModelShape| Tokens(compute.0 / rule.per_token(shape).expect("a counted rule"));
                     let row = grid.shapes.iter().map(|shape| (shape, tokens(shape), Some((compute, *rule))));
                     let mut possible = Vec::new();
                     let name = format!("C = {compute}");
-                    keep_possible(grid, facts, batch_tokens, row, &name, &mut possible, &mut left_out);
+                    keep_possible(grid, facts, (level, batch_tokens), row, &name, &mut possible, &mut left_out);
                     keep_nearest(*around, possible, &name, &mut kept, &mut left_out);
                 }
             }
@@ -74,14 +76,14 @@ type Wanted<'a> = (&'a ModelShape, Tokens, Option<(Flops, FlopRule)>);
 fn keep_possible<'a>(
     grid: &Grid,
     facts: &CorpusFacts,
-    batch_tokens: u64,
+    (level, batch_tokens): (usize, u64),
     row: impl Iterator<Item = Wanted<'a>>,
     budget_name: &str,
     kept: &mut Vec<Cell>,
     left_out: &mut Vec<LeftOut>,
 ) {
     for (shape, tokens, budget) in row {
-        let cell = Cell { shape: shape.clone(), tokens, batch_tokens, budget };
+        let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, budget };
         match impossible(grid, facts, &cell) {
             None => kept.push(cell),
             Some(reason) => {
@@ -99,7 +101,7 @@ const TRAINING_BYTES: f64 = 16.0;
 const MOST_BYTES: f64 = 2e11;
 
 /// Why a cell cannot be trained, if it cannot.
-fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Option<String> {
+pub(super) fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Option<String> {
     let steps = cell.steps();
     if cell.tokens.0 > MOST_TOKENS {
         return Some(format!("{} tokens are more than any run can count", cell.tokens));

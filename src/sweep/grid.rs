@@ -1,6 +1,6 @@
 //! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
 
-use super::axis::Axis;
+use super::axis::{Axis, Searched};
 use super::optimizer::{AdamWFile, GroupsFile};
 use super::suggest::with_suggestion;
 use crate::spec::{
@@ -85,6 +85,22 @@ pub enum Sharing {
     Nothing,
 }
 
+/// Which axes are searched: their further values follow from results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SearchedAxes {
+    /// Learning rate.
+    pub learning_rate: bool,
+    /// Batch.
+    pub batch: bool,
+}
+
+impl SearchedAxes {
+    /// Whether any axis is.
+    pub fn any(self) -> bool {
+        self.learning_rate || self.batch
+    }
+}
+
 /// What a plan must know of a corpus; whoever opened it says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorpusFacts {
@@ -111,11 +127,13 @@ pub struct Grid {
     pub budget: Budget,
     /// Fewest optimizer steps of a run; shorter cells are left out.
     pub min_steps: u64,
-    /// Peak learning rates.
+    /// Peak learning rates; where they are searched, those that the search starts with, ascending.
     pub learning_rates: Vec<f64>,
+    /// What of the recipe is searched.
+    pub search: SearchedAxes,
     /// Learning rates of single shapes, in place of `learning_rates`: (shape name, rates).
     pub shape_learning_rates: Vec<(String, Vec<f64>)>,
-    /// Tokens per optimizer step.
+    /// Tokens per optimizer step; where they are searched, those that the search starts with, ascending.
     pub batch_tokens: Vec<u64>,
     /// Schedules.
     pub schedules: Vec<Schedule>,
@@ -207,10 +225,10 @@ impl Default for ModelFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RecipeFile {
-    learning_rate: Axis<f64>,
+    learning_rate: Searched<f64>,
     /// Rates of single shapes, for sweeps in which the best rate moves with size: `{ "2x16" = [4e-3, 8e-3] }`.
     learning_rate_by_shape: toml::Table,
-    batch_tokens: Axis<Tokens>,
+    batch_tokens: Searched<Tokens>,
     schedule: Axis<Schedule>,
     warmup_tokens: toml::Value,
     trunk: String,
@@ -222,9 +240,9 @@ struct RecipeFile {
 impl Default for RecipeFile {
     fn default() -> Self {
         Self {
-            learning_rate: Axis(vec![2e-3]),
+            learning_rate: Searched { values: vec![2e-3], adaptive: false },
             learning_rate_by_shape: toml::Table::new(),
-            batch_tokens: Axis(vec![Tokens(4096.0)]),
+            batch_tokens: Searched { values: vec![Tokens(4096.0)], adaptive: false },
             schedule: Axis(vec![Schedule::default()]),
             warmup_tokens: toml::Value::String("5% of the shortest budget".into()),
             trunk: "auto".into(),
@@ -301,7 +319,22 @@ impl GridFile {
         if eval_windows.is_some_and(|windows| windows > MOST_WINDOWS) {
             return Err(field("eval.windows", &self.eval.windows, "at most 1000000"));
         }
-        let batch_tokens = checked_batches(&recipe.batch_tokens.0, shapes[0].context)?;
+        let search = SearchedAxes { learning_rate: recipe.learning_rate.adaptive, batch: recipe.batch_tokens.adaptive };
+        if search.learning_rate && !recipe.learning_rate_by_shape.is_empty() {
+            return Err(field(
+                "recipe.learning_rate_by_shape",
+                "rates of single shapes",
+                "left out where recipe.learning_rate is searched",
+            ));
+        }
+        let mut batch_tokens = checked_batches(&recipe.batch_tokens.values, shapes[0].context)?;
+        let mut learning_rates = checked_rates("recipe.learning_rate", recipe.learning_rate.values)?;
+        if search.learning_rate {
+            learning_rates.sort_by(f64::total_cmp);
+        }
+        if search.batch {
+            batch_tokens.sort_unstable();
+        }
         if self.run.noise_scale_every > 0 && batch_tokens.contains(&(shapes[0].context as u64)) {
             return Err(field(
                 "run.noise_scale_every",
@@ -322,7 +355,8 @@ impl GridFile {
             min_steps,
             budget,
             shape_learning_rates: rates_by_shape(recipe.learning_rate_by_shape, &shapes)?,
-            learning_rates: checked_rates("recipe.learning_rate", recipe.learning_rate.0)?,
+            learning_rates,
+            search,
             batch_tokens,
             shapes,
             corpus: self.corpus,

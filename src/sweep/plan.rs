@@ -3,7 +3,7 @@
 use super::cells::{Cell, LeftOut, cells};
 use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
 use super::trunk::Branch;
-use crate::spec::{InitRule, ParamCounts, Recipe, RunRecord, RunSpec, RunStatus, Seeds};
+use crate::spec::{InitRule, ParamCounts, Recipe, RunRecord, RunSpec, RunStatus, Schedule, Seeds};
 use std::collections::{HashMap, HashSet};
 
 /// Why a grid has no plan, or its plan may not go on in a folder.
@@ -77,6 +77,17 @@ pub struct PlannedRun {
     pub predicted_seconds: f64,
     /// The trunk that it may share with others.
     pub branch: Option<Branch>,
+    /// The chain of an adaptive search that it belongs to.
+    pub chain: Option<Chain>,
+}
+
+/// A chain of families, small to large on one budget: what is tried on one depends on those before it and on nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Chain {
+    /// Its number in the grid.
+    pub number: usize,
+    /// What one run of each of its families costs on a usual core, picoseconds.
+    pub picoseconds: u128,
 }
 
 /// The resolved grid.
@@ -96,6 +107,27 @@ const AUTO_WINDOWS: (u64, u64) = (256, 4096);
 /// Expands a grid. `seconds_per_token` predicts the training time of one token of a shape on one worker;
 /// a token of evaluation is taken to cost a third of it (a forward pass of the three that training makes).
 pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunSpec) -> f64) -> Result<Plan, PlanError> {
+    let Groundwork { kept, left_out, eval_windows, warmup_tokens } = groundwork(grid, facts)?;
+    let corners = corner_cells(&kept);
+    let mut list = RunList::new(grid, facts, seconds_per_token, eval_windows, warmup_tokens);
+    for (at, cell) in kept.iter().enumerate() {
+        let replicates = if corners.contains(&at) { grid.corners } else { 1 };
+        for (recipe, seeds) in variants(grid, cell, warmup_tokens, replicates) {
+            list.push(cell, recipe, seeds, None);
+        }
+    }
+    Ok(Plan { runs: list.runs, left_out, eval_windows })
+}
+
+/// Cells that can be trained, those that are left out, and what all runs have in common.
+pub(super) struct Groundwork {
+    pub(super) kept: Vec<Cell>,
+    pub(super) left_out: Vec<LeftOut>,
+    pub(super) eval_windows: u64,
+    pub(super) warmup_tokens: u64,
+}
+
+pub(super) fn groundwork(grid: &Grid, facts: &CorpusFacts) -> Result<Groundwork, PlanError> {
     let (kept, left_out) = cells(grid, facts);
     if let Some(LeftOut { shape, budget, reason, .. }) = left_out.iter().find(|cell| cell.asked_for) {
         return Err(PlanError::Impossible { shape: shape.to_string(), budget: budget.clone(), reason: reason.clone() });
@@ -111,23 +143,43 @@ pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunS
     if warmup_tokens >= shortest {
         return Err(PlanError::Warmup { warmup_tokens, shortest });
     }
-    let corners = corner_cells(&kept);
-    let mut runs = Vec::new();
-    let mut seen = HashSet::new();
-    for (at, cell) in kept.iter().enumerate() {
-        let replicates = if corners.contains(&at) { grid.corners } else { 1 };
-        for (recipe, seeds) in variants(grid, cell, warmup_tokens, replicates) {
-            let spec = run_spec(grid, facts, cell, recipe, seeds, eval_windows);
-            let id = spec.id().0;
-            if seen.insert(id.clone()) {
-                let per_token = seconds_per_token(&spec);
-                let eval_tokens = (eval_windows * spec.shape.context as u64) as f64;
-                let predicted_seconds = per_token * (spec.tokens().0 + eval_tokens / 3.0);
-                runs.push(PlannedRun { id, predicted_seconds, branch: branch(grid.sharing, &spec), spec });
-            }
-        }
+    Ok(Groundwork { kept, left_out, eval_windows, warmup_tokens })
+}
+
+/// Runs in the making, each once.
+pub(super) struct RunList<'a> {
+    grid: &'a Grid,
+    facts: &'a CorpusFacts,
+    seconds_per_token: &'a dyn Fn(&RunSpec) -> f64,
+    eval_windows: u64,
+    pub(super) warmup_tokens: u64,
+    pub(super) runs: Vec<PlannedRun>,
+    seen: HashSet<String>,
+}
+
+impl<'a> RunList<'a> {
+    pub(super) fn new(
+        grid: &'a Grid,
+        facts: &'a CorpusFacts,
+        seconds_per_token: &'a dyn Fn(&RunSpec) -> f64,
+        eval_windows: u64,
+        warmup_tokens: u64,
+    ) -> Self {
+        Self { grid, facts, seconds_per_token, eval_windows, warmup_tokens, runs: Vec::new(), seen: HashSet::new() }
     }
-    Ok(Plan { runs, left_out, eval_windows })
+
+    /// Adds a run unless it is there; its name.
+    pub(super) fn push(&mut self, cell: &Cell, recipe: Recipe, seeds: Seeds, chain: Option<Chain>) -> String {
+        let spec = run_spec(self.grid, self.facts, cell, recipe, seeds, self.eval_windows);
+        let id = spec.id().0;
+        if self.seen.insert(id.clone()) {
+            let per_token = (self.seconds_per_token)(&spec);
+            let eval_tokens = (self.eval_windows * spec.shape.context as u64) as f64;
+            let predicted_seconds = per_token * (spec.tokens().0 + eval_tokens / 3.0);
+            self.runs.push(PlannedRun { id: id.clone(), predicted_seconds, branch: branch(self.grid.sharing, &spec), chain, spec });
+        }
+        id
+    }
 }
 
 impl Plan {
@@ -181,7 +233,7 @@ fn eval_windows(grid: &Grid, facts: &CorpusFacts, shortest: u64) -> Result<u64, 
 }
 
 /// Indices of the cells at the corners: of the smallest and the largest shape, the shortest and the longest run.
-fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
+pub(super) fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
     let size = |cell: &Cell| ParamCounts::of(&cell.shape).total();
     let sizes: Vec<u64> = cells.iter().map(size).collect();
     let extremes = [sizes.iter().min(), sizes.iter().max()];
@@ -196,22 +248,14 @@ fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
 }
 
 /// Every recipe and seed of a cell. Replicates vary both seeds, at the middle learning rate alone.
-fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Vec<(Recipe, Seeds)> {
+pub(super) fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Vec<(Recipe, Seeds)> {
     let name = cell.shape.to_string();
     let own = grid.shape_learning_rates.iter().find(|(shape, _)| *shape == name);
     let rates = own.map_or(&grid.learning_rates, |(_, rates)| rates);
     let mut variants = Vec::new();
     for schedule in &grid.schedules {
         for (at, &learning_rate) in rates.iter().enumerate() {
-            let recipe = Recipe {
-                learning_rate,
-                batch_tokens: cell.batch_tokens,
-                schedule: schedule.clone(),
-                warmup_tokens,
-                adamw: grid.adamw.resolve(learning_rate, cell.batch_tokens, cell.steps()),
-                groups: grid.groups.clone(),
-                grad_clip: grid.grad_clip,
-            };
+            let recipe = recipe(grid, cell, schedule, learning_rate, warmup_tokens);
             for (&init, &data) in grid.seeds_init.iter().flat_map(|init| grid.seeds_data.iter().map(move |data| (init, data))) {
                 variants.push((recipe.clone(), Seeds { init, data, eval: grid.seed_eval }));
             }
@@ -225,13 +269,26 @@ fn variants(grid: &Grid, cell: &Cell, warmup_tokens: u64, replicates: u64) -> Ve
     variants
 }
 
+/// The recipe of a cell under a schedule at a learning rate.
+pub(super) fn recipe(grid: &Grid, cell: &Cell, schedule: &Schedule, learning_rate: f64, warmup_tokens: u64) -> Recipe {
+    Recipe {
+        learning_rate,
+        batch_tokens: cell.batch_tokens,
+        schedule: schedule.clone(),
+        warmup_tokens,
+        adamw: grid.adamw.resolve(learning_rate, cell.batch_tokens, cell.steps()),
+        groups: grid.groups.clone(),
+        grad_clip: grid.grad_clip,
+    }
+}
+
 /// Where a run leaves its trunk, where it has one that others can share.
 fn branch(sharing: Sharing, spec: &RunSpec) -> Option<Branch> {
     let step = spec.branch_step().filter(|&step| step > 0 && sharing == Sharing::Trunks)?;
     Some(Branch { trunk_id: spec.trunk_id()?, step })
 }
 
-fn largest(seeds: &[u64]) -> u64 {
+pub(super) fn largest(seeds: &[u64]) -> u64 {
     seeds.iter().copied().max().unwrap_or(0)
 }
 

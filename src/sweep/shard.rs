@@ -1,7 +1,7 @@
 //! One shard of a plan, `k/n`: every machine computes the same division from the same plan, so no coordinator is
 //! needed and no run is in two shards. Trunks are kept whole; shards cost about the same.
 
-use super::plan::PlannedRun;
+use super::plan::{Chain, PlannedRun};
 use super::trunk::{Tree, trees};
 use crate::spec::{FlopRule, RunSpec};
 use std::fmt;
@@ -43,6 +43,9 @@ impl Shard {
     /// The runs of this shard, in the order of the plan. Every tree of runs goes, the dearest first, to the shard that has least
     /// (Graham 1969: at most a third more than the best division).
     pub fn of<'a>(self, runs: &[&'a PlannedRun]) -> Vec<&'a PlannedRun> {
+        if runs.iter().any(|run| run.chain.is_some()) {
+            return self.of_chains(runs);
+        }
         let mut trees = trees(runs);
         let sort_key = |tree: &Tree<'_>| (std::cmp::Reverse(picoseconds(tree)), tree.leader.id.clone());
         trees.sort_by_cached_key(sort_key);
@@ -57,6 +60,30 @@ impl Shard {
         }
         runs.iter().copied().filter(|run| mine.contains(run.id.as_str())).collect()
     }
+}
+
+impl Shard {
+    /// The same of an adaptive search, whose chains are kept whole: the division does not move as results come in.
+    fn of_chains<'a>(self, runs: &[&'a PlannedRun]) -> Vec<&'a PlannedRun> {
+        let mut chains: Vec<Chain> = runs.iter().filter_map(|run| run.chain).collect();
+        chains.sort_by_key(|chain| (std::cmp::Reverse(chain.picoseconds), chain.number));
+        chains.dedup();
+        let mut loads = std::collections::BTreeSet::from_iter((1..=self.count).map(|number| (0u128, number)));
+        let mut mine = Vec::new();
+        for chain in chains {
+            let (load, number) = loads.pop_first().expect("at least one shard");
+            loads.insert((load + chain.picoseconds, number));
+            if number == self.number {
+                mine.push(chain.number);
+            }
+        }
+        runs.iter().copied().filter(|run| run.chain.is_some_and(|chain| mine.contains(&chain.number))).collect()
+    }
+}
+
+/// What a run costs on a usual core, in a whole number, so that every machine adds up the same.
+pub(super) fn usual_picoseconds(spec: &RunSpec) -> u128 {
+    (spec.tokens().0 * usual_seconds_per_token(spec) * 1e12) as u128
 }
 
 /// Cost of a tree in a whole number, so that every machine adds up the same.

@@ -1,9 +1,19 @@
 //! What to do: from a fitted law and a budget to an allocation with its uncertainty, the nearest network that can be
-//! built and what rounding to it costs, and how far the budget lies beyond the evidence.
+//! built and what rounding to it costs, its recipe, and how far the budget lies beyond the evidence.
 
-use crate::fit::{Estimate, FittedLaw, Interval, Resample, SeedNoise, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Point, replicates, shape_of};
-use crate::spec::{Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
+mod hardware;
+mod published;
+mod recipe;
+mod waste;
+
+pub use hardware::{Cost, Hardware, HardwareError, cost};
+pub use published::{Preset, Template, from_published};
+pub use recipe::{Milestone, TrainingRecipe};
+pub use waste::{Alternative, Asked, Waste, alternatives};
+
+use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates, shape_of};
+use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use serde::Serialize;
 
 /// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
@@ -17,15 +27,19 @@ pub struct Allocation {
     pub tokens: Estimate,
     /// D*/N*.
     pub tokens_per_param: Estimate,
+    /// M* of the network that can be built: non-embedding FLOPs per token (DeepSeek 2401.02954 eq. 2).
+    pub model_scale: Option<f64>,
     /// Mean predicted loss there, nats per token.
     pub loss: Estimate,
     /// Loss of one run there: its own noise is added to the uncertainty of the mean.
     pub loss_of_a_run: Estimate,
+    /// The mean in bits per byte, where bytes per token are known.
+    pub bits_per_byte: Option<Estimate>,
     /// Where the noise of one run comes from, in words.
     pub noise_source: String,
-    /// Peak learning rate of the best runs; absent where no run carries one.
+    /// Peak learning rate; absent where no run carries one.
     pub learning_rate: Option<Estimate>,
-    /// Batch of the best runs, tokens; absent where no run carries one.
+    /// Batch, tokens; absent where no run carries one.
     pub batch_tokens: Option<Estimate>,
     /// Nearest network that can be built, as layers x width; absent where the runs have no shapes.
     pub shape: Option<String>,
@@ -33,12 +47,18 @@ pub struct Allocation {
     pub steps: Option<u64>,
     /// That network in numbers.
     pub realised: Option<Realised>,
+    /// The whole recipe, where runs carry one.
+    pub recipe: Option<TrainingRecipe>,
+    /// Share of the budget that is wasted if the law is off.
+    pub waste: Option<Waste>,
     /// Budget over the largest compute of the evidence; above 1 the answer is an extrapolation.
     pub extrapolation_factor: f64,
     /// What the evidence spans.
     pub evidence: Range,
     /// How N is counted.
     pub size_measure: SizeMeasure,
+    /// How C is counted.
+    pub flop_rule: FlopRule,
     /// What a reader must know, in words.
     pub warnings: Vec<String>,
     /// Where the learning rate and the batch come from, in words.
@@ -75,40 +95,57 @@ pub struct Range {
 /// Best runs, near the frontier, that hyperparameters are taken from.
 const BEST_RUNS: usize = 5;
 
-/// The allocation of a budget by a fitted law; `records` are the runs behind the evidence.
-pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, records: &[RunRecord], budget: Flops) -> Allocation {
-    let compute = budget.0;
+/// What is known beside the law.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The runs behind the evidence.
+    pub records: &'a [RunRecord],
+    /// What they say of learning rate and batch.
+    pub study: Option<&'a RecipeStudy>,
+    /// Bytes per token of the held-out text.
+    pub bytes_per_token: Option<f64>,
+}
+
+/// The allocation of a budget by a fitted law.
+pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, known: &Known<'_>, budget: Flops) -> Allocation {
+    let (compute, records) = (budget.0, known.records);
     let count = ComputeCount::of(&evidence.points);
     let [params, tokens, tokens_per_param, loss] = optimum(fitted, evidence, &count, compute);
     let range = Range::of(&evidence.points);
     let near = near_frontier(&fitted.law, &count, evidence, records, compute);
-    let learning_rate = typical(&near, |record| record.learning_rate);
-    let batch_tokens = typical(&near, |record| record.batch_tokens.map(|tokens| tokens.0));
-    let realised = realise(fitted, evidence, records, compute, batch_tokens.map(|batch| batch.value), params.value);
-    let steps = realised.as_ref().zip(batch_tokens).map(|(one, batch)| (one.tokens / batch.value).round() as u64);
+    let context = near.iter().find_map(|record| record.context).map(|context| context as f64);
+    let scale = Scale { n: params.value, d: tokens.value, c: compute };
+    let advice = recipe::of_runs(known.study, &near, &scale, context);
+    let batch = advice.as_ref().map(|recipe| recipe.batch_tokens.value);
+    let realised = realise(fitted, evidence, records, compute, batch, params.value);
+    let warmup = near.first().and_then(|record| Some(record.warmup_tokens? as f64 / record.tokens?.0));
+    let advice = match (advice, &realised) {
+        (Some(recipe), Some(built)) => Some(recipe::with_steps(recipe, built.tokens, warmup.unwrap_or(0.0) * built.tokens)),
+        (advice, _) => advice,
+    };
     let (sigma, noise_source) = run_noise(fitted, records, loss.value);
     let mut allocation = Allocation {
         compute,
         params,
         tokens,
         tokens_per_param,
+        model_scale: realised.as_ref().and_then(|one| SizeMeasure::FlopsPerToken.of(&one.shape)).map(|m| m.0),
         loss,
         loss_of_a_run: loss.of_new_run(sigma),
+        bits_per_byte: known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes))),
         noise_source,
-        hyperparameter_source: learning_rate.map(|_| {
-            format!(
-                "median and range of the {} best runs near the frontier, nearest in compute; no law of learning rate or batch was fitted",
-                near.len()
-            )
-        }),
-        learning_rate,
-        batch_tokens,
+        hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
+        learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
+        batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
         shape: realised.as_ref().map(|one| one.shape.to_string()),
-        steps,
+        steps: advice.as_ref().and_then(|recipe| recipe.steps),
         realised,
+        recipe: advice,
+        waste: waste::waste(fitted, params.value, tokens.value, compute),
         extrapolation_factor: compute / range.compute[1],
         evidence: range,
         size_measure: fitted.size_measure,
+        flop_rule: fitted.flop_rule,
         warnings: Vec::new(),
     };
     allocation.warnings = warnings(&allocation, fitted);
@@ -199,14 +236,6 @@ fn near_frontier<'a>(
     scored.into_iter().take(BEST_RUNS).map(|(_, record)| record).collect()
 }
 
-/// Median with the smallest and largest value as its range; no coverage is claimed.
-fn typical(records: &[&RunRecord], pick: impl Fn(&RunRecord) -> Option<f64>) -> Option<Estimate> {
-    let mut values: Vec<f64> = records.iter().filter_map(|record| pick(record)).collect();
-    values.sort_by(f64::total_cmp);
-    let value = *values.get(values.len() / 2)?;
-    Some(Estimate { value, se: f64::NAN, low: values[0], high: values[values.len() - 1], level: f64::NAN, interval: Interval::Range })
-}
-
 /// The network nearest to N* in ln N, at an aspect ratio (width over layers) near that of the runs, with the other
 /// dimensions as the runs have them.
 fn realise(
@@ -220,26 +249,35 @@ fn realise(
     let template = records.iter().filter_map(shape_of).max_by_key(|shape| shape.width * shape.layers)?;
     let aspect = aspect_ratio(records)?;
     let count = ComputeCount::of(&evidence.points);
-    let size = |shape: &ModelShape| {
-        let measure = if fitted.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { fitted.size_measure };
-        measure.of(shape).map(|n| n.0)
-    };
+    let measure = if fitted.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { fitted.size_measure };
+    let (shape, params) = nearest_shape(&template, aspect, measure, target, 8)?;
+    let per_step = batch.unwrap_or(1.0);
+    let affordable = fitted.flop_rule.per_token(&shape).map_or_else(|| count.tokens(params, compute), |per_token| compute / per_token);
+    let tokens = (affordable / per_step).floor().max(1.0) * per_step;
+    let loss = fitted.law.at(params, tokens);
+    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &count) })
+}
+
+/// The network nearest in ln N to `target`, near an aspect ratio, with widths in whole `step`s where they are large; its
+/// other dimensions are derived or those of `template`.
+fn nearest_shape(template: &ModelShape, aspect: f64, measure: SizeMeasure, target: f64, step: usize) -> Option<(ModelShape, f64)> {
     let mut best: Option<(f64, ModelShape, f64)> = None;
-    for layers in 1..=128 {
-        for width in (8..=16_384).step_by(8) {
+    for layers in 1..=160 {
+        // Networks of more than a few steps' width are built in whole steps, smaller ones in eighths of a step.
+        let widths = (8..=16_384).step_by(8).filter(|width| width % step == 0 || (*width < 4 * step && width % (step / 8).max(8) == 0));
+        for width in widths {
             let off_aspect = (width as f64 / layers as f64 / aspect).ln().abs();
             if off_aspect > std::f64::consts::LN_2 {
                 continue;
             }
-            let derived = ModelShape::derived(layers, width);
             let shape = ModelShape {
                 vocabulary: template.vocabulary,
                 context: template.context,
                 qk_norm: template.qk_norm,
                 tied_head: template.tied_head,
-                ..derived
+                ..ModelShape::derived(layers, width)
             };
-            let Some(n) = size(&shape).filter(|_| shape.check().is_ok()) else { continue };
+            let Some(n) = measure.of(&shape).map(|n| n.0).filter(|_| shape.check().is_ok()) else { continue };
             // A tenth of a factor in aspect weighs as much as a hundredth in size.
             let score = (n / target).ln().abs() + 0.1 * off_aspect;
             if best.as_ref().is_none_or(|(lowest, ..)| score < *lowest) {
@@ -247,12 +285,7 @@ fn realise(
             }
         }
     }
-    let (_, shape, params) = best?;
-    let per_step = batch.unwrap_or(1.0);
-    let affordable = fitted.flop_rule.per_token(&shape).map_or_else(|| count.tokens(params, compute), |per_token| compute / per_token);
-    let tokens = (affordable / per_step).floor().max(1.0) * per_step;
-    let loss = fitted.law.at(params, tokens);
-    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &count) })
+    best.map(|(_, shape, n)| (shape, n))
 }
 
 /// Median width over layers of the runs' networks.
@@ -282,7 +315,7 @@ mod tests {
     fn a_budget_inside_the_evidence_gets_intervals_around_the_truth() {
         let evidence = simulated();
         let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &[], Flops(1e18));
+        let allocation = allocate(&fitted, &evidence, &Known::default(), Flops(1e18));
         let truth = Chinchilla::default();
         let count = ComputeCount::Bilinear { k: 6.0 };
         for (estimate, known) in
@@ -300,10 +333,10 @@ mod tests {
     fn a_budget_beyond_the_evidence_says_how_far() {
         let evidence = simulated();
         let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &[], Flops(1e22));
+        let allocation = allocate(&fitted, &evidence, &Known::default(), Flops(1e22));
         assert!((allocation.extrapolation_factor - 1000.0).abs() < 1e-6);
         assert!(allocation.warnings[0].contains("an extrapolation"), "{:?}", allocation.warnings);
-        let inside = allocate(&fitted, &evidence, &[], Flops(1e18));
+        let inside = allocate(&fitted, &evidence, &Known::default(), Flops(1e18));
         let width = |one: &Allocation| (one.params.high / one.params.low).ln();
         assert!(width(&allocation) > width(&inside), "intervals widen with distance");
     }
@@ -346,7 +379,7 @@ mod tests {
         let records = own_runs();
         let evidence = Evidence::of(&records, SizeMeasure::Matmul, FlopRule::Exact);
         let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &records, Flops(2e12));
+        let allocation = allocate(&fitted, &evidence, &Known { records: &records, ..Known::default() }, Flops(2e12));
         let realised = allocation.realised.expect("shapes are known");
         assert_eq!(realised.shape.check(), Ok(()));
         assert!(realised.shape.width.is_multiple_of(8));

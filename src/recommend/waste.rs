@@ -1,0 +1,177 @@
+//! What it costs if the law is off: for every refit of the law, the compute that would have reached the same loss at that
+//! law's own optimum (the deadweight loss of 2603.22339), and what networks beside the optimum cost.
+
+use super::Allocation;
+use crate::fit::FittedLaw;
+use crate::law::{Chinchilla, ComputeCount, DataConstrained};
+use serde::Serialize;
+
+/// Share of the budget that the recommended allocation would waste if another refit of the law were the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Waste {
+    /// Half of the refits say less.
+    pub median: f64,
+    /// Eight in ten say less.
+    pub at_80: f64,
+    /// Nineteen in twenty say less.
+    pub at_95: f64,
+    /// Refits behind it.
+    pub refits: usize,
+}
+
+/// Fewest refits that quantiles are taken of.
+const LEAST: usize = 50;
+
+/// The distribution of waste over the refits; FLOPs per weight and token are held at their value at N*.
+pub(super) fn waste(fitted: &FittedLaw<Chinchilla>, params: f64, tokens: f64, compute: f64) -> Option<Waste> {
+    let k = compute / (params * tokens);
+    let mut shares: Vec<f64> = fitted.draws.iter().filter_map(|law| wasted(law, params, tokens, k)).collect();
+    if shares.len() < LEAST {
+        return None;
+    }
+    shares.sort_by(f64::total_cmp);
+    let at = |share: f64| shares[((shares.len() - 1) as f64 * share).round() as usize];
+    Some(Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: shares.len() })
+}
+
+/// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`.
+pub(super) fn wasted(law: &Chinchilla, params: f64, tokens: f64, k: f64) -> Option<f64> {
+    let needed = law.compute_for_loss(law.at(params, tokens), k)?;
+    let share = 1.0 - needed / (k * params * tokens);
+    // The optimum itself wastes nothing but for rounding.
+    share.is_finite().then_some(share.max(0.0))
+}
+
+/// One way to spend compute, beside the recommended one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Alternative {
+    /// What is held.
+    pub name: String,
+    /// C, FLOPs.
+    pub compute: f64,
+    /// N, weights.
+    pub params: f64,
+    /// D, tokens.
+    pub tokens: f64,
+    /// Predicted loss, nats per token.
+    pub loss: f64,
+    /// Share of its compute that an optimal allocation would save for the same loss; absent where data are repeated.
+    pub wasted: Option<f64>,
+}
+
+/// What else a user may hold fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Asked {
+    /// N, weights.
+    pub params: Option<f64>,
+    /// D, tokens.
+    pub tokens: Option<f64>,
+    /// D/N.
+    pub tokens_per_param: Option<f64>,
+    /// Loss to reach with least compute, nats per token.
+    pub target_loss: Option<f64>,
+    /// Distinct tokens that there are.
+    pub unique_tokens: Option<f64>,
+}
+
+/// The alternatives that were asked for, after half and twice the recommended size.
+pub fn alternatives(law: &Chinchilla, count: &ComputeCount, recommended: &Allocation, asked: &Asked) -> Vec<Alternative> {
+    let compute = recommended.compute;
+    let at = |name: String, params: f64, tokens: f64| {
+        let k = count.per_param_token(params);
+        let loss = law.at(params, tokens);
+        Alternative { name, compute: k * params * tokens, params, tokens, loss, wasted: wasted(law, params, tokens, k) }
+    };
+    let of_size = |name: String, params: f64| at(name, params, count.tokens(params, compute));
+    let best = recommended.params.value;
+    let mut all = vec![of_size("half the size".into(), 0.5 * best), of_size("twice the size".into(), 2.0 * best)];
+    all.extend(asked.params.map(|params| of_size("this size".into(), params)));
+    all.extend(asked.tokens.map(|tokens| at("these tokens".into(), solve(|n| count.tokens(n, compute) - tokens, best), tokens)));
+    all.extend(asked.tokens_per_param.map(|ratio| {
+        let params = solve(|n| count.tokens(n, compute) / n - ratio, best);
+        at(format!("{ratio} tokens a weight"), params, ratio * params)
+    }));
+    if let Some(loss) = asked.target_loss {
+        all.extend(least_compute(law, count, loss, compute).map(|compute| {
+            let params = law.optimal_params(compute, count);
+            at(format!("a loss of {loss}, least compute"), params, count.tokens(params, compute))
+        }));
+    }
+    all.extend(asked.unique_tokens.map(|unique| limited(law, count, compute, unique, best)));
+    all
+}
+
+/// Compute at whose optimum a loss is reached.
+fn least_compute(law: &Chinchilla, count: &ComputeCount, loss: f64, near: f64) -> Option<f64> {
+    (loss > law.e).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))
+}
+
+/// Root of a falling function of x > 0, by bisection in ln x.
+fn solve(falling: impl Fn(f64) -> f64, near: f64) -> f64 {
+    let (mut low, mut high) = (near.ln() - 60.0, near.ln() + 60.0);
+    for _ in 0..200 {
+        let middle = 0.5 * (low + high);
+        if falling(middle.exp()) > 0.0 { low = middle } else { high = middle }
+    }
+    (0.5 * (low + high)).exp()
+}
+
+/// The best allocation where only `unique` distinct tokens are there, repeats worth what 2305.16264 found.
+fn limited(law: &Chinchilla, count: &ComputeCount, compute: f64, unique: f64, near: f64) -> Alternative {
+    let repeated = DataConstrained::on(*law);
+    let loss = |ln_n: f64| {
+        let n = ln_n.exp();
+        let d = count.tokens(n, compute);
+        repeated.at(n, d, unique.min(d))
+    };
+    let (mut low, mut high) = (near.ln() - 8.0, near.ln() + 8.0);
+    // Golden section: the loss has one minimum along a budget.
+    let golden = 0.5 * (5f64.sqrt() - 1.0);
+    for _ in 0..100 {
+        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
+        if loss(left) < loss(right) { high = right } else { low = left }
+    }
+    let params = (0.5 * (low + high)).exp();
+    let tokens = count.tokens(params, compute);
+    let name = format!("{} unique tokens, {:.1} epochs", crate::spec::short(unique), (tokens / unique).max(1.0));
+    Alternative { name, compute, params, tokens, loss: repeated.at(params, tokens, unique.min(tokens)), wasted: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIX: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
+
+    #[test]
+    fn the_optimum_wastes_nothing_and_twice_its_size_wastes_what_the_closed_form_says() {
+        let law = Chinchilla::default();
+        let (n, d) = (law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX));
+        assert!(wasted(&law, n, d, 6.0).expect("above E") < 1e-9);
+        let share = wasted(&law, 2.0 * n, 0.5 * d, 6.0).expect("above E");
+        let same = law.optimal_loss((1.0 - share) * 1e21, &SIX);
+        assert!((same / law.at(2.0 * n, 0.5 * d) - 1.0).abs() < 1e-9 && share > 0.02, "{share}");
+    }
+
+    #[test]
+    fn each_alternative_holds_what_was_asked() {
+        let law = Chinchilla::default();
+        let mut recommended = super::super::published::tests::hoffmann(1e21);
+        recommended.compute = 1e21;
+        let asked = Asked {
+            params: Some(1e9),
+            tokens: Some(1e11),
+            tokens_per_param: Some(100.0),
+            target_loss: Some(2.2),
+            unique_tokens: Some(1e9),
+        };
+        let all = alternatives(&law, &SIX, &recommended, &asked);
+        assert_eq!(all.len(), 7);
+        assert!(all[..5].iter().all(|one| (one.compute / 1e21 - 1.0).abs() < 1e-9 && one.wasted.expect("known") > 0.0));
+        assert!((all[2].params - 1e9).abs() < 1.0 && (all[3].tokens / 1e11 - 1.0).abs() < 1e-9);
+        assert!((all[4].tokens / all[4].params / 100.0 - 1.0).abs() < 1e-9);
+        assert!((all[5].loss - 2.2).abs() < 1e-9);
+        // A billion distinct tokens are far too few for 1e21 FLOPs: repeats are worth less, so the best loss is higher.
+        assert!(all[6].loss > law.optimal_loss(1e21, &SIX) && all[6].tokens < law.optimal_tokens(1e21, &SIX));
+    }
+}
