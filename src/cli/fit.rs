@@ -3,7 +3,7 @@
 use super::analysis::{Analysis, Choices, analyse, seen};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::laws::{LawName, Told, comparison, tell};
-use super::recipes::{cell_rows, correction_text, protocol_text, study_text};
+use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
 use super::recommend::{advise, recommendation_rows};
 use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
@@ -11,7 +11,7 @@ use super::sweep::as_failure;
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
 use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
-use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw};
+use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw, recipe_trials};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, to_csv, write_whole};
 use crate::spec::{Flops, short};
@@ -108,6 +108,11 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return Ok(());
     }
     print!("{}", report(&source, &analysis));
+    if let Some(study) = &analysis.study {
+        let Evidence { size_measure, flop_rule, .. } = analysis.evidence;
+        let cells = recipe_trials(&source.records, size_measure, flop_rule);
+        print!("{}", critical_text(&cells, &source.records, study, &choices.options(&source)?));
+    }
     print!("{}", protocol.as_ref().map_or(String::new(), protocol_text));
     if let Some(scrutiny) = &scrutiny {
         print!("{}", scrutiny.text(&analysis.records));

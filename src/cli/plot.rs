@@ -5,14 +5,14 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::falls;
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
-use crate::fit::{Estimate, IsoflopFit};
-use crate::law::{ComputeCount, PUBLISHED, shape_of};
+use crate::fit::{Estimate, IsoflopFit, RecipeStudy, Response};
+use crate::law::{ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, Range, RateCurve, Residual, RunCurve, ViewError, exponent_cloud,
-    frontier, frontier_of, isoflop_valleys, loss_by_compute, loss_by_tokens, loss_curves, loss_surface, observed_and_predicted,
-    rate_curves, reference_frontier,
+    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine, RecipeMap,
+    RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, frontier, frontier_of, isoflop_valleys, loss_by_compute, loss_by_tokens,
+    loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws, recipe_maps, reference_frontier,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -66,6 +66,12 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
     let rates = rates_of_cells(source, analysis.evidence.size_measure);
     if !rates.is_empty() {
         figures.push(("learning-rates.png", rate_curves(&rates, &all_runs(source, &data))));
+    }
+    if let Some(study) = analysis.study.as_ref() {
+        if study.cells.iter().any(|cell| cell.tried[1] > 1) {
+            figures.push(("recipe-maps.png", recipe_maps(&maps(source, analysis, study), &all_runs(source, &data))));
+        }
+        figures.push(("recipe-laws.png", recipe_laws(&laws_of_recipes(source, analysis, study), &all_runs(source, &data))));
     }
     if let (Some(law), Some(fit)) = (law.filter(|law| falls(law)), &analysis.chinchilla) {
         let points = &analysis.evidence.points;
@@ -139,6 +145,85 @@ fn rates_of_cells(source: &Source, measure: SizeMeasure) -> Vec<RateCurve> {
         cell.runs.iter().map(|run| run.0).chain(cell.diverged.iter().copied()).map(f64::to_bits).collect::<HashSet<u64>>()
     };
     cells.into_values().filter(|cell| rates(cell).len() > 1).collect()
+}
+
+/// The cells as they were tried, in the order of the study.
+fn trials_of(source: &Source, analysis: &Analysis) -> Vec<RecipeTrials> {
+    let Evidence { size_measure, flop_rule, .. } = analysis.evidence;
+    recipe_trials(&source.records, size_measure, flop_rule).into_iter().filter(|cell| cell.best().is_some()).collect()
+}
+
+fn maps(source: &Source, analysis: &Analysis, study: &RecipeStudy) -> Vec<RecipeMap> {
+    let map = |(cell, trials): (&Response, RecipeTrials)| {
+        let one = |trial: &Trial| RecipeCell { learning_rate: trial.learning_rate, batch: trial.batch, loss: trial.loss };
+        let optimum = cell.learning_rate.zip(cell.batch).zip(cell.loss).filter(|_| cell.is_inside());
+        RecipeMap {
+            title: cell.cell.clone(),
+            cells: trials.trials.iter().map(one).collect(),
+            optimum: optimum.map(|((rate, batch), loss)| (rate.value, batch.value, loss.value)),
+            band: cell.band,
+        }
+    };
+    study.cells.iter().zip(trials_of(source, analysis)).filter(|(cell, _)| cell.tried[1] > 1).map(map).collect()
+}
+
+/// Points along which laws are drawn.
+const LAW_POINTS: usize = 60;
+
+/// Optima and near-optimal runs of the cells, the law that served unseen cells best, and the published ones, along the line
+/// on which N and D of the cells grow with C.
+fn laws_of_recipes(source: &Source, analysis: &Analysis, study: &RecipeStudy) -> RecipeFigure {
+    let trials = trials_of(source, analysis);
+    let range = |estimate: &Estimate| Range::from(estimate);
+    let exact = |value: f64| Range { value, low: value, high: value };
+    let optima = study.cells.iter().filter(|cell| cell.is_inside()).map(|cell| RecipePoint {
+        compute: cell.scale.c,
+        learning_rate: cell.learning_rate.as_ref().map(range),
+        batch: cell.batch.as_ref().map(range),
+    });
+    let near = study.cells.iter().zip(&trials).flat_map(|(cell, trials)| {
+        cell.near_optimal.iter().map(move |&at| RecipePoint {
+            compute: cell.scale.c,
+            learning_rate: (cell.tried[0] > 1).then(|| exact(trials.trials[at].learning_rate)),
+            batch: (cell.tried[1] > 1).then(|| exact(trials.trials[at].batch)),
+        })
+    });
+    let places = path_of(&trials);
+    let law = study.best_law().map_or_else(Vec::new, |law| {
+        let at = |scale: &Scale| RecipePoint {
+            compute: scale.c,
+            learning_rate: law.learning_rate.as_ref().map(|fit| range(&fit.at(scale))),
+            batch: law.batch.as_ref().map(|fit| range(&fit.at(scale))),
+        };
+        places.iter().map(at).collect()
+    });
+    let published = RECIPES.iter().filter(|_| trials.iter().all(|cell| cell.shape.is_some())).map(|recipe| {
+        let mut points: Vec<RecipePoint> = trials
+            .iter()
+            .map(|cell| {
+                let scale = cell.scale_under(recipe.size_measure, recipe.flop_rule);
+                let at = |rule: &PowerRule| Some(exact(rule.at(&scale)));
+                RecipePoint { compute: cell.scale.c, learning_rate: at(&recipe.learning_rate), batch: at(&recipe.batch_tokens) }
+            })
+            .collect();
+        points.sort_by(|a, b| a.compute.total_cmp(&b.compute));
+        RecipeLine { name: recipe.name.into(), points }
+    });
+    RecipeFigure { optima: optima.collect(), near: near.collect(), law, published: published.collect() }
+}
+
+/// Places over the compute of the cells and a hundred times more, N and D growing alike from the cells' geometric means.
+fn path_of(trials: &[RecipeTrials]) -> Vec<Scale> {
+    let mean = |pick: fn(&RecipeTrials) -> f64| (trials.iter().map(|cell| pick(cell).ln()).sum::<f64>() / trials.len() as f64).exp();
+    let centre = Scale { n: mean(|cell| cell.scale.n), d: mean(|cell| cell.scale.d), c: mean(|cell| cell.scale.c) };
+    let low = trials.iter().map(|cell| cell.scale.c).fold(f64::INFINITY, f64::min);
+    let high = 100.0 * trials.iter().map(|cell| cell.scale.c).fold(0.0, f64::max);
+    let place = |at: usize| {
+        let c = low * (high / low).powf(at as f64 / (LAW_POINTS - 1) as f64);
+        let grown = (c / centre.c).sqrt();
+        Scale { n: centre.n * grown, d: centre.d * grown, c }
+    };
+    (0..LAW_POINTS).map(place).collect()
 }
 
 /// Every budget with its runs, its parabola and, where it is used, its vertex.

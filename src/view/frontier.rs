@@ -159,7 +159,7 @@ fn draw_law(canvas: &mut Canvas, panel: &Panel, frontier: &Frontier, of: fn(&Fro
 }
 
 /// Thin grey lines of published laws, told apart by their dashes.
-fn reference_stroke(index: usize) -> Stroke {
+pub(super) fn reference_stroke(index: usize) -> Stroke {
     const DASHES: [&[f64]; 6] = [&[], &[1.2, 2.8], &[9.0, 3.0, 1.2, 3.0], &[3.5, 3.0], &[12.0, 3.5], &[9.0, 2.6, 1.2, 2.6, 1.2, 2.6]];
     Stroke { ink: GREY, width: 1.0, dash: DASHES[index % DASHES.len()] }
 }
