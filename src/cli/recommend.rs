@@ -1,9 +1,8 @@
 //! `scalelab recommend`: what to train for a compute budget.
 
-use super::analysis::{Analysis, Choices, analyse};
+use super::analysis::{Analysis, Asked, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::{interval, number};
-use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::Estimate;
 use crate::law::Chinchilla;
@@ -16,26 +15,19 @@ use clap::Args;
 #[command(after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json")]
 pub(super) struct RecommendArgs {
     #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    choices: Choices,
-    /// Budgets, FLOPs [default: 3, 10 and 100 times the largest of the runs]
-    #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    compute: Vec<Flops>,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
-    let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices, &[])?.with_a_law()?;
-    let recommendations = advise(&analysis, &args.compute)?;
+    let Asked { source, choices, compute, json } = &args.asked;
+    let source = source.read()?;
+    let analysis = analyse(&source, choices, &[])?.with_a_law()?;
+    let recommendations = advise(&analysis, compute)?;
     if recommendations.is_empty() {
         let why = analysis.notes.join("; ");
         return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {why}")));
     }
-    if args.json {
+    if *json {
         println!("{}", serde_json::to_string_pretty(&recommendations).or_work()?);
     } else {
         print!("{}", recommendation_rows(&recommendations));

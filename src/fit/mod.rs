@@ -22,10 +22,10 @@ mod optima;
 mod options;
 mod pass;
 mod profile;
+mod residual;
 mod robust;
 mod search;
 mod selftest;
-
 mod sum;
 mod valley;
 mod varpro;

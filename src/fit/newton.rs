@@ -19,7 +19,19 @@ pub(crate) struct End {
 
 /// Minimises over the coordinates `free`, starting at `phi`.
 pub(crate) fn newton(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize) -> End {
-    descend(phi, free, steps, sum.total_weight(), |phi, order| sum.evaluate(loss, phi, order))
+    newton_to(sum, loss, phi, free, steps, DECREMENT)
+}
+
+/// The same to a decrement of `enough`.
+pub(crate) fn newton_to(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
+    descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate(loss, phi, order))
+}
+
+/// Minimises by reweighted least squares to a decrement of `enough`: far from the minimum its matrix is the better guide, near
+/// it Newton's.
+pub(crate) fn reweighted(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
+    let evaluate = |phi: &Phi, order: Order| sum.evaluate(loss, phi, if order == Order::Hessian { Order::Reweighted } else { order });
+    descend_to(phi, free, steps, sum.total_weight(), enough, evaluate)
 }
 
 /// One undamped Newton step in all coordinates, whatever it does to the objective; `phi` itself where the
@@ -35,6 +47,10 @@ pub(crate) fn full_step(sum: &impl Objective, loss: Loss, phi: Phi) -> Phi {
 
 /// Damped Newton on any function of [`Phi`] that yields value, gradient and Hessian.
 pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
+    descend_to(phi, free, steps, weight, DECREMENT, evaluate)
+}
+
+fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
     // Residuals of rounding alone: 1e-16 squared for each unit of weight.
     let nothing = 1e-31 * weight;
     let mut here = evaluate(&phi, Order::Hessian);
@@ -43,7 +59,7 @@ pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evalu
     for _ in 0..steps {
         let full = solve(&here, free, 0.0);
         end.decrement = full.map_or(f64::INFINITY, |step| decrement(&here, free, &step));
-        if end.decrement < DECREMENT || end.value <= nothing || !end.value.is_finite() {
+        if end.decrement < enough || end.value <= nothing || !end.value.is_finite() {
             break;
         }
         let mut accepted = false;

@@ -29,7 +29,7 @@ pub use kaplan::Kaplan;
 pub use power::{Axis, PowerLaw};
 pub use published::{PUBLISHED, PublishedLaw, published};
 pub use replicates::replicates;
-pub use simulate::{Cell, Design, Noise, Sharing, simulate};
+pub use simulate::{Cell, Design, Noise, Sharing, Tails, simulate, simulate_with};
 pub use three_term::ThreeTerm;
 pub use tuned::{Tuned, TunedCell, tuned};
 
