@@ -8,6 +8,10 @@ use super::objective::{Evaluation, Loss, MAX_DIM, Objective, Order, Phi};
 /// Relative decrement below which a point is a minimum for all purposes.
 const DECREMENT: f64 = 1e-14;
 
+/// What an accepted step leaves of the damping. A tenth brings 4170 of the 4500 starts on 240 points to their minimum, this
+/// 4232, with a twelfth fewer evaluations.
+const EASING: f64 = 0.3;
+
 /// Where a search ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
@@ -56,6 +60,7 @@ fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, 
     let mut here = evaluate(&phi, Order::Hessian);
     let mut end = End { phi, value: here.value, decrement: f64::INFINITY };
     let mut damping = 0.0;
+    let mut went_well = true;
     for _ in 0..steps {
         let full = solve(&here, free, 0.0);
         end.decrement = full.map_or(f64::INFINITY, |step| decrement(&here, free, &step));
@@ -73,15 +78,17 @@ fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, 
             let longest = free.iter().enumerate().map(|(j, _)| step[j].abs()).fold(0.0, f64::max);
             let shorten = (4.0 / longest).min(1.0);
             free.iter().enumerate().for_each(|(j, &coordinate)| next[coordinate] -= shorten * step[j]);
-            // A damped step is often refused: its value is looked at before its derivatives are paid for.
-            let there = evaluate(&next, if damping == 0.0 { Order::Hessian } else { Order::Value });
+            // After a refusal the next is likely: its value is looked at before its derivatives are paid for.
+            let there = evaluate(&next, if went_well { Order::Hessian } else { Order::Value });
             if there.value < end.value {
-                here = if damping == 0.0 { there } else { evaluate(&next, Order::Hessian) };
+                here = if went_well { there } else { evaluate(&next, Order::Hessian) };
                 (end.phi, end.value) = (next, here.value);
-                damping = if damping <= 1e-6 { 0.0 } else { 0.1 * damping };
+                went_well = true;
+                damping = if damping <= 1e-6 { 0.0 } else { EASING * damping };
                 accepted = true;
                 break;
             }
+            went_well = false;
             damping = (10.0 * damping).max(1e-3);
         }
         if !accepted {

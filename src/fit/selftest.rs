@@ -24,6 +24,8 @@ pub struct SelftestOptions {
     pub refits: usize,
     /// Estimators whose refits are judged. Least squares of log loss is also judged by the intervals of its likelihood.
     pub estimators: Vec<Estimator>,
+    /// What these draw anew: clusters (runs where there are none), or residuals.
+    pub resamples: Vec<Resample>,
     /// Confidence level of the intervals.
     pub level: f64,
     /// Seed.
@@ -33,8 +35,17 @@ pub struct SelftestOptions {
 impl Default for SelftestOptions {
     fn default() -> Self {
         let estimators = vec![Estimator::LeastSquaresLog, Estimator::default(), Estimator::AbsoluteLog, Estimator::LeastSquares];
-        let noise = Noise { run: 0.005, ..Noise::default() };
-        Self { truth: Chinchilla::default(), noise, tails: Tails::Normal, simulations: 200, refits: 0, estimators, level: 0.95, seed: 0 }
+        Self {
+            truth: Chinchilla::default(),
+            noise: Noise { run: 0.005, ..Noise::default() },
+            tails: Tails::Normal,
+            simulations: 200,
+            refits: 0,
+            estimators,
+            resamples: vec![Resample::Clusters, Resample::Residuals],
+            level: 0.95,
+            seed: 0,
+        }
     }
 }
 
@@ -99,7 +110,7 @@ fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Found
     }
     if options.refits > 0 {
         for &estimator in &options.estimators {
-            let by_refits = [Resample::Clusters, Resample::Residuals].map(|resample| refitted(evidence, options, estimator, resample));
+            let by_refits = options.resamples.iter().map(|&resample| refitted(evidence, options, estimator, resample));
             all.extend(by_refits.map(|interval| (estimator, interval)));
         }
     }
