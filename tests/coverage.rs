@@ -3,8 +3,8 @@
 //! asserts 93 to 97 %.
 #![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a study whose size is set from outside, and its table")]
 
-use scalelab::fit::{Coverage, Interval, SelftestOptions, named_designs, selftest};
-use scalelab::law::{Design, Noise};
+use scalelab::fit::{Coverage, Estimator, Interval, Resample, SelftestOptions, named_designs, selftest};
+use scalelab::law::{Design, Noise, Tails};
 
 /// Fewest simulations that the wide bounds are for.
 const FEW: usize = 200;
@@ -15,11 +15,25 @@ fn simulations() -> usize {
 
 fn study(design: &Design, cluster: f64) -> Vec<Coverage> {
     let noise = Noise { run: 0.005, cluster };
-    let rows = selftest(design, &SelftestOptions { noise, simulations: simulations(), ..SelftestOptions::default() });
+    told(design, &SelftestOptions { noise, simulations: simulations(), ..SelftestOptions::default() })
+}
+
+/// Refits of one estimator, as many as tell the ends of an interval.
+fn study_of_refits(design: &Design, cluster: f64, tails: Tails, estimator: Estimator) -> Vec<Coverage> {
+    let refits = if simulations() > FEW { 200 } else { 100 };
+    let noise = Noise { run: 0.005, cluster };
+    let (estimators, resamples) = (vec![estimator], vec![Resample::Residuals]);
+    told(design, &SelftestOptions { noise, tails, simulations: simulations(), refits, estimators, resamples, ..SelftestOptions::default() })
+}
+
+fn told(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
+    let rows = selftest(design, options, &|| ());
     for row in &rows {
         eprintln!(
-            "| {}, cluster noise {cluster} | {} | {} | {:+.4} | {:.4} | {:.1} % |",
+            "| {}, {:?}, cluster noise {} | {} | {} | {:+.4} | {:.4} | {:.1} % |",
             row.design,
+            options.tails,
+            options.noise.cluster,
             row.estimator,
             row.interval.name(),
             row.bias,
@@ -54,4 +68,20 @@ fn the_printed_interval_covers_where_runs_share_five_trunks_and_the_profile_does
     assert_covers(&rows, Interval::Sandwich);
     let profile = rows.iter().find(|row| row.interval == Interval::Profile).expect("reported");
     assert!(profile.coverage < 0.92, "the profile takes runs of a trunk for independent: {profile:?}");
+}
+
+#[test]
+fn refits_to_residuals_cover_under_huber_on_every_named_design() {
+    for (design, cluster) in named_designs().iter().zip([0.0, 0.0, 0.005]) {
+        let rows = study_of_refits(design, cluster, Tails::Normal, Estimator::default());
+        assert_covers(&rows, Interval::ResidualBootstrap);
+    }
+}
+
+#[test]
+fn refits_to_residuals_cover_under_huber_with_outliers_and_heavy_tails() {
+    for tails in [Tails::StudentThree, Tails::Outliers] {
+        let rows = study_of_refits(&named_designs()[0], 0.0, tails, Estimator::default());
+        assert_covers(&rows, Interval::ResidualBootstrap);
+    }
 }

@@ -7,6 +7,8 @@
 
 mod support;
 
+use scalelab::results::SweepFolder;
+use scalelab::spec::{Nats, RunRecord, RunStatus, SizeMeasure, TrainedRun};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -107,9 +109,10 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
 #[test]
 fn a_design_is_judged_by_simulation_before_it_is_trained() {
     let (_folder, path) = table(&exact_runs());
-    let said = succeed(&["selftest", text(&path), "--simulations", "40"]);
+    let said = succeed(&["selftest", text(&path), "--simulations", "40", "--refits", "10"]);
     assert!(said.contains("coverage") && said.contains("drawn 40 times"), "{said}");
-    let rows: Value = serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--json"])).expect("JSON");
+    let rows: Value =
+        serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--refits", "10", "--json"])).expect("JSON");
     assert!(rows.as_array().is_some_and(|rows| rows.iter().all(|row| row["coverage"].as_f64().is_some_and(|c| c > 0.7))), "{rows}");
     assert!(refused(&["selftest", text(&path), "--truth", "1,2,3"]).contains("five numbers"));
 }
@@ -265,4 +268,113 @@ fn a_map_of_columns_may_stand_in_a_file() {
     assert!((coefficient(&document, "chinchilla", "alpha") / 0.34 - 1.0).abs() < 1e-6);
     std::fs::write(&map, "params: size").expect("written");
     assert!(refused(&["fit", text(&path), "--columns", text(&map)]).contains("params = \"N\""));
+}
+
+#[test]
+fn loss_curves_are_fitted_by_their_ends_and_seen_whole_by_the_envelope() {
+    let law = |n: f64, d: f64| 1.7 + 400.0 / n.powf(0.34) + 400.0 / d.powf(0.28);
+    let mut csv = String::from("run,params,tokens,loss\n");
+    for (at, n) in [1e7, 2e7, 4e7, 8e7, 1.6e8, 3.2e8, 6.4e8].into_iter().enumerate() {
+        // Curves end at different tokens, so that N and D can be told apart.
+        for seed in 0..2 {
+            let end = 30 + 7 * ((at + 3 * seed) % 5);
+            for step in 1..=end {
+                let d = 5e7 * 1.15f64.powi(step as i32);
+                writeln!(csv, "run {at}-{seed},{n},{d},{}", law(n, d)).expect("memory");
+            }
+        }
+    }
+    let (_folder, path) = table(&csv);
+    let document = fit_json(&path, &["--refits", "30"]);
+    assert_eq!(document["laws"]["chinchilla"]["points"].as_u64(), Some(14), "runs, not checkpoints");
+    assert!((coefficient(&document, "chinchilla", "alpha") / 0.34 - 1.0).abs() < 1e-6);
+    assert!(document["notes"].to_string().contains("are points of 14 loss curves"), "{}", document["notes"]);
+    let envelope = fit_json(&path, &["--law", "envelope", "--refits", "30"]);
+    assert_eq!(envelope["laws"]["envelope"]["curves"].as_u64(), Some(14));
+    // Sizes a factor two apart make N*(C) a stair.
+    assert!((coefficient(&envelope, "envelope", "a") - 0.28 / 0.62).abs() < 0.05, "{}", envelope["laws"]);
+}
+
+#[test]
+fn several_rates_and_batches_a_cell_are_tuned_and_an_edge_is_told() {
+    let mut csv = String::from("lr,bs,ffnh,numh,numl,loss,D,N\n");
+    for n in [1e8, 2e8, 4e8, 8e8] {
+        for d in [2e9f64, 8e9, 3.2e10] {
+            let best = 1.7 + 400.0 / f64::powf(n, 0.34) + 400.0 / d.powf(0.28);
+            for (rate, worse) in [(5e-4, 0.03), (1e-3, 0.0), (2e-3, 0.02)] {
+                for (batch, off) in [(64, 0.01), (128, 0.0)] {
+                    // In the smallest cell the highest rate is the best.
+                    let worse: f64 = if n == 1e8 && d == 2e9 { 0.02 - worse } else { worse };
+                    writeln!(csv, "{rate},{batch},1,1,1,{},{d},{n}", best + worse + off).expect("memory");
+                }
+            }
+        }
+    }
+    let (_folder, path) = table(&csv);
+    let document = fit_json(&path, &["--refits", "20"]);
+    assert_eq!(document["laws"]["chinchilla"]["points"].as_u64(), Some(12), "a point a cell");
+    let notes = document["notes"].to_string();
+    assert!(notes.contains("the best of up to 6 recipes is used in each of 12 cells"), "{notes}");
+    assert!(notes.contains("sequences of 2048 tokens"), "{notes}");
+    assert!(notes.contains("N = 100M at D = 2B: the best learning rate"), "{notes}");
+}
+
+#[test]
+fn losses_of_compute_are_told_in_bits_per_byte_where_bytes_of_a_token_are_known() {
+    let mut csv = String::from("params,tokens,flops,budget,loss,bytes_per_token\n");
+    for c in [1e18f64, 3e18, 1e19, 3e19, 1e20] {
+        for i in -3..=3 {
+            let n = (c / 120.0).sqrt() * 1.6f64.powi(i);
+            let d = c / (6.0 * n);
+            writeln!(csv, "{n},{d},{c},{c},{},4", 1.7 + 400.0 / n.powf(0.34) + 400.0 / d.powf(0.28)).expect("memory");
+        }
+    }
+    let (_folder, path) = table(&csv);
+    let document = fit_json(&path, &["--refits", "20"]);
+    let isoflop = &document["laws"]["isoflop"];
+    let nats = isoflop["loss_of_compute"]["coefficients"]["E"]["value"].as_f64().expect("nats");
+    let bits = isoflop["loss_of_compute_bits_per_byte"]["E"]["value"].as_f64().expect("bits");
+    assert!((bits / (nats / (4.0 * std::f64::consts::LN_2)) - 1.0).abs() < 1e-12);
+    assert!(succeed(&["fit", text(&path), "--refits", "20"]).contains("in bits per byte: E "));
+}
+
+#[test]
+fn the_noise_of_the_held_out_windows_widens_the_interval_of_the_floor() {
+    let plan = support::mock::plan(
+        r#"
+        name = "windows"
+        ladder = { kind = "list", shapes = ["1x8", "2x16", "2x32", "2x64", "3x96"] }
+        corpus = { kind = "zipf-facts", a = 0.5, keys = 4096 }
+        budget = { tokens = ["2M", "4M", "8M", "16M"] }
+        [recipe]
+        schedule = { kind = "cosine" }
+        "#,
+    );
+    let home = tempfile::tempdir().expect("temporary folder");
+    let folder = SweepFolder::at(home.path().join("windows"));
+    // 64 windows that differ by 20 % in difficulty, the same for every run.
+    let difficulty: Vec<f64> = (0..64).map(|window| 1.0 + 0.2 * f64::from(window * 37 % 64 - 32) / 32.0).collect();
+    let mean = difficulty.iter().sum::<f64>() / 64.0;
+    for (at, run) in plan.runs.iter().enumerate() {
+        let mut record = RunRecord::planned(&run.spec);
+        let n = SizeMeasure::Matmul.of(&run.spec.shape).expect("counted").0;
+        let noise = 1.0 + 0.001 * (at as f64 * 2.4).sin();
+        let loss = noise * (1.0 + 20.0 / n.powf(0.4) + 900.0 / run.spec.tokens().0.powf(0.5));
+        (record.status, record.loss_nats) = (RunStatus::Finished, Some(Nats(loss)));
+        let window_losses = difficulty.iter().map(|factor| (loss * factor / mean) as f32).collect();
+        folder.keep(&TrainedRun { record, curve: Vec::new(), window_losses }).expect("kept");
+    }
+    let width = || {
+        let document = fit_json(&folder.path, &["--refits", "40"]);
+        let floor = &document["laws"]["chinchilla"]["coefficients"]["E"];
+        (floor["high"].as_f64().expect("a number") - floor["low"].as_f64().expect("a number"), document["notes"].to_string())
+    };
+    let (with, notes) = width();
+    assert!(!notes.contains("eval/ is not there"), "{notes}");
+    std::fs::remove_dir_all(folder.path.join("eval")).expect("there");
+    let (without, notes) = width();
+    assert!(notes.contains("eval/ is not there"), "{notes}");
+    // Windows of 11.7 % spread, 64 of them: 1.5 % of E = 1 each way, times 1.96.
+    let own = (with.powi(2) - without.powi(2)).sqrt();
+    assert!(with > 1.2 * without && (0.03..0.12).contains(&own), "{with} {without} {own}");
 }

@@ -2,9 +2,9 @@
 
 use super::failure::{Failure, OrInput};
 use super::recommend::falls;
-use super::source::Source;
+use super::source::{Source, SourceArgs};
 use crate::fit::{
-    Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, RecipeStudy, Search, SeedNoise,
+    Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, RecipeStudy, Resample, Search, SeedNoise,
     chinchilla, isoflop, power_law, recipe_study, tuned_evidence, with_windows,
 };
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, recipe_trials, replicates, tuned};
@@ -12,6 +12,21 @@ use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::BTreeMap;
+
+/// What `fit` and `recommend` are asked.
+#[derive(Args)]
+pub(super) struct Asked {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    #[command(flatten)]
+    pub(super) choices: Choices,
+    /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    pub(super) compute: Vec<Flops>,
+    /// Print one JSON document to standard output and write no file
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// How laws are fitted.
 #[derive(Args, Clone)]
@@ -30,7 +45,11 @@ pub(super) struct Choices {
     /// δ of huber-log
     #[arg(long, default_value_t = 1e-3)]
     delta: f64,
-    /// Refits to resampled runs, for intervals
+    /// What intervals of refits draw anew: runs, clusters (of runs that share steps) or residuals [default: residuals where a
+    /// fit other than least-squares-log has fewer than 100 runs or 20 clusters, else clusters or runs]
+    #[arg(long, value_name = "WHAT")]
+    resample: Option<Resample>,
+    /// Refits, for intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     refits: usize,
     /// Confidence level of intervals
@@ -44,7 +63,7 @@ pub(super) struct Choices {
 impl Default for Choices {
     fn default() -> Self {
         let FitOptions { refits, level, seed, .. } = FitOptions::default();
-        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, refits, level, seed }
+        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, resample: None, refits, level, seed }
     }
 }
 
@@ -82,6 +101,7 @@ impl Choices {
         let estimator = self.estimator.as_ref().map_or(Ok(default), |name| name.parse()).or_input()?;
         Ok(FitOptions {
             estimator: estimator.with_delta(self.delta),
+            resample: self.resample.unwrap_or_default(),
             refits: self.refits,
             level: self.level,
             seed: self.seed,
@@ -112,14 +132,14 @@ pub(super) struct Analysis {
     pub(super) raw: Option<Evidence>,
     /// L(N, D) of `raw`.
     pub(super) raw_law: Option<FittedLaw<Chinchilla>>,
-    /// Mean bytes per token of the held-out text, where all runs name the same.
-    pub(super) bytes_per_token: Option<f64>,
     /// What a reader must know beside the laws.
     pub(super) notes: Vec<String>,
     /// Lowest possible loss on the held-out windows, nats per token, where the source is known.
     pub(super) floor_nats: Option<f64>,
     /// Entropy rate of the source, nats per token, where it is known.
     pub(super) entropy_nats: Option<f64>,
+    /// Bytes of a token on average, where every run says so.
+    pub(super) bytes_per_token: Option<f64>,
 }
 
 impl Analysis {
@@ -162,6 +182,7 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
         notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).collect(),
         floor_nats: common(&best.records, |record| record.floor_nats),
         entropy_nats: common(&best.records, |record| record.entropy_nats),
+        bytes_per_token: common(&best.records, |record| record.bytes_per_token),
         records: best.records,
         chinchilla: None,
         refusal: None,
@@ -171,7 +192,6 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
         study,
         raw,
         raw_law: None,
-        bytes_per_token: common(&source.records, |record| record.bytes_per_token),
         evidence,
     })
 }

@@ -199,6 +199,12 @@ impl Bars {
     }
 }
 
+/// A line on a terminal that counts up to `total`, with the time left.
+pub(super) fn counting(what: &str, total: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {elapsed} so far, {eta} left").expect("a valid template");
+    ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(5)).with_style(style).with_message(what.to_owned())
+}
+
 /// One run's end in words.
 fn outcome(spec: &RunSpec, record: &RunRecord) -> String {
     let what = format!("{} D={} lr={}", spec.shape, spec.tokens(), spec.recipe.learning_rate);

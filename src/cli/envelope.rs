@@ -8,12 +8,17 @@ use super::source::Source;
 use super::sweep::as_failure;
 use crate::fit::{EnvelopeFit, FitOptions, approach_one};
 use crate::law::{LossCurve, Point};
+use crate::results::Trajectory;
 use crate::spec::Flops;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Approach 1 on what the source has.
 pub(super) fn told(source: &Source, analysis: &Analysis, options: &FitOptions) -> Result<Told, Failure> {
-    let own = curves_of_runs(source, &analysis.evidence.points)?;
+    let own = if source.trajectories.is_empty() {
+        curves_of_runs(source, &analysis.evidence.points)?
+    } else {
+        curves_of_table(source, &analysis.evidence.points)
+    };
     let curves = if own.is_empty() { curves_of_sizes(&analysis.evidence.points) } else { own };
     Ok(match approach_one(&curves, options.refits, options.level, options.seed) {
         Ok(fitted) => Told::new("envelope", text(&fitted), serde_json::to_value(&fitted).or_work()?),
@@ -34,6 +39,13 @@ fn curves_of_runs(source: &Source, points: &[Point]) -> Result<Vec<LossCurve>, F
         }
     }
     Ok(curves)
+}
+
+/// The curves of a table of others, of the runs that are kept.
+fn curves_of_table(source: &Source, points: &[Point]) -> Vec<LossCurve> {
+    let sizes: HashMap<&str, f64> = points.iter().map(|p| (p.run.as_str(), p.n)).collect();
+    let curve = |found: &Trajectory| Some(LossCurve { n: *sizes.get(found.run.as_str())?, points: found.points.clone() });
+    source.trajectories.iter().filter_map(curve).filter(|curve| curve.points.len() > 1).collect()
 }
 
 /// Runs of one size in the order of their compute, each end of a run a point of the curve.

@@ -1,6 +1,6 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
-use super::analysis::{Analysis, Choices, analyse, seen};
+use super::analysis::{Analysis, Asked, Choices, analyse, seen};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::laws::{LawName, Told, comparison, tell};
 use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
@@ -10,11 +10,11 @@ use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
-use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
+use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
 use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw, recipe_trials};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, to_csv, write_whole};
-use crate::spec::{Flops, short};
+use crate::spec::{Flops, Nats, short};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -26,9 +26,7 @@ use std::path::{Path, PathBuf};
 )]
 pub(super) struct FitArgs {
     #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    choices: Choices,
+    asked: Asked,
     /// Fit these laws and compare them [default: chinchilla, and isoflop where runs have budgets]; also gamma, kaplan,
     /// power-n, power-d, power-c (each also -no-floor), data-constrained, three-term, isoflop-akima, envelope
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
@@ -42,9 +40,6 @@ pub(super) struct FitArgs {
     /// The published law that data-constrained rests on [default: fitted to the runs that see their data once]
     #[arg(long, value_name = "NAME", requires = "law", value_parser = PUBLISHED.map(|law| law.name))]
     base: Option<String>,
-    /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
-    #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    compute: Vec<Flops>,
     /// Follow a published protocol whole: deepseek (M in FLOPs per token, C = M·D; hyperparameter laws from near-optimal runs,
     /// IsoFLOP profiles, L(C), forecast to a thousand times the compute)
     #[arg(long, value_name = "NAME", value_parser = ["deepseek"], conflicts_with_all = ["law", "by"])]
@@ -52,9 +47,6 @@ pub(super) struct FitArgs {
     /// Print the exponent a under every convention of counting N and C, from the same runs
     #[arg(long)]
     conventions: bool,
-    /// Print one JSON document to standard output and write no file
-    #[arg(long)]
-    json: bool,
     /// Write fits and figures into this folder (a results folder keeps its own)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -65,16 +57,13 @@ impl FitArgs {
     pub(super) fn of_sweep(folder: &SweepFolder, folders: &Folders) -> Self {
         let source = SourceArgs::of_folder(folder, folders);
         Self {
-            source,
-            choices: Choices::default(),
+            asked: Asked { source, choices: Choices::default(), compute: Vec::new(), json: false },
             law: Vec::new(),
             budgets: Vec::new(),
             by: None,
             base: None,
-            compute: Vec::new(),
             protocol: None,
             conventions: false,
-            json: false,
             out: None,
         }
     }
@@ -87,11 +76,11 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     if !args.law.is_empty() {
         return fit_laws(args);
     }
-    let source = args.source.read()?;
-    let choices = if args.protocol.is_some() { args.choices.of_deepseek(&source) } else { args.choices.clone() };
+    let source = args.asked.source.read()?;
+    let choices = if args.protocol.is_some() { args.asked.choices.of_deepseek(&source) } else { args.asked.choices.clone() };
     let analysis = analyse(&source, &choices, &args.budgets)?.with_a_law()?;
     let protocol = if args.protocol.is_some() { Some(follow(&source, &analysis)?) } else { None };
-    let recommendations = advise(&analysis, &args.compute)?;
+    let recommendations = advise(&analysis, &args.asked.compute)?;
     if args.conventions && !source.own {
         let path = source.path.display();
         return Err(Failure::Input(anyhow!(
@@ -99,7 +88,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         )));
     }
     let scrutiny = scrutinise(&analysis, &choices.options(&source)?, args.conventions);
-    if args.json {
+    if args.asked.json {
         let mut document = document(&source, &analysis, &recommendations, scrutiny.as_ref())?;
         if let (Some(protocol), Some(document)) = (&protocol, document.as_object_mut()) {
             document.insert("protocol".into(), serde_json::to_value(protocol).or_work()?);
@@ -138,9 +127,9 @@ fn follow(source: &Source, analysis: &Analysis) -> Result<Protocol, Failure> {
 
 /// `--by`: groups side by side.
 fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
-    let source = args.source.read_by(Some(by))?;
-    let comparison = groups::compared(&source, &args.choices)?;
-    if args.json {
+    let source = args.asked.source.read_by(Some(by))?;
+    let comparison = groups::compared(&source, &args.asked.choices)?;
+    if args.asked.json {
         println!("{:#}", serde_json::to_value(&comparison).or_work()?);
         return Ok(());
     }
@@ -154,16 +143,16 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
 
 /// `--law`: the laws that were named, and no recommendation.
 fn fit_laws(args: &FitArgs) -> Outcome {
-    let source = args.source.read()?;
-    let analysis = seen(&source, &args.choices)?;
-    let options = args.choices.options(&source)?;
+    let source = args.asked.source.read()?;
+    let analysis = seen(&source, &args.asked.choices)?;
+    let options = args.asked.choices.options(&source)?;
     let mut told = tell(&args.law, &analysis.evidence, &options, args.base.as_deref())?;
     let formulas = told.len();
     let budgeted = analysis.evidence.at_budgets(&args.budgets);
     for name in args.law.iter().filter(|name| name.is_of_budgets()) {
         told.push(match name {
-            LawName::Isoflop => told_of_budgets("isoflop", &budgeted, &args.choices, Interpolator::Parabola)?,
-            LawName::IsoflopAkima => told_of_budgets("isoflop-akima", &budgeted, &args.choices, Interpolator::Akima)?,
+            LawName::Isoflop => told_of_budgets("isoflop", &analysis, &budgeted, args, Interpolator::Parabola)?,
+            LawName::IsoflopAkima => told_of_budgets("isoflop-akima", &analysis, &budgeted, args, Interpolator::Akima)?,
             _ => envelope::told(&source, &analysis, &options)?,
         });
     }
@@ -172,7 +161,7 @@ fn fit_laws(args: &FitArgs) -> Outcome {
         return Err(Failure::Input(anyhow!("{}: {}", source.path.display(), reasons.join("; "))));
     }
     let laws: Map<String, Value> = told.iter().filter(|told| told.fitted).map(|told| (told.name.clone(), told.json.clone())).collect();
-    if args.json {
+    if args.asked.json {
         let document = json!({
             "source": source.path, "points": analysis.evidence.points.len(), "notes": analysis.notes, "seed_noise": analysis.noise,
             "laws": laws, "recommendations": [],
@@ -195,9 +184,16 @@ fn fit_laws(args: &FitArgs) -> Outcome {
 }
 
 /// Approach 2 by one of its interpolators.
-fn told_of_budgets(name: &str, evidence: &Evidence, choices: &Choices, interpolator: Interpolator) -> Result<Told, Failure> {
-    Ok(match isoflop(evidence, &choices.of_budgets(interpolator)) {
-        Ok(fitted) => Told::new(name, isoflop_text(&fitted, None), isoflop_json(&fitted, None)?),
+fn told_of_budgets(
+    name: &str,
+    analysis: &Analysis,
+    evidence: &Evidence,
+    args: &FitArgs,
+    interpolator: Interpolator,
+) -> Result<Told, Failure> {
+    let bytes = analysis.bytes_per_token;
+    Ok(match isoflop(evidence, &args.asked.choices.of_budgets(interpolator)) {
+        Ok(fitted) => Told::new(name, isoflop_text(&fitted, None, bytes), isoflop_json(&fitted, None, bytes)?),
         Err(error) => Told::refused(name, &error),
     })
 }
@@ -227,21 +223,23 @@ fn laws(analysis: &Analysis) -> Result<Vec<(String, Value)>, Failure> {
         laws.push((fitted.name.clone(), serde_json::to_value(fitted).or_work()?));
     }
     if let Some(fitted) = &analysis.isoflop {
-        laws.push(("isoflop".to_owned(), isoflop_json(fitted, analysis.chinchilla.as_ref())?));
+        laws.push(("isoflop".to_owned(), isoflop_json(fitted, analysis.chinchilla.as_ref(), analysis.bytes_per_token)?));
     }
     Ok(laws)
 }
 
 /// What every entry has beside what is its own; valleys are minimised budget by budget and have no one objective.
-fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>) -> Result<Value, Failure> {
+fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>, bytes_per_token: Option<f64>) -> Result<Value, Failure> {
     let mut value = serde_json::to_value(fitted).or_work()?;
+    let loss_of_compute = fitted.loss_of_compute(fitted.params.exponent.level).ok();
     let law = surface.map(|fitted| &fitted.law);
     let shared = json!({
         "estimator": { "name": "least-squares" },
         "method": fitted.interpolator,
         "objective": Value::Null,
         "derived": {},
-        "loss_of_compute": fitted.loss_of_compute(fitted.params.exponent.level).ok(),
+        "loss_of_compute_bits_per_byte": loss_of_compute.as_ref().zip(bytes_per_token).map(|(law, bytes)| in_bits_per_byte(law, bytes)),
+        "loss_of_compute": loss_of_compute,
         "data_sha256": surface.map(|fitted| &fitted.data_sha256),
         "corrected": law.filter(|_| fitted.interpolator == Interpolator::Parabola).map(|law| fitted.corrected(law)),
     });
@@ -253,10 +251,10 @@ fn isoflop_json(fitted: &IsoflopFit, surface: Option<&FittedLaw<Chinchilla>>) ->
 
 /// Writes fits, recommendation and figures where they belong, and says where.
 fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &[Allocation]) -> Outcome {
-    let whole = args.source.filters.is_empty();
+    let whole = args.asked.source.filters.is_empty();
     let (fits, plots) = match (&args.out, source.folder.as_ref().filter(|_| whole)) {
         (Some(out), _) => (out.clone(), out.clone()),
-        (None, Some(folder)) => (folder.path.clone(), args.source.plots_of(source)),
+        (None, Some(folder)) => (folder.path.clone(), args.asked.source.plots_of(source)),
         (None, None) => {
             let what = if source.folder.is_some() {
                 "--where leaves the fits of the whole sweep as they are"
@@ -316,7 +314,7 @@ fn report(source: &Source, analysis: &Analysis) -> String {
         text += &certificate(fitted);
     }
     if let Some(fitted) = &analysis.isoflop {
-        text += &isoflop_text(fitted, analysis.chinchilla.as_ref().map(|fitted| &fitted.law));
+        text += &isoflop_text(fitted, analysis.chinchilla.as_ref().map(|fitted| &fitted.law), analysis.bytes_per_token);
     }
     text += &analysis.study.as_ref().map_or(String::new(), study_text);
     text
@@ -344,7 +342,7 @@ fn noise_text(noise: &SeedNoise) -> String {
 
 /// The optimum of each budget, raw and corrected for the bias of a parabola on the fitted surface, what was dropped and
 /// why, and the powers through the optima.
-fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>) -> String {
+fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_per_token: Option<f64>) -> String {
     let parabola = fitted.interpolator == Interpolator::Parabola;
     let name = if parabola { "parabolas" } else { "Akima splines" };
     let mut text = format!("\nIsoFLOP {name} in ln N; {}\n", fitted.status);
@@ -380,16 +378,28 @@ fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>) -> String {
             interval(&exponent)
         );
     }
-    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law));
+    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
 }
 
-/// L*(C) in a line.
-fn loss_text(fitted: &FittedLaw<PowerLaw>) -> String {
-    let cell = |name: &str| fitted.coefficients.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
-    format!("  L* = E + A/C^alpha: E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
+/// L*(C) in a line, and in bits per byte where the bytes of a token are known.
+fn loss_text(fitted: &FittedLaw<PowerLaw>, bytes_per_token: Option<f64>) -> String {
+    let line = |head: &str, of: &Named<Estimate>| {
+        let cell = |name: &str| of.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+        format!("  {head}E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
+    };
+    let bits = bytes_per_token.map(|bytes| line("in bits per byte: ", &in_bits_per_byte(fitted, bytes)));
+    line("L* = E + A/C^alpha: ", &fitted.coefficients) + &bits.unwrap_or_default()
+}
+
+/// The same coefficients with losses in bits per byte: E and A over ln 2 and the bytes of a token.
+fn in_bits_per_byte(fitted: &FittedLaw<PowerLaw>, bytes_per_token: f64) -> Named<Estimate> {
+    let bits = |nats: f64| Nats(nats).to_bits_per_byte(bytes_per_token).0;
+    let scaled = |e: Estimate| Estimate { value: bits(e.value), se: bits(e.se), low: bits(e.low), high: bits(e.high), ..e };
+    let one = |(name, estimate): (&str, &Estimate)| (name.to_owned(), if name == "alpha" { *estimate } else { scaled(*estimate) });
+    Named(fitted.coefficients.iter().map(one).collect())
 }
 
 /// Coefficients and what follows from them, a row each.

@@ -122,7 +122,7 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
 fn rates_of_cells(source: &Source, measure: SizeMeasure) -> Vec<RateCurve> {
     let mut cells: BTreeMap<(u64, u64), RateCurve> = BTreeMap::new();
     for record in &source.records {
-        let size = shape_of(record).and_then(|shape| measure.of(&shape));
+        let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total);
         let (Some(n), Some(d), Some(rate)) = (size, record.tokens, record.learning_rate) else {
             continue;
         };
@@ -256,8 +256,7 @@ fn frontier_figure(analysis: &Analysis) -> Frontier {
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
     let shown = (low / 3.0, high * 1000.0);
-    let count = ComputeCount::of(points);
-    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &count, shown, 60));
+    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &analysis.evidence, shown, 60));
     let comparable = analysis.evidence.size_measure == SizeMeasure::AsGiven;
     let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
     Frontier {

@@ -1,15 +1,14 @@
 //! `scalelab recommend`: what to train for a compute budget.
 
-use super::analysis::{Analysis, Choices, analyse};
+use super::analysis::{Analysis, Asked, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::{interval, number};
 use super::recipes::rate_text;
-use super::source::SourceArgs;
 use super::text::{Piece, duration, markdown, plain};
 use crate::fit::Estimate;
 use crate::law::{Chinchilla, ComputeCount, FRONTIERS, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
-    Allocation, Alternative, Asked, Cost, Hardware, Known, Preset, Template, TrainingRecipe, allocate, alternatives, cost, from_published,
+    Allocation, Alternative, Cost, Fixed, Hardware, Known, Preset, Template, TrainingRecipe, allocate, alternatives, cost, from_published,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use anyhow::anyhow;
@@ -22,12 +21,7 @@ use serde::Serialize;
 )]
 pub(super) struct RecommendArgs {
     #[command(flatten)]
-    source: SourceArgs,
-    #[command(flatten)]
-    choices: Choices,
-    /// Budgets, FLOPs [default: 3, 10 and 100 times the largest of the runs]
-    #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    compute: Vec<Flops>,
+    asked: Asked,
     /// Recommend by a published law instead of runs
     #[arg(long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute")]
     published: Option<String>,
@@ -67,9 +61,6 @@ pub(super) struct RecommendArgs {
     /// Print Markdown tables
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
 }
 
 /// A share above 0 and at most 1.
@@ -97,7 +88,7 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
         Some(name) => by_published(args, name)?,
         None => by_runs(args)?,
     };
-    if args.json {
+    if args.asked.json {
         println!("{}", serde_json::to_string_pretty(&advice).or_work()?);
         return Ok(());
     }
@@ -109,9 +100,9 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
 }
 
 fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
-    let source = args.source.read()?;
-    let analysis = analyse(&source, &args.choices, &[])?.with_a_law()?;
-    let recommendations = advise(&analysis, &args.compute)?;
+    let source = args.asked.source.read()?;
+    let analysis = analyse(&source, &args.asked.choices, &[])?.with_a_law()?;
+    let recommendations = advise(&analysis, &args.asked.compute)?;
     let (Some(fitted), false) = (&analysis.chinchilla, recommendations.is_empty()) else {
         let why = analysis.notes.join("; ");
         return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {why}")));
@@ -135,13 +126,13 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
     };
     let count = ComputeCount::Bilinear { k: 6.0 };
     let one = |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), law.map(|law| (&law.law, &count)));
-    Ok(args.compute.iter().map(one).collect())
+    Ok(args.asked.compute.iter().map(one).collect())
 }
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
     fn beside(&self, allocation: Allocation, law: Option<(&Chinchilla, &ComputeCount)>) -> Advice {
-        let asked = Asked {
+        let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
             tokens_per_param: self.tokens_per_param,
@@ -149,7 +140,7 @@ impl RecommendArgs {
             unique_tokens: self.unique_tokens.map(|u| u.0),
         };
         let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
-        let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &asked));
+        let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
         Advice { allocation, cost, alternatives }
     }
 }

@@ -5,7 +5,7 @@ use super::fit::number;
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::{Coverage, SelftestOptions, selftest};
-use crate::law::{Chinchilla, Design, Noise, Point};
+use crate::law::{Chinchilla, Design, Noise, Point, Tails};
 use crate::spec::{FlopRule, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66"
 )]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
@@ -30,8 +30,12 @@ pub(super) struct SelftestArgs {
     /// Simulations
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     simulations: u64,
-    /// Bootstrap refits of each simulation (0 leaves the bootstrap out)
-    #[arg(long, default_value_t = 0)]
+    /// How the noise of runs is distributed: normal, t3 (Student's with 3 degrees of freedom), outliers (one in ten, five
+    /// times as far off)
+    #[arg(long, value_name = "NAME", default_value = "normal")]
+    tails: Tails,
+    /// Refits of each simulation for the intervals that resample (0 leaves these out and is fast)
+    #[arg(long, default_value_t = 100)]
     refits: usize,
     /// Seed
     #[arg(long, default_value_t = 0)]
@@ -46,6 +50,7 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
         truth: truth(&args.truth)?,
         noise: Noise { run: args.sigma, cluster: args.cluster_sigma },
         simulations: args.simulations as usize,
+        tails: args.tails,
         refits: args.refits,
         seed: args.seed,
         ..SelftestOptions::default()
@@ -57,7 +62,9 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     if design.cells.len() < 6 {
         return Err(Failure::Input(anyhow!("the design has {} runs; a law of five coefficients needs at least 6", design.cells.len())));
     }
-    let rows = selftest(&design, &options);
+    let bar = super::display::counting("simulations", options.simulations);
+    let rows = selftest(&design, &options, &|| bar.inc(1));
+    bar.finish_and_clear();
     if rows.is_empty() {
         return Err(Failure::Input(anyhow!("no simulation of this design could be fitted: its runs do not tell N and D apart")));
     }

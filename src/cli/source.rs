@@ -3,7 +3,9 @@
 use super::Folders;
 use super::failure::{Failure, OrInput};
 use super::sweep::as_failure;
-use crate::results::{ColumnMap, Filter, SweepFolder, Wanted, filtered_records, import_table, newest_sweep};
+use crate::results::{
+    ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
+};
 use crate::spec::RunRecord;
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -14,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// Which runs a command reads.
 #[derive(Args, Clone)]
 pub(super) struct SourceArgs {
-    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops [default: the newest sweep]
+    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
+    /// rows may be whole runs or, where a column `run` names them, points of loss curves [default: the newest sweep]
     pub(super) path: Option<PathBuf>,
     /// Keep only rows in which a column has a value; may be given several times
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = parse_filter)]
@@ -41,6 +44,8 @@ pub(super) struct Source {
     pub(super) groups: Vec<String>,
     /// What a reader must know of the table itself.
     pub(super) notes: Vec<String>,
+    /// Loss along each run, where a table of others holds curves.
+    pub(super) trajectories: Vec<Trajectory>,
     /// The sweep's folder, if it is one.
     pub(super) folder: Option<SweepFolder>,
     /// Whether the rows name shapes, so that every convention can be counted.
@@ -81,9 +86,12 @@ impl SourceArgs {
     fn read_folder(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
         let (gathered, planned) = (folder.gathered().map_err(as_failure)?, folder.plan().map_err(as_failure)?);
+        if gathered.is_empty() && planned.is_none() && is_folder_of_tables(path) {
+            return self.read_file(path, by);
+        }
         if gathered.is_empty() {
             return Err(Failure::Input(anyhow!(
-                "{} has no runs.csv and no finished run: it is no results folder, or its sweep was stopped before anything ended (run the sweep again)",
+                "{} has no runs.csv and no finished run: it is no results folder (nor one of CSV tables), or its sweep was stopped before anything ended (run the sweep again)",
                 path.display()
             )));
         }
@@ -104,12 +112,23 @@ impl SourceArgs {
             .unwrap_or_else(|_| path.to_owned())
             .file_name()
             .map_or("sweep".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Source { name, path: path.to_owned(), records, left_out, groups, notes, folder: Some(folder), own: imported.own })
+        Ok(Source {
+            name,
+            path: path.to_owned(),
+            records,
+            left_out,
+            groups,
+            notes,
+            trajectories: Vec::new(),
+            folder: Some(folder),
+            own: imported.own,
+        })
     }
 
     fn read_file(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
         let columns = column_map(&self.columns)?;
-        let imported = import_table(path, Wanted { filters: &self.filters, columns: &columns, by }).or_input()?;
+        let wanted = Wanted { filters: &self.filters, columns: &columns, by };
+        let imported = if path.is_dir() { import_folder(path, wanted) } else { import_table(path, wanted) }.or_input()?;
         let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
         Ok(Source {
             name,
@@ -118,6 +137,7 @@ impl SourceArgs {
             left_out: Vec::new(),
             groups: imported.groups,
             notes: imported.notes,
+            trajectories: imported.trajectories,
             folder: None,
             own: imported.own,
         })

@@ -4,7 +4,7 @@
 use super::newton::End;
 use super::objective::{Objective, Phi};
 use super::varpro::{settle, valleys_for_refit};
-use super::{Estimator, Resample};
+use super::{Estimator, Interval, Resample};
 use crate::law::Point;
 use crate::spec::Random;
 use rayon::prelude::*;
@@ -30,7 +30,7 @@ pub(crate) fn groups(points: &[Point], resample: Resample) -> Groups {
     let mut index: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for point in points {
         let group = match (&point.cluster, resample) {
-            (Some(name), Resample::Auto | Resample::Clusters) => *index.entry(name).or_insert_with(|| {
+            (Some(name), Resample::Auto | Resample::Clusters | Resample::Residuals) => *index.entry(name).or_insert_with(|| {
                 count += 1;
                 count - 1
             }),
@@ -42,6 +42,23 @@ pub(crate) fn groups(points: &[Point], resample: Resample) -> Groups {
         of.push(group);
     }
     Groups { of, count, clustered: count < points.len() }
+}
+
+/// Fewer clusters than this make a bootstrap over clusters too narrow (Cameron, Gelbach & Miller 2008).
+pub(crate) const FEW_CLUSTERS: usize = 20;
+/// From this many runs on refits to resampled runs cover under Huber's function too (LOG.md), whatever the noise.
+const MANY_RUNS: usize = 100;
+
+/// How intervals of refits are made.
+pub(crate) fn drawing(groups: &Groups, estimator: Estimator, resample: Resample) -> Interval {
+    let enough = if groups.clustered { FEW_CLUSTERS } else { MANY_RUNS };
+    let few = estimator != Estimator::LeastSquaresLog && groups.count < enough;
+    match resample {
+        Resample::Residuals => Interval::ResidualBootstrap,
+        Resample::Auto if few => Interval::ResidualBootstrap,
+        _ if groups.clustered => Interval::ClusterBootstrap,
+        _ => Interval::Bootstrap,
+    }
 }
 
 /// Refits in order; `None` where no search ended at a finite objective.
@@ -83,5 +100,17 @@ mod tests {
         let points = [named(Some("a")), named(None), named(Some("b")), named(Some("a"))];
         assert_eq!(groups(&points, Resample::Auto), Groups { of: vec![0, 1, 2, 0], count: 3, clustered: true });
         assert_eq!(groups(&points, Resample::Runs).count, 4);
+    }
+
+    #[test]
+    fn few_runs_or_clusters_without_a_likelihood_draw_residuals() {
+        let of = |count: usize, clustered: bool| Groups { of: (0..count).collect(), count, clustered };
+        let auto = |groups: Groups, estimator| drawing(&groups, estimator, Resample::Auto);
+        assert_eq!(auto(of(99, false), Estimator::default()), Interval::ResidualBootstrap);
+        assert_eq!(auto(of(100, false), Estimator::default()), Interval::Bootstrap);
+        assert_eq!(auto(of(19, true), Estimator::AbsoluteLog), Interval::ResidualBootstrap);
+        assert_eq!(auto(of(20, true), Estimator::AbsoluteLog), Interval::ClusterBootstrap);
+        assert_eq!(auto(of(30, false), Estimator::LeastSquaresLog), Interval::Bootstrap);
+        assert_eq!(drawing(&of(30, false), Estimator::default(), Resample::Runs), Interval::Bootstrap);
     }
 }

@@ -67,7 +67,7 @@ impl<L: CurvedLaw> Curved<L> {
             let r = loss.residual(jet.value, point.loss.ln());
             sum.value += point.weight * loss.of_residual(r);
             if order != Order::Value {
-                add_derivatives(&mut sum, loss, r, &jet, point.weight, self.dim());
+                add_derivatives(&mut sum, loss, order, r, &jet, point.weight, self.dim());
             }
         }
         sum
@@ -75,16 +75,19 @@ impl<L: CurvedLaw> Curved<L> {
 }
 
 /// Adds a point's share of gradient and Hessian. For linear loss ∂L = L·∂ln L and ∂²L = L·(∂²ln L + ∂ln L·∂ln L).
-fn add_derivatives(sum: &mut Evaluation, loss: Loss, r: f64, jet: &Jet, weight: f64, dim: usize) {
+fn add_derivatives(sum: &mut Evaluation, loss: Loss, order: Order, r: f64, jet: &Jet, weight: f64, dim: usize) {
     let inside = r.abs() <= loss.reach;
     let force = weight * loss.factor * if inside { r } else { r.clamp(-loss.delta, loss.delta) };
-    let stiffness = if inside { weight * loss.factor } else { 0.0 };
+    let reweighted = order == Order::Reweighted;
+    let outside = if reweighted { loss.delta / r.abs() } else { 0.0 };
+    let stiffness = weight * loss.factor * if inside { 1.0 } else { outside };
+    let bending = if reweighted { 0.0 } else { force };
     let (size, own) = if loss.log { (1.0, 0.0) } else { (jet.value.exp(), 1.0) };
     for j in 0..dim {
         sum.gradient[j] += force * size * jet.gradient[j];
         for k in 0..dim {
             let product = jet.gradient[j] * jet.gradient[k];
-            sum.hessian[j][k] += stiffness * size * size * product + force * size * (jet.hessian[j][k] + own * product);
+            sum.hessian[j][k] += stiffness * size * size * product + bending * size * (jet.hessian[j][k] + own * product);
         }
     }
 }

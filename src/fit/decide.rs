@@ -1,6 +1,7 @@
 //! The interval that is printed: of those that each estimator allows, the one that covers at its level in simulation
 //! (LOG.md, "which interval covers"). Under least squares of log loss that is the profile likelihood where runs are
-//! independent and the cluster-robust sandwich where they share trunks; other estimators have the bootstrap alone.
+//! independent and the cluster-robust sandwich where they share trunks; other estimators have refits alone, to residuals
+//! drawn anew where runs are few.
 
 use super::bootstrap::{best, groups};
 use super::objective::{Fittable, Objective};
@@ -99,7 +100,7 @@ mod tests {
         let (independent, evidence) = fitted(Estimator::LeastSquaresLog);
         assert_eq!(kind(&independent), Interval::Profile);
         assert_eq!(independent.coefficients.get("E").expect("fitted").interval, Interval::Profile);
-        assert_eq!(kind(&fitted(Estimator::default()).0), Interval::Bootstrap);
+        assert_eq!(kind(&fitted(Estimator::default()).0), Interval::ResidualBootstrap);
         let trunked = evidence.points.iter().cloned().enumerate().map(|(at, mut p)| {
             p.cluster = Some(format!("{}", at % 6));
             p

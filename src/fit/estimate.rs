@@ -15,6 +15,8 @@ pub enum Interval {
     Bootstrap,
     /// Quantiles of refits to resampled clusters.
     ClusterBootstrap,
+    /// Quantiles of refits to resampled residuals.
+    ResidualBootstrap,
     /// Wild cluster bootstrap of the t statistic.
     WildCluster,
     /// Profile likelihood under least squares of log loss.
@@ -39,6 +41,7 @@ impl Interval {
         match self {
             Self::Bootstrap => "bootstrap",
             Self::ClusterBootstrap => "cluster-bootstrap",
+            Self::ResidualBootstrap => "residual-bootstrap",
             Self::WildCluster => "wild-cluster",
             Self::Profile => "profile",
             Self::Delta => "delta",

@@ -27,11 +27,11 @@ mod profile;
 mod propose;
 mod protocol;
 mod recipes;
+mod residual;
 mod response;
 mod robust;
 mod search;
 mod selftest;
-
 mod sum;
 mod valley;
 mod varpro;

@@ -8,6 +8,10 @@ use super::objective::{Evaluation, Loss, MAX_DIM, Objective, Order, Phi};
 /// Relative decrement below which a point is a minimum for all purposes.
 const DECREMENT: f64 = 1e-14;
 
+/// What an accepted step leaves of the damping. A tenth brings 4170 of the 4500 starts on 240 points to their minimum, this
+/// 4232, with a twelfth fewer evaluations.
+const EASING: f64 = 0.3;
+
 /// Where a search ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
@@ -19,7 +23,19 @@ pub(crate) struct End {
 
 /// Minimises over the coordinates `free`, starting at `phi`.
 pub(crate) fn newton(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize) -> End {
-    descend(phi, free, steps, sum.total_weight(), |phi, order| sum.evaluate(loss, phi, order))
+    newton_to(sum, loss, phi, free, steps, DECREMENT)
+}
+
+/// The same to a decrement of `enough`.
+pub(crate) fn newton_to(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
+    descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate(loss, phi, order))
+}
+
+/// Minimises by reweighted least squares to a decrement of `enough`: far from the minimum its matrix is the better guide, near
+/// it Newton's.
+pub(crate) fn reweighted(sum: &impl Objective, loss: Loss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
+    let evaluate = |phi: &Phi, order: Order| sum.evaluate(loss, phi, if order == Order::Hessian { Order::Reweighted } else { order });
+    descend_to(phi, free, steps, sum.total_weight(), enough, evaluate)
 }
 
 /// One undamped Newton step in all coordinates, whatever it does to the objective; `phi` itself where the
@@ -35,15 +51,20 @@ pub(crate) fn full_step(sum: &impl Objective, loss: Loss, phi: Phi) -> Phi {
 
 /// Damped Newton on any function of [`Phi`] that yields value, gradient and Hessian.
 pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
+    descend_to(phi, free, steps, weight, DECREMENT, evaluate)
+}
+
+fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
     // Residuals of rounding alone: 1e-16 squared for each unit of weight.
     let nothing = 1e-31 * weight;
     let mut here = evaluate(&phi, Order::Hessian);
     let mut end = End { phi, value: here.value, decrement: f64::INFINITY };
     let mut damping = 0.0;
+    let mut went_well = true;
     for _ in 0..steps {
         let full = solve(&here, free, 0.0);
         end.decrement = full.map_or(f64::INFINITY, |step| decrement(&here, free, &step));
-        if end.decrement < DECREMENT || end.value <= nothing || !end.value.is_finite() {
+        if end.decrement < enough || end.value <= nothing || !end.value.is_finite() {
             break;
         }
         let mut accepted = false;
@@ -57,15 +78,17 @@ pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evalu
             let longest = free.iter().enumerate().map(|(j, _)| step[j].abs()).fold(0.0, f64::max);
             let shorten = (4.0 / longest).min(1.0);
             free.iter().enumerate().for_each(|(j, &coordinate)| next[coordinate] -= shorten * step[j]);
-            // A damped step is often refused: its value is looked at before its derivatives are paid for.
-            let there = evaluate(&next, if damping == 0.0 { Order::Hessian } else { Order::Value });
+            // After a refusal the next is likely: its value is looked at before its derivatives are paid for.
+            let there = evaluate(&next, if went_well { Order::Hessian } else { Order::Value });
             if there.value < end.value {
-                here = if damping == 0.0 { there } else { evaluate(&next, Order::Hessian) };
+                here = if went_well { there } else { evaluate(&next, Order::Hessian) };
                 (end.phi, end.value) = (next, here.value);
-                damping = if damping <= 1e-6 { 0.0 } else { 0.1 * damping };
+                went_well = true;
+                damping = if damping <= 1e-6 { 0.0 } else { EASING * damping };
                 accepted = true;
                 break;
             }
+            went_well = false;
             damping = (10.0 * damping).max(1e-3);
         }
         if !accepted {

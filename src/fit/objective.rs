@@ -48,6 +48,9 @@ pub enum Order {
     Value,
     Gradient,
     Hessian,
+    /// In place of the Hessian that of Gauss and Newton under reweighted squares, δ/|r| beyond δ: never indefinite, so that
+    /// a search far from the minimum, where Huber's function has next to no curvature of its own, still knows where to go.
+    Reweighted,
 }
 
 impl Evaluation {

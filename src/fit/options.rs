@@ -115,13 +115,29 @@ impl fmt::Display for FitStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resample {
-    /// Clusters where the points carry them, else runs.
+    /// What covers: residuals where the estimator has no likelihood and there are fewer than 20 clusters or 100 runs;
+    /// else clusters where the points carry them, else runs.
     #[default]
     Auto,
     /// Runs, as if independent.
     Runs,
     /// Clusters.
     Clusters,
+    /// Residuals about the law; runs of a cluster share one more.
+    Residuals,
+}
+
+impl FromStr for Resample {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "runs" => Ok(Self::Runs),
+            "clusters" => Ok(Self::Clusters),
+            "residuals" => Ok(Self::Residuals),
+            _ => Err("choose auto, runs, clusters or residuals".into()),
+        }
+    }
 }
 
 /// Which searches are done. The better end is reported, with their agreement.

@@ -29,9 +29,15 @@ impl Sum {
     }
 
     fn pass(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+        // The instructions of either round as the portable ones do.
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
+            // SAFETY: the processor has AVX-512 with its instructions for doubles and quadwords.
+            return unsafe { self.pass_avx512(loss, phi, order, groups) };
+        }
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2. The instructions round as the portable ones do.
+            // SAFETY: the processor has AVX2.
             return unsafe { self.pass_avx2(loss, phi, order, groups) };
         }
         self.dispatch(loss, phi, order, groups)
@@ -40,6 +46,12 @@ impl Sum {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn pass_avx2(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+        self.dispatch(loss, phi, order, groups)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn pass_avx512(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
         self.dispatch(loss, phi, order, groups)
     }
 
@@ -67,6 +79,7 @@ impl Sum {
             Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
             Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
             Order::Hessian => self.accumulate::<P, FLOORS, 2>(loss, phi, groups),
+            Order::Reweighted => self.accumulate::<P, FLOORS, 3>(loss, phi, groups),
         }
     }
 
@@ -126,8 +139,9 @@ impl Sum {
                 value[i] += weight * q * (size - 0.5 * q);
                 let inside = size <= loss.reach;
                 slope[i] = weight * if inside { r[i] } else { r[i].clamp(-loss.delta, loss.delta) };
-                let curvature = if inside { weight } else { 0.0 };
-                bend[i] = if loss.log { curvature - slope[i] } else { curvature };
+                let outside = if ORDER == 3 { weight * loss.delta / size } else { 0.0 };
+                let curvature = if inside { weight } else { outside };
+                bend[i] = if loss.log && ORDER != 3 { curvature - slope[i] } else { curvature };
             }
             if ORDER == 0 {
                 continue;
@@ -147,7 +161,7 @@ impl Sum {
             for k in 0..terms {
                 for l in k..terms {
                     for i in 0..LANES {
-                        let own = if k == l { slope[i] * parts[k][i] } else { 0.0 };
+                        let own = if k == l && ORDER != 3 { slope[i] * parts[k][i] } else { 0.0 };
                         let m = bend[i] * parts[k][i] * parts[l][i] + own;
                         pairs[k][l][i] += m;
                         if l >= FLOORS {

@@ -1,13 +1,14 @@
 //! The fit of a law: two independent searches for the same minimum, refits for intervals, and the
 //! certificate that goes with them.
 
-use super::bootstrap::{Groups, groups, refits};
+use super::bootstrap::{FEW_CLUSTERS, Groups, drawing, groups, refits};
 use super::decide::{decide, window_refits};
 use super::identify::check;
 use super::multistart::multistart;
 use super::newton::{End, eigenvalues};
 use super::objective::{Fittable, Grid, Loss, Objective, Order, Phi};
 use super::profile::Target;
+use super::residual::residual_refits;
 use super::varpro::varpro;
 use super::{
     Basin, Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Interval, Method, Named, Search, StartEnd,
@@ -25,8 +26,6 @@ const BASINS: usize = 8;
 const REFIT_BASINS: usize = 3;
 /// Draws of held-out windows.
 const WINDOW_DRAWS: usize = 200;
-/// Fewer groups than this make a bootstrap over groups too narrow (Cameron, Gelbach & Miller 2008).
-const FEW_GROUPS: usize = 20;
 
 /// Fits E + A/N^α + B/D^β, with a and b derived.
 pub fn chinchilla(evidence: &Evidence, options: &FitOptions) -> Result<FittedLaw<Chinchilla>, FitError> {
@@ -98,8 +97,12 @@ pub fn fit<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions) -> 
     let found = search(&sum, options).ok_or_else(|| FitError::NoMinimum { law: form.name() })?;
     let groups = groups(points, options.resample);
     let weights: Vec<f64> = points.iter().map(|p| p.weight).collect();
-    let ends = refits(&sum, &weights, &groups, options.estimator, &found.warm, options.refits, options.seed);
-    let mut fitted = assemble(form, evidence, options, &sum, found, &groups, &ends);
+    let interval = drawing(&groups, options.estimator, options.resample);
+    let ends = match interval {
+        Interval::ResidualBootstrap => residual_refits(&sum, &groups, options.estimator, &found.warm, options.refits, options.seed),
+        _ => refits(&sum, &weights, &groups, options.estimator, &found.warm, options.refits, options.seed),
+    };
+    let mut fitted = assemble(form, evidence, options, &sum, found, &groups, (interval, &ends));
     if options.refits > 0 {
         fitted.coefficients = intervals(&fitted, evidence, options);
     }
@@ -209,12 +212,11 @@ fn assemble<L: Fittable>(
     sum: &impl Objective,
     found: Found,
     groups: &Groups,
-    refitted: &[Option<End>],
+    (interval, refitted): (Interval, &[Option<End>]),
 ) -> FittedLaw<L> {
     let (theta, mut warnings) = sum.at_bounds(&found.best.phi, form.coefficients());
     let at_bound = !warnings.is_empty();
     let draws: Vec<Vec<f64>> = refitted.iter().flatten().map(|end| sum.to_theta(&end.phi)).collect();
-    let interval = if groups.clustered { Interval::ClusterBootstrap } else { Interval::Bootstrap };
     let coefficient = |j: usize| {
         let values =
             draws.iter().map(|draw| sum.unbounded(j, draw[j])).chain(refitted.iter().filter(|end| end.is_none()).map(|_| f64::NAN));
@@ -279,8 +281,16 @@ fn cautions(form: &impl Law, evidence: &Evidence, options: &FitOptions, groups: 
     if evidence.points.len() <= needed {
         words.push(format!("{} points for {needed} coefficients leave nothing to judge the fit by", evidence.points.len()));
     }
-    if groups.clustered && groups.count < FEW_GROUPS {
-        words.push(format!("{} clusters are fewer than {FEW_GROUPS}: a bootstrap over clusters is not to be trusted; intervals under least-squares-log are those of the cluster-robust sandwich", groups.count));
+    if groups.clustered && groups.count < FEW_CLUSTERS {
+        let instead = if options.estimator == Estimator::LeastSquaresLog {
+            "intervals are those of the cluster-robust sandwich"
+        } else {
+            "intervals draw residuals and take noise common to a cluster for as large as that of its runs"
+        };
+        words.push(format!(
+            "{} clusters are fewer than {FEW_CLUSTERS}: a bootstrap over clusters is not to be trusted; {instead}",
+            groups.count
+        ));
     }
     if options.refits < 20 {
         words.push(format!("{} refits give no interval; ask for at least 20", options.refits));

@@ -1,10 +1,11 @@
 //! Bias and coverage by simulation: runs are drawn from a known law on a design, fitted, and every interval is asked
 //! whether it holds the truth. An interval that does not cover at its level is not to be trusted, whatever its name.
 
+use super::bootstrap::{drawing, groups};
 use super::profile::Target;
 use super::search::fit;
 use super::{Estimate, Estimator, FitOptions, Interval, Resample, Search, profiles, robust};
-use crate::law::{Chinchilla, Design, Evidence, Noise, Sharing, simulate};
+use crate::law::{Chinchilla, Design, Evidence, Noise, Sharing, Tails, simulate_with};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -15,10 +16,16 @@ pub struct SelftestOptions {
     pub truth: Chinchilla,
     /// Standard deviations of ln L.
     pub noise: Noise,
+    /// How the noise of runs is distributed.
+    pub tails: Tails,
     /// Simulations.
     pub simulations: usize,
-    /// Bootstrap refits of each; 0 leaves the bootstrap out.
+    /// Refits of each for intervals of resampled runs (or clusters) and residuals; 0 leaves these out.
     pub refits: usize,
+    /// Estimators whose refits are judged. Least squares of log loss is also judged by the intervals of its likelihood.
+    pub estimators: Vec<Estimator>,
+    /// What these draw anew: clusters (runs where there are none), or residuals.
+    pub resamples: Vec<Resample>,
     /// Confidence level of the intervals.
     pub level: f64,
     /// Seed.
@@ -27,7 +34,18 @@ pub struct SelftestOptions {
 
 impl Default for SelftestOptions {
     fn default() -> Self {
-        Self { truth: Chinchilla::default(), noise: Noise { run: 0.005, cluster: 0.0 }, simulations: 200, refits: 0, level: 0.95, seed: 0 }
+        let estimators = vec![Estimator::LeastSquaresLog, Estimator::default(), Estimator::AbsoluteLog, Estimator::LeastSquares];
+        Self {
+            truth: Chinchilla::default(),
+            noise: Noise { run: 0.005, ..Noise::default() },
+            tails: Tails::Normal,
+            simulations: 200,
+            refits: 0,
+            estimators,
+            resamples: vec![Resample::Clusters, Resample::Residuals],
+            level: 0.95,
+            seed: 0,
+        }
     }
 }
 
@@ -65,14 +83,16 @@ pub fn named_designs() -> [Design; 3] {
     ]
 }
 
-/// Simulates a design and reports every interval of a.
-pub fn selftest(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
+/// Simulates a design and reports every interval of a; `told` hears of each simulation that is done.
+pub fn selftest(design: &Design, options: &SelftestOptions, told: &(dyn Fn() + Sync)) -> Vec<Coverage> {
     let found: Vec<Vec<Found>> = (0..options.simulations)
         .into_par_iter()
         .filter_map(|simulation| {
-            let points =
-                simulate(&options.truth, design, options.noise, options.seed.wrapping_mul(1_000_003).wrapping_add(simulation as u64));
-            intervals(&Evidence::as_given(points), options)
+            let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(simulation as u64);
+            let points = simulate_with(&options.truth, design, options.noise, options.tails, seed);
+            let found = intervals(&Evidence::as_given(points), options);
+            told();
+            found
         })
         .collect();
     let kinds = found.first().map_or(0, Vec::len);
@@ -84,41 +104,54 @@ type Found = (Estimator, Estimate);
 
 /// Intervals of a for one set of runs; always the same kinds in the same order.
 fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Found>> {
-    let estimator = Estimator::LeastSquaresLog;
-    let fit_options = FitOptions { estimator, search: Search::VarproOnly, refits: 0, level: options.level, ..FitOptions::default() };
+    let mut all = Vec::new();
+    if options.estimators.contains(&Estimator::LeastSquaresLog) {
+        all.extend(by_likelihood(evidence, options)?.map(|interval| (Estimator::LeastSquaresLog, interval)));
+    }
+    if options.refits > 0 {
+        for &estimator in &options.estimators {
+            let by_refits = options.resamples.iter().map(|&resample| refitted(evidence, options, estimator, resample));
+            all.extend(by_refits.map(|interval| (estimator, interval)));
+        }
+    }
+    Some(all)
+}
+
+/// Profile, delta method, wild cluster bootstrap and sandwich.
+fn by_likelihood(evidence: &Evidence, options: &SelftestOptions) -> Option<[Estimate; 4]> {
+    let fit_options = FitOptions {
+        estimator: Estimator::LeastSquaresLog,
+        search: Search::VarproOnly,
+        refits: 0,
+        level: options.level,
+        ..FitOptions::default()
+    };
     let fitted = fit(&Chinchilla::default(), evidence, &fit_options).ok()?;
     let target = [Target { name: "a".to_owned(), of: Box::new(Chinchilla::params_exponent) }];
     let profile = profiles(&fitted, evidence, Resample::Runs, options.level, &target).ok()?;
     let clustered = robust(&fitted, evidence, Resample::Auto, options.level, &target).ok()?;
     let (profile, clustered) = (profile.get("a")?.clone(), *clustered.get("a")?);
-    let mut all: Vec<Found> =
-        [profile.profile, profile.delta, clustered.wild, clustered.sandwich].map(|interval| (estimator, interval)).into();
-    if options.refits > 0 {
-        let others = [estimator, Estimator::default()];
-        all.extend(others.map(|estimator| (estimator, bootstrapped(evidence, options, estimator))));
-    }
-    Some(all)
+    Some([profile.profile, profile.delta, clustered.wild, clustered.sandwich])
 }
 
-/// The interval that a fit by this estimator prints.
-fn bootstrapped(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator) -> Estimate {
-    let fit_options = FitOptions {
-        estimator,
-        search: Search::VarproOnly,
-        refits: options.refits,
-        level: options.level,
-        seed: options.seed,
-        ..FitOptions::default()
-    };
+/// The interval of refits.
+fn refitted(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator, resample: Resample) -> Estimate {
+    let fit_options =
+        FitOptions { estimator, search: Search::VarproOnly, refits: options.refits, resample, level: options.level, seed: options.seed };
     let unknown = |_| Estimate {
         value: f64::NAN,
         se: f64::NAN,
         low: f64::NEG_INFINITY,
         high: f64::INFINITY,
         level: options.level,
-        interval: Interval::Bootstrap,
+        interval: drawing(&groups(&evidence.points, resample), estimator, resample),
     };
-    fit(&Chinchilla::default(), evidence, &fit_options).map_or_else(unknown, |fitted| fitted.derive(Chinchilla::params_exponent))
+    // The draws themselves: what the fit prints may be an interval of its likelihood.
+    fit(&Chinchilla::default(), evidence, &fit_options).map_or_else(unknown, |fitted| {
+        let draws = fitted.draws.iter().map(Chinchilla::params_exponent).collect();
+        let interval = drawing(&groups(&evidence.points, resample), estimator, resample);
+        Estimate::from_draws(fitted.law.params_exponent(), draws, options.level, interval)
+    })
 }
 
 fn coverage(design: &Design, options: &SelftestOptions, found: Vec<Found>) -> Coverage {

@@ -26,8 +26,8 @@ pub struct Lowest {
 impl LossCurve {
     /// D and L at a compute; `None` outside the curve.
     pub fn at(&self, compute: f64) -> Option<(f64, f64)> {
-        let after = self.points.iter().position(|point| point.0 >= compute)?;
-        let (c1, d1, l1) = self.points[after];
+        let after = self.points.partition_point(|point| point.0 < compute);
+        let &(c1, d1, l1) = self.points.get(after)?;
         if after == 0 {
             return (c1 == compute).then_some((d1, l1));
         }

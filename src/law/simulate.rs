@@ -37,6 +37,42 @@ pub struct Noise {
     pub cluster: f64,
 }
 
+/// How the noise of runs is distributed about zero; all have the same spread in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tails {
+    /// Normal.
+    #[default]
+    Normal,
+    /// Student's t with 3 degrees of freedom, its standard deviation that of the noise.
+    StudentThree,
+    /// Normal, one run in ten five times as far off.
+    Outliers,
+}
+
+impl Tails {
+    fn draw(self, random: &mut Random) -> f64 {
+        let normal = random.normal();
+        match self {
+            Self::Normal => normal,
+            // t/√3: the variance of t with 3 degrees is 3.
+            Self::StudentThree => normal / (0..3).map(|_| random.normal().powi(2)).sum::<f64>().sqrt(),
+            Self::Outliers => normal * if random.uniform() < 0.1 { 5.0 } else { 1.0 },
+        }
+    }
+}
+
+impl std::str::FromStr for Tails {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "normal" => Ok(Self::Normal),
+            "t3" => Ok(Self::StudentThree),
+            "outliers" => Ok(Self::Outliers),
+            _ => Err("choose normal, t3 or outliers".into()),
+        }
+    }
+}
+
 impl Design {
     /// The (N, D) of given points.
     pub fn of(name: &str, points: &[Point]) -> Self {
@@ -84,6 +120,11 @@ pub enum Sharing {
 
 /// Draws one loss for every cell: ln L = ln law(N, D) + noise.
 pub fn simulate(law: &impl Law, design: &Design, noise: Noise, seed: u64) -> Vec<Point> {
+    simulate_with(law, design, noise, Tails::Normal, seed)
+}
+
+/// The same with noise of runs that need not be normal; that of clusters is.
+pub fn simulate_with(law: &impl Law, design: &Design, noise: Noise, tails: Tails, seed: u64) -> Vec<Point> {
     let mut run_noise = Random::new(seed, "simulated runs");
     let mut shared: Vec<(&str, f64)> = Vec::new();
     let mut cluster_noise = Random::new(seed, "simulated clusters");
@@ -107,7 +148,7 @@ pub fn simulate(law: &impl Law, design: &Design, noise: Noise, seed: u64) -> Vec
             cluster: cell.cluster.clone(),
             ..Point::new(cell.n, cell.d, 0.0)
         };
-        point.loss = law.loss(&point) * (noise.run * run_noise.normal() + noise.cluster * common).exp();
+        point.loss = law.loss(&point) * (noise.run * tails.draw(&mut run_noise) + noise.cluster * common).exp();
         points.push(point);
     }
     points
@@ -137,6 +178,22 @@ mod tests {
         let noise: Vec<f64> = points.iter().map(|p| (p.loss / law.at(p.n, p.d)).ln()).collect();
         assert!((noise[0] - noise[1]).abs() < 1e-12 && (noise[2] - noise[3]).abs() < 1e-12);
         assert!((noise[0] - noise[2]).abs() > 1e-6);
+    }
+
+    #[test]
+    fn heavy_tails_have_the_spread_that_they_say() {
+        let mut random = Random::new(2, "tails");
+        let mut sizes = |tails: Tails| -> Vec<f64> {
+            let mut drawn: Vec<f64> = (0..40_000).map(|_| tails.draw(&mut random).abs()).collect();
+            drawn.sort_by(f64::total_cmp);
+            drawn
+        };
+        // Median |t3| is 0.7649 (tables), over √3; of the mixture 9 in 10 are normal.
+        let t = sizes(Tails::StudentThree);
+        assert!((t[20_000] - 0.7649 / 3f64.sqrt()).abs() < 0.01, "{}", t[20_000]);
+        let mixed = sizes(Tails::Outliers);
+        let square = mixed.iter().map(|x| x * x).sum::<f64>() / 40_000.0;
+        assert!((square - (0.9 + 0.1 * 25.0)).abs() < 0.2, "{square}");
     }
 
     #[test]

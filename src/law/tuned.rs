@@ -9,7 +9,7 @@ use crate::spec::{RunRecord, RunStatus, short};
 /// What was tried in one cell of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TunedCell {
-    /// The shape, `layers x width`.
+    /// The shape, `layers x width`, or the size where a table names none.
     pub shape: String,
     /// D of the cell.
     pub tokens: f64,
@@ -70,13 +70,14 @@ pub(super) fn same_cell(records: &[RunRecord]) -> Vec<Vec<usize>> {
 }
 
 /// Everything that must agree for two runs to be of one cell, but tokens.
-type CellKey = (String, Vec<Option<usize>>, Option<String>);
+type CellKey = (String, Vec<Option<usize>>, u64, Option<String>);
 
 fn cell_key(record: &RunRecord) -> Option<CellKey> {
     let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
     let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
-    (record.learning_rate.is_some() && record.layers.is_some())
-        .then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget))
+    // A table of others names a size and no shape.
+    let size = if record.layers.is_some() { 0 } else { record.params_total?.0.to_bits() };
+    record.learning_rate.is_some().then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), size, budget))
 }
 
 /// What may be tuned: learning rate, batch and schedule, by their bits and text.
@@ -118,7 +119,10 @@ fn choose(records: &[RunRecord], cell: &[usize]) -> Option<Choice> {
     rates.dedup();
     let first = &records[cell[0]];
     let cell = TunedCell {
-        shape: format!("{}x{}", first.layers.unwrap_or(0), first.width.unwrap_or(0)),
+        shape: match (first.layers, first.width, first.params_total) {
+            (Some(layers), Some(width), _) => format!("{layers}x{width}"),
+            (_, _, size) => format!("N = {}", short(size.map_or(f64::NAN, |n| n.0))),
+        },
         tokens: first.tokens.map_or(f64::NAN, |tokens| tokens.0),
         tried: recipes.len(),
         best_learning_rate: best.2,
@@ -157,7 +161,7 @@ impl TunedCell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Nats, Tokens};
+    use crate::spec::{Nats, Params, Tokens};
 
     fn run(rate: f64, seed: u64, loss: Option<f64>) -> RunRecord {
         RunRecord {
@@ -202,6 +206,31 @@ mod tests {
         let tuned = tuned(vec![run(1e-3, 0, Some(2.2)), run(2e-3, 0, Some(1.9)), run(2e-3, 1, None)]);
         assert_eq!(tuned.cells[0].best_learning_rate, 1e-3);
         assert_eq!(tuned.records.len(), 2, "the diverged run stays: it is excluded by its status");
+    }
+
+    #[test]
+    fn a_table_of_others_has_cells_by_size_and_tokens() {
+        let foreign = |n: f64, rate: f64, batch: f64, loss: f64| RunRecord {
+            layers: None,
+            width: None,
+            params_total: Some(Params(n)),
+            batch_tokens: Some(Tokens(batch)),
+            ..run(rate, 0, Some(loss))
+        };
+        let tuned = tuned(vec![
+            foreign(2.15e8, 1e-3, 65536.0, 2.9),
+            foreign(2.15e8, 2e-3, 65536.0, 2.8),
+            foreign(2.15e8, 2e-3, 131072.0, 2.85),
+            foreign(4e8, 1e-3, 65536.0, 2.7),
+        ]);
+        assert_eq!(tuned.records.iter().map(|r| r.loss_nats).collect::<Vec<_>>(), [Some(Nats(2.8)), Some(Nats(2.7))]);
+        let [cell] = tuned.cells.as_slice() else { panic!("one cell was tuned") };
+        assert_eq!(cell.tried, 3);
+        assert!(
+            cell.alarm().expect("an edge").starts_with("N = 215M at D = 1M: the best learning rate 0.002 is the highest"),
+            "{:?}",
+            cell.alarm()
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod waste;
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
-pub use waste::{Alternative, Asked, Waste, alternatives};
+pub use waste::{Alternative, Fixed, Waste, alternatives};
 
 use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
 use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates, shape_of};

@@ -61,7 +61,7 @@ pub struct Alternative {
 
 /// What else a user may hold fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Asked {
+pub struct Fixed {
     /// N, weights.
     pub params: Option<f64>,
     /// D, tokens.
@@ -75,7 +75,7 @@ pub struct Asked {
 }
 
 /// The alternatives that were asked for, after half and twice the recommended size.
-pub fn alternatives(law: &Chinchilla, count: &ComputeCount, recommended: &Allocation, asked: &Asked) -> Vec<Alternative> {
+pub fn alternatives(law: &Chinchilla, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let compute = recommended.compute;
     let at = |name: String, params: f64, tokens: f64| {
         let k = count.per_param_token(params);
@@ -158,7 +158,7 @@ mod tests {
         let law = Chinchilla::default();
         let mut recommended = super::super::published::tests::hoffmann(1e21);
         recommended.compute = 1e21;
-        let asked = Asked {
+        let asked = Fixed {
             params: Some(1e9),
             tokens: Some(1e11),
             tokens_per_param: Some(100.0),

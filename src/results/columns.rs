@@ -26,11 +26,18 @@ enum Kind {
     Whole,
     /// A name.
     Text,
+    /// A number of no column of ours, which others follow from.
+    Extra,
 }
+
+/// Sequences a step: tokens a step where the length of a sequence is known.
+const BATCH_SEQUENCES: &str = "batch_sequences";
+/// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
+const STEP_LAW: ([&str; 3], f64) = (["ffnh", "numh", "numl"], 2048.0);
 
 /// Every column that is read. Headers of W&B exports, of Open-Athena, marin, Step Law, nanochat, KC and of the points
 /// recovered by Epoch are among the aliases.
-const KNOWN: [Known; 11] = [
+const KNOWN: [Known; 14] = [
     Known {
         ours: "params_total",
         aliases: &["params", "parameters", "n_params", "num_params", "parameter_count", "model size", "model_size", "n"],
@@ -89,7 +96,17 @@ const KNOWN: [Known; 11] = [
     Known { ours: "batch_tokens", aliases: &["batch_tokens", "batch_size_tokens", "tokens_per_step"], kind: Kind::Quantity },
     Known {
         ours: "steps",
-        aliases: &["steps", "num_steps", "num_iterations", "train_steps", "num_train_steps", "trainer.num_train_steps"],
+        aliases: &[
+            "steps",
+            "num_steps",
+            "num_iterations",
+            "train_steps",
+            "num_train_steps",
+            "trainer.num_train_steps",
+            "step",
+            "_step",
+            "global_step",
+        ],
         kind: Kind::Whole,
     },
     Known {
@@ -97,6 +114,9 @@ const KNOWN: [Known; 11] = [
         aliases: &["learning_rate", "lr", "optimizer.learning_rate", "max_lr", "peak_lr"],
         kind: Kind::Quantity,
     },
+    Known { ours: BATCH_SEQUENCES, aliases: &["batch_sequences", "bs", "batch_size", "trainer.train_batch_size"], kind: Kind::Extra },
+    Known { ours: "context", aliases: &["context", "context_length", "seq_len", "sequence_length", "max_seq_len"], kind: Kind::Whole },
+    Known { ours: "bytes_per_token", aliases: &["bytes_per_token"], kind: Kind::Quantity },
     Known { ours: "seed_init", aliases: &["seed"], kind: Kind::Whole },
     Known { ours: "run_id", aliases: &["run", "run_id", "name", "run_name", "exp_name"], kind: Kind::Text },
 ];
@@ -112,6 +132,8 @@ pub(super) struct Columns {
     lenient: Vec<(usize, Kind)>,
     /// Whether FLOPs are to be multiplied, and by what.
     flops_unit: f64,
+    /// Column of sequences a step, and the tokens of one where the table's headers say whose they are.
+    sequences: Option<(usize, Option<f64>)>,
     /// What a reader must know, in words.
     pub(super) notes: Vec<String>,
 }
@@ -121,7 +143,7 @@ impl Columns {
     pub(super) fn of(table: &RawTable, map: &ColumnMap) -> Result<Self, TableError> {
         check_map(table, map)?;
         let mut names = table.headers.clone();
-        let mut columns = Self { names: StringRecord::new(), lenient: Vec::new(), flops_unit: 1.0, notes: Vec::new() };
+        let mut columns = Self { names: StringRecord::new(), lenient: Vec::new(), flops_unit: 1.0, sequences: None, notes: Vec::new() };
         let mut missing = Vec::new();
         for known in &KNOWN {
             let Some(at) = known.find(table, map)? else {
@@ -130,6 +152,10 @@ impl Columns {
                 }
                 continue;
             };
+            if known.kind == Kind::Extra {
+                columns.sequences = Some((at, None));
+                continue;
+            }
             known.ours.clone_into(&mut names[at]);
             let header = &table.headers[at];
             if known.kind != Kind::Needed && !map.iter().any(|(_, theirs)| theirs == header) && header != known.ours {
@@ -137,6 +163,12 @@ impl Columns {
             }
             columns.remark(known, header);
         }
+        let has = |ours: &str| names.iter().any(|name| name == ours);
+        if has("steps") && has("batch_tokens") && has("params_total") && !has("tokens") {
+            missing.retain(|known| !["tokens", "flops_exact"].contains(&known.ours));
+            columns.notes.push("tokens are derived, D = steps x batch".to_owned());
+        }
+        columns.measure_sequences(table, &names);
         // Of params, tokens and FLOPs any one follows from the other two.
         let loss = missing.iter().find(|known| known.ours == "loss_nats");
         if let Some(known) = loss.or_else(|| missing.iter().find(|_| missing.len() > 1)) {
@@ -150,6 +182,22 @@ impl Columns {
         }
         columns.names = StringRecord::from(names);
         Ok(columns)
+    }
+
+    /// Finds out how long a sequence is.
+    fn measure_sequences(&mut self, table: &RawTable, names: &[String]) {
+        let has = |ours: &str| names.iter().any(|name| name == ours);
+        let Some((at, length)) = &mut self.sequences else { return };
+        let (headers, tokens) = STEP_LAW;
+        if headers.iter().all(|wanted| table.headers.iter().any(|header| header == wanted)) {
+            *length = Some(tokens);
+            self.notes.push(format!("`{}` counts sequences of {tokens} tokens, as Step Law's runs have", table.headers[*at]));
+        } else if !has("batch_tokens") && !has("context") && !has("steps") {
+            self.notes.push(format!(
+                "`{}` counts sequences of unknown length: it tells recipes apart and is no batch in tokens (a column `context` would make it one)",
+                table.headers[*at]
+            ));
+        }
     }
 
     fn remark(&mut self, known: &Known, header: &str) {
@@ -174,9 +222,12 @@ impl Columns {
         row.iter().enumerate().map(clean).collect::<Vec<String>>().into()
     }
 
-    /// Brings a record to our units and derives what is missing.
-    pub(super) fn completed(&self, mut record: RunRecord) -> RunRecord {
+    /// Brings a record to our units and derives what is missing; `row` is the record's as it stands in the table.
+    pub(super) fn completed(&self, mut record: RunRecord, row: &StringRecord) -> RunRecord {
         record.flops_exact = record.flops_exact.map(|flops| Flops(self.flops_unit * flops.0));
+        if let (None, Some(steps), Some(Tokens(batch))) = (record.tokens, record.steps, record.batch_tokens) {
+            record.tokens = Some(Tokens(steps as f64 * batch)).filter(|tokens| tokens.0 > 0.0);
+        }
         if let Some(Flops(c)) = record.flops_exact {
             match (record.params_total, record.tokens) {
                 (Some(Params(n)), None) => record.tokens = Some(Tokens(c / (6.0 * n))),
@@ -184,7 +235,24 @@ impl Columns {
                 _ => {}
             }
         }
+        if record.batch_tokens.is_none() {
+            self.batch(&mut record, row);
+        }
         record
+    }
+
+    /// Tokens a step: sequences times their length, else all tokens over all steps.
+    fn batch(&self, record: &mut RunRecord, row: &StringRecord) {
+        let sequences = self.sequences.and_then(|(at, length)| Some((parse_quantity(row.get(at)?).ok()?, length)));
+        let length = |known: Option<f64>| known.or(record.context.map(|context| context as f64));
+        record.batch_tokens = match sequences {
+            Some((sequences, known)) if length(known).is_some() => length(known).map(|length| Tokens(sequences * length)),
+            _ => record.tokens.zip(record.steps.filter(|&steps| steps > 0)).map(|(tokens, steps)| Tokens(tokens.0 / steps as f64)),
+        };
+        if let (None, Some((sequences, _))) = (record.batch_tokens, sequences) {
+            // The recipe in words: what is no number of tokens still tells two of them apart.
+            record.schedule.get_or_insert_with(|| format!("{sequences} sequences a step"));
+        }
     }
 }
 

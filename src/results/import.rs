@@ -3,12 +3,13 @@
 
 use super::columns::Columns;
 use super::table::{RawTable, TableError, columns_found, records_to_csv};
+use super::trajectories::{Curves, Rows, Trajectory};
 use crate::spec::RunRecord;
 use csv::StringRecord;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Keeps the rows whose cell equals a value, as text or as a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Imported {
     pub filtered_out: usize,
     /// Whether the table is one of ours: it names shapes and a status, so every convention can be counted.
     pub own: bool,
+    /// Loss along each run, where the rows are those of curves; the records are then their ends.
+    pub trajectories: Vec<Trajectory>,
     /// What a reader must know of how it was read, in words.
     pub notes: Vec<String>,
 }
@@ -71,14 +74,122 @@ pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imp
         return Err(TableError::Empty { path: path.to_owned(), what });
     }
     let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
+    let filtered_out = table.rows.len() - kept.len();
+    if let Some(curves) = if own { None } else { curves(&table, &columns, &kept, by)? } {
+        return Ok(of_curves(curves, filtered_out, columns.notes));
+    }
     let (mut records, mut groups) = (Vec::with_capacity(kept.len()), Vec::new());
     for (line, row) in &kept {
         let record: RunRecord = table.typed(*line, &columns.cleaned(row), &columns.names)?;
-        records.push(columns.completed(record));
+        records.push(columns.completed(record, row));
         groups.extend(by.map(|at| row.get(at).unwrap_or_default().to_owned()));
     }
     name_runs(&mut records, &kept, own);
-    Ok(Imported { filtered_out: table.rows.len() - records.len(), records, groups, own, notes: columns.notes })
+    Ok(Imported { filtered_out, records, groups, own, trajectories: Vec::new(), notes: columns.notes })
+}
+
+/// The curves of a table in which names of runs come back, where its rows are those of curves.
+fn curves(table: &RawTable, columns: &Columns, kept: &[&(u64, StringRecord)], by: Option<usize>) -> Result<Option<Curves>, TableError> {
+    let Some(at) = columns.names.iter().position(|name| name == "run_id") else { return Ok(None) };
+    let names: HashSet<&str> = kept.iter().map(|(_, row)| row.get(at).unwrap_or_default()).collect();
+    if 3 * names.len() > kept.len() || names.contains("") {
+        return Ok(None);
+    }
+    let mut rows = Rows::default();
+    for (line, row) in kept {
+        let record: RunRecord = table.typed(*line, &columns.cleaned(row), &columns.names)?;
+        if !rows.take(columns.completed(record, row), by.map(|at| row.get(at).unwrap_or_default().to_owned())) {
+            return Ok(None);
+        }
+    }
+    Ok(rows.curves())
+}
+
+/// The ends of curves as records, and words for a reader.
+fn of_curves(curves: Curves, filtered_out: usize, mut notes: Vec<String>) -> Imported {
+    let (rows, runs) = (curves.rows, curves.records.len());
+    notes.push(format!(
+        "{rows} rows are points of {runs} loss curves: laws see the last loss of each run, so n is {runs}; --law envelope sees all of them"
+    ));
+    let Curves { records, groups, trajectories, .. } = curves;
+    Imported { records, groups, filtered_out, own: false, trajectories, notes }
+}
+
+/// Whether a folder holds tables of its own.
+pub fn is_folder_of_tables(path: &Path) -> bool {
+    !tables_in(path).is_empty()
+}
+
+fn tables_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_table = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let mut tables: Vec<PathBuf> = entries.filter(is_table).collect();
+    tables.sort();
+    tables
+}
+
+/// Reads a folder of tables. A file that names no run, or only one, is a run of its own, named as the file; its rows are
+/// those of its curve.
+pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let tables = tables_in(folder);
+    let (mut rows, mut whole, mut notes) = (Rows::default(), Vec::new(), Vec::new());
+    let mut filtered_out = 0;
+    for path in &tables {
+        let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
+        let mut imported = match rows_of(path, &bytes, wanted) {
+            // A file of which no row is wanted is passed over.
+            Err(TableError::Empty { .. }) => continue,
+            other => other?,
+        };
+        filtered_out += imported.filtered_out;
+        imported.notes.retain(|note| !notes.contains(note));
+        notes.append(&mut imported.notes);
+        let groups = imported.groups.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        for (record, group) in imported.records.iter().cloned().zip(groups) {
+            rows.take(record, group);
+        }
+        whole.push(imported);
+    }
+    if whole.is_empty() {
+        return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
+    }
+    notes.insert(0, format!("{} tables of the folder are read as one", whole.len()));
+    if let Some(curves) = rows.curves() {
+        return Ok(of_curves(curves, filtered_out, notes));
+    }
+    let mut all = Imported { records: Vec::new(), groups: Vec::new(), filtered_out, own: false, trajectories: Vec::new(), notes };
+    for one in whole {
+        let stem = |record: &RunRecord| record.run_id.clone();
+        let named = |(at, record): (usize, RunRecord)| RunRecord { run_id: format!("{} row {}", stem(&record), at + 1), ..record };
+        let several = one.records.len() > 1;
+        let rows = one.records.into_iter().enumerate();
+        all.records.extend(rows.map(|row| if several { named(row) } else { row.1 }));
+        all.groups.extend(one.groups);
+    }
+    Ok(all)
+}
+
+/// Every row of one table of a folder, its run named by its column or else by the file.
+fn rows_of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let table = RawTable::parse(path.to_owned(), bytes)?;
+    let columns = Columns::of(&table, &wanted.columns.to_vec())?;
+    let kept = filtered(&table, wanted.filters)?;
+    if kept.is_empty() {
+        return Err(TableError::Empty { path: path.to_owned(), what: "no row is wanted" });
+    }
+    let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let (mut records, mut groups) = (Vec::with_capacity(kept.len()), Vec::new());
+    for (line, row) in &kept {
+        let mut record = columns.completed(table.typed(*line, &columns.cleaned(row), &columns.names)?, row);
+        if record.run_id.is_empty() {
+            record.run_id.clone_from(&stem);
+        }
+        records.push(record);
+        groups.extend(by.map(|at| row.get(at).unwrap_or_default().to_owned()));
+    }
+    let filtered_out = table.rows.len() - records.len();
+    Ok(Imported { records, groups, filtered_out, own: false, trajectories: Vec::new(), notes: columns.notes })
 }
 
 /// Foreign runs keep their names where these are all there and all different; else the line is the name.
@@ -215,6 +326,52 @@ mod tests {
         let map = [("learning_rate".to_owned(), "lr".to_owned())];
         let asked = import_bytes(Path::new("x.csv"), b"params,tokens,loss,lr\n1,2,3,auto\n", Wanted { columns: &map, ..Wanted::default() });
         assert!(asked.expect_err("refused").to_string().contains("column `lr`"));
+    }
+
+    #[test]
+    fn loss_curves_are_recognised_and_their_ends_are_the_runs() {
+        let mut text = String::from("run,params,step,batch_size_tokens,loss\n");
+        for (run, n) in [("small", 1e6), ("large", 4e6)] {
+            (1..=4).for_each(|step| text += &format!("{run},{n},{},1000,{}\n", 100 * step, 4.0 - 0.1 * f64::from(step)));
+        }
+        let imported = import(&text).expect("reads");
+        let ends: Vec<_> = imported.records.iter().map(|r| (r.run_id.as_str(), r.tokens, r.loss_nats)).collect();
+        assert_eq!(ends, [("small", Some(Tokens(4e5)), Some(Nats(3.6))), ("large", Some(Tokens(4e5)), Some(Nats(3.6)))]);
+        assert_eq!(imported.trajectories[1].points.len(), 4);
+        assert!(imported.notes.iter().any(|note| note.contains("8 rows are points of 2 loss curves")), "{:?}", imported.notes);
+        // The same names over other sizes are no curves.
+        let sweep = import("name,params,tokens,loss\na,1e6,1e8,3\na,2e6,1e8,2.9\na,4e6,1e8,2.8\n").expect("reads");
+        assert_eq!((sweep.records.len(), sweep.trajectories.len()), (3, 0));
+    }
+
+    #[test]
+    fn a_folder_of_tables_is_read_as_one_run_a_file() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for (run, n) in [("small", 1e6), ("large", 4e6)] {
+            let rows: String = (1..=3).map(|i| format!("{n},{}e8,{}\n", i, 4.0 - 0.1 * f64::from(i))).collect();
+            fs::write(folder.path().join(format!("{run}.csv")), format!("params,tokens,loss\n{rows}")).expect("written");
+        }
+        fs::write(folder.path().join("notes.txt"), "not a table").expect("written");
+        let imported = import_folder(folder.path(), Wanted::default()).expect("reads");
+        assert_eq!(imported.records.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>(), ["large", "small"]);
+        assert_eq!((imported.trajectories.len(), imported.records[0].tokens), (2, Some(Tokens(3e8))));
+        fs::write(folder.path().join("broken.csv"), "params,tokens,loss\n1,2,x\n").expect("written");
+        let error = import_folder(folder.path(), Wanted::default()).expect_err("a bad cell").to_string();
+        assert!(error.contains("broken.csv, line 2, column `loss`"), "{error}");
+    }
+
+    #[test]
+    fn batches_in_sequences_become_tokens_where_their_length_is_known() {
+        let batch = |text: &str| import(text).unwrap_or_else(|error| panic!("{error}")).records[0].batch_tokens;
+        assert_eq!(batch("params,tokens,loss,bs,context\n1e6,1e8,3,64,512\n"), Some(Tokens(32768.0)));
+        assert_eq!(batch("params,tokens,loss,steps\n1e6,1e8,3,1000\n"), Some(Tokens(1e5)), "tokens a step");
+        let steplaw =
+            "h,ffnh,numh,numl,lr,bs,ti,loss,smooth loss,exp_name,D,N,D/N\n960,9368,15,7,0.001,64,15258,2.8,2.81,x,2e9,2.15e8,9.3\n";
+        assert_eq!(batch(steplaw), Some(Tokens(64.0 * 2048.0)));
+        let unknown = import("params,tokens,loss,lr,bs\n1e6,1e8,3,1e-3,64\n1e6,1e8,2.9,1e-3,128\n").expect("reads");
+        assert!(unknown.notes.iter().any(|note| note.contains("sequences of unknown length")), "{:?}", unknown.notes);
+        // Recipes are told apart all the same.
+        assert_ne!(unknown.records[0].schedule, unknown.records[1].schedule);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::panel::{Axis, Panel};
 use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
-use crate::fit::FittedLaw;
-use crate::law::{Chinchilla, ComputeCount};
+use crate::fit::{Estimate, FittedLaw, Resample, chinchilla_targets, decide};
+use crate::law::{Chinchilla, ComputeCount, Evidence};
 
 /// N*, D* and, where known, L* at one compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,18 +49,21 @@ pub struct Frontier {
     pub asked: Vec<FrontierPoint>,
 }
 
-/// The frontier of a fitted law at `count` computes from `low` to `high` FLOPs, with the intervals of its refits.
-pub fn frontier_of(fitted: &FittedLaw<Chinchilla>, compute: &ComputeCount, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
+/// The frontier of a law fitted to `evidence` at `count` computes from `low` to `high` FLOPs, with the intervals that the
+/// fit prints.
+pub fn frontier_of(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
     let at = |i: usize| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp();
-    (0..count)
-        .map(at)
-        .map(|c| FrontierPoint {
-            compute: c,
-            n: Range::from(&fitted.derive(|law| law.optimal_params(c, compute))),
-            d: Range::from(&fitted.derive(|law| law.optimal_tokens(c, compute))),
-            loss: Some(Range::from(&fitted.derive(|law| law.optimal_loss(c, compute)))),
-        })
-        .collect()
+    let computes: Vec<f64> = (0..count).map(at).collect();
+    // The first six are the coefficients and a.
+    let targets = chinchilla_targets(evidence, &computes).split_off(6);
+    let found = decide(fitted, evidence, Resample::Auto, &targets);
+    let point = |(&compute, found): (&f64, &[Estimate])| FrontierPoint {
+        compute,
+        n: Range::from(&found[0]),
+        d: Range::from(&found[1]),
+        loss: Some(Range::from(&found[2])),
+    };
+    computes.iter().zip(found.chunks(3)).map(point).collect()
 }
 
 /// The frontier of a published law for C = k·N·D.
@@ -87,9 +90,7 @@ pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8
     }
     let remark = match frontier.law.is_empty() {
         true => "",
-        false => {
-            "Law: solid over the compute of the runs, dashed outside it; the band is the interval of the refits at each C, paler outside it."
-        }
+        false => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
     };
     let mut page = Page::new("Compute-optimal frontier", conventions, remark, &entries(&frontier));
     let quantities = [
@@ -197,6 +198,25 @@ fn usable(frontier: &Frontier) -> Frontier {
 pub(super) mod tests {
     use super::super::tests::{conventions, is_drawn_twice_the_same};
     use super::*;
+
+    #[test]
+    fn the_band_is_the_interval_that_a_fit_prints() {
+        use crate::fit::{Estimator, FitOptions, Interval, Search, chinchilla};
+        use crate::law::{Design, Noise, simulate};
+        let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 40, ..FitOptions::default() };
+        let fitted = chinchilla(&evidence, &options).expect("a fit");
+        let band = frontier_of(&fitted, &evidence, (1e18, 1e21), 4);
+        let targets = chinchilla_targets(&evidence, &[band[3].compute]).split_off(6);
+        let printed = decide(&fitted, &evidence, Resample::Auto, &targets);
+        assert_eq!(printed[0].interval, Interval::Profile);
+        let shown = [band[3].n, band[3].d, band[3].loss.expect("a law has a loss")];
+        assert_eq!(shown, [0, 1, 2].map(|at: usize| Range::from(&printed[at])));
+        // The cloud's cross is that of the table of coefficients.
+        let cloud = super::super::ExponentCloud::of(&fitted);
+        assert_eq!(cloud.alpha, Range::from(fitted.coefficients.get("alpha").expect("fitted")));
+    }
 
     fn point(law: &Chinchilla, c: f64, percent: f64) -> FrontierPoint {
         let count = ComputeCount::Bilinear { k: 6.0 };

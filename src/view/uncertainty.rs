@@ -28,12 +28,15 @@ pub struct ExponentCloud {
 }
 
 impl ExponentCloud {
-    /// The cloud of a fitted law.
+    /// The refits of a fitted law as a cloud, and the intervals that the fit prints.
     pub fn of(fitted: &FittedLaw<Chinchilla>) -> Self {
+        let printed = |name: &str, of: fn(&Chinchilla) -> f64| {
+            Range::from(&fitted.coefficients.get(name).copied().unwrap_or_else(|| fitted.derive(of)))
+        };
         Self {
             refits: fitted.draws.iter().map(|law| (law.alpha, law.beta)).collect(),
-            alpha: Range::from(&fitted.derive(|law| law.alpha)),
-            beta: Range::from(&fitted.derive(|law| law.beta)),
+            alpha: printed("alpha", |law| law.alpha),
+            beta: printed("beta", |law| law.beta),
             published: Vec::new(),
         }
     }

@@ -1,0 +1,147 @@
+//! Loss curves in foreign tables: many rows of one run, each its loss after some tokens. Rows of a run are not independent,
+//! so a law sees the last of each; the others are kept for the envelope.
+
+use crate::spec::{Flops, Params, RunRecord};
+use std::collections::HashMap;
+
+/// Loss along one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trajectory {
+    /// Name of the run.
+    pub run: String,
+    /// (C, D, L): FLOPs as given or 6·N·D, tokens, loss in nats per token; D ascending.
+    pub points: Vec<(f64, f64, f64)>,
+}
+
+/// Rows by run, as they are read; of each run only the row furthest on is kept whole.
+#[derive(Default)]
+pub(super) struct Rows {
+    at: HashMap<String, usize>,
+    runs: Vec<Run>,
+    rows: usize,
+    broken: bool,
+}
+
+struct Run {
+    last: RunRecord,
+    group: Option<String>,
+    rows: usize,
+    points: Vec<(f64, f64, f64)>,
+}
+
+/// What tables of curves hold.
+pub(super) struct Curves {
+    /// The last row with a loss of each run, in the order in which runs first appear.
+    pub(super) records: Vec<RunRecord>,
+    /// Their groups, where groups were asked for.
+    pub(super) groups: Vec<String>,
+    pub(super) trajectories: Vec<Trajectory>,
+    pub(super) rows: usize,
+}
+
+impl Rows {
+    /// Takes the next row; `false` once the rows cannot be curves.
+    pub(super) fn take(&mut self, record: RunRecord, group: Option<String>) -> bool {
+        let (Some(tokens), false) = (record.tokens, self.broken) else {
+            self.broken = true;
+            return false;
+        };
+        self.rows += 1;
+        let flops = record.flops_exact.or(record.params_total.map(|Params(n)| Flops(6.0 * n * tokens.0)));
+        let point = flops.zip(record.loss_nats).map(|(c, loss)| (c.0, tokens.0, loss.0));
+        match self.at.get(&record.run_id) {
+            None => {
+                self.at.insert(record.run_id.clone(), self.runs.len());
+                self.runs.push(Run { last: record, group, rows: 1, points: point.into_iter().collect() });
+            }
+            Some(&at) => self.broken = !self.runs[at].goes_on(record, point),
+        }
+        !self.broken
+    }
+
+    /// The curves; `None` where the rows are not those of curves: names that come back with other sizes or the same
+    /// tokens, or hardly any that come back.
+    pub(super) fn curves(mut self) -> Option<Curves> {
+        let sound = self.runs.iter_mut().all(Run::ordered);
+        if self.broken || !sound || self.rows < 3 * self.runs.len() {
+            return None;
+        }
+        let groups = self.runs.iter().filter_map(|run| run.group.clone()).collect();
+        let (mut records, mut trajectories) = (Vec::new(), Vec::new());
+        for run in self.runs {
+            trajectories.push(Trajectory { run: run.last.run_id.clone(), points: run.points });
+            records.push(run.last);
+        }
+        Some(Curves { records, groups, trajectories, rows: self.rows })
+    }
+}
+
+impl Run {
+    /// Adds a row of the same run; `false` where it cannot be one.
+    fn goes_on(&mut self, record: RunRecord, point: Option<(f64, f64, f64)>) -> bool {
+        let same = record.params_total == self.last.params_total;
+        self.rows += 1;
+        self.points.extend(point);
+        let further = (record.loss_nats.is_some(), record.tokens.map(|tokens| tokens.0))
+            > (self.last.loss_nats.is_some(), self.last.tokens.map(|tokens| tokens.0));
+        if further {
+            self.last = record;
+        }
+        same
+    }
+
+    /// Sorts by tokens; `false` where two rows have the same.
+    fn ordered(&mut self) -> bool {
+        self.points.sort_by(|left, right| left.1.total_cmp(&right.1));
+        self.points.windows(2).all(|pair| pair[0].1 < pair[1].1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Nats, Tokens};
+
+    fn row(run: &str, n: f64, d: f64, loss: Option<f64>) -> RunRecord {
+        RunRecord {
+            run_id: run.into(),
+            params_total: Some(Params(n)),
+            tokens: Some(Tokens(d)),
+            loss_nats: loss.map(Nats),
+            ..RunRecord::default()
+        }
+    }
+
+    fn curves(rows: &[RunRecord]) -> Option<Curves> {
+        let mut all = Rows::default();
+        rows.iter().all(|row| all.take(row.clone(), None));
+        all.curves()
+    }
+
+    #[test]
+    fn the_last_loss_of_each_run_is_its_record_and_blank_losses_are_passed_over() {
+        let found = curves(&[
+            row("a", 1e6, 1e8, Some(4.0)),
+            row("b", 2e6, 1e8, Some(3.9)),
+            row("a", 1e6, 4e8, None),
+            row("a", 1e6, 3e8, Some(3.0)),
+            row("a", 1e6, 2e8, Some(3.5)),
+            row("b", 2e6, 5e8, Some(2.9)),
+        ])
+        .expect("curves");
+        let ends: Vec<_> = found.records.iter().map(|r| (r.run_id.as_str(), r.tokens, r.loss_nats)).collect();
+        assert_eq!(ends, [("a", Some(Tokens(3e8)), Some(Nats(3.0))), ("b", Some(Tokens(5e8)), Some(Nats(2.9)))]);
+        assert_eq!(found.rows, 6);
+        assert_eq!(found.trajectories[0].points.iter().map(|p| p.2).collect::<Vec<_>>(), [4.0, 3.5, 3.0]);
+        assert_eq!(found.trajectories[0].points[0].0, 6e14, "6·N·D where no FLOPs are given");
+    }
+
+    #[test]
+    fn rows_that_share_a_name_but_not_a_run_are_no_curves() {
+        let thrice = |n: [f64; 3], d: [f64; 3]| curves(&[0, 1, 2].map(|i| row("baseline", n[i], d[i], Some(3.0))));
+        assert!(thrice([1e6; 3], [1e8, 2e8, 3e8]).is_some());
+        assert!(thrice([1e6, 1e6, 2e6], [1e8, 2e8, 3e8]).is_none(), "other sizes");
+        assert!(thrice([1e6; 3], [1e8, 1e8, 3e8]).is_none(), "the same tokens twice: seeds");
+        assert!(curves(&[row("a", 1e6, 1e8, Some(3.0)), row("a", 1e6, 2e8, Some(3.0)), row("b", 1e6, 1e8, Some(3.0))]).is_none());
+    }
+}
