@@ -15,6 +15,7 @@ mod published;
 mod replicates;
 mod simulate;
 mod three_term;
+mod tokenizers;
 mod tuned;
 
 pub use chinchilla::Chinchilla;
@@ -31,6 +32,7 @@ pub use published::{PUBLISHED, PublishedLaw, published};
 pub use replicates::replicates;
 pub use simulate::{Cell, Design, Noise, Sharing, simulate};
 pub use three_term::ThreeTerm;
+pub use tokenizers::{in_bits_per_byte, tokenizers};
 pub use tuned::{Tuned, TunedCell, tuned};
 
 use std::fmt;

@@ -65,13 +65,19 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
 }
 
 /// Everything that must agree for two runs to be of one cell, but tokens.
-type CellKey = (String, Vec<Option<usize>>, Option<String>);
+type CellKey = (String, Vec<Option<usize>>, Option<String>, u64);
 
 fn cell_key(record: &RunRecord) -> Option<CellKey> {
     let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
     let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
     (record.learning_rate.is_some() && record.layers.is_some())
-        .then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget))
+        .then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), budget, repetition(record)))
+}
+
+/// How often data were seen, in tenths; 0 where none was seen twice.
+fn repetition(record: &RunRecord) -> u64 {
+    let epochs = record.tokens.zip(record.unique_tokens).map_or(0.0, |(tokens, unique)| tokens.0 / unique.0);
+    if epochs > 1.01 { (10.0 * epochs).round() as u64 } else { 0 }
 }
 
 /// What may be tuned: learning rate, batch and schedule, by their bits and text.

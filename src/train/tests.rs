@@ -1,18 +1,21 @@
 //! Whole runs of tiny networks.
 
 use super::*;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds};
+use crate::corpus::Cache;
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 
 fn tiny(steps: u64) -> (RunSpec, Corpus) {
-    let corpus = Corpus::open(&FACTS).expect("synthetic corpora open");
+    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     let spec = RunSpec {
         sweep: "test".into(),
         shape: ModelShape { context: 32, ..ModelShape::derived(2, 16) },
         init: InitRule::Standard,
         corpus: FACTS,
         corpus_sha256: corpus.sha256().to_owned(),
+        tokenizer: Tokenizer::default(),
+        unique_tokens: None,
         recipe: Recipe {
             learning_rate: 8e-3,
             batch_tokens: 256,
