@@ -10,12 +10,12 @@ mod evidence;
 mod gamma;
 mod isoflop;
 mod kaplan;
+mod per_byte;
 mod power;
 mod published;
 mod replicates;
 mod simulate;
 mod three_term;
-mod tokenizers;
 mod tuned;
 
 pub use chinchilla::Chinchilla;
@@ -27,12 +27,12 @@ pub use evidence::{Evidence, Exclusion, Point, points, shape_of};
 pub use gamma::Gamma;
 pub use isoflop::{Parabola, vertex_bias};
 pub use kaplan::Kaplan;
+pub use per_byte::{in_bits_per_byte, tokenizers};
 pub use power::{Axis, PowerLaw};
 pub use published::{PUBLISHED, PublishedLaw, published};
 pub use replicates::replicates;
 pub use simulate::{Cell, Design, Noise, Sharing, simulate};
 pub use three_term::ThreeTerm;
-pub use tokenizers::{in_bits_per_byte, tokenizers};
 pub use tuned::{Tuned, TunedCell, tuned};
 
 use std::fmt;

@@ -355,14 +355,14 @@ pub(super) mod tests {
     fn a_vocabulary_is_counted_in_every_budget() {
         let iso = SMALL.replace(
             "{ kind = \"tokens\", tokens = [\"100k\", \"200k\"] }",
-            "{ kind = \"iso-flop\", flops = [\"4e11\"], around = \"all\" }",
+            "{ kind = \"iso-flop\", flops = [\"8e11\"], around = \"all\" }",
         );
         let facts = CorpusFacts { vocabulary: 2000, ..facts(None) };
         let plan = expand(&Grid::parse(&iso).expect("valid"), &facts, &|_| 1e-5).expect("a plan");
         for run in &plan.runs {
             assert_eq!(run.spec.shape.vocabulary, 2000);
             let spent = FlopRule::Exact.of(&run.spec.shape, run.spec.tokens()).expect("counted").0;
-            assert!((spent / 4e11 - 1.0).abs() < 5e-3, "{spent:e}");
+            assert!((spent / 8e11 - 1.0).abs() < 5e-3, "{spent:e}");
         }
     }
 
