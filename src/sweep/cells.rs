@@ -36,7 +36,7 @@ impl Cell {
 
     /// The same with so few distinct tokens, in whole windows, that it sees them `epochs` times.
     fn repeated(self, epochs: f64) -> Self {
-        let seen = (self.steps() * self.batch_tokens) as f64;
+        let seen = self.steps() as f64 * self.batch_tokens as f64;
         let context = self.shape.context as f64;
         let windows = (seen / epochs / context).round().max(1.0);
         Self { unique_tokens: (epochs > 1.0).then_some((windows * context) as u64), ..self }
