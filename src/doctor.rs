@@ -23,7 +23,7 @@ const LEAST_RISE: f64 = 0.01;
 /// one per cent, and the training loss fell from there on.
 pub fn overfitting(curve: &[CurvePoint]) -> Option<Overfitting> {
     let measured = || curve.iter().filter_map(|point| Some((point.tokens, point.val_loss_nats?)));
-    let (last_tokens, last) = measured().last()?;
+    let (last_tokens, last) = measured().next_back()?;
     let (best_tokens, best) = measured().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let train_fall_nats = train_loss(curve, best_tokens)? - train_loss(curve, last_tokens)?;
     let overfits = last > best * (1.0 + LEAST_RISE) && train_fall_nats > 0.0;
