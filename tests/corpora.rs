@@ -9,7 +9,7 @@ use scalelab::corpus::{Cache, Corpus, Order, SplitUnit};
 use scalelab::spec::{CorpusSpec, Random, TextSpec};
 use std::collections::HashSet;
 use std::path::Path;
-use support::{grid, refused, scalelab, stderr, succeed, text};
+use support::{grid, refused, succeed, text};
 
 /// Letters drawn from a seed; sixteen of them in a row do not meet by chance.
 fn letters(random: &mut Random, count: usize) -> String {
@@ -173,6 +173,7 @@ fn bad_text_is_refused_with_file_and_place() {
 
 #[cfg(feature = "train")]
 mod tokenizers {
+    use super::support::{scalelab, stderr};
     use super::*;
 
     /// A text with a tokenizer trained on it by the program.

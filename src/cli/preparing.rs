@@ -14,6 +14,7 @@ fn corpora() -> PathBuf {
 }
 
 /// The cache of a worker, which has nobody to tell.
+#[cfg(feature = "train")]
 pub(super) fn quiet_cache() -> Cache<'static> {
     Cache::quiet(corpora())
 }
