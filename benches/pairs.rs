@@ -6,8 +6,8 @@
 //! Times are processor times of one thread where the system tells them (Linux), else by the clock.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
-use scalelab::corpus::Corpus;
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds};
+use scalelab::corpus::{Cache, Corpus};
+use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
 use scalelab::train::{TrainDevice, train};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
@@ -89,7 +89,7 @@ fn shape(workload: char) -> ModelShape {
 
 /// Tokens per second of whole steps: median over steps, the first few left out.
 fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
-    let corpus = Corpus::open(&FACTS).expect("synthetic corpora open");
+    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     let recipe = Recipe {
         learning_rate: 1e-3,
         batch_tokens: TOKENS as u64,
@@ -105,6 +105,8 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         init: InitRule::Standard,
         corpus: FACTS,
         corpus_sha256: String::new(),
+        tokenizer: Tokenizer::default(),
+        unique_tokens: None,
         recipe,
         steps: 1_000_000,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

@@ -12,7 +12,7 @@ mod large;
 
 /// A plan of this many thousand runs.
 fn plan(thousands: usize) -> Plan {
-    let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens: None, held_out_windows: None };
+    let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, ..CorpusFacts::default() };
     expand(&Grid::parse(&large::grid(1000 * thousands)).expect("a valid grid"), &facts, &|_| 1e-5).expect("a plan")
 }
 

@@ -5,8 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark is made of clocks")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use scalelab::corpus::Corpus;
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds};
+use scalelab::corpus::{Cache, Corpus};
+use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
 use scalelab::train::{TrainDevice, train};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 const WARM_UP: u64 = 2;
 
 fn steps(criterion: &mut Criterion) {
-    let corpus = Corpus::open(&FACTS).expect("synthetic corpora open");
+    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     let workload = |layers, width, heads, ffn| ModelShape {
         layers,
         width,
@@ -65,6 +65,8 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
         init: InitRule::Standard,
         corpus: FACTS,
         corpus_sha256: String::new(),
+        tokenizer: Tokenizer::default(),
+        unique_tokens: None,
         recipe: Recipe {
             learning_rate: 1e-3,
             batch_tokens: 2048,

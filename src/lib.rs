@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod corpus;
+pub mod doctor;
 pub mod fit;
 pub mod law;
 pub mod recommend;

@@ -32,7 +32,7 @@ fn grid_error(from: &str, to: &str) -> String {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["plan", "sweep", "status", "slurm", "fit", "plot", "recommend", "selftest"] {
+    for command in ["plan", "sweep", "status", "slurm", "fit", "plot", "recommend", "selftest", "compare", "corpus"] {
         let help = succeed(&[command, "--help"]);
         assert!(help.contains("Example") && help.contains(&format!("scalelab {command}")), "{help}");
     }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use scalelab::corpus::Corpus;
+use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::CorpusSpec;
 use support::{succeed, text};
 
@@ -15,7 +15,7 @@ fn a_sweep_on_a_known_source_stays_above_its_floor_and_learns() {
     let sweep = folder.path().join("smoke");
     let mut reader = csv::Reader::from_path(sweep.join("runs.csv")).expect("opens");
     let headers = reader.headers().expect("a header").clone();
-    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }).expect("opens");
+    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).expect("opens");
     let mut losses = Vec::new();
     for row in reader.records() {
         let row = row.expect("a row");

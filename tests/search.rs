@@ -44,7 +44,11 @@ fn a_search_settles_every_family_and_goes_on_to_the_same_table_where_it_was_cut(
     assert!(rounds(&said) >= 3 && said.contains("6 of 6 families settled"), "{said}");
     let sweep = results.join("searched");
     let whole = reproducible_part(&sweep.join("runs.csv"));
-    assert!((6 * 3 + 4..=6 * 9 + 4).contains(&whole.len()), "three to nine recipes a family and a replicate at each corner: {}", whole.len());
+    assert!(
+        (6 * 3 + 4..=6 * 9 + 4).contains(&whole.len()),
+        "three to nine recipes a family and a replicate at each corner: {}",
+        whole.len()
+    );
     assert_eq!(fs::read_to_string(sweep.join("plan.csv")).expect("reads").lines().count(), whole.len() + 1, "each round is in plan.csv");
 
     // Lost with every run that followed from it: the search comes to the same decisions again.

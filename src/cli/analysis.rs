@@ -3,11 +3,14 @@
 use super::failure::{Failure, OrInput};
 use super::recommend::falls;
 use super::source::{Source, SourceArgs};
+use super::sweep::as_failure;
+use crate::doctor::{Overfitting, overfitting};
 use crate::fit::{
     Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, RecipeStudy, Resample, Search, SeedNoise,
-    chinchilla, isoflop, power_law, recipe_study, tuned_evidence, with_windows,
+    chinchilla, isoflop, power_law, recipe_study, repeats, tuned_evidence, with_windows,
 };
-use crate::law::{Axis, Chinchilla, Evidence, Exclusion, PowerLaw, TunedCell, recipe_trials, replicates, tuned};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Point, PowerLaw, TunedCell, recipe_trials, replicates, tokenizers, tuned};
+use crate::results::SweepFolder;
 use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use anyhow::anyhow;
 use clap::Args;
@@ -163,6 +166,7 @@ impl Analysis {
 /// The runs under the conventions, one recipe a cell, with nothing fitted yet.
 pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failure> {
     let (measure, rule) = choices.conventions(source)?;
+    one_tokenizer(source)?;
     let best = tuned(source.records.clone());
     let mut evidence = Evidence::of(&best.records, measure, rule);
     let before = source.left_out.iter().map(|(run, reason)| Exclusion { run: run.clone(), reason: reason.clone() });
@@ -179,7 +183,7 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
         weigh(&mut evidence, noise);
     }
     Ok(Analysis {
-        notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).collect(),
+        notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).chain(overfitting_notes(source)?).collect(),
         floor_nats: common(&best.records, |record| record.floor_nats),
         entropy_nats: common(&best.records, |record| record.entropy_nats),
         bytes_per_token: common(&best.records, |record| record.bytes_per_token),
@@ -196,6 +200,52 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
     })
 }
 
+/// Refuses runs of several tokenizers: nats per token of one are not those of another.
+pub(super) fn one_tokenizer(source: &Source) -> Result<(), Failure> {
+    match tokenizers(&source.records).as_slice() {
+        [] | [_] => Ok(()),
+        several => Err(Failure::Input(anyhow!(
+            "{} holds runs of several tokenizers ({}): their losses in nats per token cannot stand in one law; choose one with --where tokenizer={}, or compare sweeps of one tokenizer each in bits per byte with `scalelab compare`",
+            source.path.display(),
+            several.join(", "),
+            several[0]
+        ))),
+    }
+}
+
+/// Leaves out runs that see data more than once, where others do not: L(N, D) is about data seen once.
+pub(super) fn seen_once(evidence: &mut Evidence) {
+    let (repeated, once): (Vec<Point>, Vec<Point>) = evidence.points.drain(..).partition(repeats);
+    if once.is_empty() {
+        evidence.points = repeated;
+        return;
+    }
+    let reason = "its data are repeated; fit --law data-constrained is about such runs";
+    evidence.excluded.extend(repeated.into_iter().map(|point| Exclusion { run: point.run, reason: reason.into() }));
+    evidence.points = once;
+}
+
+/// What the curves of runs that repeat their data say of learning by heart.
+fn overfitting_notes(source: &Source) -> Result<Vec<String>, Failure> {
+    let Some(folder) = &source.folder else { return Ok(Vec::new()) };
+    let found = overfitting_runs(folder, &source.records)?;
+    let all = source.records.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)).count();
+    Ok(match found.first() {
+        None => Vec::new(),
+        Some((run, what)) => vec![format!("{} of {all} runs that repeat their data overfit, such as {run}: {what}", found.len())],
+    })
+}
+
+/// Runs that repeat their data and overfit, with the numbers that say so.
+pub(super) fn overfitting_runs(folder: &SweepFolder, records: &[RunRecord]) -> Result<Vec<(String, Overfitting)>, Failure> {
+    let mut found = Vec::new();
+    for record in records.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)) {
+        let curve = folder.curve(&record.run_id).map_err(as_failure)?;
+        found.extend(curve.and_then(|curve| overfitting(&curve)).map(|what| (record.run_id.clone(), what)));
+    }
+    Ok(found)
+}
+
 /// Weights 1/σ(L)², mean one.
 fn weigh(evidence: &mut Evidence, noise: &SeedNoise) {
     let precision: Vec<f64> = evidence.points.iter().map(|point| noise.at(point.loss).powi(-2)).collect();
@@ -207,6 +257,9 @@ fn weigh(evidence: &mut Evidence, noise: &SeedNoise) {
 pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> Result<Analysis, Failure> {
     let options = choices.options(source)?;
     let mut analysis = seen(source, choices)?;
+    if source.own {
+        seen_once(&mut analysis.evidence);
+    }
     match chinchilla(&analysis.evidence, &options) {
         Ok(fitted) => {
             let windows = windows(source, &analysis.evidence);

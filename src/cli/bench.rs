@@ -4,8 +4,8 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates, StepShares, per_token};
 use super::text::table;
-use crate::corpus::Corpus;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, short};
+use crate::corpus::{Cache, Corpus};
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer, short};
 use crate::train::{GemmProbe, StepParts, TrainDevice, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
 use clap::Args;
@@ -84,7 +84,7 @@ fn workloads(args: &BenchArgs) -> Result<Vec<Workload>, Failure> {
 
 fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {
     forget_peak();
-    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }).or_work()?;
+    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).or_work()?;
     let each = side_by_side(threads, || training_rate(workload, &corpus, length))?;
     let tokens_per_second = each.iter().map(|(rate, _)| rate).sum();
     Ok(Rate {
@@ -179,6 +179,8 @@ fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         init: InitRule::Standard,
         corpus: CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 },
         corpus_sha256: corpus.sha256().to_owned(),
+        tokenizer: Tokenizer::default(),
+        unique_tokens: None,
         recipe,
         steps: 1 << 40,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

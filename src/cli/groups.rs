@@ -1,19 +1,26 @@
 //! `fit --by COLUMN`: groups of runs side by side, tests of equal exponents, and the fit with shared ones.
 
-use super::analysis::Choices;
+use super::analysis::{Choices, one_tokenizer};
 use super::failure::{Failure, OrInput};
 use super::fit::{interval, number};
 use super::source::Source;
 use super::text::table;
 use crate::fit::{Comparison, Estimate, GroupFit, compare};
-use crate::law::{Evidence, tuned};
+use crate::law::{Evidence, in_bits_per_byte, tokenizers, tuned};
 use std::collections::BTreeMap;
 
 /// Compares the groups of a source, one recipe a cell in each.
 pub(super) fn compared(source: &Source, choices: &Choices) -> Result<Comparison, Failure> {
     let (measure, rule) = choices.conventions(source)?;
     let mut groups = BTreeMap::new();
-    for (record, group) in source.records.iter().zip(&source.groups) {
+    // Groups of several tokenizers have nothing but bits per byte in common.
+    let converted = (tokenizers(&source.records).len() > 1).then(|| in_bits_per_byte(&source.records).ok_or_else(|| one_tokenizer(source)));
+    let records = match converted {
+        None => &source.records,
+        Some(Ok(ref records)) => records,
+        Some(Err(refused)) => return Err(refused.expect_err("several tokenizers were counted")),
+    };
+    for (record, group) in records.iter().zip(&source.groups) {
         groups.entry(group.clone()).or_insert_with(Vec::new).push(record.clone());
     }
     let evidence: Vec<(String, Evidence)> =

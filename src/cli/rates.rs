@@ -124,9 +124,14 @@ fn interpolated(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 
 /// `$XDG_CACHE_HOME/scalelab/rates.json`, or below `~/.cache`.
 fn path() -> Option<PathBuf> {
+    Some(cache_folder()?.join("rates.json"))
+}
+
+/// Our folder among the user's caches.
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let cache = std::env::var("XDG_CACHE_HOME").ok().filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let home = || std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".cache"));
-    Some(cache.or_else(home)?.join("scalelab").join("rates.json"))
+    Some(cache.or_else(home)?.join("scalelab"))
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //! it works beside a running sweep and in a folder that cannot be written.
 
 use super::Folders;
+use super::analysis::overfitting_runs;
 use super::failure::{Failure, Outcome};
 use super::machine::{host, is_alive};
 use super::pulse::now;
 use super::sweep::as_failure;
 use super::text::{duration, table};
+use crate::doctor::Overfitting;
 use crate::results::{DamagedRun, Pulse, RunningRun, SweepFolder, newest_sweep};
 use crate::spec::{RunRecord, RunStatus};
 use anyhow::anyhow;
@@ -29,6 +31,8 @@ pub(super) struct StatusArgs {
 
 /// Seconds without a sign of life after which a driver on another machine counts as gone.
 const SILENCE: u64 = 30;
+/// Overfitting runs that are listed at most.
+const MOST_TOLD: usize = 5;
 /// Rows of runs that are listed at most.
 const MOST_ROWS: usize = 50;
 
@@ -41,7 +45,10 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let plan = folder.plan().map_err(as_failure)?.ok_or_else(nothing)?;
     let (done, damaged) = folder.done().map_err(as_failure)?;
     let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
-    let status = Status { folder, plan, done, damaged, alive, gone };
+    let mut finished: Vec<RunRecord> = done.values().cloned().collect();
+    finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+    let overfitting = overfitting_runs(&folder, &finished)?;
+    let status = Status { folder, plan, done, damaged, overfitting, alive, gone };
     if args.json {
         println!("{:#}", status.as_json());
     } else {
@@ -56,6 +63,8 @@ struct Status {
     plan: Vec<RunRecord>,
     done: HashMap<String, RunRecord>,
     damaged: Vec<DamagedRun>,
+    /// Runs that learn repeated data by heart.
+    overfitting: Vec<(String, Overfitting)>,
     alive: Vec<Pulse>,
     /// Drivers that left without a word.
     gone: Vec<Pulse>,
@@ -133,6 +142,7 @@ impl Status {
             "folder": self.folder.path,
             "runs": self.words().iter().map(run).collect::<Vec<_>>(),
             "damaged": damaged,
+            "overfitting": self.overfitting.iter().map(|(run, found)| json!({ "run_id": run, "found": found })).collect::<Vec<_>>(),
             "worker_seconds": self.worker_seconds(),
             "seconds_left": self.seconds_left(),
         })
@@ -164,6 +174,12 @@ impl Status {
         }
         if open.len() > MOST_ROWS {
             text += &format!("  … and {} more; --json lists all\n", open.len() - MOST_ROWS);
+        }
+        for (run, found) in self.overfitting.iter().take(MOST_TOLD) {
+            text += &format!("{run} {found}\n");
+        }
+        if self.overfitting.len() > MOST_TOLD {
+            text += &format!("and {} more runs overfit; --json lists all\n", self.overfitting.len() - MOST_TOLD);
         }
         for pulse in &self.gone {
             let silence = duration(now().saturating_sub(pulse.written_at) as f64);

@@ -4,6 +4,7 @@
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::machine::host;
 use super::memory::{forget_peak, peak_mb};
+use super::preparing::quiet_cache;
 use super::process::{Job, WorkerMessage};
 use crate::corpus::Corpus;
 use crate::results::{StoredState, SweepFolder};
@@ -89,9 +90,15 @@ fn execute_all(jobs: &Receiver<String>, device: &TrainDevice) -> Outcome {
 fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainDevice) -> anyhow::Result<TrainedRun> {
     let spec = &job.spec;
     if opened.as_ref().is_none_or(|(corpus_spec, _)| *corpus_spec != spec.corpus) {
-        *opened = Some((spec.corpus.clone(), Corpus::open(&spec.corpus)?));
+        *opened = Some((spec.corpus.clone(), Corpus::open(&spec.corpus, &quiet_cache())?));
     }
     let (_, corpus) = opened.as_ref().expect("just opened");
+    let tokenizer = corpus.tokenizer().name;
+    anyhow::ensure!(
+        tokenizer == spec.tokenizer.name,
+        "the tokenizer is {tokenizer}, the sweep was planned with {}; plan again or restore it",
+        spec.tokenizer.name
+    );
     anyhow::ensure!(corpus.sha256() == spec.corpus_sha256, "the corpus changed after the sweep was planned; plan again or restore it");
     let clock = SystemTime::now();
     forget_peak();

@@ -3,82 +3,66 @@
 #![expect(clippy::disallowed_methods, reason = "this room reads the text that models are trained on")]
 
 mod batches;
+#[cfg(feature = "train")]
+mod bpe;
+#[cfg(not(feature = "train"))]
+#[path = "no_bpe.rs"]
+mod bpe;
+mod documents;
+mod error;
+mod prepare;
+mod source;
+mod statistics;
+mod streams;
 mod synthetic;
 mod text;
 
-use crate::spec::CorpusSpec;
+pub use batches::Order;
+pub use documents::Contents;
+pub use error::CorpusError;
+pub use prepare::SplitUnit;
+pub use statistics::Statistics;
+
+use crate::spec::{CorpusSpec, TextSpec, Tokenizer};
+use prepare::{Form, Meta, Prepared};
 use std::path::PathBuf;
 use synthetic::ZipfFacts;
-use text::Text;
 
-/// Why a corpus cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CorpusError {
-    /// The file cannot be read.
-    #[error("the corpus {path} cannot be read: {source}")]
-    Unreadable {
-        /// Path as given.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The path is a folder or something else that is no file.
-    #[error("the corpus {path} is not a file; name one file of text")]
-    NotAFile {
-        /// Path as given.
-        path: PathBuf,
-    },
-    /// Too little text to train on and hold out from.
-    #[error("the corpus {path} holds {bytes} bytes; at least {least} are needed, so that some blocks can be held out")]
-    TooShort {
-        /// Path as given.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-        /// The least that is accepted.
-        least: u64,
-    },
-    /// A setting of the synthetic source is out of range.
-    #[error("corpus.{field} = {found} must be {allowed}")]
-    Setting {
-        /// Name of the setting.
-        field: &'static str,
-        /// What it holds.
-        found: String,
-        /// What it may hold.
-        allowed: &'static str,
-    },
-    /// Fewer held-out windows than asked for.
-    #[error("{asked} held-out windows of {context} tokens were asked for, the corpus has {available}; lower eval.windows or use more text")]
-    TooFewWindows {
-        /// Windows asked for.
-        asked: usize,
-        /// Windows there are.
-        available: u64,
-        /// Tokens per window.
-        context: usize,
-    },
-    /// The context does not fit a block.
-    #[error("a context of {context} tokens is longer than a block of text ({block} bytes) can hold out; use at most {}", block - 1)]
-    ContextTooLong {
-        /// Tokens per window.
-        context: usize,
-        /// Bytes per block.
-        block: usize,
-    },
-}
-
-/// A source of tokens, opened and hashed.
-#[derive(Debug)]
+/// A corpus, opened and hashed.
 pub struct Corpus {
     source: Source,
     sha256: String,
 }
 
-#[derive(Debug)]
 enum Source {
-    Text(Text),
+    Text(Box<Prepared>),
     ZipfFacts(ZipfFacts),
+}
+
+/// Where prepared text is kept, and who is told of long work.
+pub struct Cache<'a> {
+    /// Its folder; made when something is kept.
+    pub folder: PathBuf,
+    /// Called now and then.
+    pub told: &'a dyn Fn(&Preparing),
+}
+
+impl Cache<'_> {
+    /// A cache that tells nobody.
+    pub fn quiet(folder: impl Into<PathBuf>) -> Self {
+        Cache { folder: folder.into(), told: &|_| () }
+    }
+}
+
+/// How far the preparation of a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preparing {
+    /// What is being done, in words.
+    pub stage: &'static str,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// The windows that final losses are measured on, the same for every run of a sweep.
@@ -93,14 +77,26 @@ pub struct HeldOut {
     pub floor_nats: Option<Vec<f32>>,
 }
 
+impl HeldOut {
+    /// The lowest mean loss possible on these windows, nats per token, and the standard error that windows drawn anew would have;
+    /// none where the source is not known.
+    pub fn floor(&self) -> Option<(f64, f64)> {
+        let floors = self.floor_nats.as_ref()?;
+        let n = floors.len() as f64;
+        let mean = floors.iter().map(|&floor| f64::from(floor)).sum::<f64>() / n;
+        let squares: f64 = floors.iter().map(|&floor| (f64::from(floor) - mean).powi(2)).sum();
+        Some((mean, (squares / (n - 1.0).max(1.0) / n).sqrt()))
+    }
+}
+
 impl Corpus {
-    /// Opens and hashes a corpus.
-    pub fn open(spec: &CorpusSpec) -> Result<Self, CorpusError> {
+    /// Opens and hashes a corpus; text that must be prepared (packed, without duplicates, through a tokenizer) is made once in the cache.
+    pub fn open(spec: &CorpusSpec, cache: &Cache<'_>) -> Result<Self, CorpusError> {
         match spec {
-            CorpusSpec::Text { path, .. } => {
-                let text = Text::open(path.as_ref())?;
-                let sha256 = text.sha256();
-                Ok(Self { source: Source::Text(text), sha256 })
+            CorpusSpec::Text(text) | CorpusSpec::Bpe(text) => {
+                let prepared = prepare::prepare(text, cache)?;
+                let sha256 = prepared.sha256();
+                Ok(Self { source: Source::Text(Box::new(prepared)), sha256 })
             }
             CorpusSpec::ZipfFacts { a, keys, seed } => {
                 let facts = ZipfFacts::new(*a, *keys, *seed)?;
@@ -110,28 +106,58 @@ impl Corpus {
         }
     }
 
-    /// SHA-256 of the content, hexadecimal; of a text, that of its file.
+    /// SHA-256 of what is read, hexadecimal: of the text without duplicates (that of the file where nothing was removed), or of
+    /// its tokens and how they are divided.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
     /// Distinct token ids.
     pub fn vocabulary(&self) -> usize {
-        256
+        self.meta().map_or(256, |meta| meta.vocabulary)
+    }
+
+    /// How text became tokens.
+    pub fn tokenizer(&self) -> Tokenizer {
+        self.meta().map_or_else(Tokenizer::default, |meta| meta.tokenizer.clone())
+    }
+
+    /// What the files hold and what was removed; none where nothing was prepared.
+    pub fn contents(&self) -> Option<&Contents> {
+        self.meta()?.contents.as_ref()
+    }
+
+    /// What is divided between the sides; none where there is no text.
+    pub fn split_unit(&self) -> Option<SplitUnit> {
+        self.meta().map(|meta| meta.unit)
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        match &self.source {
+            Source::Text(prepared) => Some(&prepared.meta),
+            Source::ZipfFacts(_) => None,
+        }
     }
 
     /// Tokens that can be trained on without seeing one twice, in windows of `context`; `None` when there is no end of them.
     pub fn unique_tokens(&self, context: usize) -> Option<u64> {
-        match &self.source {
-            Source::Text(text) => Some(text.train_windows(context) * context as u64),
-            Source::ZipfFacts(_) => None,
-        }
+        let windows = match &self.source {
+            Source::Text(prepared) => match &prepared.form {
+                Form::Blocks(text) => text.train_windows(context),
+                Form::Streams(streams) => streams.train_windows(context),
+            },
+            Source::ZipfFacts(_) => return None,
+        };
+        Some(windows * context as u64)
     }
 
     /// Held-out windows there are; `None` when there is no end of them.
     pub fn held_out_windows(&self, context: usize) -> Option<u64> {
         match &self.source {
-            Source::Text(text) => Some(text.held_out_windows(context)),
+            Source::Text(prepared) => Some(match &prepared.form {
+                Form::Blocks(text) => text.held_out_windows(context),
+                Form::Streams(streams) => streams.held_out_windows(context),
+            }),
             Source::ZipfFacts(_) => None,
         }
     }
@@ -145,29 +171,51 @@ impl Corpus {
     }
 
     /// Fills one step's inputs and targets, [sequences, context] row-major: a pure function of
-    /// (data seed, step), so that every run of a data seed sees the same prefix and a resumed run the same batches.
-    pub fn fill_batch(&self, seed_data: u64, step: u64, sequences: usize, context: usize, inputs: &mut [u32], targets: &mut [u32]) {
+    /// (order, step), so that every run of a data seed sees the same prefix and a resumed run the same batches.
+    pub fn fill_batch(&self, order: Order, step: u64, sequences: usize, context: usize, inputs: &mut [u32], targets: &mut [u32]) {
         assert_eq!((inputs.len(), targets.len()), (sequences * context, sequences * context), "room for one batch");
-        let mut window = vec![0u8; context + 1];
+        let (mut bytes, mut window) = (vec![0u8; context + 1], vec![0u32; context + 1]);
         let rows = inputs.chunks_exact_mut(context).zip(targets.chunks_exact_mut(context));
         for (row, (input, target)) in rows.enumerate() {
-            let sequence = step * sequences as u64 + row as u64;
-            match &self.source {
-                Source::Text(text) => text.fill_train_window(seed_data, sequence, &mut window),
-                Source::ZipfFacts(facts) => facts.fill_train_window(seed_data, sequence, &mut window),
-            }
-            input.iter_mut().zip(&window).for_each(|(slot, &byte)| *slot = u32::from(byte));
-            target.iter_mut().zip(&window[1..]).for_each(|(slot, &byte)| *slot = u32::from(byte));
+            let position = order.position(step * sequences as u64 + row as u64, context);
+            self.fill_window(order.seed, position, &mut bytes, &mut window);
+            input.copy_from_slice(&window[..context]);
+            target.copy_from_slice(&window[1..]);
         }
+    }
+
+    /// The training window at a position of the shuffled stream; `bytes` is room to work in.
+    fn fill_window(&self, seed: u64, position: u64, bytes: &mut [u8], window: &mut [u32]) {
+        match &self.source {
+            Source::Text(prepared) => match &prepared.form {
+                Form::Blocks(text) => text.fill_train_window(seed, position, bytes),
+                Form::Streams(streams) => return streams.fill_train_window(seed, position, window),
+            },
+            Source::ZipfFacts(facts) => facts.fill_train_window(seed, position, bytes),
+        }
+        window.iter_mut().zip(bytes.iter()).for_each(|(slot, byte)| *slot = u32::from(*byte));
     }
 
     /// The held-out windows of an evaluation seed. They share no text with the training side.
     pub fn held_out(&self, seed_eval: u64, windows: usize, context: usize) -> Result<HeldOut, CorpusError> {
         match &self.source {
-            Source::Text(text) => text.held_out(seed_eval, windows, context),
+            Source::Text(prepared) => match &prepared.form {
+                Form::Blocks(text) => text.held_out(seed_eval, windows, context),
+                Form::Streams(streams) => streams.held_out(seed_eval, windows, context),
+            },
             Source::ZipfFacts(facts) => Ok(facts.held_out(seed_eval, windows, context)),
         }
     }
+}
+
+/// The text of a corpus without duplicates, in numbers.
+pub fn inspect(spec: &TextSpec, cache: &Cache<'_>) -> Result<(Contents, Statistics), CorpusError> {
+    prepare::inspect(spec, cache)
+}
+
+/// Trains a byte-level tokenizer on the training side of a text; its `tokenizer.json`.
+pub fn train_tokenizer(spec: &TextSpec, vocabulary: usize, cache: &Cache<'_>) -> Result<Vec<u8>, CorpusError> {
+    prepare::train_tokenizer(spec, vocabulary, cache)
 }
 
 /// Hexadecimal text of a digest.

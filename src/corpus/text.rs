@@ -3,42 +3,32 @@
 //! the file (alphabetical, chronological) nor its length moves a block across.
 
 use super::batches::window_at;
+use super::source::{Bytes, map};
 use super::{CorpusError, HeldOut, hexadecimal};
 use crate::spec::Random;
-use memmap2::Mmap;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::path::Path;
 
 /// Bytes per block of the split.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 /// One block in this many is held out.
 const HELD_OUT_SHARE: u64 = 10;
 /// Least size of a corpus: below it, no block may be held out at all.
-const LEAST_BYTES: u64 = 64 * BLOCK as u64;
+pub(super) const LEAST_BYTES: u64 = 64 * BLOCK as u64;
 
 /// A text file, mapped and split. The training side is the concatenation of its training blocks.
-#[derive(Debug)]
 pub(super) struct Text {
-    bytes: Mmap,
+    bytes: Bytes,
     train_blocks: Vec<u32>,
     held_out_blocks: Vec<u32>,
 }
 
 impl Text {
     pub(super) fn open(path: &Path) -> Result<Self, CorpusError> {
-        let unreadable = |source| CorpusError::Unreadable { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(CorpusError::NotAFile { path: path.to_owned() });
+        let bytes = map(path)?;
+        if (bytes.len() as u64) < LEAST_BYTES {
+            return Err(CorpusError::TooShort { path: path.to_owned(), bytes: bytes.len() as u64, least: LEAST_BYTES });
         }
-        if metadata.len() < LEAST_BYTES {
-            return Err(CorpusError::TooShort { path: path.to_owned(), bytes: metadata.len(), least: LEAST_BYTES });
-        }
-        // SAFETY: the map is only read. A file cut short by someone else while it is mapped ends the
-        // worker with a bus error, which the sweep records as a failed run.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(unreadable)?;
         let whole_blocks = 0..(bytes.len() / BLOCK) as u32;
         let (held_out_blocks, train_blocks) = whole_blocks.partition(|&block| is_held_out(&bytes[block as usize * BLOCK..][..BLOCK]));
         Ok(Self { bytes, train_blocks, held_out_blocks })
@@ -97,14 +87,14 @@ fn windows_per_block(context: usize) -> u64 {
     ((BLOCK - 1) / context) as u64
 }
 
-fn is_held_out(block: &[u8]) -> bool {
+pub(super) fn is_held_out(block: &[u8]) -> bool {
     let digest = Sha256::digest(block);
     let number = u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"));
     number.is_multiple_of(HELD_OUT_SHARE)
 }
 
 /// `count` of 0..n without repetition, ascending: the first of a seeded shuffle (Fisher–Yates).
-fn choose(seed: u64, count: usize, n: u64) -> Vec<u64> {
+pub(super) fn choose(seed: u64, count: usize, n: u64) -> Vec<u64> {
     let mut random = Random::new(seed, "held-out windows");
     let mut all: Vec<u64> = (0..n).collect();
     for i in 0..count {

@@ -70,14 +70,21 @@ pub(super) fn same_cell(records: &[RunRecord]) -> Vec<Vec<usize>> {
 }
 
 /// Everything that must agree for two runs to be of one cell, but tokens.
-type CellKey = (String, Vec<Option<usize>>, u64, Option<String>);
+type CellKey = (String, Vec<Option<usize>>, u64, Option<String>, u64);
 
 fn cell_key(record: &RunRecord) -> Option<CellKey> {
     let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
     let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
     // A table of others names a size and no shape.
     let size = if record.layers.is_some() { 0 } else { record.params_total?.0.to_bits() };
-    record.learning_rate.is_some().then(|| (record.corpus_sha256.clone().unwrap_or_default(), dimensions.to_vec(), size, budget))
+    let corpus = record.corpus_sha256.clone().unwrap_or_default();
+    record.learning_rate.is_some().then(|| (corpus, dimensions.to_vec(), size, budget, repetition(record)))
+}
+
+/// How often data were seen, in tenths; 0 where none was seen twice.
+fn repetition(record: &RunRecord) -> u64 {
+    let epochs = record.tokens.zip(record.unique_tokens).map_or(0.0, |(tokens, unique)| tokens.0 / unique.0);
+    if epochs > 1.01 { (10.0 * epochs).round() as u64 } else { 0 }
 }
 
 /// What may be tuned: learning rate, batch and schedule, by their bits and text.

@@ -2,6 +2,7 @@
 //! environment or unseeded randomness; imports no other room.
 
 mod accounting;
+mod corpus;
 mod ladder;
 mod memory;
 mod optimizer;
@@ -15,12 +16,13 @@ mod trunk;
 mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
+pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
 pub use ladder::Ladder;
 pub use memory::{piece_tokens, training_bytes};
 pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
-pub use run::{CorpusSpec, InitRule, Recipe, RunId, RunSpec, Seeds};
+pub use run::{InitRule, Recipe, RunId, RunSpec, Seeds};
 pub use schedule::{DecayShape, Schedule, ScheduleError, ScheduleName};
 pub use search::{SearchFamily, SearchSpace, Tried};
 pub use shape::{ModelShape, ShapeError, derived_ffn, derived_heads, parse_layers_by_width};

@@ -1,50 +1,9 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokens};
+use super::{AdamW, CorpusSpec, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
-
-/// Where tokens come from. What is hashed is the content, never the path.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum CorpusSpec {
-    /// A file of text, read as bytes.
-    Text {
-        /// Path of the file, relative to the folder in which scalelab runs.
-        path: String,
-        /// How often a token may be seen; a run that needs more is refused.
-        #[serde(default = "one")]
-        max_epochs: f64,
-    },
-    /// Records of Zipf-distributed keys with a fixed random fact each: an exactly known entropy.
-    ZipfFacts {
-        /// Keys k in 0.. have probability ∝ (k+1)^-(1+a).
-        a: f64,
-        /// Number of keys, at most 64³.
-        keys: u64,
-        /// Seed of the facts and of the stream.
-        #[serde(default)]
-        seed: u64,
-    },
-}
-
-fn one() -> f64 {
-    1.0
-}
-
-impl CorpusSpec {
-    /// A short name for tables: the file stem, or the source's name with its settings.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Text { path, .. } => {
-                let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
-                file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
-            }
-            Self::ZipfFacts { a, keys, seed } => format!("zipf-facts(a={a}, keys={keys}, seed={seed})"),
-        }
-    }
-}
 
 /// How a network is trained, apart from how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -107,6 +66,12 @@ pub struct RunSpec {
     pub corpus: CorpusSpec,
     /// SHA-256 of the corpus content, hexadecimal.
     pub corpus_sha256: String,
+    /// How its text became tokens (not part of its identity: the content hash is of tokens).
+    #[serde(default)]
+    pub tokenizer: Tokenizer,
+    /// Distinct tokens that it may see, a multiple of the context, where fewer than the corpus has: it sees them again and again.
+    #[serde(default)]
+    pub unique_tokens: Option<u64>,
     /// How it is trained.
     pub recipe: Recipe,
     /// Optimizer steps.
@@ -175,6 +140,9 @@ impl RunSpec {
         if *groups != OptimizerGroups::default() {
             let _ = writeln!(text, "groups {groups}");
         }
+        if let Some(unique) = self.unique_tokens {
+            let _ = writeln!(text, "unique_tokens {unique}");
+        }
         text
     }
 }
@@ -199,6 +167,7 @@ impl fmt::Display for RunId {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::TextSpec;
     use super::*;
 
     pub(crate) fn example() -> RunSpec {
@@ -206,8 +175,10 @@ pub(crate) mod tests {
             sweep: "example".into(),
             shape: ModelShape::derived(2, 64),
             init: InitRule::Standard,
-            corpus: CorpusSpec::Text { path: "corpora/sotu.txt".into(), max_epochs: 1.0 },
+            corpus: CorpusSpec::Text(TextSpec::of("corpora/sotu.txt")),
             corpus_sha256: "ab".repeat(32),
+            tokenizer: Tokenizer::default(),
+            unique_tokens: None,
             recipe: Recipe {
                 learning_rate: 2e-3,
                 batch_tokens: 4096,
@@ -235,8 +206,9 @@ pub(crate) mod tests {
     #[test]
     fn whatever_changes_the_result_changes_the_name_and_nothing_else_does() {
         let base = example();
-        let changed: [fn(&mut RunSpec); 11] = [
+        let changed: [fn(&mut RunSpec); 12] = [
             |run| run.shape.ffn += 8,
+            |run| run.unique_tokens = Some(1024),
             |run| run.shape.qk_norm = false,
             |run| run.corpus_sha256 = "cd".repeat(32),
             |run| run.recipe.learning_rate = 2.000_000_1e-3,
@@ -255,7 +227,7 @@ pub(crate) mod tests {
         }
         let mut same = base.clone();
         same.sweep = "other".into();
-        same.corpus = CorpusSpec::Text { path: "elsewhere.txt".into(), max_epochs: 4.0 };
+        same.corpus = CorpusSpec::Text(TextSpec { max_epochs: 4.0, ..TextSpec::of("elsewhere.txt") });
         same.budget_flops = Some(Flops(1e12));
         same.noise_scale_every = 10;
         assert_eq!(same.id(), base.id());

@@ -1,7 +1,8 @@
 //! The cells of a grid: which shape is trained on how many tokens, and which are left out and why.
 
-use super::grid::{Around, Budget, CorpusFacts, Grid};
-use crate::spec::{CorpusSpec, FlopRule, Flops, ModelShape, ParamCounts, Tokens};
+use super::corpus::CorpusFacts;
+use super::grid::{Around, Budget, Grid};
+use crate::spec::{FlopRule, Flops, ModelShape, ParamCounts, Tokens};
 
 /// One shape, one number of tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,8 @@ pub(super) struct Cell {
     pub(super) shape: ModelShape,
     pub(super) tokens: Tokens,
     pub(super) batch_tokens: u64,
+    /// Distinct tokens, where they are limited.
+    pub(super) unique_tokens: Option<u64>,
     pub(super) budget: Option<(Flops, FlopRule)>,
 }
 
@@ -31,6 +34,14 @@ impl Cell {
     /// Whole optimizer steps nearest to the cell's tokens.
     pub(super) fn steps(&self) -> u64 {
         (self.tokens.0 / self.batch_tokens as f64).round() as u64
+    }
+
+    /// The same with so few distinct tokens, in whole windows, that it sees them `epochs` times.
+    fn repeated(self, epochs: f64) -> Self {
+        let seen = self.steps() as f64 * self.batch_tokens as f64;
+        let context = self.shape.context as f64;
+        let windows = (seen / epochs / context).round().max(1.0);
+        Self { unique_tokens: (epochs > 1.0).then_some((windows * context) as u64), ..self }
     }
 }
 
@@ -59,7 +70,7 @@ pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut
                     let mut possible = Vec::new();
                     let name = format!("C = {compute}");
                     keep_possible(grid, facts, (level, batch_tokens), row, &name, &mut possible, &mut left_out);
-                    keep_nearest(*around, possible, &name, &mut kept, &mut left_out);
+                    keep_nearest(*around, &grid.epochs, possible, &name, &mut kept, &mut left_out);
                 }
             }
         }
@@ -83,11 +94,14 @@ fn keep_possible<'a>(
     left_out: &mut Vec<LeftOut>,
 ) {
     for (shape, tokens, budget) in row {
-        let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, budget };
-        match impossible(grid, facts, &cell) {
-            None => kept.push(cell),
-            Some(reason) => {
-                left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: budget.is_none() });
+        let once: &[f64] = if grid.epochs.is_empty() { &[1.0] } else { &grid.epochs };
+        for &epochs in once {
+            let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, budget }.repeated(epochs);
+            match impossible(grid, facts, &cell) {
+                None => kept.push(cell),
+                Some(reason) => {
+                    left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: budget.is_none() });
+                }
             }
         }
     }
@@ -128,17 +142,38 @@ pub(super) fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Optio
             cell.tokens, grid.min_steps
         ));
     }
-    let CorpusSpec::Text { max_epochs, .. } = &grid.corpus else {
-        return None;
-    };
+    if let Some(unique) = cell.unique_tokens {
+        return too_few(facts, cell, unique);
+    }
+    let max_epochs = grid.corpus.text()?.max_epochs;
     let unique = facts.unique_tokens? as f64;
     let epochs = (steps * cell.batch_tokens) as f64 / unique;
     let seen = Tokens(unique);
-    (epochs > *max_epochs).then(|| format!("{} tokens are {epochs:.2} epochs of a corpus of {seen}, at most {max_epochs} are allowed: use more text or raise corpus.max_epochs", cell.tokens))
+    (epochs > max_epochs).then(|| format!("{} tokens are {epochs:.2} epochs of a corpus of {seen}, at most {max_epochs} are allowed: use more text or raise corpus.max_epochs", cell.tokens))
+}
+
+/// Why a run cannot have so few, or so many, distinct tokens.
+fn too_few(facts: &CorpusFacts, cell: &Cell, unique: u64) -> Option<String> {
+    let wanted = Tokens(unique as f64);
+    if cell.batch_tokens > unique {
+        return Some(format!(
+            "a batch of {} tokens is larger than the {wanted} distinct tokens of so many epochs: lower recipe.batch_tokens or raise the budget",
+            cell.batch_tokens
+        ));
+    }
+    let has = facts.unique_tokens.filter(|has| *has < unique)?;
+    Some(format!("{wanted} distinct tokens are wanted, the corpus has {}: raise budget.epochs or use more text", Tokens(has as f64)))
 }
 
 /// Keeps the shapes whose tokens per weight are nearest to the expected optimum of their budget.
-fn keep_nearest(around: Around, possible: Vec<Cell>, budget_name: &str, kept: &mut Vec<Cell>, left_out: &mut Vec<LeftOut>) {
+fn keep_nearest(
+    around: Around,
+    grid_epochs: &[f64],
+    possible: Vec<Cell>,
+    budget_name: &str,
+    kept: &mut Vec<Cell>,
+    left_out: &mut Vec<LeftOut>,
+) {
     let Around::Nearest { center, sizes } = around else {
         kept.extend(possible);
         return;
@@ -147,6 +182,10 @@ fn keep_nearest(around: Around, possible: Vec<Cell>, budget_name: &str, kept: &m
     let distance = |cell: &Cell| (ratio(cell) / center).ln().abs();
     let mut distances: Vec<f64> = possible.iter().map(distance).collect();
     distances.sort_by(f64::total_cmp);
+    if !grid_epochs.is_empty() {
+        // A shape counts once, however often its data are repeated.
+        distances.dedup();
+    }
     let farthest = distances.get(sizes.saturating_sub(1)).copied().unwrap_or(f64::INFINITY);
     for cell in possible {
         if distance(&cell) <= farthest {

@@ -1,6 +1,7 @@
 //! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
 
 use super::axis::{Axis, Searched};
+use super::corpus;
 use super::optimizer::{AdamWFile, GroupsFile};
 use super::suggest::with_suggestion;
 use crate::spec::{
@@ -101,19 +102,6 @@ impl SearchedAxes {
     }
 }
 
-/// What a plan must know of a corpus; whoever opened it says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CorpusFacts {
-    /// SHA-256 of its content, hexadecimal.
-    pub sha256: String,
-    /// Distinct tokens.
-    pub vocabulary: usize,
-    /// Tokens that can be trained on without seeing one twice; `None` when there is no end of them.
-    pub unique_tokens: Option<u64>,
-    /// Held-out windows of one context; `None` when there is no end of them.
-    pub held_out_windows: Option<u64>,
-}
-
 /// A checked grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
@@ -125,6 +113,8 @@ pub struct Grid {
     pub corpus: CorpusSpec,
     /// How D is set.
     pub budget: Budget,
+    /// How often a run sees its data, an axis; empty: once, or as often as the corpus makes it.
+    pub epochs: Vec<f64>,
     /// Fewest optimizer steps of a run; shorter cells are left out.
     pub min_steps: u64,
     /// Peak learning rates; where they are searched, those that the search starts with, ascending.
@@ -171,6 +161,12 @@ impl Grid {
         let file: GridFile = toml::from_str(text).map_err(|error| GridError::Syntax(with_suggestion(&error.to_string())))?;
         file.check()
     }
+
+    /// The same with networks of a corpus' vocabulary.
+    pub fn with_vocabulary(&self, vocabulary: usize) -> Self {
+        let shapes = self.shapes.iter().map(|shape| ModelShape { vocabulary, ..shape.clone() }).collect();
+        Self { shapes, ..self.clone() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -205,6 +201,7 @@ struct BudgetFile {
     #[serde(rename = "tokens-per-param", alias = "tokens_per_param")]
     tokens_per_param: Option<Axis<f64>>,
     min_steps: Option<u64>,
+    epochs: Option<Axis<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -295,7 +292,7 @@ impl Default for RunFile {
 }
 
 impl GridFile {
-    fn check(self) -> Result<Grid, GridError> {
+    fn check(mut self) -> Result<Grid, GridError> {
         let shapes = self.shapes()?;
         let recipe = self.recipe;
         let schedules = non_empty("recipe.schedule", recipe.schedule.0)?;
@@ -312,9 +309,8 @@ impl GridFile {
         if self.seeds.corners > MOST_CORNERS {
             return Err(field("seeds.corners", self.seeds.corners, "at most 1000"));
         }
-        if let CorpusSpec::Text { max_epochs, .. } = self.corpus {
-            in_range("corpus.max_epochs", max_epochs, max_epochs > 0.0 && max_epochs.is_finite(), "above 0")?;
-        }
+        let corpus = corpus::checked(self.corpus)?;
+        let epochs = corpus::checked_epochs(self.budget.epochs.take())?;
         let eval_windows = number_or_auto("eval.windows", &self.eval.windows)?;
         if eval_windows.is_some_and(|windows| windows > MOST_WINDOWS) {
             return Err(field("eval.windows", &self.eval.windows, "at most 1000000"));
@@ -359,7 +355,8 @@ impl GridFile {
             search,
             batch_tokens,
             shapes,
-            corpus: self.corpus,
+            corpus,
+            epochs,
             schedules,
             warmup: checked_warmup(&recipe.warmup_tokens)?,
             adamw,

@@ -4,6 +4,7 @@
 mod axis;
 mod cells;
 mod changes;
+mod corpus;
 mod grid;
 mod lab;
 mod memory;
@@ -19,7 +20,8 @@ mod trunk;
 
 pub use cells::LeftOut;
 pub use changes::{Change, changes};
-pub use grid::{Around, Budget, CorpusFacts, Grid, GridError, SearchedAxes, Sharing, Warmup};
+pub use corpus::CorpusFacts;
+pub use grid::{Around, Budget, Grid, GridError, SearchedAxes, Sharing, Warmup};
 pub use lab::{LabEvent, LabOptions, LabSummary, News, OnFailure, RunFailure, Trainer, run_plan};
 pub use memory::{MemoryError, check_memory, predicted_bytes};
 pub use plan::{Chain, Plan, PlanError, PlannedRun, expand};

@@ -1,7 +1,8 @@
 //! A grid expanded: the deterministic list of runs, each fully determined, with its predicted cost.
 
 use super::cells::{Cell, LeftOut, cells};
-use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
+use super::corpus::CorpusFacts;
+use super::grid::{Grid, Sharing, Warmup};
 use super::trunk::Branch;
 use crate::spec::{InitRule, ParamCounts, Recipe, RunRecord, RunSpec, RunStatus, Schedule, Seeds};
 use std::collections::{HashMap, HashSet};
@@ -107,6 +108,7 @@ const AUTO_WINDOWS: (u64, u64) = (256, 4096);
 /// Expands a grid. `seconds_per_token` predicts the training time of one token of a shape on one worker;
 /// a token of evaluation is taken to cost a third of it (a forward pass of the three that training makes).
 pub fn expand(grid: &Grid, facts: &CorpusFacts, seconds_per_token: &dyn Fn(&RunSpec) -> f64) -> Result<Plan, PlanError> {
+    let grid = &grid.with_vocabulary(facts.vocabulary);
     let Groundwork { kept, left_out, eval_windows, warmup_tokens } = groundwork(grid, facts)?;
     let corners = corner_cells(&kept);
     let mut list = RunList::new(grid, facts, seconds_per_token, eval_windows, warmup_tokens);
@@ -293,14 +295,14 @@ pub(super) fn largest(seeds: &[u64]) -> u64 {
 }
 
 fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds: Seeds, eval_windows: u64) -> RunSpec {
-    let mut shape = cell.shape.clone();
-    shape.vocabulary = facts.vocabulary;
     RunSpec {
         sweep: grid.name.clone(),
-        shape,
+        shape: cell.shape.clone(),
         init: InitRule::Standard,
         corpus: grid.corpus.clone(),
         corpus_sha256: facts.sha256.clone(),
+        tokenizer: facts.tokenizer.clone(),
+        unique_tokens: cell.unique_tokens,
         recipe,
         steps: cell.steps(),
         seeds,
@@ -318,7 +320,8 @@ pub(super) mod tests {
     use crate::spec::{FlopRule, Flops, Nats, Tokens};
 
     pub(in crate::sweep) fn facts(unique_tokens: Option<u64>) -> CorpusFacts {
-        CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens, held_out_windows: unique_tokens.map(|n| n / 2560) }
+        let held_out_windows = unique_tokens.map(|n| n / 2560);
+        CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens, held_out_windows, ..CorpusFacts::default() }
     }
 
     pub(in crate::sweep) fn plan(text: &str) -> Plan {
@@ -377,6 +380,47 @@ pub(super) mod tests {
         assert!(message.contains("2x16 at D = 200k") && message.contains("epochs"), "{message}");
         assert!(matches!(error(&format!("{SMALL}\n[recipe]\nbatch_tokens = 1048576"), 10_000_000), PlanError::Impossible { .. }));
         assert!(matches!(error(SMALL, 300_000), PlanError::HeldOut { .. }));
+    }
+
+    #[test]
+    fn epochs_are_an_axis_that_limits_the_distinct_tokens() {
+        let plan = plan(&SMALL.replace("tokens = [", "epochs = [1, 2, 8], tokens = ["));
+        assert_eq!(plan.runs.len(), 2 * 2 * 3);
+        let of_first: Vec<Option<u64>> = plan.runs[..3].iter().map(|run| run.spec.unique_tokens).collect();
+        assert_eq!(of_first, [None, Some(12 * 4096), Some(3 * 4096)], "24 steps of 4096 tokens, in windows of 256");
+        let record = plan.records().remove(2);
+        assert_eq!((record.unique_tokens, record.epochs), (Some(Tokens(12_288.0)), Some(8.0)));
+        let once = super::tests::plan(SMALL);
+        assert!(once.runs.iter().all(|run| plan.runs.iter().any(|other| other.id == run.id)), "data seen once are the same run");
+        let text = SMALL.replace("{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }", "{ kind = \"text\", path = \"x.txt\" }");
+        let limited = |epochs: &str, unique| {
+            let grid = Grid::parse(&text.replace("tokens = [", &format!("epochs = [{epochs}], tokens = ["))).expect("valid");
+            let facts = CorpusFacts { held_out_windows: None, ..facts(Some(unique)) };
+            expand(&grid, &facts, &|_| 1e-5).map(|plan| plan.runs.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(limited("2, 4", 110_000), Ok(8), "twice 100k are 200k");
+        assert!(limited("1", 110_000).expect_err("too many").contains("raise corpus.max_epochs"));
+        assert!(limited("2", 90_000).expect_err("too many").contains("raise budget.epochs"));
+        assert!(
+            limited("64", 110_000).expect_err("too few").contains("larger than the 1.54k distinct tokens"),
+            "{:?}",
+            limited("64", 110_000)
+        );
+    }
+
+    #[test]
+    fn a_vocabulary_is_counted_in_every_budget() {
+        let iso = SMALL.replace(
+            "{ kind = \"tokens\", tokens = [\"100k\", \"200k\"] }",
+            "{ kind = \"iso-flop\", flops = [\"8e11\"], around = \"all\" }",
+        );
+        let facts = CorpusFacts { vocabulary: 2000, ..facts(None) };
+        let plan = expand(&Grid::parse(&iso).expect("valid"), &facts, &|_| 1e-5).expect("a plan");
+        for run in &plan.runs {
+            assert_eq!(run.spec.shape.vocabulary, 2000);
+            let spent = FlopRule::Exact.of(&run.spec.shape, run.spec.tokens()).expect("counted").0;
+            assert!((spent / 8e11 - 1.0).abs() < 5e-3, "{spent:e}");
+        }
     }
 
     #[test]

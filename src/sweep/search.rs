@@ -4,7 +4,8 @@
 //! which own whole chains of families, decide alike without talking to each other.
 
 use super::cells::{Cell, impossible};
-use super::grid::{CorpusFacts, Grid};
+use super::corpus::CorpusFacts;
+use super::grid::Grid;
 use super::plan::{Chain, Groundwork, Plan, PlanError, RunList, corner_cells, expand, groundwork, largest, recipe};
 use super::shard::usual_picoseconds;
 use crate::spec::{ParamCounts, RunRecord, RunSpec, Schedule, SearchFamily, SearchSpace, Seeds, Tried};
@@ -36,6 +37,7 @@ pub fn resolve(
     if !grid.search.any() {
         return Ok(Resolved { plan: expand(grid, facts, seconds_per_token)?, settled: 0, families: 0 });
     }
+    let grid = &grid.with_vocabulary(facts.vocabulary);
     // Cells are laid out at one batch where batches are searched.
     let middle = grid.batch_tokens[grid.batch_tokens.len() / 2];
     let batches = if grid.search.batch { vec![middle] } else { grid.batch_tokens.clone() };
@@ -70,9 +72,9 @@ struct FamilyChain<'a> {
 }
 
 fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
-    let mut budgets: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
+    let mut budgets: BTreeMap<(usize, u64, u64), Vec<usize>> = BTreeMap::new();
     for (at, cell) in kept.iter().enumerate() {
-        budgets.entry((cell.level, cell.batch_tokens)).or_default().push(at);
+        budgets.entry((cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0))).or_default().push(at);
     }
     let fixed = if grid.search.learning_rate { &grid.learning_rates[..1] } else { &grid.learning_rates[..] };
     let mut chains = Vec::new();

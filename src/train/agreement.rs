@@ -87,6 +87,25 @@ proptest! {
 }
 
 #[test]
+fn large_vocabularies_that_no_register_divides_agree_too() {
+    for vocabulary in [257, 1001, 5000] {
+        let shape = ModelShape { context: 40, vocabulary, ..ModelShape::derived(2, 16) };
+        let layout = Layout::of(&shape);
+        let state = state(&layout, 5);
+        let mut random = Random::new(5, "tokens");
+        let mut tokens = || -> Vec<u32> { (0..120).map(|_| random.below(vocabulary as u64) as u32).collect() };
+        let (inputs, targets) = (tokens(), tokens());
+        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
+        let losses = [composed.gradient(&inputs, &targets), fused.gradient(&inputs, &targets)].map(|loss| loss.expect("computes"));
+        assert!((losses[0] / losses[1] - 1.0).abs() < TOLERANCE, "{vocabulary}: {losses:?}");
+        let (a, b) = (composed.flat_gradient().expect("kept"), fused.flat_gradient().expect("kept"));
+        let distance = norm(a.iter().zip(&b).map(|(a, b)| a - b)) / norm(b.iter().copied());
+        assert!(distance < TOLERANCE, "{vocabulary}: {distance:e}");
+    }
+}
+
+#[test]
 fn fused_and_composed_updates_lead_to_the_same_losses() {
     let shape = ModelShape { context: 48, ..ModelShape::derived(2, 32) };
     let layout = Layout::of(&shape);

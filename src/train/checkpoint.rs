@@ -47,7 +47,7 @@ pub struct Checkpoint {
 }
 
 /// Changes when older checkpoints can no longer be read.
-const FORMAT: &str = "scalelab checkpoint 1";
+const FORMAT: &str = "scalelab checkpoint 2";
 
 impl Checkpoint {
     /// The state before the first step.
@@ -115,6 +115,7 @@ impl Checkpoint {
         tensors.insert("steps.loss".into(), told(|facts| facts.loss));
         tensors.insert("steps.norm".into(), told(|facts| facts.norm));
         tensors.insert("steps.noise_scale".into(), told(|facts| facts.noise_scale.unwrap_or(f64::NAN)));
+        tensors.insert("steps.held_out_loss".into(), told(|facts| facts.held_out_loss.unwrap_or(f64::NAN)));
         tensors.insert("noise".into(), Numbers::Double(vec![self.noise.variance, self.noise.gradient], vec![2]));
         tensors
     }
@@ -125,14 +126,19 @@ fn belongings(spec: &RunSpec, device: &TrainDevice) -> BTreeMap<&'static str, St
     let trunk = spec.trunk_id().unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let noise = spec.noise_scale_every.to_string();
-    let fields = [("format", FORMAT.to_owned()), ("version", version), ("device", device.to_string()), ("trunk", trunk)];
+    let vocabulary = spec.shape.vocabulary.to_string();
+    let fields =
+        [("format", FORMAT.to_owned()), ("vocabulary", vocabulary), ("version", version), ("device", device.to_string()), ("trunk", trunk)];
     fields.into_iter().chain([("noise_scale_every", noise)]).collect()
 }
 
 fn check_belongings(spec: &RunSpec, device: &TrainDevice, text: &dyn Fn(&str) -> String, step: u64) -> Result<(), CheckpointError> {
     let run = spec.id().0;
     let own = text("run") == run;
-    for (field, wanted) in belongings(spec, device) {
+    let mut belongings: Vec<(&'static str, String)> = belongings(spec, device).into_iter().collect();
+    // Another vocabulary makes another trunk, too: the cause is told first.
+    belongings.sort_by_key(|(field, _)| *field == "trunk");
+    for (field, wanted) in belongings {
         let found = text(field);
         if found != wanted {
             return Err(CheckpointError::Foreign { field, found, wanted });
@@ -190,11 +196,13 @@ fn doubles(name: &str, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f64>, Check
 }
 
 fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFacts>, CheckpointError> {
-    let [losses, norms, scales] = ["steps.loss", "steps.norm", "steps.noise_scale"].map(|name| doubles(name, data));
-    let told = losses?.into_iter().zip(norms?).zip(scales?);
-    let facts = |((loss, norm), scale): ((f64, f64), f64)| {
+    let columns = ["steps.loss", "steps.norm", "steps.noise_scale", "steps.held_out_loss"];
+    let [losses, norms, scales, held_out] = columns.map(|name| doubles(name, data));
+    let told = losses?.into_iter().zip(norms?).zip(scales?).zip(held_out?);
+    let known = |value: f64| value.is_finite().then_some(value);
+    let facts = |(((loss, norm), scale), held_out): (((f64, f64), f64), f64)| {
         let clipped = clip_factor(norm, spec.recipe.grad_clip) < 1.0;
-        StepFacts { loss, norm, clipped, noise_scale: scale.is_finite().then_some(scale) }
+        StepFacts { loss, norm, clipped, noise_scale: known(scale), held_out_loss: known(held_out) }
     };
     Ok(told.map(facts).collect())
 }

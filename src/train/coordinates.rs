@@ -5,7 +5,7 @@ use super::adamw::Update;
 use super::fused::Fused;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState};
-use crate::corpus::Corpus;
+use crate::corpus::{Cache, Corpus, Order};
 use crate::spec::{AdamW, CorpusSpec, ModelShape, OptimizerGroups};
 
 const WIDTHS: [usize; 4] = [32, 64, 128, 256];
@@ -17,11 +17,11 @@ const CONTEXT: usize = 32;
 /// Root mean squares after ten steps: the stream after each branch, then the logits.
 fn sizes(width: usize, groups: &OptimizerGroups) -> Vec<f64> {
     let shape = ModelShape { context: CONTEXT, heads: width / 16, kv_heads: width / 16, ..ModelShape::derived(2, width) };
-    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }).expect("synthetic corpora open");
+    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).expect("synthetic corpora open");
     let mut learner = Fused::new(&shape, groups, LearnerState::first(Layout::of(&shape).first_weights(0)));
     let (mut inputs, mut targets) = (vec![0; TOKENS], vec![0; TOKENS]);
     for step in 0..STEPS {
-        corpus.fill_batch(0, step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);
+        corpus.fill_batch(Order::of_seed(0), step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);
         learner.gradient(&inputs, &targets).expect("computes");
         learner.update(&Update::new(&AdamW::default(), step, RATE, 1.0)).expect("updates");
     }

@@ -15,6 +15,8 @@ pub(crate) struct StepFacts {
     pub(crate) clipped: bool,
     /// In tokens, where it was measured.
     pub(crate) noise_scale: Option<f64>,
+    /// On the held-out windows after this step, nats per token, where it was measured.
+    pub(crate) held_out_loss: Option<f64>,
 }
 
 /// Collects a run's curve and the sums that its record needs.
@@ -55,7 +57,7 @@ impl Curve {
 
     /// Takes note of step `step` (from 0).
     pub(crate) fn record(&mut self, spec: &RunSpec, step: u64, facts: &StepFacts) {
-        let StepFacts { loss, norm, clipped, noise_scale } = *facts;
+        let StepFacts { loss, norm, clipped, noise_scale, held_out_loss } = *facts;
         self.history.push(*facts);
         let finite = loss.is_finite() && norm.is_finite();
         self.done += 1;
@@ -65,7 +67,7 @@ impl Curve {
             self.last_count += 1;
         }
         self.noise_scale = noise_scale.or(self.noise_scale);
-        if finite && noise_scale.is_none() && self.chosen.binary_search(&(step + 1)).is_err() {
+        if finite && noise_scale.is_none() && held_out_loss.is_none() && self.chosen.binary_search(&(step + 1)).is_err() {
             return;
         }
         self.points.push(CurvePoint {
@@ -73,7 +75,7 @@ impl Curve {
             tokens: (step + 1) * spec.recipe.batch_tokens,
             learning_rate: spec.learning_rate(step),
             train_loss_nats: loss.is_finite().then_some(loss),
-            val_loss_nats: None,
+            val_loss_nats: held_out_loss.filter(|loss| loss.is_finite()),
             grad_norm: norm.is_finite().then_some(norm),
             clipped: self.clips.then_some(clipped),
             noise_scale,

@@ -29,7 +29,7 @@ pub use device::TrainDevice;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use probe::GemmProbe;
 
-use crate::corpus::{Corpus, CorpusError};
+use crate::corpus::{Corpus, CorpusError, Order};
 use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
 use adamw::{Update, clip_factor};
 use attend::Watching;
@@ -67,13 +67,17 @@ pub enum TrainError {
         /// Tokens per sequence.
         context: usize,
     },
-    /// The corpus has more distinct tokens than the network.
-    #[error("the corpus has {corpus} distinct tokens, the network only {network}; raise the vocabulary of the shape")]
+    /// The corpus has another vocabulary than the network.
+    #[error(
+        "the corpus has a vocabulary of {corpus} tokens ({tokenizer}), the network one of {network}: it was planned, or its checkpoint made, with another tokenizer; plan again or restore the tokenizer"
+    )]
     Vocabulary {
         /// Of the corpus.
         corpus: usize,
         /// Of the network.
         network: usize,
+        /// Name of the tokenizer of the corpus.
+        tokenizer: String,
     },
     /// A name that is no device.
     #[error("`{0}` is not a device; use cpu, cpu-composed, cuda:0 or metal:0")]
@@ -139,6 +143,8 @@ pub fn train_from(
 ) -> Result<TrainedRun, TrainError> {
     check(spec, corpus)?;
     let (context, sequences) = (spec.shape.context, spec.batch_sequences());
+    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
+    let unique = spec.unique_tokens.or_else(|| corpus.unique_tokens(context));
     let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
     let layout = Layout::of(&spec.shape);
     let Checkpoint { step: first, own_from, seconds, learner, mut noise, history } =
@@ -150,7 +156,7 @@ pub fn train_from(
     let mut targets = inputs.clone();
     let mut diverged = false;
     for step in first..spec.steps {
-        corpus.fill_batch(spec.seeds.data, step, sequences, context, &mut inputs, &mut targets);
+        corpus.fill_batch(order, step, sequences, context, &mut inputs, &mut targets);
         let measured = spec.noise_scale_every > 0 && (step + 1).is_multiple_of(spec.noise_scale_every);
         let parts = if measured { noise::of_parts(&mut *learner, &inputs, &targets, context)? } else { None };
         let loss = learner.gradient(&inputs, &targets)?;
@@ -160,18 +166,20 @@ pub fn train_from(
             guard::first_step(&layout, loss, &learner.flat_gradient()?, spec.shape.vocabulary)?;
         }
         let clip = clip_factor(norm, spec.recipe.grad_clip);
-        curve.record(
-            spec,
-            step,
-            &StepFacts { loss, norm, clipped: clip < 1.0, noise_scale: parts.and_then(|parts| noise.take(parts, whole)) },
-        );
+        let noise_scale = parts.and_then(|parts| noise.take(parts, whole));
+        let mut facts = StepFacts { loss, norm, clipped: clip < 1.0, noise_scale, held_out_loss: None };
         if !(loss.is_finite() && norm.is_finite()) {
+            curve.record(spec, step, &facts);
             diverged = true;
             break;
         }
         learner.update(&Update::new(&spec.recipe.adamw, step, spec.learning_rate(step), clip))?;
-
         let done = step + 1;
+        if done < spec.steps && ends_an_epoch(done, spec.recipe.batch_tokens, unique) {
+            facts.held_out_loss = Some(eval::mean(&eval::window_losses(&mut *learner, &held_out.tokens, context, sequences)?));
+        }
+        curve.record(spec, step, &facts);
+
         let wish = attendant.after_step(&Progress { step: done, steps: spec.steps, train_loss_nats: Some(loss) });
         if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
             let (seconds, history) = (seconds + attendant.seconds(), curve.history().to_vec());
@@ -193,7 +201,7 @@ pub fn train_from(
         precision: Some("f32".into()),
         ..RunRecord::planned(spec)
     };
-    if let Some(unique) = corpus.unique_tokens(context) {
+    if let Some(unique) = unique {
         record.unique_tokens = Some(Tokens(unique as f64));
         record.epochs = Some(spec.tokens().0 / unique as f64);
     }
@@ -211,6 +219,14 @@ pub fn train_from(
     Ok(TrainedRun { record, curve: curve.points(Some(loss)), window_losses })
 }
 
+/// Whether an epoch at which the held-out loss is measured ends with step `done`: 1, 2, 3, 4, 6, 8, 12, 16, 24, … so that a run
+/// which sees its data again and again shows whether it learns them by heart. Does not depend on how long the run is.
+fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bool {
+    let Some(unique) = unique_tokens.filter(|unique| *unique > 0) else { return false };
+    let epochs = |steps: u64| steps * batch_tokens / unique;
+    (epochs(done - 1) + 1..=epochs(done)).any(|epoch| matches!(epoch >> epoch.trailing_zeros(), 1 | 3))
+}
+
 /// Whether a run can be trained at all, before anything is allocated.
 fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
     spec.shape.check()?;
@@ -224,8 +240,9 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
     if spec.eval_windows == 0 {
         return Err(TrainError::NoWindows);
     }
-    if corpus.vocabulary() > spec.shape.vocabulary {
-        return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary });
+    if corpus.vocabulary() != spec.shape.vocabulary {
+        let tokenizer = corpus.tokenizer().name;
+        return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary, tokenizer });
     }
     Ok(())
 }

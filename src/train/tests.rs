@@ -1,18 +1,21 @@
 //! Whole runs of tiny networks.
 
 use super::*;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds};
+use crate::corpus::Cache;
+use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 
 fn tiny(steps: u64) -> (RunSpec, Corpus) {
-    let corpus = Corpus::open(&FACTS).expect("synthetic corpora open");
+    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     let spec = RunSpec {
         sweep: "test".into(),
         shape: ModelShape { context: 32, ..ModelShape::derived(2, 16) },
         init: InitRule::Standard,
         corpus: FACTS,
         corpus_sha256: corpus.sha256().to_owned(),
+        tokenizer: Tokenizer::default(),
+        unique_tokens: None,
         recipe: Recipe {
             learning_rate: 8e-3,
             batch_tokens: 256,
@@ -123,9 +126,35 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     assert!(refusal(|spec| spec.recipe.batch_tokens = 100).contains("multiple of the context"));
     assert!(refusal(|spec| spec.steps = 0).contains("0 steps"));
     assert!(refusal(|spec| spec.eval_windows = 0).contains("eval.windows"));
-    assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("256 distinct tokens"));
+    assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("a vocabulary of 256 tokens (bytes), the network one of 100"));
     assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
     assert!(refusal(|spec| spec.shape.context = 1).contains("attend to itself alone"));
+}
+
+#[test]
+fn data_seen_again_and_again_are_learnt_by_heart_and_the_curve_shows_it() {
+    let (spec, corpus) = tiny(400);
+    // Eight windows of 32, one batch: fifty times what it sees is the same.
+    let repeated = run(&RunSpec { unique_tokens: Some(256), ..spec.clone() }, &corpus, TrainDevice::Cpu);
+    let once = run(&RunSpec { steps: 400, ..spec }, &corpus, TrainDevice::Cpu);
+    assert_eq!((repeated.record.epochs, repeated.record.unique_tokens), (Some(400.0), Some(Tokens(256.0))));
+    assert!(repeated.record.train_loss_nats < once.record.train_loss_nats && repeated.record.loss_nats > once.record.loss_nats);
+    let measured: Vec<u64> = repeated.curve.iter().filter(|point| point.val_loss_nats.is_some()).map(|point| point.step).collect();
+    assert_eq!(measured, [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 400]);
+    let held_out: Vec<f64> = repeated.curve.iter().filter_map(|point| point.val_loss_nats).collect();
+    let lowest = held_out.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(held_out.last().is_some_and(|last| *last > lowest + 0.1), "{held_out:?}");
+    assert_eq!(once.curve.iter().filter(|point| point.val_loss_nats.is_some()).count(), 1, "measured at its end alone");
+}
+
+#[test]
+fn a_state_of_another_vocabulary_is_refused_by_that_name() {
+    let (spec, corpus) = tiny(15);
+    let [state] = states(&spec, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
+    let mut other = spec;
+    other.shape.vocabulary = 300;
+    let error = Checkpoint::read(&state, &other, &TrainDevice::Cpu).expect_err("refused").to_string();
+    assert!(error.contains("its vocabulary is 256, wanted is 300"), "{error}");
 }
 
 /// Keeps the state after some steps, and stops after the last of them where told to.
@@ -172,7 +201,8 @@ fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> 
 #[test]
 fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit_wherever_it_stopped() {
     let (spec, corpus) = tiny(30);
-    let spec = RunSpec { noise_scale_every: 4, ..spec };
+    // Data seen twice: the held-out loss is measured on the way, too.
+    let spec = RunSpec { noise_scale_every: 4, unique_tokens: Some(15 * 256), ..spec };
     for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
         let whole = run(&spec, &corpus, device);
         for state in states(&spec, &corpus, device, &[1, 3, 24, 29, 30]) {

@@ -6,6 +6,7 @@
 //! panels, legend and the caption with the conventions.
 
 mod canvas;
+mod comparison;
 mod curves;
 mod frontier;
 mod heat_map;
@@ -27,6 +28,7 @@ mod text;
 mod ticks;
 mod uncertainty;
 
+pub use comparison::{ComparedLaw, comparison};
 pub use curves::{RunCurve, loss_curves};
 pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, reference_frontier};
 pub use heat_map::{RecipeCell, RecipeMap, recipe_maps};

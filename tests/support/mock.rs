@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// The plan of a grid on a source without end.
 pub(crate) fn plan(grid: &str) -> Plan {
-    let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, unique_tokens: None, held_out_windows: None };
+    let facts = CorpusFacts { sha256: "ab".repeat(32), vocabulary: 256, ..CorpusFacts::default() };
     expand(&Grid::parse(grid).expect("a valid grid"), &facts, &|_| 1e-5).expect("a plan")
 }
 

@@ -1,0 +1,257 @@
+//! `scalelab compare`: the laws of several sweeps side by side, in bits per byte where the runs say how many bytes their tokens
+//! have. Exponents with intervals, tests of equality, the fit with shared exponents, and what each law makes of one budget.
+
+use super::Folders;
+use super::analysis::{Choices, one_tokenizer, seen_once};
+use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::fit::interval;
+use super::groups;
+use super::recommend::falls;
+use super::source::{Source, SourceArgs};
+use super::text::table;
+use crate::fit::{Comparison, GroupFit, compare};
+use crate::law::{Evidence, in_bits_per_byte, tokenizers, tuned};
+use crate::recommend::{Allocation, Known, allocate};
+use crate::results::write_whole;
+use crate::spec::{Flops, RunRecord, short};
+use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n\n`scalelab fit --by COLUMN` compares groups of one table."
+)]
+pub(super) struct CompareArgs {
+    /// Results folders or CSVs of runs, one for each data set
+    #[arg(required = true, num_args = 2.., value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    choices: Choices,
+    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    compute: Vec<Flops>,
+    /// Print one JSON document to standard output and write no file
+    #[arg(long)]
+    json: bool,
+    /// Write the figure and the numbers into this folder [default for results folders: the figure into plots]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    folders: Folders,
+}
+
+/// One data set under the common convention.
+struct Group {
+    name: String,
+    evidence: Evidence,
+    records: Vec<RunRecord>,
+}
+
+/// In what all of them are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum LossUnit {
+    BitsPerByte,
+    NatsPerToken,
+}
+
+/// What the laws of the groups make of a budget.
+#[derive(Serialize)]
+struct Allocated {
+    compute: f64,
+    groups: Vec<(String, Allocation)>,
+}
+
+const DEFAULT_MULTIPLES: [f64; 3] = [1.0, 10.0, 100.0];
+
+pub(super) fn run(args: &CompareArgs) -> Outcome {
+    let source_args =
+        |path: &PathBuf| SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), folders: args.folders.clone() };
+    let sources: Vec<Source> = args.paths.iter().map(|path| source_args(path).read()).collect::<Result<_, _>>()?;
+    let first = sources.first().expect("two or more are required");
+    let (unit, groups) = grouped(&sources, &args.choices)?;
+    let evidence: Vec<(String, Evidence)> = groups.iter().map(|group| (group.name.clone(), group.evidence.clone())).collect();
+    let found = compare(&evidence, &args.choices.options(first)?).or_input()?;
+    let allocated = allocated(&found, &groups, &args.compute);
+    let document = document(unit, &found, &allocated)?;
+    if args.json {
+        println!("{document:#}");
+        return Ok(());
+    }
+    print!("{}", text(unit, &found, &allocated));
+    let picture = figure(&found, &groups).or_work()?;
+    let (path, numbers) = match (&args.out, &first.folder) {
+        (Some(out), _) => (out.join("comparison.png"), Some(out.join("comparison.json"))),
+        (None, Some(_)) => {
+            let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+            let plots = source_args(&first.path).plots_of(first);
+            (plots.parent().unwrap_or(Path::new(".")).join(format!("compare-{}.png", names.join("-"))), None)
+        }
+        (None, None) => {
+            println!("\nnothing was written beside the tables; --out DIR keeps the figure and the numbers");
+            return Ok(());
+        }
+    };
+    write(&path, &picture)?;
+    println!("\nfigure: {}", path.display());
+    if let Some(path) = numbers {
+        write(&path, &serde_json::to_vec_pretty(&document).or_work()?)?;
+        println!("numbers: {}", path.display());
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Outcome {
+    write_whole(path, bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()
+}
+
+/// The sources as groups, all in the same unit of loss.
+fn grouped(sources: &[Source], choices: &Choices) -> Result<(LossUnit, Vec<Group>), Failure> {
+    let names: BTreeSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    if names.len() < sources.len() {
+        return Err(Failure::Input(anyhow!("two of the paths have the same name; each data set needs one of its own")));
+    }
+    sources.iter().try_for_each(one_tokenizer)?;
+    let converted: Option<Vec<Vec<RunRecord>>> = sources.iter().map(|source| in_bits_per_byte(&source.records)).collect();
+    let all: Vec<RunRecord> = sources.iter().flat_map(|source| source.records.iter().cloned()).collect();
+    let unit = match (&converted, tokenizers(&all).len()) {
+        (Some(_), _) => LossUnit::BitsPerByte,
+        (None, 0 | 1) => LossUnit::NatsPerToken,
+        (None, _) => {
+            return Err(Failure::Input(anyhow!(
+                "the runs have several tokenizers ({}) and do not say how many bytes their tokens have, so their losses cannot be compared: fill the column bytes_per_token",
+                tokenizers(&all).join(", ")
+            )));
+        }
+    };
+    let records = converted.unwrap_or_else(|| sources.iter().map(|source| source.records.clone()).collect());
+    let group = |(source, records): (&Source, Vec<RunRecord>)| {
+        let (measure, rule) = choices.conventions(source)?;
+        let best = tuned(records);
+        let mut evidence = Evidence::of(&best.records, measure, rule);
+        if source.own {
+            seen_once(&mut evidence);
+        }
+        evidence.excluded.extend(best.excluded);
+        Ok(Group { name: source.name.clone(), evidence, records: best.records })
+    };
+    let groups: Vec<Group> = sources.iter().zip(records).map(group).collect::<Result<_, Failure>>()?;
+    let counted: BTreeSet<String> =
+        groups.iter().map(|group| format!("N as {}, C as {}", group.evidence.size_measure, group.evidence.flop_rule)).collect();
+    if counted.len() > 1 {
+        let ways = counted.into_iter().collect::<Vec<_>>().join("; ");
+        return Err(Failure::Input(anyhow!(
+            "the sources count in several ways ({ways}); compare sweeps with sweeps and tables with tables"
+        )));
+    }
+    Ok((unit, groups))
+}
+
+fn of_group<'a>(groups: &'a [Group], one: &GroupFit) -> &'a Group {
+    groups.iter().find(|group| group.name == one.group).expect("a fit is of one of the groups")
+}
+
+/// Every law that has optima, at every budget.
+fn allocated(found: &Comparison, groups: &[Group], asked: &[Flops]) -> Vec<Allocated> {
+    let largest = |group: &Group| group.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let common = groups.iter().map(largest).fold(f64::INFINITY, f64::min);
+    let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
+    let budgets = if asked.is_empty() { &defaults[..] } else { asked };
+    let one = |budget: &Flops| {
+        let optimal = found.groups.iter().filter(|one| falls(&one.fitted.law));
+        let allocation = |one: &GroupFit| {
+            let group = of_group(groups, one);
+            (one.group.clone(), allocate(&one.fitted, &group.evidence, &Known { records: &group.records, ..Known::default() }, *budget))
+        };
+        Allocated { compute: budget.0, groups: optimal.map(allocation).collect() }
+    };
+    budgets.iter().map(one).collect()
+}
+
+fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Result<serde_json::Value, Failure> {
+    let budget = |one: &Allocated| {
+        let groups: serde_json::Map<String, serde_json::Value> = one
+            .groups
+            .iter()
+            .map(|(name, a)| {
+                let value = serde_json::json!({
+                    "params": a.params, "tokens": a.tokens, "tokens_per_param": a.tokens_per_param, "loss": a.loss,
+                    "extrapolation_factor": a.extrapolation_factor,
+                });
+                (name.clone(), value)
+            })
+            .collect();
+        serde_json::json!({ "compute": one.compute, "groups": groups })
+    };
+    let mut document = serde_json::to_value(found).or_work()?;
+    if let Some(document) = document.as_object_mut() {
+        document.insert("loss_unit".into(), serde_json::to_value(unit).or_work()?);
+        document.insert("tokens_unit".into(), if unit == LossUnit::BitsPerByte { "bytes of text" } else { "tokens" }.into());
+        document.insert("allocations".into(), allocated.iter().map(budget).collect());
+    }
+    Ok(document)
+}
+
+fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
+    let (loss, tokens) = match unit {
+        LossUnit::BitsPerByte => ("bits per byte", "bytes of text"),
+        LossUnit::NatsPerToken => ("nats per token", "tokens"),
+    };
+    let mut text = format!("loss in {loss}, D in {tokens}\n");
+    text += &groups::text("data", found);
+    for one in allocated {
+        text += &format!("\nthe same budget for each: C = {} FLOPs\n", Flops(one.compute));
+        let row = |(name, a): &(String, Allocation)| {
+            vec![
+                name.clone(),
+                short(a.params.value),
+                format!("[{}, {}]", short(a.params.low), short(a.params.high)),
+                short(a.tokens.value),
+                format!("[{}, {}]", short(a.tokens.low), short(a.tokens.high)),
+                short(a.tokens_per_param.value),
+                format!("{:.4} {}", a.loss.value, interval(&a.loss)),
+                format!("{:.3}", a.extrapolation_factor),
+            ]
+        };
+        let header = ["data", "N*", "", "D*", "", "D/N", loss, "x largest run"];
+        text += &table(&header, &one.groups.iter().map(row).collect::<Vec<_>>());
+    }
+    text
+}
+
+/// How many computes a frontier is drawn at.
+const FRONTIER_POINTS: usize = 60;
+
+fn figure(found: &Comparison, groups: &[Group]) -> Result<Vec<u8>, crate::view::ViewError> {
+    let reached = |group: &Group| {
+        let computes = || group.evidence.points.iter().map(|point| point.c);
+        (computes().fold(f64::INFINITY, f64::min), computes().fold(0.0, f64::max))
+    };
+    let low = groups.iter().map(|group| reached(group).0).fold(f64::INFINITY, f64::min);
+    let high = groups.iter().map(|group| reached(group).1).fold(0.0, f64::max);
+    let law = |one: &GroupFit| {
+        let group = of_group(groups, one);
+        let of = |symbol, name: &str| {
+            one.fitted.coefficients.get(name).or_else(|| one.fitted.derived.get(name)).map(|e| (symbol, Range::from(e)))
+        };
+        ComparedLaw {
+            name: one.group.clone(),
+            exponents: [of("a", "a"), of("b", "b"), of("α", "alpha"), of("β", "beta")].into_iter().flatten().collect(),
+            frontier: match falls(&one.fitted.law) {
+                true => frontier_of(&one.fitted, &group.evidence, (low, 10.0 * high), FRONTIER_POINTS),
+                false => Vec::new(),
+            },
+            evidence: reached(group),
+        }
+    };
+    let shared = |symbol, name: &str| found.shared.coefficients.get(name).map(|estimate| (symbol, estimate.value));
+    let all: Vec<crate::law::Point> = groups.iter().flat_map(|group| group.evidence.points.iter().cloned()).collect();
+    let names = groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
+    let conventions = Conventions::of(names, &groups[0].evidence.with_points(all)).fitted_by(found.groups[0].fitted.estimator);
+    let shared: Vec<(&'static str, f64)> = [shared("a", "a"), shared("α", "alpha"), shared("β", "beta")].into_iter().flatten().collect();
+    comparison(&found.groups.iter().map(law).collect::<Vec<_>>(), &shared, &conventions)
+}
