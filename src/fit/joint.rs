@@ -5,7 +5,7 @@
 
 use super::estimate::t_quantile;
 use super::power_fit::{Basis, PowerFit};
-use super::response::{Bends, KnownNoise, exp_estimate, gradient, reaches, robust_fit, variance, within};
+use super::response::{Bends, Group, KnownNoise, exp_estimate, gradient, reaches, robust_fit_of_groups, variance, within};
 use super::{Estimate, Interval};
 use crate::law::{Evidence, Point, RecipeTrials, Scale};
 use serde::Serialize;
@@ -79,34 +79,28 @@ pub fn joint_surface(cells: &[RecipeTrials], basis: Basis, noise: Option<KnownNo
 fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, level: f64, reach: f64) -> Option<JointSurface> {
     let bends = common_bends(cells);
     let core = Core::about(cells, basis, bends);
-    let (mut rows, mut y, mut runs) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut y, mut group) = (Vec::new(), Vec::new(), Vec::new());
     for (at, cell) in cells.iter().enumerate() {
         let (_, best) = cell.best()?;
         for index in within(cell, best.ln(), reach) {
             let trial = &cell.trials[index];
-            let mut row = core.row([trial.learning_rate.ln(), trial.batch.ln()], &cell.scale);
-            row.extend((0..cells.len()).map(|other| f64::from(u8::from(other == at))));
-            rows.push(row);
+            rows.push(core.row([trial.learning_rate.ln(), trial.batch.ln()], &cell.scale));
             y.push(trial.loss?.ln());
-            runs += 1;
+            group.push(at);
         }
     }
-    let width = rows.first()?.len();
-    if bends.count() == 0 || runs < width + 2 {
+    let (runs, width) = (rows.len(), rows.first()?.len());
+    if bends.count() == 0 || runs < width + cells.len() + 2 {
         return None;
     }
-    let fit = robust_fit(&rows, &y, noise)?;
-    let recipe = width - cells.len();
-    let core = Core { beta: fit.beta[..recipe].to_vec(), covariance: corner(&fit.covariance, recipe), ..core };
+    let fit = robust_fit_of_groups(&rows, &y, &group, noise)?;
+    let core = Core { beta: fit.beta, covariance: fit.covariance, ..core };
     let curvature = core.curvature();
     if !upwards(bends, curvature) {
         return None;
     }
     let quantile = t_quantile(level, fit.degrees);
-    let tuned = cells
-        .iter()
-        .enumerate()
-        .map(|(at, cell)| core.tuned(cell, at, &fit.beta, &fit.covariance, quantile, level).expect("every cell has a best run"));
+    let tuned = cells.iter().zip(&fit.groups).filter_map(|(cell, group)| core.tuned(cell, group, quantile, level));
     let (learning_rate, batch) = (core.law(0, quantile, level, cells.len()), core.law(1, quantile, level, cells.len()));
     Some(JointSurface {
         basis,
@@ -125,10 +119,6 @@ fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, 
 fn common_bends(cells: &[&RecipeTrials]) -> Bends {
     let all: Vec<Bends> = cells.iter().map(|cell| Bends::of(cell)).collect();
     Bends { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch) }
-}
-
-fn corner(matrix: &[Vec<f64>], size: usize) -> Vec<Vec<f64>> {
-    matrix[..size].iter().map(|row| row[..size].to_vec()).collect()
 }
 
 fn upwards(bends: Bends, [kxx, kxy, kyy]: [f64; 3]) -> bool {
@@ -259,17 +249,17 @@ impl Core {
         kxx * x * x + 2.0 * kxy * x * y + kyy * y * y
     }
 
-    /// A cell's loss at its best recipe. `beta` and `covariance` are of the whole fit, floors last.
-    fn tuned(&self, cell: &RecipeTrials, at: usize, beta: &[f64], covariance: &[Vec<f64>], quantile: f64, level: f64) -> Option<TunedLoss> {
+    /// A cell's loss at its best recipe: the level of its rows, which hold v·K·v + slopes·v, less the depth of their minimum.
+    fn tuned(&self, cell: &RecipeTrials, group: &Group, quantile: f64, level: f64) -> Option<TunedLoss> {
         let (best, raw) = cell.best()?;
-        let recipe = self.beta.len();
         let z = self.place(&cell.scale);
-        // The floor of the cell is f = intercept − μ·K·μ: the rows hold v·K·v + slopes·v, whose minimum lies below the intercept.
-        let floor = |beta: &[f64]| beta[recipe + at] - self.depth(&beta[..recipe], &z);
-        let slope = gradient(beta, floor);
-        let se = variance(&slope, covariance).max(0.0).sqrt();
+        let floor = group.level - self.depth(&self.beta, &z);
+        // The level moves with β as −means, and has a variance of its own.
+        let depth = gradient(&self.beta, |beta| self.depth(beta, &z));
+        let slope: Vec<f64> = depth.iter().zip(&group.means).map(|(depth, mean)| -depth - mean).collect();
+        let se = (variance(&slope, &self.covariance) + group.variance).max(0.0).sqrt();
         let own = gradient(&self.beta, |beta| self.excess(beta, [best.learning_rate.ln(), best.batch.ln()], &cell.scale));
-        let loss = exp_estimate(floor(beta), se, quantile, level, Interval::Delta);
+        let loss = exp_estimate(floor, se, quantile, level, Interval::Delta);
         Some(TunedLoss {
             cell: cell.label.clone(),
             scale: cell.scale,
