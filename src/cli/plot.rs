@@ -16,7 +16,6 @@ use crate::view::{
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -63,7 +62,7 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
     if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
         figures.push(("isoflop.png", isoflop_valleys(&valleys(analysis), &data)));
     }
-    let rates = rates_of_cells(source, analysis.evidence.size_measure);
+    let rates = rates_of_cells(source, analysis);
     if !rates.is_empty() {
         figures.push(("learning-rates.png", rate_curves(&rates, &all_runs(source, &data))));
     }
@@ -118,33 +117,29 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
     Ok(curves)
 }
 
-/// Loss against learning rate of each cell in which more than one rate was tried.
-fn rates_of_cells(source: &Source, measure: SizeMeasure) -> Vec<RateCurve> {
-    let mut cells: BTreeMap<(u64, u64), RateCurve> = BTreeMap::new();
-    for record in &source.records {
-        let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total);
-        let (Some(n), Some(d), Some(rate)) = (size, record.tokens, record.learning_rate) else {
-            continue;
+/// Loss against learning rate of each cell in which more than one rate was tried: the mean over seeds, at the best batch of
+/// each rate. The optimum is that of the cell's surface.
+fn rates_of_cells(source: &Source, analysis: &Analysis) -> Vec<RateCurve> {
+    let Evidence { size_measure, flop_rule, .. } = analysis.evidence;
+    let curve = |cell: &RecipeTrials| {
+        let rates = cell.tried(|trial| trial.learning_rate);
+        let lowest = |rate: f64| {
+            let of_batch = |batch: f64| {
+                let same = cell.trials.iter().filter(|trial| trial.learning_rate == rate && trial.batch == batch);
+                let losses: Vec<f64> = same.filter_map(|trial| trial.loss).collect();
+                (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+            };
+            cell.tried(|trial| trial.batch).into_iter().filter_map(of_batch).min_by(f64::total_cmp)
         };
-        // Sizes and tokens are whole numbers: as keys they keep the order of the cells.
-        let cell = cells.entry((n.0 as u64, d.0 as u64)).or_insert_with(|| RateCurve {
-            n: n.0,
-            d: d.0,
-            runs: Vec::new(),
-            diverged: Vec::new(),
-            parabola: None,
-            optimum: None,
-        });
-        match record.loss_nats {
-            Some(loss) => cell.runs.push((rate, loss.0)),
-            None if record.status == RunStatus::Diverged => cell.diverged.push(rate),
-            None => {}
-        }
-    }
-    let rates = |cell: &RateCurve| {
-        cell.runs.iter().map(|run| run.0).chain(cell.diverged.iter().copied()).map(f64::to_bits).collect::<HashSet<u64>>()
+        let runs: Vec<(f64, f64)> = rates.iter().filter_map(|&rate| Some((rate, lowest(rate)?))).collect();
+        let diverged = rates.iter().copied().filter(|&rate| lowest(rate).is_none()).collect();
+        let best = cell.best().map(|(trial, _)| trial.run.as_str());
+        let response = analysis.study.as_ref().and_then(|study| study.cells.iter().find(|one| Some(one.best_run.as_str()) == best));
+        let optimum = response.filter(|one| one.is_inside()).and_then(|one| Some((Range::from(&one.learning_rate?), one.loss?.value)));
+        RateCurve { n: cell.scale.n, d: cell.scale.d, runs, diverged, parabola: None, optimum }
     };
-    cells.into_values().filter(|cell| rates(cell).len() > 1).collect()
+    let cells = recipe_trials(&source.records, size_measure, flop_rule);
+    cells.iter().filter(|cell| cell.tried(|trial| trial.learning_rate).len() > 1).map(curve).collect()
 }
 
 /// The cells as they were tried, in the order of the study.
@@ -188,40 +183,37 @@ fn laws_of_recipes(source: &Source, analysis: &Analysis, study: &RecipeStudy) ->
             batch: (cell.tried[1] > 1).then(|| exact(trials.trials[at].batch)),
         })
     });
-    let places = path_of(&trials);
     let law = study.best_law().map_or_else(Vec::new, |law| {
-        let at = |scale: &Scale| RecipePoint {
-            compute: scale.c,
-            learning_rate: law.learning_rate.as_ref().map(|fit| range(&fit.at(scale))),
-            batch: law.batch.as_ref().map(|fit| range(&fit.at(scale))),
+        let at = |(compute, scale): (f64, Scale)| RecipePoint {
+            compute,
+            learning_rate: law.learning_rate.as_ref().map(|fit| range(&fit.at(&scale))),
+            batch: law.batch.as_ref().map(|fit| range(&fit.at(&scale))),
         };
-        places.iter().map(at).collect()
+        path_of(&trials, &|cell| cell.scale).into_iter().map(at).collect()
     });
     let published = RECIPES.iter().filter(|_| trials.iter().all(|cell| cell.shape.is_some())).map(|recipe| {
-        let mut points: Vec<RecipePoint> = trials
-            .iter()
-            .map(|cell| {
-                let scale = cell.scale_under(recipe.size_measure, recipe.flop_rule);
-                let at = |rule: &PowerRule| Some(exact(rule.at(&scale)));
-                RecipePoint { compute: cell.scale.c, learning_rate: at(&recipe.learning_rate), batch: at(&recipe.batch_tokens) }
-            })
-            .collect();
-        points.sort_by(|a, b| a.compute.total_cmp(&b.compute));
-        RecipeLine { name: recipe.name.into(), points }
+        let path = path_of(&trials, &|cell| cell.scale_under(recipe.size_measure, recipe.flop_rule));
+        let at = |(compute, scale): (f64, Scale)| {
+            let value = |rule: &PowerRule| Some(exact(rule.at(&scale)));
+            RecipePoint { compute, learning_rate: value(&recipe.learning_rate), batch: value(&recipe.batch_tokens) }
+        };
+        RecipeLine { name: recipe.name.into(), points: path.into_iter().map(at).collect() }
     });
     RecipeFigure { optima: optima.collect(), near: near.collect(), law, published: published.collect() }
 }
 
-/// Places over the compute of the cells and a hundred times more, N and D growing alike from the cells' geometric means.
-fn path_of(trials: &[RecipeTrials]) -> Vec<Scale> {
-    let mean = |pick: fn(&RecipeTrials) -> f64| (trials.iter().map(|cell| pick(cell).ln()).sum::<f64>() / trials.len() as f64).exp();
-    let centre = Scale { n: mean(|cell| cell.scale.n), d: mean(|cell| cell.scale.d), c: mean(|cell| cell.scale.c) };
+/// Places over the compute of the cells and a hundred times more, each with its compute as the cells count it: N and D grow
+/// alike from the geometric means of the cells, counted as `scale` does.
+fn path_of(trials: &[RecipeTrials], scale: &dyn Fn(&RecipeTrials) -> Scale) -> Vec<(f64, Scale)> {
+    let mean = |pick: &dyn Fn(&RecipeTrials) -> f64| (trials.iter().map(|cell| pick(cell).ln()).sum::<f64>() / trials.len() as f64).exp();
+    let [n, d, c] = [mean(&|cell| scale(cell).n), mean(&|cell| scale(cell).d), mean(&|cell| scale(cell).c)];
+    let centre = mean(&|cell| cell.scale.c);
     let low = trials.iter().map(|cell| cell.scale.c).fold(f64::INFINITY, f64::min);
     let high = 100.0 * trials.iter().map(|cell| cell.scale.c).fold(0.0, f64::max);
     let place = |at: usize| {
-        let c = low * (high / low).powf(at as f64 / (LAW_POINTS - 1) as f64);
-        let grown = (c / centre.c).sqrt();
-        Scale { n: centre.n * grown, d: centre.d * grown, c }
+        let compute = low * (high / low).powf(at as f64 / (LAW_POINTS - 1) as f64);
+        let grown = compute / centre;
+        (compute, Scale { n: n * grown.sqrt(), d: d * grown.sqrt(), c: c * grown })
     };
     (0..LAW_POINTS).map(place).collect()
 }

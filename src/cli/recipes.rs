@@ -6,18 +6,23 @@ use crate::fit::{Estimate, FitOptions, FittedLaw, PowerFit, Protocol, RecipeLaw,
 use crate::law::{Chinchilla, Evidence, Point, RECIPES, RecipeTrials, ThreeTerm};
 use crate::spec::{Flops, RunRecord, short};
 
-/// Cells beyond which only those with a remark are listed.
+/// Cells that are listed at most, those with a remark first.
 const CELLS_SHOWN: usize = 16;
 
 /// The study as text.
 pub(super) fn study_text(study: &RecipeStudy) -> String {
     let mut text = "\nlearning rate and batch: optimum of each cell's surface (ln L quadratic in ln eta and ln B)\n".to_owned();
     let header = ["cell", "runs", "best seen", "eta*", "", "B*, tokens", "", "loss*, nats", "chance", "band", "in it"];
-    let shown: Vec<&Response> =
-        study.cells.iter().filter(|cell| study.cells.len() <= CELLS_SHOWN || !cell.edges.is_empty()).take(CELLS_SHOWN).collect();
+    let mut searched: Vec<&Response> = study.cells.iter().filter(|cell| cell.tried.iter().any(|tried| *tried > 1)).collect();
+    if searched.len() > CELLS_SHOWN {
+        searched.sort_by_key(|cell| cell.edges.is_empty());
+    }
+    let shown = &searched[..searched.len().min(CELLS_SHOWN)];
     text += &table(&header, &shown.iter().map(|cell| cell_row(cell)).collect::<Vec<_>>());
     if shown.len() < study.cells.len() {
-        text += &format!("  {} of {} cells are shown; cells.csv and --json have all\n", shown.len(), study.cells.len());
+        let single = study.cells.len() - searched.len();
+        let words = if single > 0 { format!(", {single} have one recipe") } else { String::new() };
+        text += &format!("  {} of {} cells are shown{words}; cells.csv and --json have all\n", shown.len(), study.cells.len());
     }
     text += "  chance: how far the lowest loss seen lies above (+) or, by luck, below (-) the surface's minimum; band: near-optimal, max(0.25 %, 2 sigma of a run)\n";
     study.notes.iter().for_each(|note| text += &format!("  note: {note}\n"));

@@ -14,6 +14,7 @@ use crate::spec::{Flops, Params, Tokens, short};
 use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
+use std::collections::HashSet;
 
 #[derive(Args)]
 #[command(
@@ -212,6 +213,10 @@ fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece> {
     let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "bits/byte", "x largest run"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
+    let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();
+    let mut seen = HashSet::new();
+    sources.retain(|source| seen.insert(*source));
+    pieces.extend(sources.into_iter().map(|source| Piece::Line(1, format!("source of {source}"))));
     pieces.push(Piece::Line(1, format!("noise of one run: {}", first.noise_source)));
     pieces.extend(warnings(recommendations));
     let evidence = &first.evidence;
@@ -274,7 +279,7 @@ fn details(r: &Allocation) -> Vec<Piece> {
     pieces
 }
 
-/// Learning rate, batch, schedule and optimizer, with their sources.
+/// Learning rate, batch, schedule and optimizer; their sources stand below, once for all budgets.
 fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
     let near = |range: &Option<[f64; 2]>, show: fn(f64) -> String| {
         range.map_or(String::new(), |[low, high]| format!(", near-optimal {} to {}", show(low), show(high)))
@@ -301,7 +306,6 @@ fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
     if !settings.is_empty() {
         lines.push(format!("AdamW: {}", settings.join(", ")));
     }
-    lines.extend(recipe.sources.iter().map(|source| format!("source of {source}")));
     lines.into_iter().map(|line| Piece::Line(2, line)).collect()
 }
 

@@ -126,9 +126,13 @@ impl<L: Fittable> Problem<'_, L> {
         let stiffness = 200.0 * least / self.degrees / (step * step);
         let mut root = |at: f64| {
             let (phi, value) = self.constrained(target, centre + at * step, stiffness, start);
-            start = phi;
             curve.push(((centre + at * step).exp(), value / least));
-            (self.degrees * (value / least - 1.0).max(0.0)).sqrt() - self.quantile
+            let beyond = (self.degrees * (value / least - 1.0).max(0.0)).sqrt() - self.quantile;
+            // Far beyond the end, where a coefficient may run off to its bound, is no place to begin from.
+            if beyond < 0.0 {
+                start = phi;
+            }
+            beyond
         };
         let (mut inner, mut f_inner) = (0.0, -self.quantile);
         let mut outer = self.quantile;
@@ -235,6 +239,24 @@ mod tests {
         for (name, one) in all.iter() {
             let (width, linear) = (one.profile.high - one.profile.low, one.delta.high - one.delta.low);
             assert!((width / linear - 1.0).abs() < 0.01, "{name}: {one:?}");
+        }
+    }
+
+    #[test]
+    fn a_floor_that_may_be_nothing_leaves_both_sides_of_a_far_forecast_open_to_see() {
+        use crate::fit::{Floor, power_law};
+        use crate::law::{Axis, PowerLaw};
+        // Six budgets over a factor of 32 with 0.6 % of noise: the floor is hardly known, and L at 300 times the compute may lie
+        // well below its estimate.
+        let law = PowerLaw { axis: Axis::C, floor: Some(0.5), factor: 82.7, exponent: 0.1624 };
+        let design = Design::grid(&[1.0], &[1e11, 2e11, 4e11, 8e11, 1.6e12, 3.2e12].map(|c| c / 6.0), crate::law::Sharing::Independent);
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+        for seed in 0..20 {
+            let evidence = Evidence::as_given(simulate(&law, &design, Noise { run: 0.006, cluster: 0.0 }, seed));
+            let fitted = power_law(Axis::C, Floor::Free, &evidence, &options).expect("a fit");
+            let far = Target { name: "loss".into(), of: Box::new(|law: &PowerLaw| law.at(9.6e14)) };
+            let found = profiles(&fitted, &evidence, Resample::Auto, 0.95, &[far]).expect("profiled").0[0].1.profile;
+            assert!(found.low < 0.99 * found.value && found.high > 1.01 * found.value, "seed {seed}: {found:?}");
         }
     }
 

@@ -63,7 +63,7 @@ fn signs(curves: &[RateCurve]) -> Vec<Entry> {
         signs.push(Entry::Mark(Mark::Cross, Body::Hollow, GREY, "diverged".into()));
     }
     if curves.iter().any(|curve| curve.optimum.is_some()) {
-        signs.push(Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "best rate with interval".into()));
+        signs.push(Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "best rate with interval (hollow: open)".into()));
     }
     signs
 }
@@ -88,8 +88,11 @@ fn draw_curve(page: &mut Page, panel: &Panel, curve: &RateCurve, ladder: &Ladder
 
 fn draw_optimum(page: &mut Page, panel: &Panel, curve: &RateCurve) {
     if let Some((rate, loss)) = curve.optimum {
-        panel.error_bar_across(&mut page.canvas, loss, rate.low, rate.high, ACCENT);
-        panel.mark(&mut page.canvas, (rate.value, loss), Mark::Diamond, 4.8, Body::Solid, ACCENT);
+        let body = if rate.is_open() { Body::Hollow } else { Body::Solid };
+        if !rate.is_open() {
+            panel.error_bar_across(&mut page.canvas, loss, rate.low, rate.high, ACCENT);
+        }
+        panel.mark(&mut page.canvas, (rate.value, loss), Mark::Diamond, 4.8, body, ACCENT);
     }
 }
 

@@ -76,6 +76,13 @@ pub struct Range {
     pub high: f64,
 }
 
+impl Range {
+    /// Whether the interval of a positive quantity says next to nothing: a side without end, or a factor of a hundred.
+    fn is_open(&self) -> bool {
+        !(self.low > 0.0 && self.high.is_finite() && self.high < 100.0 * self.low)
+    }
+}
+
 impl From<&Estimate> for Range {
     fn from(estimate: &Estimate) -> Self {
         Self { value: estimate.value, low: estimate.low, high: estimate.high }

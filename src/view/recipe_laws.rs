@@ -21,7 +21,7 @@ pub struct RecipePoint {
     pub batch: Option<Range>,
 }
 
-/// A published law, along the sizes and lengths that the cells have at each compute.
+/// A published law, along a path on which N and D grow with C.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecipeLine {
     /// Its name.
@@ -57,7 +57,7 @@ pub fn recipe_laws(figure: &RecipeFigure, conventions: &Conventions) -> Result<V
     if computes.is_empty() || drawn.is_empty() {
         return Err(ViewError::empty("learning rate and batch against compute", "no cell has a surface with a minimum"));
     }
-    let remark = "Law: solid over the compute of the cells, dashed outside. Published laws: at the sizes and tokens that the cells have at each compute; made for far larger networks.";
+    let remark = "Law: solid over the compute of the cells, dashed outside. Laws are drawn where N and D grow alike from the middle of the cells. Published ones were made for far larger networks.";
     let mut page = Page::new("Best learning rate and batch", conventions, remark, &entries(figure));
     let Rect { left, right, .. } = page.content;
     let width = (right - left) / drawn.len() as f64;
@@ -89,8 +89,12 @@ fn draw(canvas: &mut Canvas, place: Rect, x: Axis, figure: &RecipeFigure, (title
     }
     for point in &figure.optima {
         if let Some(range) = pick(point) {
-            panel.error_bar(canvas, point.compute, range.low, range.high, ACCENT);
-            panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Solid, ACCENT);
+            if range.is_open() {
+                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Hollow, ACCENT);
+            } else {
+                panel.error_bar(canvas, point.compute, range.low, range.high, ACCENT);
+                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Solid, ACCENT);
+            }
         }
     }
     panel.title(canvas, title);
@@ -114,6 +118,7 @@ fn draw_law(canvas: &mut Canvas, panel: &Panel, figure: &RecipeFigure, pick: Pic
 fn entries(figure: &RecipeFigure) -> Vec<Entry> {
     let mut entries = vec![
         Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "optimum of a cell".into()),
+        Entry::Mark(Mark::Diamond, Body::Hollow, ACCENT, "its interval is open".into()),
         Entry::Mark(Mark::Circle, Body::Hollow, GREY, "near-optimal run".into()),
     ];
     if !figure.law.is_empty() {
