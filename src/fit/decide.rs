@@ -68,6 +68,8 @@ impl Estimate {
         }
         let other = Self::from_draws(self.value, draws, self.level, Interval::Bootstrap);
         let low = self.value - (self.value - self.low).hypot((self.value - other.low).max(0.0));
+        // What cannot be below zero by either source of error is not so by both.
+        let low = if self.low >= 0.0 && other.low >= 0.0 { low.max(0.0) } else { low };
         let high = self.value + (self.high - self.value).hypot((other.high - self.value).max(0.0));
         Self { se: self.se.hypot(other.se), low, high, ..self }
     }
