@@ -6,8 +6,10 @@
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+mod checklist;
 mod devices;
 mod display;
+mod doctor;
 mod envelope;
 mod failure;
 mod fit;
@@ -24,6 +26,7 @@ mod pulse;
 mod rates;
 mod recipes;
 mod recommend;
+mod report;
 mod retry;
 mod scrutiny;
 mod selftest;
@@ -61,6 +64,10 @@ enum Command {
     Fit(fit::FitArgs),
     /// Draw the figures of a sweep or a CSV of runs
     Plot(plot::PlotArgs),
+    /// Write one HTML file with everything: verdict, figures, tables, a calculator, every run
+    Report(report::ReportArgs),
+    /// Say what ails the runs, from their loss curves, and what to change
+    Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
     /// Simulate a design: bias and coverage of what a fit of it would say
@@ -93,6 +100,8 @@ pub fn run() -> ExitCode {
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         #[cfg(feature = "train")]

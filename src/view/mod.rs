@@ -1,4 +1,4 @@
-//! What it looks like: values in, PNG bytes out; the only room that imports plotters (its fonts, text and
+//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters (its fonts, text and
 //! colour maps) and png. Every figure is a pure function: the same input gives the same bytes.
 //!
 //! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`raster`](self) covers pixels,
@@ -18,6 +18,7 @@ mod palette;
 mod panel;
 mod raster;
 mod recipe_laws;
+mod report;
 mod residual_map;
 mod residuals;
 mod schedules;
@@ -35,6 +36,7 @@ pub use isoflop::{IsoflopBudget, isoflop_valleys};
 pub use loss_compute::loss_by_compute;
 pub use page::Conventions;
 pub use recipe_laws::{RecipeFigure, RecipeLine, RecipePoint, recipe_laws};
+pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};
 pub use residual_map::residual_map;
 pub use residuals::{Residual, observed_and_predicted};
 pub use schedules::{ScheduleCurve, schedules};
