@@ -4,7 +4,7 @@
 use super::analysis::Analysis;
 use super::source::Source;
 use crate::fit::Estimator;
-use crate::spec::{RunRecord, RunStatus, short};
+use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
 use crate::view::ReportTable;
 
 /// The different values of a column, shortest form; "not recorded" where no row has one.
@@ -14,6 +14,12 @@ fn values<T: ToString>(records: &[RunRecord], of: impl Fn(&RunRecord) -> Option<
         if !seen.contains(&value) {
             seen.push(value);
         }
+    }
+    let numbers: Option<Vec<f64>> = seen.iter().map(|text| text.parse().ok()).collect();
+    if let Some(mut numbers) = numbers {
+        numbers.sort_by(f64::total_cmp);
+        let shown = |x: &f64| if *x != 0.0 && x.abs() < 1e-4 { format!("{x:e}") } else { x.to_string() };
+        seen = numbers.iter().map(shown).collect();
     }
     match seen.len() {
         0 => "not recorded".into(),
@@ -33,13 +39,24 @@ fn range(records: &[RunRecord], of: impl Fn(&RunRecord) -> Option<f64>) -> Strin
     }
 }
 
+/// What a size measure counts.
+fn meaning(measure: SizeMeasure) -> &'static str {
+    match measure {
+        SizeMeasure::Total => "every trained number",
+        SizeMeasure::NonEmbedding => "blocks and norms, neither embedding nor output matrix",
+        SizeMeasure::Matmul => "matrices that multiply with tokens: those of the blocks and the output matrix",
+        SizeMeasure::FlopsPerToken => "non-embedding FLOPs per token with attention (DeepSeek's M)",
+        SizeMeasure::AsGiven => "as the table gives it",
+    }
+}
+
 /// How things were counted.
 pub(super) fn conventions_of(source: &Source, analysis: &Analysis) -> ReportTable {
     let evidence = &analysis.evidence;
     let records = &source.records;
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = vec![
-        row("N, size", evidence.size_measure.to_string()),
+        row("N, size", format!("{}: {}", evidence.size_measure, meaning(evidence.size_measure))),
         row("C, compute", evidence.flop_rule.to_string()),
         row("D, tokens", format!("tokens trained on, repeats counted; unique tokens {}", range(records, |r| r.unique_tokens.map(|t| t.0)))),
         row("L, loss", format!("held-out, nats per token, after the last step; {} tokens", range(records, |r| r.eval_tokens.map(|t| t.0)))),

@@ -3,21 +3,22 @@
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::falls;
+use super::report::LARGE;
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
-use crate::fit::{Estimate, FittedLaw, IsoflopFit, RecipeStudy, Resample, Response, chinchilla_targets, profiles};
+use crate::fit::{Estimate, FittedLaw, Influence, IsoflopFit, RecipeStudy, Resample, Response, chinchilla_targets, influence, profiles};
 use crate::law::{Chinchilla, ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine, RecipeMap,
-    RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, floor_profile, frontier, frontier_of, isoflop_valleys, loss_by_compute,
-    loss_by_tokens, loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws, recipe_maps, reference_frontier,
-    residual_map,
+    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine,
+    RecipeMap, RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, floor_profile, frontier, frontier_of, isoflop_valleys,
+    leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws,
+    recipe_maps, reference_frontier, residual_map,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -103,9 +104,22 @@ pub(super) fn figures(source: &Source, analysis: &Analysis) -> Result<Vec<Drawn>
         let residuals = Residual::of(points, law);
         figures.push(("observed-predicted.png", observed_and_predicted(&residuals, &fitted)));
         figures.push(("residual-map.png", residual_map(&residuals, &fitted)));
+        figures.extend(influence_on_a(analysis, fit).map(|(runs, a)| ("influence.png", leave_one_out(&runs, a, &fitted))));
         figures.extend(profile_of_floor(analysis, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
     }
     Ok(figures)
+}
+
+/// The exponent a without each run in turn.
+fn influence_on_a(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<(Vec<LeftOut>, Range)> {
+    // A run of hundreds carries little, and a fit without each of them is a wait.
+    if analysis.evidence.points.len() > LARGE {
+        return None;
+    }
+    let compute: HashMap<&str, f64> = analysis.evidence.points.iter().map(|point| (point.run.as_str(), point.c)).collect();
+    let found = influence(fit, &analysis.evidence, Chinchilla::params_exponent).ok()?;
+    let one = |one: Influence| Some(LeftOut { compute: *compute.get(one.run.as_str())?, run: one.run, exponent: one.without });
+    Some((found.into_iter().filter_map(one).collect(), Range::from(fit.derived.get("a")?)))
 }
 
 /// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.

@@ -14,7 +14,7 @@ use super::sweep::as_failure;
 use super::text::Piece;
 use crate::doctor::{Finding, diagnose};
 use crate::fit::Estimate;
-use crate::law::{Chinchilla, ComputeCount};
+use crate::law::{ComputeCount, shape_of};
 use crate::recommend::Allocation;
 use crate::results::write_whole;
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
@@ -87,10 +87,12 @@ struct Patient<'a> {
 }
 
 fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
-    let choices = &args.asked.choices;
-    let analysis = analyse(source, choices, &[])?;
+    let large = source.records.len() > LARGE;
+    let mut choices = args.asked.choices.clone();
+    choices.quick = large;
+    let analysis = analyse(source, &choices, &[])?;
     let recommendations = advise(&analysis, &args.asked.compute)?;
-    let scrutiny = scrutinise(&analysis, &choices.options(source)?, source.own);
+    let scrutiny = if large { None } else { scrutinise(&analysis, &choices.options(source)?, source.own) };
     let patients = patients(source)?;
     let mut sections = vec![Section::new("Verdict", verdict(&analysis, scrutiny.as_ref(), &recommendations, &patients))];
     sections.extend(calculator(source, &analysis)?.map(|one| Section::new("What to train", told(&recommendations, one))));
@@ -111,6 +113,9 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     );
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
 }
+
+/// Runs beyond which a report waits for no second search and for no fit without each run; `scalelab fit` does both.
+pub(super) const LARGE: usize = 300;
 
 fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
     let mut patients = Vec::new();
@@ -137,7 +142,7 @@ fn verdict(analysis: &Analysis, scrutiny: Option<&Scrutiny>, recommendations: &[
                     .map_or("—".into(), |e| format!("{} {}", number(e.value), interval(e)))
             };
             said.push(format!(
-                "Loss follows L = E + A/N^α + B/D^β within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {} and no loss is below E = {} nats.",
+                "Loss follows L = E + A/N^α + B/D^β within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {} and the loss that no size or data removes is E = {} nats.",
                 100.0 * fitted.diagnostics.residual_rms,
                 fitted.points,
                 of("a"),
@@ -214,7 +219,12 @@ fn blocks(pieces: Vec<Piece>) -> Vec<Block> {
 
 fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
     let mut all = vec![Block::Calculator(Box::new(calculator))];
-    all.extend(blocks(recommendations_told(recommendations)));
+    for block in blocks(recommendations_told(recommendations)) {
+        all.push(match block {
+            Block::Lines(lines) => Block::Folded("shapes, recipes, sources and warnings".into(), lines.join("\n")),
+            block => block,
+        });
+    }
     all
 }
 
@@ -274,6 +284,7 @@ fn caption(name: &str) -> &'static str {
         "loss-surface.png" => "The fitted surface over size and tokens, with the runs and the optimal path",
         "exponents.png" => "Exponents of the refits",
         "observed-predicted.png" => "Observed against predicted loss, and residuals",
+        "influence.png" => "The exponent a without each run in turn",
         "residual-map.png" => "Residuals over size and tokens",
         "floor-profile.png" => "Profile of E",
         _ => "Figure",
@@ -321,33 +332,36 @@ fn matrix(conventions: &[crate::fit::Convention]) -> ReportTable {
         vec![one.size_measure.to_string(), one.flop_rule.name().to_owned(), value, range]
     };
     ReportTable::new(
-        "the exponent a under every convention of counting, from the same runs",
+        "the exponent a under every convention of counting, from the lowest loss of each cell as it is",
         &["N", "C", "a", "interval"],
         conventions.iter().map(row).collect(),
     )
 }
 
 fn runs(analysis: &Analysis, patients: &[Patient<'_>]) -> Vec<Block> {
-    let points: BTreeMap<&str, (f64, f64, f64, f64)> =
-        analysis.evidence.points.iter().map(|point| (point.run.as_str(), (point.n, point.d, point.c, point.loss))).collect();
-    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
-    let run = |patient: &Patient<'_>| run_row(patient, points.get(patient.record.run_id.as_str()).copied(), law);
-    vec![Block::Runs(patients.iter().map(run).collect())]
+    vec![Block::Runs(patients.iter().map(|patient| run_row(patient, analysis)).collect())]
 }
 
-fn run_row(patient: &Patient<'_>, point: Option<(f64, f64, f64, f64)>, law: Option<&Chinchilla>) -> ReportRun {
+fn run_row(patient: &Patient<'_>, analysis: &Analysis) -> ReportRun {
     let record = patient.record;
+    let (measure, rule) = (analysis.evidence.size_measure, analysis.evidence.flop_rule);
+    let shape = shape_of(record);
+    let n = shape.as_ref().and_then(|shape| measure.of(shape)).or(record.params_total).map(|n| n.0);
+    let d = record.tokens.map(|d| d.0);
+    let counted = shape.as_ref().zip(record.tokens).and_then(|(shape, tokens)| rule.of(shape, tokens));
+    let loss = record.loss_nats.map(|loss| loss.0);
+    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
+    let above = law.and_then(|law| Some(100.0 * (loss? / law.at(n?, d?)).ln()));
     let or = |value: Option<f64>, show: &dyn Fn(f64) -> String| value.map_or("—".into(), show);
-    let above = point.zip(law).map(|((n, d, _, loss), law)| 100.0 * (loss / law.at(n, d)).ln());
     let cells = vec![
         record.run_id.clone(),
         record.status.to_string(),
-        or(point.map(|point| point.0).or(record.params_total.map(|n| n.0)), &short),
-        or(record.tokens.map(|d| d.0), &short),
-        or(point.map(|point| point.2).or(record.flops_exact.map(|c| c.0)), &|c| Flops(c).to_string()),
+        or(n, &short),
+        or(d, &short),
+        or(counted.or(record.flops_6nd).map(|c| c.0), &|c| Flops(c).to_string()),
         or(record.learning_rate, &rate_text),
         or(record.batch_tokens.map(|tokens| tokens.0), &short),
-        or(record.loss_nats.map(|loss| loss.0), &|loss| format!("{loss:.4}")),
+        or(loss, &|loss| format!("{loss:.4}")),
         or(above, &|percent| format!("{percent:+.2} %")),
         patient.findings.iter().map(|finding| finding.ailment.to_string()).collect::<Vec<_>>().join(", "),
     ];

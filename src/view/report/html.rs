@@ -75,22 +75,29 @@ fn table_of(table: &ReportTable) -> String {
 }
 
 fn runs_of(runs: &[ReportRun]) -> String {
-    let head: String = RUN_COLUMNS.iter().map(|name| format!("<th>{}</th>", escaped(name))).collect();
+    let class = |at: usize| match at {
+        2..9 => " class=n",
+        9 => " class=what",
+        _ => "",
+    };
+    let names = RUN_COLUMNS.iter().enumerate().map(|(at, name)| format!("<th{}>{}</th>", class(at), escaped(name)));
+    let curve = std::iter::once("<th class=\"fixed\">training loss</th>".to_owned());
+    let head: String = names.clone().take(1).chain(curve).chain(names.skip(1)).collect();
     let range = runs.iter().flat_map(|run| &run.curve).filter(|point| point.1.is_finite() && point.1 > 0.0).map(|point| point.1.ln());
     let (low, high) = range.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), loss| (low.min(loss), high.max(loss)));
     let row = |run: &ReportRun| {
         let cell = |(at, text): (usize, &String)| {
-            let class = if (2..9).contains(&at) { " class=n" } else { "" };
-            format!("<td{class}>{}</td>", escaped(text))
+            let curve = if at == 0 { format!("<td>{}</td>", sparkline(&run.curve, low, high)) } else { String::new() };
+            format!("<td{}>{}</td>{curve}", class(at), escaped(text))
         };
         let cells: String = run.cells.iter().enumerate().map(cell).collect();
         let class = if run.sick { " class=sick" } else { "" };
-        format!("<tr{class}>{cells}<td>{}</td></tr>", sparkline(&run.curve, low, high))
+        format!("<tr{class}>{cells}</tr>")
     };
     let rows: String = runs.iter().map(row).collect();
     format!(
         "<p><input id=\"filter\" type=\"search\" placeholder=\"filter runs\" aria-label=\"filter runs\"></p>\
-         <div class=\"wide\"><table id=\"runs\"><thead><tr>{head}<th class=\"fixed\">training loss</th></tr></thead><tbody>{rows}</tbody></table></div>"
+         <div class=\"wide\"><table id=\"runs\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
 

@@ -34,7 +34,6 @@ for (const head of document.querySelectorAll("section th:not(.fixed)")) {
   head.addEventListener("click", () => sort(head));
   head.addEventListener("keydown", e => { if (e.key === "Enter") sort(head); });
 }
-for (const head of document.querySelectorAll("#runs th")) if (head.cellIndex > 1 && head.cellIndex < 9) head.classList.add("n");
 const filter = document.getElementById("filter");
 if (filter) filter.addEventListener("input", () => {
   for (const row of document.querySelector("#runs tbody").rows) row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase());
