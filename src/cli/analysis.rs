@@ -109,7 +109,6 @@ impl Choices {
             level: self.level,
             seed: self.seed,
             search: if self.quick { Search::VarproOnly } else { Search::default() },
-            ..FitOptions::default()
         })
     }
 }

@@ -255,7 +255,7 @@ fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>
     let law = analysis.study.as_ref().and_then(|study| study.best_law());
     let rule = |fit: Option<&crate::fit::PowerFit>| fit.map(|fit| fit.rule);
     Ok(Some(Calculator {
-        law: fitted.law.clone(),
+        law: fitted.law,
         count: Some(ComputeCount::of(points)),
         learning_rate: rule(law.and_then(|law| law.learning_rate.as_ref())),
         batch_tokens: rule(law.and_then(|law| law.batch.as_ref())),

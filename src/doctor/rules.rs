@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(found(|t| if (t - 0.6).abs() < 1e-9 { 4.0 } else { healthy(t) }), [Ailment::SpikesAndRecovers]);
         assert_eq!(found(|t| healthy(t) + if t > 0.2 { 0.25 * (t * 40.0).sin() } else { 0.0 })[0], Ailment::Oscillates);
         assert_eq!(found(|t| 5.5 - 2.5 * t), [Ailment::Underfits]);
-        assert_eq!(found(|t| if t < 0.05 { healthy(t) + 4.5 * (0.05 - t) / 0.05 } else { healthy(t) })[0], Ailment::WarmupTooShort);
+        assert_eq!(found(|t| if (0.02..0.05).contains(&t) { 9.0 } else { healthy(t) })[0], Ailment::WarmupTooShort);
         let steps = |t: f64| if t < 0.06 { healthy(4.0 * t) } else { healthy(0.24) * if t < 0.16 { 1.0 } else { (t / 0.16).powf(-0.25) } };
         assert_eq!(found(steps), [Ailment::PlateausThenFalls]);
     }

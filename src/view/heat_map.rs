@@ -93,10 +93,10 @@ fn draw_map(canvas: &mut Canvas, place: Rect, map: &RecipeMap, titled: bool) {
             seen.push(at);
         }
     }
-    if let Some((rate, batch, _)) = map.optimum {
-        if let (Some(column), Some(row)) = (between(&rates.steps, rate), between(&batches.steps, batch)) {
-            canvas.mark(table.point(column, row), Mark::Diamond, 7.0, Body::Solid, ACCENT);
-        }
+    if let Some((rate, batch, _)) = map.optimum
+        && let (Some(column), Some(row)) = (between(&rates.steps, rate), between(&batches.steps, batch))
+    {
+        canvas.mark(table.point(column, row), Mark::Diamond, 7.0, Body::Solid, ACCENT);
     }
 }
 
