@@ -2,7 +2,8 @@
 //! honest uncertainty, and learn what to train for a compute budget.
 //!
 //! Two wings meet at one table, `runs.csv`. The training wing: [`corpus`] → [`train`], run many times
-//! by [`sweep`]. The analysis wing: [`law`] → [`fit`] → [`recommend`] → [`view`]. Both speak the
+//! by [`sweep`]. The analysis wing: [`law`] → [`fit`] → [`recommend`] → [`view`],
+//! and [`doctor`] for the runs themselves. Both speak the
 //! vocabulary of [`spec`]; [`results`] holds the table; [`cli`] is the front door. ARCHITECTURE.md has the map.
 
 pub mod cli;

@@ -61,12 +61,15 @@ pub(super) struct Choices {
     /// Seed of the resampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Variable projection alone, for tables so large that a second search is a wait.
+    #[arg(skip)]
+    pub(super) quick: bool,
 }
 
 impl Default for Choices {
     fn default() -> Self {
         let FitOptions { refits, level, seed, .. } = FitOptions::default();
-        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, resample: None, refits, level, seed }
+        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, resample: None, refits, level, seed, quick: false }
     }
 }
 
@@ -108,7 +111,7 @@ impl Choices {
             refits: self.refits,
             level: self.level,
             seed: self.seed,
-            ..FitOptions::default()
+            search: if self.quick { Search::VarproOnly } else { Search::default() },
         })
     }
 }

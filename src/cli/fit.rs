@@ -284,8 +284,8 @@ fn write_json(path: &Path, value: &Value) -> Outcome {
     write_whole(path, &text).with_context(|| format!("{} cannot be written", path.display())).or_work()
 }
 
-/// The report that a person reads.
-fn report(source: &Source, analysis: &Analysis) -> String {
+/// What a person reads on a terminal.
+pub(super) fn report(source: &Source, analysis: &Analysis) -> String {
     let evidence = &analysis.evidence;
     let mut text = format!(
         "{}: {} runs, N counted as {}, C as {}\n",
@@ -402,13 +402,17 @@ fn in_bits_per_byte(fitted: &FittedLaw<PowerLaw>, bytes_per_token: f64) -> Named
     Named(fitted.coefficients.iter().map(one).collect())
 }
 
-/// Coefficients and what follows from them, a row each.
-pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
+/// Coefficients and what follows from them, a row each: name, value, standard error, interval.
+pub(super) fn estimates_rows<L: Law>(fitted: &FittedLaw<L>) -> Vec<Vec<String>> {
     let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
-    let rows: Vec<Vec<String>> = fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect();
+    fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
+}
+
+/// The same as a table.
+pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
     let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
     let (level, method) = any.unwrap_or((0.95, "none"));
-    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &rows)
+    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &estimates_rows(fitted))
 }
 
 /// What speaks for the minimum.

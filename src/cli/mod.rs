@@ -6,10 +6,12 @@
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+mod checklist;
 mod compare;
 mod corpus;
 mod devices;
 mod display;
+mod doctor;
 mod envelope;
 mod failure;
 mod fit;
@@ -27,6 +29,7 @@ mod pulse;
 mod rates;
 mod recipes;
 mod recommend;
+mod report;
 mod retry;
 mod scrutiny;
 mod selftest;
@@ -64,6 +67,10 @@ enum Command {
     Fit(fit::FitArgs),
     /// Draw the figures of a sweep or a CSV of runs
     Plot(plot::PlotArgs),
+    /// Write one HTML file with everything: verdict, figures, tables, a calculator, every run
+    Report(report::ReportArgs),
+    /// Say what ails the runs, from their loss curves, and what to change
+    Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
     /// Compare the laws of several sweeps, such as one on each of several data sets
@@ -100,6 +107,8 @@ pub fn run() -> ExitCode {
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Corpus(args) => corpus::run(&args),

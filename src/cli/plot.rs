@@ -3,19 +3,22 @@
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::falls;
+use super::report::LARGE;
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
-use crate::fit::{Estimate, IsoflopFit, RecipeStudy, Response};
-use crate::law::{ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
+use crate::fit::{Estimate, FittedLaw, Influence, IsoflopFit, RecipeStudy, Resample, Response, chinchilla_targets, influence, profiles};
+use crate::law::{Chinchilla, ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine, RecipeMap,
-    RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, frontier, frontier_of, isoflop_valleys, loss_by_compute, loss_by_tokens,
-    loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws, recipe_maps, reference_frontier,
+    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine,
+    RecipeMap, RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, floor_profile, frontier, frontier_of, isoflop_valleys,
+    leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws,
+    recipe_maps, reference_frontier, residual_map,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -49,6 +52,25 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
 
 /// Draws every figure that the runs allow and returns the names of the files.
 pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> Result<Vec<&'static str>, Failure> {
+    let mut drawn = Vec::new();
+    for (name, picture) in figures(source, analysis)? {
+        match picture {
+            Ok(bytes) => {
+                let path = folder.join(name);
+                write_whole(&path, &bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+                drawn.push(name);
+            }
+            Err(error @ ViewError::Empty { .. }) => eprintln!("{name} is not drawn: {error}"),
+        }
+    }
+    Ok(drawn)
+}
+
+/// A figure under the name of its file.
+pub(super) type Drawn = (&'static str, Result<Vec<u8>, ViewError>);
+
+/// Every figure that the runs allow.
+pub(super) fn figures(source: &Source, analysis: &Analysis) -> Result<Vec<Drawn>, Failure> {
     let data = Conventions::of(&source.name, &analysis.evidence);
     let fitted = match &analysis.chinchilla {
         Some(law) => data.clone().fitted_by(law.estimator),
@@ -79,20 +101,34 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
         figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, Some(law.e), &fitted)));
         figures.push(("loss-surface.png", loss_surface(points, law, &ComputeCount::of(points), &fitted)));
         figures.push(("exponents.png", exponent_cloud(&ExponentCloud::of(fit), &fitted)));
-        figures.push(("observed-predicted.png", observed_and_predicted(&Residual::of(&analysis.evidence.points, law), &fitted)));
+        let residuals = Residual::of(points, law);
+        figures.push(("observed-predicted.png", observed_and_predicted(&residuals, &fitted)));
+        figures.push(("residual-map.png", residual_map(&residuals, &fitted)));
+        figures.extend(influence_on_a(analysis, fit).map(|(runs, a)| ("influence.png", leave_one_out(&runs, a, &fitted))));
+        figures.extend(profile_of_floor(analysis, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
     }
-    let mut drawn = Vec::new();
-    for (name, picture) in figures {
-        match picture {
-            Ok(bytes) => {
-                let path = folder.join(name);
-                write_whole(&path, &bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
-                drawn.push(name);
-            }
-            Err(error @ ViewError::Empty { .. }) => eprintln!("{name} is not drawn: {error}"),
-        }
+    Ok(figures)
+}
+
+/// The exponent a without each run in turn.
+fn influence_on_a(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<(Vec<LeftOut>, Range)> {
+    // A run of hundreds carries little, and a fit without each of them is a wait.
+    if analysis.evidence.points.len() > LARGE {
+        return None;
     }
-    Ok(drawn)
+    let compute: HashMap<&str, f64> = analysis.evidence.points.iter().map(|point| (point.run.as_str(), point.c)).collect();
+    let found = influence(fit, &analysis.evidence, Chinchilla::params_exponent).ok()?;
+    let one = |one: Influence| Some(LeftOut { compute: *compute.get(one.run.as_str())?, run: one.run, exponent: one.without });
+    Some((found.into_iter().filter_map(one).collect(), Range::from(fit.derived.get("a")?)))
+}
+
+/// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.
+fn profile_of_floor(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
+    let targets = chinchilla_targets(&analysis.evidence, &[]);
+    let found = profiles(fit, &analysis.evidence, Resample::Auto, 0.95, &targets[..1]).ok()?;
+    let profile = found.get("E")?.clone();
+    let references: Vec<(String, f64)> = analysis.floor_nats.map(|floor| ("truth".to_owned(), floor)).into_iter().collect();
+    Some(move |conventions: &Conventions| floor_profile(&profile.curve, Range::from(&profile.profile), &references, conventions))
 }
 
 /// The conventions of a figure that shows every run, not one recipe a cell.

@@ -203,7 +203,7 @@ pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
     plain(&recommendations_told(recommendations))
 }
 
-fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece> {
+pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece> {
     let Some(first) = recommendations.first() else {
         return Vec::new();
     };

@@ -17,17 +17,17 @@ use serde::Serialize;
 #[derive(Serialize)]
 pub(super) struct Scrutiny {
     /// Leave-one-out influence on a, largest first.
-    influence_on_a: Vec<Influence>,
+    pub(super) influence_on_a: Vec<Influence>,
     /// Fits below a compute, scored above it.
-    rolling_origin: Vec<Forecast>,
+    pub(super) rolling_origin: Vec<Forecast>,
     /// Profile likelihood (least-squares-log only).
-    profiles: Option<Named<Profile>>,
+    pub(super) profiles: Option<Named<Profile>>,
     /// Cluster-robust intervals (least-squares-log only).
     robust: Option<Named<Robust>>,
     /// Information criteria and lack of fit (least-squares-log only).
     criteria: Option<Criteria>,
     /// The exponent a under every convention, where asked for.
-    conventions: Option<Vec<Convention>>,
+    pub(super) conventions: Option<Vec<Convention>>,
 }
 
 /// Most influential runs that are named.

@@ -93,8 +93,9 @@ fn draw_map(canvas: &mut Canvas, place: Rect, map: &RecipeMap, titled: bool) {
             seen.push(at);
         }
     }
-    let place = map.optimum.and_then(|(rate, batch, _)| Some((between(&rates.steps, rate)?, between(&batches.steps, batch)?)));
-    if let Some((column, row)) = place {
+    if let Some((rate, batch, _)) = map.optimum
+        && let (Some(column), Some(row)) = (between(&rates.steps, rate), between(&batches.steps, batch))
+    {
         canvas.mark(table.point(column, row), Mark::Diamond, 7.0, Body::Solid, ACCENT);
     }
 }

@@ -1,4 +1,4 @@
-//! What it looks like: values in, PNG bytes out; the only room that imports plotters (its fonts, text and
+//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters (its fonts, text and
 //! colour maps) and png. Every figure is a pure function: the same input gives the same bytes.
 //!
 //! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`raster`](self) covers pixels,
@@ -11,6 +11,7 @@ mod curves;
 mod frontier;
 mod heat_map;
 mod hyperparams;
+mod influence;
 mod isoflop;
 mod legend;
 mod loss_compute;
@@ -19,6 +20,7 @@ mod palette;
 mod panel;
 mod raster;
 mod recipe_laws;
+mod report;
 mod residual_map;
 mod residuals;
 mod schedules;
@@ -33,10 +35,12 @@ pub use curves::{RunCurve, loss_curves};
 pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, reference_frontier};
 pub use heat_map::{RecipeCell, RecipeMap, recipe_maps};
 pub use hyperparams::{RateCurve, rate_curves};
+pub use influence::{LeftOut, leave_one_out};
 pub use isoflop::{IsoflopBudget, isoflop_valleys};
 pub use loss_compute::loss_by_compute;
 pub use page::Conventions;
 pub use recipe_laws::{RecipeFigure, RecipeLine, RecipePoint, recipe_laws};
+pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};
 pub use residual_map::residual_map;
 pub use residuals::{Residual, observed_and_predicted};
 pub use schedules::{ScheduleCurve, schedules};
@@ -111,8 +115,60 @@ mod tests {
         assert_eq!((info.width, info.height), (1800, 1200), "{name}");
         let inked = pixels.iter().filter(|value| **value < 200).count();
         assert!(inked > 10_000, "{name} is nearly white: {inked}");
+        resembles_its_snapshot(name, &brightness(&pixels, info.color_type.samples()));
         if let Ok(folder) = std::env::var("SCALELAB_FIGURES") {
             std::fs::write(format!("{folder}/{name}.png"), bytes).expect("the folder exists");
         }
+    }
+
+    /// Blocks of a snapshot across and down.
+    const BLOCKS: (usize, usize) = (45, 30);
+
+    /// Mean brightness, 0 to 255, of each block of a figure of 1800 × 1200 pixels.
+    fn brightness(pixels: &[u8], samples: usize) -> Vec<f64> {
+        let (width, height) = (1800 / BLOCKS.0, 1200 / BLOCKS.1);
+        let block = |at: usize| {
+            let (left, top) = (at % BLOCKS.0 * width, at / BLOCKS.0 * height);
+            let rows = (top..top + height).map(|y| &pixels[(y * 1800 + left) * samples..(y * 1800 + left + width) * samples]);
+            let sum: f64 = rows.flatten().map(|value| f64::from(*value)).sum();
+            sum / (width * height * samples) as f64
+        };
+        (0..BLOCKS.0 * BLOCKS.1).map(block).collect()
+    }
+
+    /// Largest change of a block: a mark that moves out of one changes it by about 20, rounding by less than 1.
+    const BLOCK_TOLERANCE: f64 = 8.0;
+    /// Largest mean change over all blocks.
+    const TOLERANCE: f64 = 0.5;
+
+    /// Compares a figure with tests/data/figures/NAME.txt, which SCALELAB_SNAPSHOTS=write makes anew (then look at it, by
+    /// SCALELAB_FIGURES).
+    #[expect(clippy::disallowed_methods, reason = "snapshots are files")]
+    fn resembles_its_snapshot(name: &str, blocks: &[f64]) {
+        let path = format!("{}/tests/data/figures/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var("SCALELAB_SNAPSHOTS").is_ok_and(|what| what == "write") {
+            let row = |row: &[f64]| row.iter().map(|value| format!("{:02x}", value.round() as u8)).collect::<String>() + "\n";
+            std::fs::write(&path, blocks.chunks(BLOCKS.0).map(row).collect::<String>()).expect("the folder exists");
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name} has no snapshot; SCALELAB_SNAPSHOTS=write makes it"));
+        let known: Vec<f64> = text
+            .lines()
+            .flat_map(|line| (0..line.len() / 2).map(move |at| u8::from_str_radix(&line[2 * at..2 * at + 2], 16).map(f64::from)))
+            .collect::<Result<_, _>>()
+            .expect("hexadecimal");
+        assert_eq!(known.len(), blocks.len(), "{name}: a snapshot of another size");
+        let changes = known.iter().zip(blocks).map(|(known, block)| (known - block).abs());
+        let (largest, mean) = (changes.clone().fold(0.0, f64::max), changes.sum::<f64>() / blocks.len() as f64);
+        assert!(largest < BLOCK_TOLERANCE && mean < TOLERANCE, "{name} changed: {largest:.1} in one block, {mean:.2} on average");
+    }
+
+    #[test]
+    fn a_mark_that_moves_is_more_than_a_snapshot_tolerates() {
+        let mut pixels = vec![255; 1800 * 1200];
+        let white = brightness(&pixels, 1);
+        (600..612).for_each(|y| pixels[y * 1800 + 900..y * 1800 + 912].fill(0));
+        let marked = brightness(&pixels, 1);
+        let largest = white.iter().zip(&marked).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(largest > BLOCK_TOLERANCE, "{largest}");
     }
 }

@@ -1,4 +1,4 @@
-//! What ails a run: from its curve to findings, with the numbers that speak for them. Pure; knows no law and no file.
+//! Overfitting by the numbers of a curve alone: the held-out loss rises while the training loss falls.
 
 use crate::spec::CurvePoint;
 use serde::Serialize;

@@ -1,0 +1,121 @@
+//! `scalelab doctor`: what ails the runs of a sweep, from their curves.
+
+use super::failure::{Failure, OrWork, Outcome};
+use super::source::SourceArgs;
+use super::sweep::as_failure;
+use super::text::table;
+use crate::doctor::{FEWEST_POINTS, Finding, diagnose};
+use crate::spec::{CurvePoint, RunRecord};
+use anyhow::anyhow;
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs; tests/doctor.rs measures how often they are right."
+)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Print one JSON document to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// A run with what was found.
+#[derive(Serialize)]
+struct Patient {
+    run: String,
+    /// Points of its curve.
+    points: usize,
+    healthy: Option<bool>,
+    findings: Vec<Finding>,
+}
+
+pub(super) fn run(args: &DoctorArgs) -> Outcome {
+    let source = args.source.read()?;
+    let mut patients = Vec::new();
+    for record in &source.records {
+        let curve = match &source.folder {
+            Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
+            None => of_trajectory(&source, &record.run_id),
+        };
+        patients.push(Patient::of(record, &curve));
+    }
+    if patients.iter().all(|patient| patient.healthy.is_none()) {
+        return Err(Failure::Input(anyhow!(
+            "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/, a CSV of curves names its runs in a column `run`",
+            source.path.display()
+        )));
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&patients).or_work()?);
+    } else {
+        print!("{}", told(&patients));
+    }
+    Ok(())
+}
+
+impl Patient {
+    fn of(record: &RunRecord, curve: &[CurvePoint]) -> Self {
+        let findings = diagnose(curve, record);
+        let points = curve.iter().filter(|point| point.train_loss_nats.is_some()).count();
+        let sick = findings.iter().any(|finding| finding.fault);
+        let healthy = (sick || points >= FEWEST_POINTS).then_some(!sick);
+        Self { run: record.run_id.clone(), points, healthy, findings }
+    }
+}
+
+/// The curve of a run of a foreign table: its losses alone.
+fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
+    let Some(trajectory) = source.trajectories.iter().find(|one| one.run == run) else {
+        return Vec::new();
+    };
+    let point = |(at, &(_, tokens, loss)): (usize, &(f64, f64, f64))| CurvePoint {
+        step: at as u64 + 1,
+        tokens: tokens as u64,
+        train_loss_nats: Some(loss),
+        ..CurvePoint::default()
+    };
+    trajectory.points.iter().enumerate().map(point).collect()
+}
+
+/// Findings by ailment, each with its runs, evidence, cause and change.
+fn told(patients: &[Patient]) -> String {
+    let count = |state: Option<bool>| patients.iter().filter(|patient| patient.healthy == state).count();
+    let mut text = format!("{} runs: {} healthy, {} sick", patients.len(), count(Some(true)), count(Some(false)));
+    let unknown = count(None);
+    text += &if unknown > 0 { format!(", {unknown} without a curve of {FEWEST_POINTS} losses\n") } else { "\n".into() };
+    let mut by_ailment: BTreeMap<_, Vec<(&Patient, &Finding)>> = BTreeMap::new();
+    for patient in patients {
+        for finding in &patient.findings {
+            by_ailment.entry(finding.ailment).or_default().push((patient, finding));
+        }
+    }
+    for (ailment, found) in by_ailment {
+        let (first, kind) = (found[0].1, if ailment.is_fault() { "" } else { " (a remark)" });
+        text += &format!(
+            "\n{ailment}{kind}: {} of {} runs\n  likely cause: {}\n  what to change: {}\n",
+            found.len(),
+            patients.len(),
+            first.cause,
+            first.change
+        );
+        let row = |(patient, finding): &(&Patient, &Finding)| {
+            vec![patient.run.clone(), finding.step.map_or("—".into(), |step| step.to_string()), finding.evidence.clone()]
+        };
+        text += &left_aligned(&found.iter().map(row).collect::<Vec<_>>());
+    }
+    text
+}
+
+/// Run, step and evidence; evidence reads from the left, so it stands outside the aligned columns.
+fn left_aligned(rows: &[Vec<String>]) -> String {
+    let heads: Vec<Vec<String>> = rows.iter().map(|row| row[..2].to_vec()).collect();
+    let aligned = table(&["run", "step"], &heads);
+    let mut lines = aligned.lines();
+    let mut text = format!("{}  evidence\n", lines.next().unwrap_or_default());
+    lines.zip(rows).for_each(|(line, row)| text += &format!("{line}  {}\n", row[2]));
+    text
+}

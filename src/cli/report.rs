@@ -1,0 +1,379 @@
+//! `scalelab report`: everything about a sweep in one file: verdict, calculator, figures, tables, every run, and what a reader
+//! needs to judge and repeat it.
+
+use super::analysis::{Analysis, Asked, analyse};
+use super::checklist::{checklist, commands, conventions_of, methods};
+use super::failure::{Failure, OrWork, Outcome};
+use super::fit::{estimates_rows, interval, number, report as fit_text};
+use super::plot::figures;
+use super::recipes::rate_text;
+use super::recommend::{advise, recommendations_told};
+use super::scrutiny::{Scrutiny, scrutinise};
+use super::source::Source;
+use super::sweep::as_failure;
+use super::text::Piece;
+use crate::doctor::{Finding, diagnose};
+use crate::fit::Estimate;
+use crate::law::{ComputeCount, shape_of};
+use crate::recommend::Allocation;
+use crate::results::write_whole;
+use crate::spec::{CurvePoint, Flops, RunRecord, short};
+use crate::view::{Block, Calculator, CalculatorRow, Report, ReportRun, ReportTable, Section, html, latex, markdown};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab report results/grid\n  scalelab report results/grid --markdown report.md --latex tables.tex\n  scalelab report runs.csv --out runs.html"
+)]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    asked: Asked,
+    /// Write the page here [default for a results folder: plots/<sweep>/report.html beside it]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the same as Markdown, too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write its tables for LaTeX, too
+    #[arg(long, value_name = "FILE")]
+    latex: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Outcome {
+    let source = args.asked.source.read()?;
+    let page = match (&args.out, &source.folder) {
+        (Some(out), _) => out.clone(),
+        (None, Some(_)) => args.asked.source.plots_of(&source).join("report.html"),
+        (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out FILE"))),
+    };
+    let report = report_of(&source, args)?;
+    if args.asked.json {
+        println!("{}", markdown_json(&report)?);
+        return Ok(());
+    }
+    let texts = [(Some(&page), html as fn(&Report) -> String), (args.markdown.as_ref(), markdown), (args.latex.as_ref(), latex)];
+    for (path, render) in texts.into_iter().filter_map(|(path, render)| Some((path?, render))) {
+        let text = render(&report);
+        write_whole(path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+        println!("{} ({:.1} MB)", path.display(), text.len() as f64 / 1e6);
+    }
+    Ok(())
+}
+
+/// The sections with their tables, for a program.
+fn markdown_json(report: &Report) -> Result<String, Failure> {
+    let table = |table: &ReportTable| serde_json::json!({ "caption": table.caption, "header": table.header, "rows": table.rows });
+    let section = |section: &Section| {
+        let tables: Vec<_> =
+            section.blocks.iter().filter_map(|block| if let Block::Table(one) = block { Some(table(one)) } else { None }).collect();
+        let text = |block: &Block| match block {
+            Block::Verdict(text) | Block::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let text: Vec<String> = section.blocks.iter().filter_map(text).collect();
+        serde_json::json!({ "title": section.title, "text": text, "tables": tables })
+    };
+    serde_json::to_string_pretty(&report.sections.iter().map(section).collect::<Vec<_>>()).or_work()
+}
+
+/// A run with its curve and what ails it.
+struct Patient<'a> {
+    record: &'a RunRecord,
+    curve: Vec<CurvePoint>,
+    findings: Vec<Finding>,
+}
+
+fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
+    let large = source.records.len() > LARGE;
+    let mut choices = args.asked.choices.clone();
+    choices.quick = large;
+    let analysis = analyse(source, &choices, &[])?;
+    let recommendations = advise(&analysis, &args.asked.compute)?;
+    let scrutiny = if large { None } else { scrutinise(&analysis, &choices.options(source)?, source.own) };
+    let patients = patients(source)?;
+    let mut sections = vec![Section::new("Verdict", verdict(&analysis, scrutiny.as_ref(), &recommendations, &patients))];
+    sections.extend(calculator(source, &analysis)?.map(|one| Section::new("What to train", told(&recommendations, one))));
+    sections.push(Section::new("Figures", drawn(source, &analysis)?));
+    sections.push(Section::new("Laws", laws(source, &analysis, scrutiny.as_ref())));
+    sections.push(Section::new("Runs", runs(&analysis, &patients)));
+    sections.push(Section::new("Left out", left_out(&analysis)));
+    sections.push(Section::new("Conventions", vec![Block::Table(conventions_of(source, &analysis))]));
+    sections.push(Section::new("Methods", vec![Block::Text(methods(source, &analysis)), Block::Table(checklist(source, &analysis))]));
+    sections.push(Section::new("To repeat it", vec![Block::Code(commands(source, &analysis))]));
+    let subtitle = format!(
+        "{} runs, {} of them in the fit; N counted as {}, C as {}; scalelab {}",
+        source.records.len(),
+        analysis.evidence.points.len(),
+        analysis.evidence.size_measure,
+        analysis.evidence.flop_rule,
+        env!("CARGO_PKG_VERSION")
+    );
+    Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
+}
+
+/// Runs beyond which a report waits for no second search and for no fit without each run; `scalelab fit` does both.
+pub(super) const LARGE: usize = 300;
+
+fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
+    let mut patients = Vec::new();
+    for record in &source.records {
+        let curve = match &source.folder {
+            Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        patients.push(Patient { record, findings: diagnose(&curve, record), curve });
+    }
+    Ok(patients)
+}
+
+/// What law, how sure, what to train, and whether the runs are well.
+fn verdict(analysis: &Analysis, scrutiny: Option<&Scrutiny>, recommendations: &[Allocation], patients: &[Patient<'_>]) -> Vec<Block> {
+    let mut said = Vec::new();
+    match (&analysis.chinchilla, &analysis.compute) {
+        (Some(fitted), _) => {
+            let of = |name: &str| {
+                fitted
+                    .coefficients
+                    .get(name)
+                    .or(fitted.derived.get(name))
+                    .map_or("—".into(), |e| format!("{} {}", number(e.value), interval(e)))
+            };
+            said.push(format!(
+                "Loss follows L = E + A/N^α + B/D^β within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {} and the loss that no size or data removes is E = {} nats.",
+                100.0 * fitted.diagnostics.residual_rms,
+                fitted.points,
+                of("a"),
+                of("E")
+            ));
+        }
+        (None, Some(fitted)) => said.push(format!(
+            "N and D cannot be told apart in these runs; of compute alone the loss follows L(C) within {:.2} %.",
+            100.0 * fitted.diagnostics.residual_rms
+        )),
+        (None, None) => {
+            said.push(format!("No law is fitted: {}.", analysis.refusal.as_ref().map_or("too few runs".into(), ToString::to_string)))
+        }
+    }
+    let far = scrutiny.and_then(|scrutiny| scrutiny.rolling_origin.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)));
+    said.extend(far.map(|forecast| {
+        format!(
+            "How sure: fitted to its {} smaller runs alone, the law forecasts the {} larger ones, up to {} times the compute, with an error of {:.3} nats rms ({:+.3} on average).",
+            forecast.runs[0], forecast.runs[1], short(forecast.distance), forecast.rms_nats, forecast.bias_nats
+        )
+    }));
+    said.extend(recommendations.get(1).or(recommendations.first()).map(|one| {
+        let shape = one.shape.as_ref().map_or(String::new(), |shape| format!(", for example {shape}"));
+        let rate = one.learning_rate.map_or(String::new(), |rate| format!(", learning rate {}", rate_text(rate.value)));
+        format!(
+            "What to train with {} FLOPs ({} times the largest run): {} weights [{}, {}]{shape} on {} tokens{rate}; expected loss {} nats {}.",
+            Flops(one.compute),
+            short(one.extrapolation_factor),
+            short(one.params.value),
+            short(one.params.low),
+            short(one.params.high),
+            short(one.tokens.value),
+            number(one.loss.value),
+            interval(&one.loss)
+        )
+    }));
+    said.push(health(patients));
+    said.into_iter().map(Block::Verdict).chain(analysis.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
+}
+
+fn health(patients: &[Patient<'_>]) -> String {
+    let with_curve = patients.iter().filter(|patient| !patient.curve.is_empty()).count();
+    if with_curve == 0 {
+        return "No loss curves are kept, so the health of the runs is not known.".into();
+    }
+    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
+    let faults = patients.iter().filter_map(|patient| patient.findings.iter().find(|finding| finding.fault));
+    faults.for_each(|finding| *kinds.entry(finding.ailment).or_default() += 1);
+    let sick: usize = kinds.values().sum();
+    let kinds: Vec<String> = kinds.iter().map(|(ailment, count)| format!("{count} {ailment}")).collect();
+    if sick == 0 {
+        format!("All {with_curve} loss curves look healthy.")
+    } else {
+        format!("Of {with_curve} loss curves {sick} look sick: {}.", kinds.join(", "))
+    }
+}
+
+/// Pieces of a terminal's report as blocks.
+fn blocks(pieces: Vec<Piece>) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut caption = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Title(title) => caption = title,
+            Piece::Table(header, rows) => blocks.push(Block::Table(ReportTable::new(std::mem::take(&mut caption), &header, rows))),
+            Piece::Line(_, line) => match blocks.last_mut() {
+                Some(Block::Lines(lines)) => lines.push(line),
+                _ => blocks.push(Block::Lines(vec![line])),
+            },
+        }
+    }
+    blocks
+}
+
+fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
+    let mut all = vec![Block::Calculator(Box::new(calculator))];
+    for block in blocks(recommendations_told(recommendations)) {
+        all.push(match block {
+            Block::Lines(lines) => Block::Folded("shapes, recipes, sources and warnings".into(), lines.join("\n")),
+            block => block,
+        });
+    }
+    all
+}
+
+/// Computes that the calculator's rows stand at.
+const CALCULATED: usize = 17;
+
+/// The calculator, where a law of N and D was fitted.
+fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>, Failure> {
+    let Some(fitted) = &analysis.chinchilla else { return Ok(None) };
+    let points = &analysis.evidence.points;
+    let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let (from, to) = (low / 3.0, high * 1000.0);
+    let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (CALCULATED - 1) as f64));
+    let computed = advise(analysis, &(0..CALCULATED).map(at).collect::<Vec<_>>())?;
+    if computed.is_empty() {
+        return Ok(None);
+    }
+    let three = |e: &Estimate| [e.value, e.low, e.high];
+    let row = |one: &Allocation| CalculatorRow {
+        compute: one.compute,
+        params: three(&one.params),
+        tokens: three(&one.tokens),
+        loss: three(&one.loss),
+        learning_rate: one.learning_rate.as_ref().map(three),
+        batch_tokens: one.batch_tokens.as_ref().map(three),
+    };
+    let law = analysis.study.as_ref().and_then(|study| study.best_law());
+    let rule = |fit: Option<&crate::fit::PowerFit>| fit.map(|fit| fit.rule);
+    Ok(Some(Calculator {
+        law: fitted.law,
+        count: Some(ComputeCount::of(points)),
+        learning_rate: rule(law.and_then(|law| law.learning_rate.as_ref())),
+        batch_tokens: rule(law.and_then(|law| law.batch.as_ref())),
+        context: source.records.iter().find_map(|record| record.context),
+        evidence: [low, high],
+        rows: computed.iter().map(row).collect(),
+        note: format!(
+            "Computed in this page from the fitted coefficients; intervals ({:.0} %) are read off {CALCULATED} computed ones. They assume that the law holds outside the runs. {}",
+            100.0 * computed[0].params.level,
+            computed[0].hyperparameter_source.clone().unwrap_or_default()
+        ),
+    }))
+}
+
+/// What a figure shows, by its file.
+fn caption(name: &str) -> &'static str {
+    match name {
+        "loss-by-tokens.png" => "Held-out loss against training tokens, one colour a size, with the fitted law",
+        "loss-curves.png" => "Training loss along every run",
+        "isoflop.png" => "IsoFLOP valleys: loss against size at each budget",
+        "learning-rates.png" => "Loss against learning rate, one curve a cell",
+        "recipe-maps.png" => "Loss over learning rate and batch, with the near-optimal band",
+        "recipe-laws.png" => "Optimal learning rate and batch against compute",
+        "frontier.png" => "Compute-optimal size and tokens with bands, dashed outside the runs",
+        "loss-by-compute.png" => "Loss against compute: runs, and the frontier L*(C) with its band",
+        "loss-surface.png" => "The fitted surface over size and tokens, with the runs and the optimal path",
+        "exponents.png" => "Exponents of the refits",
+        "observed-predicted.png" => "Observed against predicted loss, and residuals",
+        "influence.png" => "The exponent a without each run in turn",
+        "residual-map.png" => "Residuals over size and tokens",
+        "floor-profile.png" => "Profile of E",
+        _ => "Figure",
+    }
+}
+
+fn drawn(source: &Source, analysis: &Analysis) -> Result<Vec<Block>, Failure> {
+    let block = |(name, picture): (&'static str, Result<Vec<u8>, _>)| Some(Block::Figure(name, caption(name).to_owned(), picture.ok()?));
+    Ok(figures(source, analysis)?.into_iter().filter_map(block).collect())
+}
+
+/// Most influential runs that are listed.
+const INFLUENTIAL: usize = 10;
+
+fn laws(source: &Source, analysis: &Analysis, scrutiny: Option<&Scrutiny>) -> Vec<Block> {
+    let mut all = Vec::new();
+    let header = ["", "value", "s.e.", "interval"];
+    if let Some(fitted) = &analysis.chinchilla {
+        let caption =
+            format!("L(N, D) = E + A/N^alpha + B/D^beta, nats per token: {} runs, {}, {}", fitted.points, fitted.estimator, fitted.status);
+        all.push(Block::Table(ReportTable::new(caption, &header, estimates_rows(fitted))));
+        all.extend(fitted.warnings.iter().map(|warning| Block::Text(format!("Warning: {warning}."))));
+    }
+    if let Some(fitted) = &analysis.compute {
+        all.push(Block::Table(ReportTable::new("L(C)", &header, estimates_rows(fitted))));
+    }
+    if let Some(scrutiny) = scrutiny {
+        let rows = scrutiny.influence_on_a.iter().take(INFLUENTIAL);
+        let rows = rows.map(|one| vec![one.run.clone(), number(one.without), format!("{:+.4}", one.change)]).collect();
+        all.push(Block::Table(ReportTable::new("runs that move a most when they are left out", &["run", "a without it", "change"], rows)));
+        all.extend(scrutiny.conventions.as_ref().map(|conventions| Block::Table(matrix(conventions))));
+    }
+    let mut text = fit_text(source, analysis);
+    text += &scrutiny.map_or(String::new(), |scrutiny| scrutiny.text(&analysis.records));
+    all.push(Block::Folded("the whole fit as text".into(), text));
+    all
+}
+
+fn matrix(conventions: &[crate::fit::Convention]) -> ReportTable {
+    let row = |one: &crate::fit::Convention| {
+        let (value, range) = match &one.exponent {
+            Ok(exponent) => (number(exponent.value), interval(exponent)),
+            Err(reason) => (reason.clone(), String::new()),
+        };
+        vec![one.size_measure.to_string(), one.flop_rule.name().to_owned(), value, range]
+    };
+    ReportTable::new(
+        "the exponent a under every convention of counting, from the lowest loss of each cell as it is",
+        &["N", "C", "a", "interval"],
+        conventions.iter().map(row).collect(),
+    )
+}
+
+fn runs(analysis: &Analysis, patients: &[Patient<'_>]) -> Vec<Block> {
+    vec![Block::Runs(patients.iter().map(|patient| run_row(patient, analysis)).collect())]
+}
+
+fn run_row(patient: &Patient<'_>, analysis: &Analysis) -> ReportRun {
+    let record = patient.record;
+    let (measure, rule) = (analysis.evidence.size_measure, analysis.evidence.flop_rule);
+    let shape = shape_of(record);
+    let n = shape.as_ref().and_then(|shape| measure.of(shape)).or(record.params_total).map(|n| n.0);
+    let d = record.tokens.map(|d| d.0);
+    let counted = shape.as_ref().zip(record.tokens).and_then(|(shape, tokens)| rule.of(shape, tokens));
+    let loss = record.loss_nats.map(|loss| loss.0);
+    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
+    let above = law.and_then(|law| Some(100.0 * (loss? / law.at(n?, d?)).ln()));
+    let or = |value: Option<f64>, show: &dyn Fn(f64) -> String| value.map_or("—".into(), show);
+    let cells = vec![
+        record.run_id.clone(),
+        record.status.to_string(),
+        or(n, &short),
+        or(d, &short),
+        or(counted.or(record.flops_6nd).map(|c| c.0), &|c| Flops(c).to_string()),
+        or(record.learning_rate, &rate_text),
+        or(record.batch_tokens.map(|tokens| tokens.0), &short),
+        or(loss, &|loss| format!("{loss:.4}")),
+        or(above, &|percent| format!("{percent:+.2} %")),
+        patient.findings.iter().map(|finding| finding.ailment.to_string()).collect::<Vec<_>>().join(", "),
+    ];
+    let curve = patient.curve.iter().filter_map(|point| Some((point.tokens as f64, point.train_loss_nats?))).collect();
+    ReportRun { cells, curve, sick: patient.findings.iter().any(|finding| finding.fault) }
+}
+
+fn left_out(analysis: &Analysis) -> Vec<Block> {
+    let excluded = &analysis.evidence.excluded;
+    if excluded.is_empty() {
+        return vec![Block::Text("No run is left out of the fit.".into())];
+    }
+    let rows = excluded.iter().map(|one| vec![one.run.clone(), one.reason.clone()]).collect();
+    vec![Block::Table(ReportTable::new(format!("{} runs are left out of the fit", excluded.len()), &["run", "reason"], rows))]
+}

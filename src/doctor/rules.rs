@@ -1,0 +1,376 @@
+//! The rules, one function an ailment, each with its thresholds and their reasons. Shares are of the steps of the run, or of a
+//! loss; noise is the standard deviation of one loss of the curve.
+
+use super::signs::{Signs, median};
+use super::{Ailment, Finding};
+
+type Rule = fn(&Signs<'_>) -> Option<Finding>;
+
+/// Rules after which no other matters, in order.
+pub(super) const ENDING: [Rule; 2] = [diverges, never_falls];
+
+/// The others; several may hold.
+pub(super) const OTHERS: [Rule; 10] = [
+    dead_gradients,
+    overfits,
+    warmup_too_short,
+    warmup_too_long,
+    stuck,
+    clips_most_steps,
+    spikes_and_recovers,
+    oscillates,
+    underfits,
+    plateaus_then_falls,
+];
+
+/// A loss that ends 8 % above its lowest level: batch order alone moves medians of ten losses by 1 to 3 %.
+const ROSE_BY: f64 = 0.08;
+/// A rise must also exceed what noise does to a median of ten losses, 0.4 σ, five times over.
+const ROSE_BY_NOISE: f64 = 2.0;
+
+fn diverges(signs: &Signs<'_>) -> Option<Finding> {
+    let tenths =
+        (1..10).filter_map(|tenth| Some((f64::from(tenth) / 10.0, signs.level(f64::from(tenth - 1) / 10.0, f64::from(tenth) / 10.0)?)));
+    let (at, lowest) = tenths.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let rose = signs.end - lowest;
+    let above_start = signs.has_its_start() && signs.end > signs.start * (1.0 + ROSE_BY);
+    if !above_start && (rose < ROSE_BY * lowest || rose < ROSE_BY_NOISE * signs.noise) {
+        return None;
+    }
+    let evidence = format!(
+        "the last tenth lies at {:.3}, {:.1} % above the {lowest:.3} reached before; noise of a loss {:.3}",
+        signs.end,
+        100.0 * rose / lowest,
+        signs.noise
+    );
+    Some(Finding::new(Ailment::Diverges, Some(at * signs.steps), evidence))
+}
+
+/// Least fall of a run that learns anything, as a share of its first loss: fresh weights know nothing, and even the frequencies
+/// of tokens take off a tenth or more of ln V.
+const LEAST_FALL: f64 = 0.03;
+
+fn never_falls(signs: &Signs<'_>) -> Option<Finding> {
+    let fell = (signs.start - signs.end) / signs.start;
+    let flat = signs.has_its_start() && fell < LEAST_FALL && !signs.is_at_floor();
+    flat.then(|| {
+        let evidence = format!(
+            "from {:.4} to {:.4}, {:.2} % in {:.0} steps (a run that learns falls by more than {:.0} %)",
+            signs.start,
+            signs.end,
+            100.0 * fell,
+            signs.steps,
+            100.0 * LEAST_FALL
+        );
+        Finding::new(Ailment::NeverFalls, None, evidence)
+    })
+}
+
+/// A gradient below a hundredth of its first norm: healthy ones stay within a factor of ten.
+const DEAD_SHARE: f64 = 0.01;
+/// With a loss that falls by less than this over the second half.
+const STANDS_STILL: f64 = 0.01;
+
+fn dead_gradients(signs: &Signs<'_>) -> Option<Finding> {
+    let first = median(signs.gradients.iter().take(5).map(|point| point.1))?;
+    let last = median(signs.gradients.iter().filter(|point| point.0 > 0.75 * signs.steps).map(|point| point.1))?;
+    let still = signs.level(0.4, 0.6)? < signs.end * (1.0 + STANDS_STILL) && !signs.is_at_floor();
+    let dead = still && last < DEAD_SHARE * first;
+    dead.then(|| {
+        let evidence = format!("norm of the gradient from {first:.2e} to {last:.2e}, while the loss stands at {:.3}", signs.end);
+        Finding::new(Ailment::DeadGradients, Some(0.75 * signs.steps), evidence)
+    })
+}
+
+/// Held-out loss above training loss by more than this share: text split at random differs by 1 to 2 %.
+const GAP: f64 = 0.04;
+/// And by so many standard errors of the held-out loss.
+const GAP_ERRORS: f64 = 4.0;
+/// A held-out loss that ends this far above its lowest.
+const HELD_OUT_ROSE: f64 = 0.02;
+
+fn overfits(signs: &Signs<'_>) -> Option<Finding> {
+    let once = signs.record.epochs.is_some_and(|epochs| epochs <= 1.0);
+    held_out_rose(signs).or_else(|| gap(signs)).filter(|_| !once)
+}
+
+fn gap(signs: &Signs<'_>) -> Option<Finding> {
+    let epochs = signs.record.epochs?;
+    let (held_out, trained) = (signs.record.loss_nats?.0, signs.record.train_loss_nats?.0);
+    let (gap, error) = (held_out - trained, signs.record.loss_se_nats.unwrap_or(0.0));
+    (gap > GAP * trained && gap > GAP_ERRORS * error).then(|| {
+        let evidence = format!(
+            "held-out loss {held_out:.3}, training loss {trained:.3} over the last 5 % of the steps: a gap of {gap:.3} ({:.0} standard errors) after {epochs:.1} passes over the text",
+            gap / error.max(1e-12)
+        );
+        Finding::new(Ailment::Overfits, None, evidence)
+    })
+}
+
+fn held_out_rose(signs: &Signs<'_>) -> Option<Finding> {
+    let held_out: Vec<(u64, f64)> = signs.curve.iter().filter_map(|point| Some((point.step, point.val_loss_nats?))).collect();
+    let &(_, last) = held_out.last().filter(|_| held_out.len() >= 3)?;
+    let &(step, lowest) = held_out.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let trains_on = signs.smooth_at(step as f64)? > signs.end;
+    (last > lowest * (1.0 + HELD_OUT_ROSE) && trains_on).then(|| {
+        let evidence =
+            format!("the held-out loss is lowest at step {step} ({lowest:.3}) and ends at {last:.3}, while the training loss falls on");
+        Finding::new(Ailment::Overfits, Some(step as f64), evidence)
+    })
+}
+
+/// The part of a run in which a bad warmup shows: four times a usual one.
+const EARLY: f64 = 0.2;
+/// First losses that rise above that of fresh weights by this share: a healthy first step never does.
+const EARLY_RISE: f64 = 0.05;
+/// Growth of the gradient over its norm before any step; healthy runs of 5 to 400 thousand weights stay below 3.5.
+const EARLY_GRADIENT: f64 = 5.0;
+
+fn warmup_too_short(signs: &Signs<'_>) -> Option<Finding> {
+    let early = |points: &[(f64, f64)]| {
+        let highest = points.iter().copied().filter(|point| point.0 <= EARLY * signs.steps).max_by(|a, b| a.1.total_cmp(&b.1));
+        highest.unwrap_or((0.0, 0.0))
+    };
+    let (loss_step, highest) = early(&signs.losses);
+    let (gradient_step, largest) = early(&signs.gradients);
+    let first = signs.gradients.first().map_or(f64::INFINITY, |point| point.1);
+    if !signs.has_its_start() {
+        return None;
+    }
+    let peak = signs.peak().map_or(String::new(), |(step, rate)| format!("; the rate reaches its peak of {rate:.1e} at step {step:.0}"));
+    if highest > signs.start * (1.0 + EARLY_RISE) {
+        let evidence = format!("the loss jumps from {:.2} to {highest:.2}{peak}", signs.start);
+        return Some(Finding::new(Ailment::WarmupTooShort, Some(loss_step), evidence));
+    }
+    (largest > EARLY_GRADIENT * first).then(|| {
+        let evidence = format!("the norm of the gradient jumps from {first:.2} to {largest:.2}, {:.0}-fold{peak}", largest / first);
+        Finding::new(Ailment::WarmupTooShort, Some(gradient_step), evidence)
+    })
+}
+
+/// Warmups are 1 to 10 % of a run; two fifths leave too few steps at the peak.
+const LATEST_PEAK: f64 = 0.4;
+
+fn warmup_too_long(signs: &Signs<'_>) -> Option<Finding> {
+    let (step, rate) = signs.peak()?;
+    (step > LATEST_PEAK * signs.steps).then(|| {
+        let evidence = format!("the learning rate reaches its peak of {rate:.1e} at step {step:.0} of {:.0}", signs.steps);
+        Finding::new(Ailment::WarmupTooLong, Some(step), evidence)
+    })
+}
+
+/// Least fall from a quarter of the run to its end. A loss that follows a power of D with an exponent of 0.05, lower than any
+/// sweep of ours shows before the floor, loses 7 %.
+const LEAST_LATE_FALL: f64 = 0.06;
+/// Tokens per weight beyond which a flat curve is that of a full network.
+const FULL: f64 = 200.0;
+
+fn stuck(signs: &Signs<'_>) -> Option<Finding> {
+    let before = signs.level(0.2, 0.35)?;
+    let fell = (before - signs.end) / before;
+    let tokens_per_weight = signs.record.tokens.zip(signs.record.params_total).map_or(0.0, |(tokens, params)| tokens.0 / params.0);
+    let flat = fell < LEAST_LATE_FALL && tokens_per_weight < FULL && !signs.is_at_floor();
+    flat.then(|| {
+        let evidence = format!(
+            "{before:.3} at a quarter of the run and {:.3} at its end: {:.1} % (a run that learns loses more than {:.0} %); noise of a loss {:.3}",
+            signs.end,
+            100.0 * fell,
+            100.0 * LEAST_LATE_FALL,
+            signs.noise
+        );
+        Finding::new(Ailment::Stuck, Some(0.25 * signs.steps), evidence)
+    })
+}
+
+/// "Most": half of them. Healthy runs are cut at up to a quarter of their steps, nearly all of them early.
+const MOST: f64 = 0.5;
+
+fn clips_most_steps(signs: &Signs<'_>) -> Option<Finding> {
+    let share = signs.record.clip_fraction?;
+    let norm = median(signs.gradients.iter().map(|point| point.1));
+    (share > MOST).then(|| {
+        let limit = signs.record.grad_clip.map_or(String::new(), |limit| format!("; grad_clip is {limit}"));
+        let norm = norm.map_or(String::new(), |norm| format!(", median norm {norm:.2}"));
+        Finding::new(Ailment::ClipsMostSteps, None, format!("{:.0} % of the steps are clipped{limit}{norm}", 100.0 * share))
+    })
+}
+
+/// A loss so many σ above its smoothed neighbours: among 200 normal ones the largest is expected at 3.
+const SPIKE: f64 = 6.0;
+/// And by this share of the loss, where there is next to no noise.
+const SPIKE_SHARE: f64 = 0.04;
+/// A single loss must stand out further: clean English has tables and lists at 8.
+const LONE_SPIKE: f64 = 15.0;
+/// A gradient so many times the median of the run after its first part; healthy ones stay below 3.
+const GRADIENT_SPIKE: f64 = 8.0;
+
+fn spikes_and_recovers(signs: &Signs<'_>) -> Option<Finding> {
+    let late = |step: f64| step > EARLY * signs.steps;
+    let height = |at: usize| signs.losses[at].1 - signs.smooth[at].1;
+    let is_spike = |at: &usize| height(*at) > SPIKE * signs.noise && height(*at) > SPIKE_SHARE * signs.smooth[*at].1;
+    let spikes: Vec<usize> = (0..signs.losses.len()).filter(|&at| late(signs.losses[at].0)).filter(is_spike).collect();
+    let highest = spikes.iter().copied().max_by(|&a, &b| height(a).total_cmp(&height(b)));
+    if let Some(highest) = highest.filter(|&at| spikes.len() > 1 || height(at) > LONE_SPIKE * signs.noise) {
+        let (step, loss) = signs.losses[highest];
+        let evidence = format!(
+            "{} of the losses stand out; at step {step:.0} {loss:.3}, {:.1} noises above its neighbours, and back to {:.3}",
+            spikes.len(),
+            height(highest) / signs.noise.max(1e-12),
+            signs.end
+        );
+        return Some(Finding::new(Ailment::SpikesAndRecovers, Some(step), evidence));
+    }
+    let usual = median(signs.gradients.iter().filter(|point| late(point.0)).map(|point| point.1))?;
+    let gradients = signs.gradients.iter().filter(|point| late(point.0) && point.1 > GRADIENT_SPIKE * usual);
+    let &(step, norm) = gradients.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let evidence = format!("the norm of the gradient is {norm:.2} at step {step:.0}, {:.0} times its median of {usual:.2}", norm / usual);
+    Some(Finding::new(Ailment::SpikesAndRecovers, Some(step), evidence))
+}
+
+/// Blocks of points whose medians are compared.
+const BLOCK: usize = 5;
+/// A block above the lowest before it by so many σ; the median of five has 0.6 σ, and the lowest of twenty lies two of these
+/// below their middle, so pure noise reaches 2.4 σ.
+const WAVE: f64 = 3.5;
+/// And by this share of the loss: text at the same noise wanders by 2 %.
+const WAVE_SHARE: f64 = 0.03;
+/// Waves that make an oscillation; one can be a spike.
+const WAVES: usize = 2;
+
+fn oscillates(signs: &Signs<'_>) -> Option<Finding> {
+    let late: Vec<(f64, f64)> = signs.losses.iter().copied().filter(|point| point.0 > EARLY * signs.steps).collect();
+    let (mut lowest, mut waves, mut last) = (f64::INFINITY, 0, None);
+    let mut up = false;
+    for block in late.chunks_exact(BLOCK) {
+        let level = median(block.iter().map(|point| point.1))?;
+        let high = level > lowest + WAVE * signs.noise && level > lowest * (1.0 + WAVE_SHARE);
+        if high && !up {
+            (waves, last) = (waves + 1, Some((block[0].0, level, lowest)));
+        }
+        up = high;
+        lowest = lowest.min(level);
+    }
+    let (step, high, low) = last.filter(|_| waves >= WAVES)?;
+    let evidence = format!(
+        "{waves} times the level rises again; by step {step:.0} from {low:.3} to {high:.3}, {:.1} noises",
+        (high - low) / signs.noise.max(1e-12)
+    );
+    Some(Finding::new(Ailment::Oscillates, Some(step), evidence))
+}
+
+/// Half of the whole fall is over within an eighth of a healthy run; at more than this share the run was too slow, or too short.
+const LATE_HALF: f64 = 0.22;
+
+fn underfits(signs: &Signs<'_>) -> Option<Finding> {
+    let half = 0.5 * (signs.start + signs.end);
+    let &(step, _) = signs.smooth.iter().find(|point| point.1 <= half)?;
+    let falls_on = signs.level(0.7, 0.8)? > signs.end + 0.5 * signs.noise;
+    let late = signs.has_its_start() && step > LATE_HALF * signs.steps && falls_on;
+    late.then(|| {
+        let evidence = format!(
+            "half of the fall from {:.2} to {:.2} came only by step {step:.0} of {:.0}, and the loss still falls at the end",
+            signs.start, signs.end, signs.steps
+        );
+        Finding::new(Ailment::Underfits, Some(step), evidence)
+    })
+}
+
+/// On a plateau the loss falls by less than this over a doubling of steps …
+const PLATEAU: f64 = 0.015;
+/// … and by more than this over the next doubling; a power law falls alike over both.
+const FALL_AFTER: f64 = 0.1;
+
+fn plateaus_then_falls(signs: &Signs<'_>) -> Option<Finding> {
+    let (peak_step, peak) = signs.peak()?;
+    let stable = |step: f64| signs.rates.iter().find(|rate| rate.0 >= step).is_some_and(|rate| rate.1 > 0.9 * peak);
+    let begins = signs.smooth.iter().filter(|point| point.0 >= peak_step.max(0.03 * signs.steps) && 4.0 * point.0 <= signs.steps);
+    let found = begins.filter(|point| stable(4.0 * point.0)).find_map(|&(step, level)| {
+        let (middle, after) = (signs.smooth_at(2.0 * step)?, signs.smooth_at(4.0 * step)?);
+        (middle > level * (1.0 - PLATEAU) && after < middle * (1.0 - FALL_AFTER)).then_some((step, level, after))
+    });
+    let (step, level, after) = found?;
+    let evidence =
+        format!("the loss stands at {level:.3} from step {step:.0} to {:.0} and falls to {after:.3} by step {:.0}", 2.0 * step, 4.0 * step);
+    Some(Finding::new(Ailment::PlateausThenFalls, Some(step), evidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnose;
+    use super::*;
+    use crate::spec::{CurvePoint, Nats, Random, RunRecord};
+
+    /// A curve of 200 steps with a noise of 0.03, its loss given by the share of the run that is over.
+    fn curve(loss: impl Fn(f64) -> f64) -> Vec<CurvePoint> {
+        let mut random = Random::new(1, "curve");
+        let point = |step: u64| CurvePoint {
+            step,
+            tokens: 100 * step,
+            learning_rate: 1e-3 * (step as f64 / 10.0).min(1.0),
+            train_loss_nats: Some(loss(step as f64 / 200.0) + 0.1 * (random.uniform() - 0.5)),
+            grad_norm: Some(0.5),
+            ..CurvePoint::default()
+        };
+        (1..=200).map(point).collect()
+    }
+
+    /// From 5.5 along a power of steps to 2.
+    fn healthy(share: f64) -> f64 {
+        1.0 + 4.5 * (1.0 + 300.0 * share).powf(-0.26)
+    }
+
+    fn of(record: &RunRecord, curve: &[CurvePoint]) -> Vec<Ailment> {
+        diagnose(curve, record).iter().map(|finding| finding.ailment).collect()
+    }
+
+    fn found(loss: impl Fn(f64) -> f64) -> Vec<Ailment> {
+        of(&RunRecord::default(), &curve(loss))
+    }
+
+    #[test]
+    fn a_curve_along_a_power_of_steps_is_healthy() {
+        assert_eq!(found(healthy), []);
+    }
+
+    #[test]
+    fn shapes_of_the_loss_are_told_apart() {
+        assert_eq!(found(|_| 5.5), [Ailment::NeverFalls]);
+        assert_eq!(found(|t| if t < 0.6 { healthy(t) } else { 3.5 }), [Ailment::Diverges]);
+        assert_eq!(found(|t| if t < 0.1 { healthy(t) } else { healthy(0.1) }), [Ailment::Stuck]);
+        assert_eq!(found(|t| if (t - 0.6).abs() < 1e-9 { 4.0 } else { healthy(t) }), [Ailment::SpikesAndRecovers]);
+        assert_eq!(found(|t| healthy(t) + if t > 0.2 { 0.25 * (t * 40.0).sin() } else { 0.0 })[0], Ailment::Oscillates);
+        assert_eq!(found(|t| 5.5 - 2.5 * t), [Ailment::Underfits]);
+        assert_eq!(found(|t| if (0.02..0.05).contains(&t) { 9.0 } else { healthy(t) })[0], Ailment::WarmupTooShort);
+        let steps = |t: f64| if t < 0.06 { healthy(4.0 * t) } else { healthy(0.24) * if t < 0.16 { 1.0 } else { (t / 0.16).powf(-0.25) } };
+        assert_eq!(found(steps), [Ailment::PlateausThenFalls]);
+    }
+
+    #[test]
+    fn what_the_row_and_the_other_columns_say_is_read() {
+        let late: Vec<CurvePoint> =
+            curve(healthy).into_iter().map(|point| CurvePoint { learning_rate: point.step as f64, ..point }).collect();
+        assert_eq!(of(&RunRecord::default(), &late), [Ailment::WarmupTooLong]);
+        let clipped = RunRecord { clip_fraction: Some(0.9), ..RunRecord::default() };
+        assert_eq!(of(&clipped, &curve(healthy)), [Ailment::ClipsMostSteps]);
+        let learnt = RunRecord { loss_nats: Some(Nats(2.4)), train_loss_nats: Some(Nats(2.0)), epochs: Some(12.0), ..RunRecord::default() };
+        assert_eq!(of(&learnt, &curve(healthy)), [Ailment::Overfits]);
+        let once = RunRecord { epochs: Some(0.5), ..learnt };
+        assert_eq!(of(&once, &curve(healthy)), [], "text seen once cannot be learnt by heart");
+        let dead = curve(|t| if t < 0.3 { healthy(t) } else { healthy(0.3) })
+            .into_iter()
+            .map(|point| CurvePoint { grad_norm: Some(if point.step < 60 { 0.5 } else { 1e-4 }), ..point });
+        assert_eq!(of(&RunRecord::default(), &dead.collect::<Vec<_>>())[0], Ailment::DeadGradients);
+        let rising = curve(healthy).into_iter().map(|point| CurvePoint {
+            val_loss_nats: (point.step % 20 == 0).then(|| 2.5 + (point.step as f64 / 200.0 - 0.5).powi(2)),
+            ..point
+        });
+        assert_eq!(of(&RunRecord::default(), &rising.collect::<Vec<_>>()), [Ailment::Overfits]);
+    }
+
+    #[test]
+    fn a_loss_at_a_known_floor_is_not_stuck() {
+        let flat = curve(|t| if t < 0.1 { healthy(t) } else { healthy(0.1) });
+        let learnt = RunRecord { floor_nats: Some(healthy(0.1) - 0.1), ..RunRecord::default() };
+        assert_eq!(of(&learnt, &flat), []);
+    }
+}
