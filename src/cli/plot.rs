@@ -278,13 +278,16 @@ fn same_budget(a: f64, b: f64) -> bool {
     (a / b).ln().abs() < 0.05
 }
 
+/// Points of the frontier: a smooth curve in logarithms, of which each point costs three intervals.
+const FRONTIER_POINTS: usize = 25;
+
 /// The law's frontier over the evidence and well beyond, with the optima of the parabolas.
 fn frontier_figure(analysis: &Analysis) -> Frontier {
     let points = &analysis.evidence.points;
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
     let shown = (low / 3.0, high * 1000.0);
-    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &analysis.evidence, shown, 60));
+    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &analysis.evidence, shown, FRONTIER_POINTS));
     let comparable = analysis.evidence.size_measure == SizeMeasure::AsGiven;
     let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
     Frontier {

@@ -228,8 +228,8 @@ fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
     all
 }
 
-/// Computes that the calculator's rows stand at.
-const CALCULATED: usize = 17;
+/// Computes that the calculator's rows stand at; of a large sweep, where each costs a second, fewer.
+const CALCULATED: [usize; 2] = [17, 9];
 
 /// The calculator, where a law of N and D was fitted.
 fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>, Failure> {
@@ -238,8 +238,9 @@ fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
     let (from, to) = (low / 3.0, high * 1000.0);
-    let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (CALCULATED - 1) as f64));
-    let computed = advise(analysis, &(0..CALCULATED).map(at).collect::<Vec<_>>())?;
+    let count = CALCULATED[usize::from(source.records.len() > LARGE)];
+    let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (count - 1) as f64));
+    let computed = advise(analysis, &(0..count).map(at).collect::<Vec<_>>())?;
     if computed.is_empty() {
         return Ok(None);
     }
@@ -263,7 +264,7 @@ fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>
         evidence: [low, high],
         rows: computed.iter().map(row).collect(),
         note: format!(
-            "Computed in this page from the fitted coefficients; intervals ({:.0} %) are read off {CALCULATED} computed ones. They assume that the law holds outside the runs. {}",
+            "Computed in this page from the fitted coefficients; intervals ({:.0} %) are read off {count} computed ones. They assume that the law holds outside the runs. {}",
             100.0 * computed[0].params.level,
             computed[0].hyperparameter_source.clone().unwrap_or_default()
         ),
