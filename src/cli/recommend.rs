@@ -210,7 +210,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
     let level = 100.0 * first.params.level;
     let intervals = if level.is_nan() { "published numbers, without intervals".into() } else { format!("{level:.0} % intervals") };
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
-    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "bits/byte", "x largest run"];
+    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
     let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();
@@ -240,7 +240,6 @@ fn allocation_row(r: &Allocation) -> Vec<String> {
         number(r.loss.value),
         known_interval(&r.loss),
         known_interval(&r.loss_of_a_run),
-        r.bits_per_byte.map_or("—".into(), |bits| number(bits.value)),
         if r.extrapolation_factor.is_nan() { "—".into() } else { short(r.extrapolation_factor) },
     ]
 }
@@ -248,6 +247,10 @@ fn allocation_row(r: &Allocation) -> Vec<String> {
 /// The network that can be built, its recipe, and what it costs if the law is off.
 fn details(r: &Allocation) -> Vec<Piece> {
     let mut pieces = Vec::new();
+    if let (Some(mean), Some(run)) = (&r.bits_per_byte, &r.bits_per_byte_of_a_run) {
+        let [value, mean, run] = [number(mean.value), interval(mean), interval(run)];
+        pieces.push(Piece::Line(1, format!("at {}: {value} bits per byte, mean {mean}, one run {run}", Flops(r.compute))));
+    }
     if let Some(built) = &r.realised {
         let steps = r.steps.map_or(String::new(), |steps| format!(", {steps} steps"));
         let loss = if built.loss.is_nan() {

@@ -35,6 +35,8 @@ pub struct Allocation {
     pub loss_of_a_run: Estimate,
     /// The mean in bits per byte, where bytes per token are known.
     pub bits_per_byte: Option<Estimate>,
+    /// Loss of one run in bits per byte, likewise.
+    pub bits_per_byte_of_a_run: Option<Estimate>,
     /// Where the noise of one run comes from, in words.
     pub noise_source: String,
     /// Peak learning rate; absent where no run carries one.
@@ -124,6 +126,8 @@ pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, known: &Kno
         (advice, _) => advice,
     };
     let (sigma, noise_source) = run_noise(fitted, records, loss.value);
+    let loss_of_a_run = loss.of_new_run(sigma);
+    let in_bits = |loss: Estimate| known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes)));
     let mut allocation = Allocation {
         compute,
         params,
@@ -131,8 +135,9 @@ pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, known: &Kno
         tokens_per_param,
         model_scale: realised.as_ref().and_then(|one| SizeMeasure::FlopsPerToken.of(&one.shape)).map(|m| m.0),
         loss,
-        loss_of_a_run: loss.of_new_run(sigma),
-        bits_per_byte: known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes))),
+        loss_of_a_run,
+        bits_per_byte: in_bits(loss),
+        bits_per_byte_of_a_run: in_bits(loss_of_a_run),
         noise_source,
         hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
         learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
@@ -327,6 +332,18 @@ mod tests {
         assert!((allocation.extrapolation_factor - 0.1).abs() < 1e-9);
         assert!(allocation.shape.is_none() && allocation.learning_rate.is_none());
         assert!(allocation.warnings.is_empty(), "{:?}", allocation.warnings);
+    }
+
+    #[test]
+    fn losses_are_told_in_bits_per_byte_with_both_intervals_where_bytes_are_known() {
+        let evidence = simulated();
+        let fitted = chinchilla(&evidence, &options()).expect("a fit");
+        let known = Known { bytes_per_token: Some(4.0), ..Known::default() };
+        let one = allocate(&fitted, &evidence, &known, Flops(1e18));
+        let (mean, run) = (one.bits_per_byte.expect("known"), one.bits_per_byte_of_a_run.expect("known"));
+        let unit = 4.0 * std::f64::consts::LN_2;
+        assert!((mean.low * unit - one.loss.low).abs() < 1e-12 && (run.high * unit - one.loss_of_a_run.high).abs() < 1e-12);
+        assert!(run.high > mean.high && run.low < mean.low && (mean.value * unit - one.loss.value).abs() < 1e-12);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Milestone {
     pub learning_rate: f64,
 }
 
-/// Cost in ln L of the ranges without a study: DeepSeek's band.
+/// Factors in learning rate and in batch that cost at most 5 % of compute (Schaipp 2607.01487), where no surface tells.
 const TOLERANCE: [f64; 2] = [std::f64::consts::SQRT_2, 2.0];
 
 /// The recipe by the laws of a study where it has any, the rest as in `best`, the runs near the frontier.
