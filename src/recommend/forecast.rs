@@ -1,0 +1,240 @@
+//! What a law says of runs that nobody has trained yet, in a form that can be held against what comes: values with
+//! intervals at several levels, the hashes of data, law and code behind them, and a seal over the whole.
+
+use super::{Allocation, Range};
+use crate::fit::Estimate;
+use crate::spec::{FlopRule, SizeMeasure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Levels at which intervals are forecast.
+pub const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
+
+/// A forecast, as it is written before the runs that it is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// When it was made, RFC 3339.
+    pub made_at: String,
+    /// The runs that it rests on, as they were named.
+    pub source: String,
+    /// The runs that its learning rate and batch rest on, where those are others.
+    pub recipe_source: Option<String>,
+    /// What computed it.
+    pub code: Code,
+    /// SHA-256 of the fitted numbers.
+    pub data_sha256: String,
+    /// The law.
+    pub law: ForecastLaw,
+    /// Runs that the law was fitted to.
+    pub points: usize,
+    /// What those runs span.
+    pub evidence: Range,
+    /// σ of ln L of one run at the largest loss and compute of the evidence, and where it comes from.
+    pub run_noise: f64,
+    /// Words to the noise of a run.
+    pub noise_source: String,
+    /// What is forecast.
+    pub budgets: Vec<BudgetForecast>,
+    /// SHA-256 of this document with this field empty.
+    pub sha256: String,
+}
+
+/// What computed a forecast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    /// Version of scalelab.
+    pub version: String,
+    /// SHA-256 of the program.
+    pub program_sha256: String,
+}
+
+/// The law of a forecast.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForecastLaw {
+    /// Its name.
+    pub name: String,
+    /// What was minimised.
+    pub estimator: String,
+    /// Coefficients by name.
+    pub coefficients: BTreeMap<String, f64>,
+    /// How N is counted.
+    pub size_measure: SizeMeasure,
+    /// How C is counted.
+    pub flop_rule: FlopRule,
+    /// SHA-256 of the coefficients, as bits in the order of their names.
+    pub sha256: String,
+}
+
+impl ForecastLaw {
+    /// SHA-256 of coefficients: each name, and its value as little-endian bits.
+    pub fn hash_of(coefficients: &BTreeMap<String, f64>) -> String {
+        let mut hash = Sha256::new();
+        for (name, value) in coefficients {
+            hash.update(name.as_bytes());
+            hash.update(value.to_le_bytes());
+        }
+        format!("{:x}", hash.finalize())
+    }
+}
+
+/// What is forecast of a compute budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BudgetForecast {
+    /// C, FLOPs.
+    pub compute: f64,
+    /// C over the largest compute of the evidence.
+    pub extrapolation_factor: f64,
+    /// N*.
+    pub params: Predicted,
+    /// D*.
+    pub tokens: Predicted,
+    /// L* on average over runs, nats per token.
+    pub loss: Predicted,
+    /// L* of one run.
+    pub loss_of_a_run: Predicted,
+    /// Peak learning rate.
+    pub learning_rate: Option<Predicted>,
+    /// Learning rates within the near-optimal band.
+    pub learning_rate_range: Option<[f64; 2]>,
+    /// Batch, tokens.
+    pub batch_tokens: Option<Predicted>,
+    /// Batches within the near-optimal band.
+    pub batch_range: Option<[f64; 2]>,
+    /// N*, D* and L* by IsoFLOP parabolas, where the runs have budgets.
+    pub isoflop: Option<[Predicted; 3]>,
+    /// Networks that can be built, at and beside the optimum.
+    pub runs: Vec<RunForecast>,
+}
+
+/// What is forecast of a network at a budget.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunForecast {
+    /// Why it is here: optimum, half the size, twice the size, as asked.
+    pub role: String,
+    /// Layers x width.
+    pub shape: String,
+    /// N.
+    pub params: f64,
+    /// D.
+    pub tokens: f64,
+    /// Loss on average over runs, nats per token.
+    pub loss: Predicted,
+    /// Loss of one run.
+    pub loss_of_a_run: Predicted,
+}
+
+/// A number with an interval at each level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Predicted {
+    /// Best value.
+    pub value: f64,
+    /// Intervals, narrow to wide.
+    pub intervals: Vec<Band>,
+}
+
+/// An interval; an end that is not bounded is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// Its level.
+    pub level: f64,
+    /// Lower end.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+impl Band {
+    /// Whether a value lies inside.
+    pub fn holds(&self, value: f64) -> bool {
+        self.low.is_none_or(|low| low <= value) && self.high.is_none_or(|high| value <= high)
+    }
+
+    /// The same in another unit.
+    fn times(self, factor: f64) -> Self {
+        Self { low: self.low.map(|end| end * factor), high: self.high.map(|end| end * factor), ..self }
+    }
+}
+
+impl Predicted {
+    /// From the same number estimated at several levels; `None` without any.
+    pub fn of(estimates: &[Estimate]) -> Option<Self> {
+        let end = |value: f64| value.is_finite().then_some(value);
+        let band = |one: &Estimate| Band { level: one.level, low: end(one.low), high: end(one.high) };
+        Some(Self { value: estimates.first()?.value, intervals: estimates.iter().map(band).collect() })
+    }
+
+    /// The same in another unit.
+    pub fn times(&self, factor: f64) -> Self {
+        Self { value: self.value * factor, intervals: self.intervals.iter().map(|band| band.times(factor)).collect() }
+    }
+}
+
+impl BudgetForecast {
+    /// From allocations of one budget at several levels, and the networks that are forecast for it. `None` without any.
+    pub fn of(allocations: &[Allocation], isoflop: Option<[Predicted; 3]>, runs: Vec<RunForecast>) -> Option<Self> {
+        let first = allocations.first()?;
+        let at = |pick: fn(&Allocation) -> Option<Estimate>| {
+            Predicted::of(&allocations.iter().map(pick).collect::<Option<Vec<Estimate>>>()?)
+        };
+        let recipe = first.recipe.as_ref();
+        Some(Self {
+            compute: first.compute,
+            extrapolation_factor: first.extrapolation_factor,
+            params: at(|one| Some(one.params))?,
+            tokens: at(|one| Some(one.tokens))?,
+            loss: at(|one| Some(one.loss))?,
+            loss_of_a_run: at(|one| Some(one.loss_of_a_run))?,
+            learning_rate: at(|one| one.learning_rate),
+            learning_rate_range: recipe.and_then(|recipe| recipe.learning_rate_range),
+            batch_tokens: at(|one| one.batch_tokens),
+            batch_range: recipe.and_then(|recipe| recipe.batch_range),
+            isoflop,
+            runs,
+        })
+    }
+}
+
+/// Why a forecast cannot be held against anything.
+#[derive(Debug, Error)]
+pub enum ForecastError {
+    /// It is not a forecast.
+    #[error("is no forecast of `scalelab forecast`: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// Its seal is broken.
+    #[error("was changed after it was made: its text has the SHA-256 {found}, it says {said}")]
+    Broken {
+        /// The hash of the text.
+        found: String,
+        /// The hash in it.
+        said: String,
+    },
+}
+
+impl Forecast {
+    /// The document, sealed: its last field is the hash of the rest.
+    pub fn to_text(&self) -> Result<String, serde_json::Error> {
+        let text = serde_json::to_string_pretty(&Self { sha256: String::new(), ..self.clone() })? + "\n";
+        let seal = hash(&text);
+        Ok(text.replacen(OPEN, &closed(&seal), 1))
+    }
+
+    /// Reads a document and checks its seal.
+    pub fn from_text(text: &str) -> Result<Self, ForecastError> {
+        let read: Self = serde_json::from_str(text)?;
+        let found = hash(&text.replacen(&closed(&read.sha256), OPEN, 1));
+        if found == read.sha256 { Ok(read) } else { Err(ForecastError::Broken { found, said: read.sha256 }) }
+    }
+}
+
+/// The last field before it is filled; two spaces of indentation tell it from the hash of the law.
+const OPEN: &str = "\n  \"sha256\": \"\"";
+
+fn closed(seal: &str) -> String {
+    format!("\n  \"sha256\": \"{seal}\"")
+}
+
+fn hash(text: &str) -> String {
+    format!("{:x}", Sha256::digest(text.as_bytes()))
+}
