@@ -74,6 +74,16 @@ impl Default for Choices {
 }
 
 impl Choices {
+    /// The same with intervals of another level.
+    pub(super) fn at_level(&self, level: f64) -> Self {
+        Self { level, ..self.clone() }
+    }
+
+    /// Level of intervals.
+    pub(super) fn level(&self) -> f64 {
+        self.level
+    }
+
     /// How valleys of budgets are fitted.
     pub(super) fn of_budgets(&self, interpolator: Interpolator) -> IsoflopOptions {
         IsoflopOptions { interpolator, level: self.level, seed: self.seed, ..IsoflopOptions::default() }

@@ -125,18 +125,30 @@ fn follow(source: &Source, analysis: &Analysis) -> Result<Protocol, Failure> {
     deepseek(isoflop, rate, batch, analysis.bytes_per_token).or_input()
 }
 
-/// `--by`: groups side by side.
+/// `--by`: groups side by side, as laws where each has one, and on the cells that they share.
 fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
     let source = args.asked.source.read_by(Some(by))?;
-    let comparison = groups::compared(&source, &args.asked.choices)?;
+    let level = args.asked.choices.level();
+    let shared = groups::on_common_cells(&source, level);
+    let comparison = match (groups::compared(&source, &args.asked.choices), &shared) {
+        (Ok(comparison), _) => Some(comparison),
+        (Err(_), Some(_)) => None,
+        (Err(failure), None) => return Err(failure),
+    };
+    let mut document = comparison.as_ref().map_or_else(|| Ok(json!({})), serde_json::to_value).or_work()?;
+    document["common_cells"] = serde_json::to_value(&shared).or_work()?;
     if args.asked.json {
-        println!("{:#}", serde_json::to_value(&comparison).or_work()?);
+        println!("{document:#}");
         return Ok(());
     }
     println!("{}: {} runs in groups by {by}", source.path.display(), source.records.len());
-    print!("{}", groups::text(by, &comparison));
+    print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, level)));
+    match &comparison {
+        Some(comparison) => print!("{}", groups::text(by, comparison)),
+        None => println!("  no law of N and D can be fitted to each group, so exponents are not compared"),
+    }
     match &args.out {
-        Some(out) => write_json(&out.join("fits/comparison.json"), &serde_json::to_value(&comparison).or_work()?),
+        Some(out) => write_json(&out.join("fits/comparison.json"), &document),
         None => Ok(()),
     }
 }

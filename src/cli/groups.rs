@@ -5,8 +5,9 @@ use super::failure::{Failure, OrInput};
 use super::fit::{interval, number};
 use super::source::Source;
 use super::text::table;
-use crate::fit::{Comparison, Estimate, GroupFit, compare};
-use crate::law::{Evidence, in_bits_per_byte, tokenizers, tuned};
+use crate::fit::{BlockGroup, BlockRun, Blocks, Comparison, Estimate, GroupFit, blocks, compare};
+use crate::law::{Evidence, block_of, in_bits_per_byte, tokenizers, tuned};
+use crate::spec::{RunRecord, RunStatus};
 use std::collections::BTreeMap;
 
 /// Compares the groups of a source, one recipe a cell in each.
@@ -26,6 +27,38 @@ pub(super) fn compared(source: &Source, choices: &Choices) -> Result<Comparison,
     let evidence: Vec<(String, Evidence)> =
         groups.into_iter().map(|(group, records)| (group, Evidence::of(&tuned(records).records, measure, rule))).collect();
     compare(&evidence, &choices.options(source)?).or_input()
+}
+
+/// Groups on common cells and seeds, block by block, where there are any.
+pub(super) fn on_common_cells(source: &Source, level: f64) -> Option<Blocks> {
+    let run = |(record, group): (&RunRecord, &String)| {
+        let loss = record.loss_nats.filter(|_| record.status == RunStatus::Finished)?.0;
+        Some((group.clone(), block_of(record)?, loss))
+    };
+    let runs: Vec<BlockRun> = source.records.iter().zip(&source.groups).filter_map(run).collect();
+    blocks(&runs, level)
+}
+
+/// The same for a person.
+pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
+    let percent = |x: f64| format!("{:+.2} %", 100.0 * x);
+    let row = |group: &BlockGroup| {
+        let difference = group.difference.map_or("—".into(), |d| percent(d.value));
+        let interval = group.difference.map_or(String::new(), |d| format!("[{}, {}]", percent(d.low), percent(d.high)));
+        vec![group.name.clone(), number(group.loss), difference, interval]
+    };
+    let mut text = format!("\ngroups on the same cells and seeds ({} blocks)\n", found.blocks);
+    let header = format!("{:.0} %", 100.0 * level);
+    text += &table(&[by, "loss, nats", "above the lowest", &header], &found.groups.iter().map(row).collect::<Vec<_>>());
+    text += &format!(
+        "  noise that group and block do not explain: {:.2} % of the loss, {} degrees of freedom; each interval by itself\n",
+        100.0 * found.sigma,
+        found.degrees
+    );
+    if found.left_out > 0 {
+        text += &format!("  {} runs are left out: some group has none on their cell and seed\n", found.left_out);
+    }
+    text
 }
 
 /// For a person.

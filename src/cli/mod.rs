@@ -15,6 +15,7 @@ mod doctor;
 mod envelope;
 mod failure;
 mod fit;
+mod forecast;
 mod groups;
 mod laws;
 mod load;
@@ -38,6 +39,7 @@ mod source;
 mod status;
 mod sweep;
 mod text;
+mod verify;
 #[cfg(feature = "train")]
 mod worker;
 
@@ -73,6 +75,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
+    /// Write down what the law says of runs that are not trained yet
+    Forecast(forecast::ForecastArgs),
+    /// Hold a forecast against the runs that came after it
+    Verify(verify::VerifyArgs),
     /// Compare the laws of several sweeps, such as one on each of several data sets
     Compare(compare::CompareArgs),
     /// Look into a corpus, print the entropy of a synthetic source, or train a tokenizer
@@ -110,6 +116,8 @@ pub fn run() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Corpus(args) => corpus::run(&args),
         Command::Selftest(args) => selftest::run(&args),

@@ -1,19 +1,20 @@
 //! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
 
-use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::failure::{Failure, OrInput, Outcome};
 use super::fit::number;
 use super::source::SourceArgs;
 use super::text::table;
-use crate::fit::{Coverage, SelftestOptions, selftest};
+use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
 use crate::law::{Chinchilla, Design, Noise, Point, Tails};
-use crate::spec::{FlopRule, SizeMeasure};
+use crate::spec::{FlopRule, Flops, SizeMeasure, short};
 use anyhow::anyhow;
 use clap::Args;
+use serde_json::json;
 use std::path::Path;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
 )]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
@@ -37,6 +38,9 @@ pub(super) struct SelftestArgs {
     /// Refits of each simulation for the intervals that resample (0 leaves these out and is fast)
     #[arg(long, default_value_t = 100)]
     refits: usize,
+    /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    compute: Vec<Flops>,
     /// Seed
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -68,10 +72,15 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     if rows.is_empty() {
         return Err(Failure::Input(anyhow!("no simulation of this design could be fitted: its runs do not tell N and D apart")));
     }
+    let computes: Vec<f64> = args.compute.iter().map(|budget| budget.0).collect();
+    let bar = super::display::counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
+    let foreseen = if computes.is_empty() { Vec::new() } else { foresight(&design, &options, &computes, &|| bar.inc(1)) };
+    bar.finish_and_clear();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows).or_work()?);
+        let document = if computes.is_empty() { json!(rows) } else { json!({ "exponent": rows, "forecasts": foreseen }) };
+        println!("{document:#}");
     } else {
-        print!("{}", as_text(&design, &options, &rows));
+        print!("{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen));
     }
     Ok(())
 }
@@ -146,4 +155,23 @@ fn as_text(design: &Design, options: &SelftestOptions, rows: &[Coverage]) -> Str
         &rows.iter().map(row).collect::<Vec<_>>(),
     );
     text
+}
+
+/// What the design can forecast.
+fn foreseen_text(rows: &[Foresight]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let row = |one: &Foresight| {
+        vec![
+            format!("{} at {}", one.quantity, Flops(one.compute)),
+            if one.quantity == "loss" { number(one.truth) } else { short(one.truth) },
+            format!("{:+.2} %", 100.0 * one.bias),
+            format!("{:.2} %", 100.0 * one.spread),
+            format!("{:.1} %", 100.0 * one.coverage),
+            format!("{:.1} %", 100.0 * one.width),
+        ]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
+    format!("\n{}", table(&["forecast", "truth", "bias", "spread", "coverage", "median width"], &rows))
 }

@@ -2,6 +2,7 @@
 //! minimum is the minimum. Pure and seeded; the only room that imports argmin.
 
 mod akima;
+mod blocks;
 mod bootstrap;
 mod compare;
 mod criterion;
@@ -10,6 +11,7 @@ mod decide;
 mod envelope;
 mod estimate;
 mod extrapolate;
+mod foresight;
 mod identify;
 mod influence;
 mod isoflop;
@@ -37,12 +39,14 @@ mod valley;
 mod varpro;
 mod vector;
 
+pub use blocks::{BlockGroup, BlockRun, Blocks, blocks};
 pub use compare::{Comparison, EqualityTest, GroupFit, SharedFit, compare};
 pub use criterion::{Criteria, LackOfFit, criteria};
 pub use decide::{decide, window_refits};
 pub use envelope::{EnvelopeFit, approach_one};
 pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
 pub use extrapolate::{Convention, Forecast, conventions, rolling_origin};
+pub use foresight::{Foresight, foresight};
 pub use identify::{offers_only_compute, repeats};
 pub use influence::{Influence, influence};
 pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
@@ -60,4 +64,4 @@ pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
 pub use robust::{Robust, robust};
 pub use search::{Floor, chinchilla, fit, power_law, start_ends, with_windows};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
-pub use valley::LossNoise;
+pub use valley::{LossNoise, bottom};

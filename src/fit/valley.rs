@@ -84,6 +84,14 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
     Ok((valley, scatter))
 }
 
+/// N at the bottom of a parabola in ln N through (N, loss) where each loss scatters by a known `sigma` of its logarithm, so that
+/// three sizes are enough; `None` for fewer, or where the parabola has no bottom.
+pub fn bottom(places: &[(f64, f64)], sigma: f64, level: f64) -> Option<Estimate> {
+    let points: Vec<Point> = places.iter().map(|&(n, loss)| Point::new(n, 1.0, loss)).collect();
+    let (ln_n, _, _, scatter) = parabola_bottom(&points.iter().collect::<Vec<_>>()).ok()?;
+    Some(spread(ln_n, sigma * scatter.unit_error, f64::INFINITY, level))
+}
+
 /// An optimum with its error in logarithms.
 fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
     let (value, width) = (ln_value.exp(), t_quantile(level, degrees) * se);
@@ -125,6 +133,9 @@ pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f6
 type Bottom = (f64, f64, Option<Parabola>, Scatter);
 
 fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
+    if points.len() < 3 {
+        return Err("a parabola needs three runs".to_owned());
+    }
     let weight: Vec<f64> = points.iter().map(|p| p.weight).collect();
     let centre = points.iter().map(|p| p.n.ln()).sum::<f64>() / points.len() as f64;
     let rows: Vec<Vec<f64>> = points.iter().map(|p| p.n.ln() - centre).map(|u| vec![1.0, u, u * u]).collect();

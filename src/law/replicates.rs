@@ -1,5 +1,6 @@
 //! Runs that differ in nothing but their seeds: what their losses scatter by is the noise of one run.
 
+use super::shape_of;
 use crate::spec::{RunRecord, RunStatus};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,14 @@ fn cell_of(record: &RunRecord) -> String {
             (r.learning_rate, &r.schedule, r.warmup_tokens, r.weight_decay, r.beta1, r.beta2, r.eps, r.grad_clip, &r.optimizer_groups),
         )
     )
+}
+
+/// Cell and seeds of a run as one word: runs that share it differ in their recipe alone. `None` where a table does not say.
+pub fn block_of(record: &RunRecord) -> Option<String> {
+    let shape = shape_of(record)?;
+    // Whole batches leave tokens of one budget a little apart.
+    let tokens = format!("{:.1e}", record.tokens?.0);
+    Some(format!("{shape} {tokens} {}.{}", record.seed_init?, record.seed_data?))
 }
 
 #[cfg(test)]

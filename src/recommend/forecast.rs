@@ -20,7 +20,7 @@ pub struct Forecast {
     /// The runs that it rests on, as they were named.
     pub source: String,
     /// The runs that its learning rate and batch rest on, where those are others.
-    pub recipe_source: Option<String>,
+    pub recipe_sources: Vec<String>,
     /// What computed it.
     pub code: Code,
     /// SHA-256 of the fitted numbers.
@@ -158,11 +158,13 @@ impl Band {
 }
 
 impl Predicted {
-    /// From the same number estimated at several levels; `None` without any.
+    /// From the same number estimated at several levels; `None` without any. What has no level (a range of what was seen) is no
+    /// interval.
     pub fn of(estimates: &[Estimate]) -> Option<Self> {
         let end = |value: f64| value.is_finite().then_some(value);
         let band = |one: &Estimate| Band { level: one.level, low: end(one.low), high: end(one.high) };
-        Some(Self { value: estimates.first()?.value, intervals: estimates.iter().map(band).collect() })
+        let levelled = estimates.iter().filter(|one| one.level.is_finite());
+        Some(Self { value: estimates.first()?.value, intervals: levelled.map(band).collect() })
     }
 
     /// The same in another unit.
@@ -237,4 +239,91 @@ fn closed(seal: &str) -> String {
 
 fn hash(text: &str) -> String {
     format!("{:x}", Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::fit::Interval;
+
+    pub(in crate::recommend) fn predicted(value: f64, half: f64) -> Predicted {
+        let estimate = |&level: &f64| {
+            let width = half * level;
+            Estimate { value, se: half, low: value - width, high: value + width, level, interval: Interval::Profile }
+        };
+        Predicted::of(&LEVELS.iter().map(estimate).collect::<Vec<_>>()).expect("levels")
+    }
+
+    pub(in crate::recommend) fn example() -> Forecast {
+        let coefficients: BTreeMap<String, f64> =
+            [("E", 0.9), ("A", 18.0), ("B", 3800.0), ("alpha", 0.36), ("beta", 0.66)].map(|(name, x)| (name.to_owned(), x)).into();
+        Forecast {
+            made_at: "2026-01-02T03:04:05Z".into(),
+            source: "results/x".into(),
+            recipe_sources: Vec::new(),
+            code: Code { version: "1".into(), program_sha256: "0".into() },
+            data_sha256: "1".into(),
+            law: ForecastLaw {
+                name: "chinchilla".into(),
+                estimator: "least-squares-log".into(),
+                sha256: ForecastLaw::hash_of(&coefficients),
+                coefficients,
+                size_measure: SizeMeasure::Matmul,
+                flop_rule: FlopRule::Exact,
+            },
+            points: 10,
+            evidence: Range { params: [1e4, 1e5], tokens: [1e5, 1e6], compute: [1e11, 1e12] },
+            run_noise: 0.005,
+            noise_source: "seeds".into(),
+            budgets: vec![BudgetForecast {
+                compute: 3e12,
+                extrapolation_factor: 3.0,
+                params: predicted(1e5, 1e4),
+                tokens: predicted(4e6, 1e5),
+                loss: predicted(1.3, 0.01),
+                loss_of_a_run: predicted(1.3, 0.02),
+                learning_rate: Some(predicted(2e-3, 1e-3)),
+                learning_rate_range: Some([1e-3, 4e-3]),
+                batch_tokens: None,
+                batch_range: None,
+                isoflop: None,
+                runs: Vec::new(),
+            }],
+            sha256: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_sealed_forecast_comes_back_as_it_was_and_a_changed_one_does_not() {
+        let text = example().to_text().expect("text");
+        let read = Forecast::from_text(&text).expect("whole");
+        assert_eq!(Forecast { sha256: String::new(), ..read.clone() }, example());
+        assert_eq!(read.sha256.len(), 64);
+        assert_eq!(read.to_text().expect("text"), text, "sealed again it is the same");
+        let changed = text.replacen("1.3,", "1.31,", 1);
+        assert!(changed != text && matches!(Forecast::from_text(&changed), Err(ForecastError::Broken { .. })));
+        assert!(matches!(Forecast::from_text("{}"), Err(ForecastError::Unreadable(_))));
+    }
+
+    #[test]
+    fn an_open_end_holds_everything_on_its_side() {
+        let band = Band { level: 0.95, low: None, high: Some(2.0) };
+        assert!(band.holds(-1e9) && band.holds(2.0) && !band.holds(2.1));
+        let open = Estimate { value: 1.0, se: f64::NAN, low: f64::NEG_INFINITY, high: 2.0, level: 0.95, interval: Interval::Delta };
+        assert_eq!(Predicted::of(&[open]).expect("one").intervals, [band]);
+        assert_eq!(Predicted::of(&[]), None);
+        let range = Estimate { level: f64::NAN, interval: Interval::Range, ..open };
+        assert_eq!(Predicted::of(&[range]).map(|one| one.intervals), Some(Vec::new()), "a range claims no coverage");
+    }
+
+    #[test]
+    fn the_hash_of_a_law_is_that_of_its_bits() {
+        let of = |x: f64| ForecastLaw::hash_of(&[("E".to_owned(), x)].into());
+        assert_eq!(of(1.5), of(1.5));
+        assert_ne!(of(1.5), of(1.5 + f64::EPSILON));
+        // The letter E and 1.5 as eight little-endian bytes.
+        let mut known = b"E".to_vec();
+        known.extend(1.5f64.to_le_bytes());
+        assert_eq!(of(1.5), format!("{:x}", Sha256::digest(&known)));
+    }
 }

@@ -1,20 +1,27 @@
 //! What to do: from a fitted law and a budget to an allocation with its uncertainty, the nearest network that can be
 //! built and what rounding to it costs, its recipe, and how far the budget lies beyond the evidence.
 
+mod forecast;
 mod hardware;
+mod networks;
 mod published;
 mod recipe;
+mod verify;
 mod waste;
 
+pub use forecast::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, Predicted, RunForecast};
 pub use hardware::{Cost, Hardware, HardwareError, cost};
+pub use networks::{Network, network_losses, networks};
 pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
+pub use verify::{Held, ScoredBudget, ScoredRecipe, ScoredRun, Verification, verify};
 pub use waste::{Alternative, Fixed, Waste, alternatives};
 
 use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates, shape_of};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates};
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
-use serde::Serialize;
+use networks::Builder;
+use serde::{Deserialize, Serialize};
 
 /// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,7 +91,7 @@ pub struct Realised {
 }
 
 /// Smallest and largest of what was run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {
     /// Sizes, weights.
     pub params: [f64; 2],
@@ -176,8 +183,8 @@ fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeC
     [found[0], found[1], found[2], found[3]]
 }
 
-/// Standard deviation of ln L of one run: between seeds where cells were repeated, else the residuals of the law.
-fn run_noise(fitted: &FittedLaw<Chinchilla>, records: &[RunRecord], loss: f64) -> (f64, String) {
+/// Standard deviation of ln L of one run: between seeds where cells were repeated, else the residuals of the law; and which.
+pub fn run_noise(fitted: &FittedLaw<Chinchilla>, records: &[RunRecord], loss: f64) -> (f64, String) {
     match SeedNoise::of(&replicates(records), 0.95) {
         Some(noise) => (noise.at(loss), format!("seed noise of {} repeated runs", noise.runs)),
         None => {
@@ -241,8 +248,7 @@ fn near_frontier<'a>(
     scored.into_iter().take(BEST_RUNS).map(|(_, record)| record).collect()
 }
 
-/// The network nearest to N* in ln N, at an aspect ratio (width over layers) near that of the runs, with the other
-/// dimensions as the runs have them.
+/// The network nearest to N*, trained for the rest of the budget.
 fn realise(
     fitted: &FittedLaw<Chinchilla>,
     evidence: &Evidence,
@@ -251,53 +257,11 @@ fn realise(
     batch: Option<f64>,
     target: f64,
 ) -> Option<Realised> {
-    let template = records.iter().filter_map(shape_of).max_by_key(|shape| shape.width * shape.layers)?;
-    let aspect = aspect_ratio(records)?;
-    let count = ComputeCount::of(&evidence.points);
-    let measure = if fitted.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { fitted.size_measure };
-    let (shape, params) = nearest_shape(&template, aspect, measure, target, 8)?;
-    let per_step = batch.unwrap_or(1.0);
-    let affordable = fitted.flop_rule.per_token(&shape).map_or_else(|| count.tokens(params, compute), |per_token| compute / per_token);
-    let tokens = (affordable / per_step).floor().max(1.0) * per_step;
+    let builder = Builder::of(fitted, evidence, records)?;
+    let (shape, params) = builder.nearest(target)?;
+    let tokens = builder.tokens(&shape, params, compute, batch);
     let loss = fitted.law.at(params, tokens);
-    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &count) })
-}
-
-/// The network nearest in ln N to `target`, near an aspect ratio, with widths in whole `step`s where they are large; its
-/// other dimensions are derived or those of `template`.
-fn nearest_shape(template: &ModelShape, aspect: f64, measure: SizeMeasure, target: f64, step: usize) -> Option<(ModelShape, f64)> {
-    let mut best: Option<(f64, ModelShape, f64)> = None;
-    for layers in 1..=160 {
-        // Networks of more than a few steps' width are built in whole steps, smaller ones in eighths of a step.
-        let widths = (8..=16_384).step_by(8).filter(|width| width % step == 0 || (*width < 4 * step && width % (step / 8).max(8) == 0));
-        for width in widths {
-            let off_aspect = (width as f64 / layers as f64 / aspect).ln().abs();
-            if off_aspect > std::f64::consts::LN_2 {
-                continue;
-            }
-            let shape = ModelShape {
-                vocabulary: template.vocabulary,
-                context: template.context,
-                qk_norm: template.qk_norm,
-                tied_head: template.tied_head,
-                ..ModelShape::derived(layers, width)
-            };
-            let Some(n) = measure.of(&shape).map(|n| n.0).filter(|_| shape.check().is_ok()) else { continue };
-            // A tenth of a factor in aspect weighs as much as a hundredth in size.
-            let score = (n / target).ln().abs() + 0.1 * off_aspect;
-            if best.as_ref().is_none_or(|(lowest, ..)| score < *lowest) {
-                best = Some((score, shape, n));
-            }
-        }
-    }
-    best.map(|(_, shape, n)| (shape, n))
-}
-
-/// Median width over layers of the runs' networks.
-fn aspect_ratio(records: &[RunRecord]) -> Option<f64> {
-    let mut ratios: Vec<f64> = records.iter().filter_map(|record| Some(record.width? as f64 / record.layers? as f64)).collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios.get(ratios.len() / 2).copied()
+    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &builder.count) })
 }
 
 #[cfg(test)]

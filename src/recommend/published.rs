@@ -2,7 +2,8 @@
 //! fitted, and the intervals of a paper are about its own data.
 
 use super::recipe::{published as published_recipe_of, with_steps};
-use super::{Allocation, Range, Realised, nearest_shape};
+use super::networks::nearest_shape;
+use super::{Allocation, Range, Realised};
 use crate::fit::{Estimate, Interval};
 use crate::law::{ComputeCount, PublishedFrontier, PublishedLaw, PublishedRecipe, Scale};
 use crate::spec::{FlopRule, ModelShape, SizeMeasure};

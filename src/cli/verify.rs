@@ -1,0 +1,131 @@
+//! `scalelab verify`: a forecast against the runs that came after it.
+
+use super::Folders;
+use super::failure::{Failure, OrWork, Outcome};
+use super::fit::number;
+use super::recipes::rate_text;
+use super::source::SourceArgs;
+use super::text::table;
+use crate::fit::Estimate;
+use crate::recommend::{Forecast, Held, ScoredBudget, ScoredRun, Verification, verify};
+use crate::results::write_whole;
+use crate::spec::{Flops, RunRecord, short};
+use anyhow::{Context, anyhow};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab verify results/study/forecast.json results/study-3x results/study-10x\n  scalelab verify forecast.json results/study-3x --out verification.json"
+)]
+pub(super) struct VerifyArgs {
+    /// File of `scalelab forecast`
+    forecast: PathBuf,
+    /// Results folders of the runs that came after it
+    #[arg(required = true)]
+    results: Vec<PathBuf>,
+    /// Write the scores into this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print one JSON document to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &VerifyArgs) -> Outcome {
+    let path = args.forecast.display();
+    let text = std::fs::read_to_string(&args.forecast).with_context(|| format!("cannot read {path}")).map_err(Failure::Input)?;
+    let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}")))?;
+    let verification = verify(&forecast, &records(args)?);
+    if verification.runs.is_empty() {
+        return Err(Failure::Input(anyhow!("none of the runs is one that {path} speaks of: {}", reasons(&verification).join("; "))));
+    }
+    let document = serde_json::to_string_pretty(&verification).or_work()? + "\n";
+    if let Some(out) = &args.out {
+        write_whole(out, document.as_bytes()).with_context(|| format!("cannot write {}", out.display())).or_work()?;
+    }
+    print!("{}", if args.json { document } else { told(&forecast, &verification) });
+    Ok(())
+}
+
+fn records(args: &VerifyArgs) -> Result<Vec<RunRecord>, Failure> {
+    let mut all = Vec::new();
+    for path in &args.results {
+        let folders = Folders { results: PathBuf::from("results"), plots: None };
+        let source = SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), folders }.read()?;
+        all.extend(source.records);
+    }
+    Ok(all)
+}
+
+/// How many runs each reason passed over.
+fn reasons(verification: &Verification) -> Vec<String> {
+    let mut counts = std::collections::BTreeMap::new();
+    for (_, reason) in &verification.passed_over {
+        *counts.entry(reason.as_str()).or_insert(0usize) += 1;
+    }
+    counts.iter().map(|(reason, count)| format!("{count} runs: {reason}")).collect()
+}
+
+fn told(forecast: &Forecast, found: &Verification) -> String {
+    let mut text = format!("forecast of {} made {}; the seal is whole\n", forecast.source, forecast.made_at);
+    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "as compute"];
+    text += &table(&header, &found.runs.iter().map(run_row).collect::<Vec<_>>());
+    let early = found.runs.iter().filter(|run| run.after_forecast == Some(false)).count();
+    if early > 0 {
+        text += &format!("  warning: {early} of these runs began before the forecast was made: they prove nothing\n");
+    }
+    let held = |one: &Held| format!("{} of {} inside {:.0} %", one.held, one.of, 100.0 * one.level);
+    text += &format!("  {}\n", found.coverage.iter().map(held).collect::<Vec<_>>().join(", "));
+    text += &format!("  error: mean {:+.4} nats, root mean square {:.4} nats\n", found.bias_nats, found.rms_nats);
+    found.budgets.iter().for_each(|budget| text += &budget_text(budget));
+    reasons(found).iter().for_each(|reason| text += &format!("  passed over: {reason}\n"));
+    text
+}
+
+fn run_row(run: &ScoredRun) -> Vec<String> {
+    let widest = run.forecast.intervals.last();
+    let end = |value: Option<f64>| value.map_or("unbounded".into(), number);
+    vec![
+        format!("{} ({})", run.shape, run.role),
+        format!("{} ({:.3}x)", Flops(run.compute), run.extrapolation_factor),
+        short(run.tokens),
+        run.learning_rate.map_or("—".into(), rate_text),
+        run.batch_tokens.map_or("—".into(), short),
+        number(run.forecast.value),
+        widest.map_or(String::new(), |band| format!("[{}, {}]", end(band.low), end(band.high))),
+        number(run.loss_nats),
+        format!("{:+.4}", run.error_nats),
+        run.compute_equivalent.map_or("—".into(), |part| format!("{:+.1} %", 100.0 * part)),
+    ]
+}
+
+fn budget_text(budget: &ScoredBudget) -> String {
+    let mut text = format!("\nC = {}\n", Flops(budget.compute));
+    let counts = |one: &Estimate| format!("{} [{}, {}]", short(one.value), short(one.low), short(one.high));
+    let band = budget.params.intervals.last().map_or(String::new(), |band| {
+        let end = |value: Option<f64>| value.map_or("unbounded".into(), short);
+        format!(" [{}, {}]", end(band.low), end(band.high))
+    });
+    text += &format!("  N* forecast {}{band}", short(budget.params.value));
+    text += &match &budget.params_found {
+        Some(found) => format!("; the parabola through what was trained has its bottom at {}\n", counts(found)),
+        None => "; what was trained has no bottom in N\n".to_owned(),
+    };
+    if let Some(regret) = budget.regret {
+        text += &format!("  the network nearest to the forecast lost {:.2} % of loss against the best that was trained\n", 100.0 * regret);
+    }
+    if let Some(recipe) = &budget.recipe {
+        let at = |[rate, batch]: [f64; 2]| format!("{} and {}", rate_text(rate), short(batch));
+        text += &format!(
+            "  learning rate and batch nearest to the forecast ({}): {:.2} % above the best of {} ({}); noise {:.2} %: {}\n",
+            at(recipe.nearest),
+            100.0 * recipe.excess,
+            recipe.tried,
+            at(recipe.best),
+            100.0 * recipe.noise,
+            recipe.verdict()
+        );
+    }
+    text
+}

@@ -1,0 +1,406 @@
+//! A forecast against what came: the error of every run in nats and as compute, how often intervals held, whether the
+//! optimum was where it was said to be, and whether learning rate and batch were near the best.
+
+use super::forecast::{BudgetForecast, Forecast, Predicted, RunForecast};
+use crate::fit::{Estimate, bottom};
+use crate::law::{Chinchilla, ComputeCount, Law, RecipeTrials, Trial, recipe_trials, shape_of};
+use crate::spec::{FlopRule, RunRecord, RunStatus, SizeMeasure};
+use serde::Serialize;
+
+/// What came of a forecast.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// Runs that it spoke of, in its order.
+    pub runs: Vec<ScoredRun>,
+    /// How often intervals held.
+    pub coverage: Vec<Held>,
+    /// Mean of forecast − loss, nats per token.
+    pub bias_nats: f64,
+    /// Root mean square of forecast − loss, nats per token.
+    pub rms_nats: f64,
+    /// What came at each budget.
+    pub budgets: Vec<ScoredBudget>,
+    /// Runs that are not in it, with the reason.
+    pub passed_over: Vec<(String, String)>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoredRun {
+    /// Its name.
+    pub run: String,
+    /// What the forecast called it.
+    pub role: String,
+    /// Layers x width.
+    pub shape: String,
+    /// C of its budget.
+    pub compute: f64,
+    /// C over the largest of the evidence.
+    pub extrapolation_factor: f64,
+    /// D that it saw.
+    pub tokens: f64,
+    /// Peak learning rate.
+    pub learning_rate: Option<f64>,
+    /// Batch, tokens.
+    pub batch_tokens: Option<f64>,
+    /// Loss that was forecast of one run, shifted by the law to the tokens that it saw.
+    pub forecast: Predicted,
+    /// Loss that came, nats per token.
+    pub loss_nats: f64,
+    /// Forecast − loss.
+    pub error_nats: f64,
+    /// The error as compute, at the optimum of the law: 0.1 means that the run did as well as was forecast of 1.1 times its compute.
+    pub compute_equivalent: Option<f64>,
+    /// Whether it began after the forecast was made; absent where the table does not say.
+    pub after_forecast: Option<bool>,
+}
+
+/// How often intervals of a level held the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Held {
+    /// The level.
+    pub level: f64,
+    /// Runs inside.
+    pub held: usize,
+    /// Runs.
+    pub of: usize,
+}
+
+/// A budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoredBudget {
+    /// C, FLOPs.
+    pub compute: f64,
+    /// N* that was forecast.
+    pub params: Predicted,
+    /// N at the bottom of a parabola through the sizes that were trained; absent below three sizes, or without a bottom.
+    pub params_found: Option<Estimate>,
+    /// Mean loss at the network nearest to the forecast's optimum, above the lowest of the networks, as a part: what trusting the
+    /// forecast cost.
+    pub regret: Option<f64>,
+    /// Learning rate and batch of the forecast against others that were tried on the same network.
+    pub recipe: Option<ScoredRecipe>,
+}
+
+/// Learning rate and batch against others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoredRecipe {
+    /// Recipes tried on the network.
+    pub tried: usize,
+    /// Learning rate and batch nearest to the forecast.
+    pub nearest: [f64; 2],
+    /// The best.
+    pub best: [f64; 2],
+    /// Loss of the nearest above the best, as a part of the loss.
+    pub excess: f64,
+    /// Two noises of a difference of runs, as a part of the loss: less than this is not told from none.
+    pub noise: f64,
+}
+
+impl ScoredRecipe {
+    /// DeepSeek's band (2401.02954 §3.1): at most 0.25 % above the best.
+    pub const NEAR_OPTIMAL: f64 = 0.0025;
+
+    /// In words.
+    pub fn verdict(&self) -> &'static str {
+        match self.excess {
+            excess if excess <= Self::NEAR_OPTIMAL => "near-optimal: within 0.25 % of the best",
+            excess if excess <= self.noise => "not told from the best: within the noise of runs",
+            _ => "not near-optimal",
+        }
+    }
+}
+
+/// Holds a forecast against runs.
+pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
+    let (mut runs, mut passed_over) = (Vec::new(), Vec::new());
+    for record in records {
+        match scored(forecast, record) {
+            Ok(run) => runs.push(run),
+            Err(reason) => passed_over.push((record.run_id.clone(), reason)),
+        }
+    }
+    let budgets = forecast.budgets.iter().filter_map(|budget| scored_budget(forecast, budget, &runs, records)).collect();
+    // A recipe beside the forecast's own is there to judge the recipe, not the forecast of the loss.
+    let own: Vec<bool> = runs.iter().map(|run| has_own_recipe(forecast, run, &runs)).collect();
+    let mut own = own.into_iter();
+    runs.retain(|_| own.next().unwrap_or(true));
+    let errors = || runs.iter().map(|run| run.error_nats);
+    let n = runs.len() as f64;
+    Verification {
+        coverage: coverage(&runs),
+        bias_nats: errors().sum::<f64>() / n,
+        rms_nats: (errors().map(|error| error * error).sum::<f64>() / n).sqrt(),
+        runs,
+        budgets,
+        passed_over,
+    }
+}
+
+/// ln of the factor by which a run's compute may differ from a budget: counted otherwise, networks of one budget differ by so much.
+const SAME_BUDGET: f64 = 0.3;
+
+fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> {
+    if record.status != RunStatus::Finished {
+        return Err(record.status.to_string());
+    }
+    let loss = record.loss_nats.ok_or("it has no loss")?.0;
+    let shape = shape_of(record).ok_or("it names no shape")?;
+    let tokens = record.tokens.ok_or("it names no tokens")?;
+    let compute = forecast.law.flop_rule.of(&shape, tokens).ok_or("its compute cannot be counted")?.0;
+    let off = |budget: &&BudgetForecast| (compute / budget.compute).ln().abs();
+    let nearest = forecast.budgets.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+    let budget =
+        nearest.filter(|one| off(one) < SAME_BUDGET).ok_or("its compute is near no budget of the forecast")?;
+    let name = shape.to_string();
+    let said: &RunForecast =
+        budget.runs.iter().find(|run| run.shape == name).ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
+    let law = law_of(forecast);
+    let predicted = said.loss_of_a_run.times(law.at(said.params, tokens.0) / law.at(said.params, said.tokens));
+    Ok(ScoredRun {
+        run: record.run_id.clone(),
+        role: said.role.clone(),
+        shape: name,
+        compute: budget.compute,
+        extrapolation_factor: budget.extrapolation_factor,
+        tokens: tokens.0,
+        learning_rate: record.learning_rate,
+        batch_tokens: record.batch_tokens.map(|batch| batch.0),
+        loss_nats: loss,
+        error_nats: predicted.value - loss,
+        compute_equivalent: compute_equivalent(&law, compute / (said.params * tokens.0), compute, predicted.value, loss),
+        after_forecast: record.started_at.as_deref().map(|started| started >= forecast.made_at.as_str()),
+        forecast: predicted,
+    })
+}
+
+/// The coefficients of a forecast as a law.
+fn law_of(forecast: &Forecast) -> Chinchilla {
+    let of = |name: &str| forecast.law.coefficients.get(name).copied().unwrap_or(f64::NAN);
+    Chinchilla::default().with_theta(&["E", "A", "B", "alpha", "beta"].map(of))
+}
+
+/// An error of loss as a factor on compute less one, by the slope of ln(L* − E) in ln C of the law: L* falls there by
+/// αβ/(α + β) of itself above E for each unit of ln C.
+fn compute_equivalent(law: &Chinchilla, k: f64, compute: f64, predicted: f64, found: f64) -> Option<f64> {
+    let above = law.optimal_loss(compute, &ComputeCount::Bilinear { k }) - law.e;
+    let slope = law.alpha * law.beta / (law.alpha + law.beta);
+    // Loss of the optimum that is off by as much.
+    let there = above - (predicted - found);
+    (above > 0.0 && there > 0.0 && slope > 0.0).then(|| ((above / there).ln() / slope).exp_m1())
+}
+
+fn coverage(runs: &[ScoredRun]) -> Vec<Held> {
+    let levels: Vec<f64> = runs.first().map_or_else(Vec::new, |run| run.forecast.intervals.iter().map(|band| band.level).collect());
+    let held = |(at, level): (usize, f64)| Held {
+        level,
+        held: runs.iter().filter(|run| run.forecast.intervals[at].holds(run.loss_nats)).count(),
+        of: runs.len(),
+    };
+    levels.into_iter().enumerate().map(held).collect()
+}
+
+/// Distance of a recipe from the forecast's own: |ln η| and |ln B| of the ratios, summed.
+fn distance(budget: &BudgetForecast, learning_rate: Option<f64>, batch: Option<f64>) -> f64 {
+    let off = |said: &Option<Predicted>, found: Option<f64>| match (said, found) {
+        (Some(said), Some(found)) => (said.value / found).ln().abs(),
+        _ => 0.0,
+    };
+    off(&budget.learning_rate, learning_rate) + off(&budget.batch_tokens, batch)
+}
+
+/// Whether no other run of its network and budget has a recipe nearer to the forecast's.
+fn has_own_recipe(forecast: &Forecast, run: &ScoredRun, runs: &[ScoredRun]) -> bool {
+    let Some(budget) = forecast.budgets.iter().find(|budget| budget.compute == run.compute) else { return true };
+    let off = |one: &ScoredRun| distance(budget, one.learning_rate, one.batch_tokens);
+    let same = runs.iter().filter(|other| other.shape == run.shape && other.compute == run.compute);
+    same.map(off).fold(f64::INFINITY, f64::min) >= off(run) - 1e-9
+}
+
+fn scored_budget(forecast: &Forecast, budget: &BudgetForecast, runs: &[ScoredRun], records: &[RunRecord]) -> Option<ScoredBudget> {
+    let here: Vec<&ScoredRun> =
+        runs.iter().filter(|run| run.compute == budget.compute && has_own_recipe(forecast, run, runs)).collect();
+    if here.is_empty() {
+        return None;
+    }
+    let size = |shape: &str| budget.runs.iter().find(|run| run.shape == shape).map_or(f64::NAN, |run| run.params);
+    let places: Vec<(f64, f64)> = here.iter().map(|run| (size(&run.shape), run.loss_nats)).collect();
+    Some(ScoredBudget {
+        compute: budget.compute,
+        params: budget.params.clone(),
+        params_found: bottom(&places, forecast.run_noise, 0.95),
+        regret: regret(&places, budget.params.value),
+        recipe: recipe_score(forecast, budget, records),
+    })
+}
+
+/// Mean loss of the size nearest to `optimum` over the lowest mean of the sizes, less one; `None` for one size.
+fn regret(places: &[(f64, f64)], optimum: f64) -> Option<f64> {
+    let mut sizes: Vec<f64> = places.iter().map(|(n, _)| *n).collect();
+    sizes.sort_by(f64::total_cmp);
+    sizes.dedup();
+    let mean = |n: f64| {
+        let losses: Vec<f64> = places.iter().filter(|(size, _)| *size == n).map(|(_, loss)| *loss).collect();
+        losses.iter().sum::<f64>() / losses.len() as f64
+    };
+    let off = |n: &f64| (n / optimum).ln().abs();
+    let nearest = sizes.iter().copied().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let lowest = sizes.iter().map(|&n| mean(n)).fold(f64::INFINITY, f64::min);
+    (sizes.len() > 1).then(|| mean(nearest) / lowest - 1.0)
+}
+
+/// The network of the budget on which most recipes were tried: the forecast's own against the best.
+fn recipe_score(forecast: &Forecast, budget: &BudgetForecast, records: &[RunRecord]) -> Option<ScoredRecipe> {
+    let (measure, rule): (SizeMeasure, FlopRule) = (forecast.law.size_measure, forecast.law.flop_rule);
+    let here = |cell: &RecipeTrials| (cell.scale.c / budget.compute).ln().abs() < SAME_BUDGET;
+    let recipes = |cell: &RecipeTrials| {
+        let mut all: Vec<[f64; 2]> = cell.trials.iter().map(setting).collect();
+        all.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        all.dedup();
+        all
+    };
+    let cells = recipe_trials(records, measure, rule);
+    let cell = cells.iter().filter(|cell| here(cell)).max_by_key(|cell| recipes(cell).len())?;
+    let tried = recipes(cell);
+    let mean = |recipe: &[f64; 2]| {
+        let losses: Vec<f64> = cell.trials.iter().filter(|trial| setting(trial) == *recipe).filter_map(|trial| trial.loss).collect();
+        if losses.is_empty() { f64::INFINITY } else { losses.iter().sum::<f64>() / losses.len() as f64 }
+    };
+    let off = |recipe: &&[f64; 2]| distance(budget, Some(recipe[0]), Some(recipe[1]));
+    let nearest = *tried.iter().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let best = *tried.iter().min_by(|a, b| mean(a).total_cmp(&mean(b)))?;
+    (tried.len() > 1).then(|| ScoredRecipe {
+        tried: tried.len(),
+        nearest,
+        best,
+        excess: (mean(&nearest) / mean(&best)).ln(),
+        noise: 2.0 * std::f64::consts::SQRT_2 * forecast.run_noise,
+    })
+}
+
+fn setting(trial: &Trial) -> [f64; 2] {
+    [trial.learning_rate, trial.batch]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forecast::tests::{example, predicted};
+    use super::*;
+    use crate::spec::{Nats, Tokens};
+
+    /// What is forecast of a shape that costs the budget exactly.
+    fn said(role: &str, shape: (usize, usize), forecast: &Forecast) -> RunForecast {
+        let record = run(shape, 1.0, "");
+        let shape = shape_of(&record).expect("a shape");
+        let n = SizeMeasure::Matmul.of(&shape).expect("counted").0;
+        let tokens = forecast.budgets[0].compute / FlopRule::Exact.per_token(&shape).expect("counted");
+        let loss = predicted(law_of(forecast).at(n, tokens), 0.02);
+        RunForecast { role: role.into(), shape: shape.to_string(), params: n, tokens, loss: loss.clone(), loss_of_a_run: loss }
+    }
+
+    fn run((layers, width): (usize, usize), tokens: f64, started: &str) -> RunRecord {
+        let shape = crate::spec::ModelShape::derived(layers, width);
+        RunRecord {
+            run_id: format!("{layers}x{width} {started}"),
+            layers: Some(layers),
+            width: Some(width),
+            heads: Some(shape.heads),
+            kv_heads: Some(shape.kv_heads),
+            ffn: Some(shape.ffn),
+            vocabulary: Some(256),
+            context: Some(256),
+            qk_norm: Some(true),
+            tied_head: Some(false),
+            tokens: Some(Tokens(tokens)),
+            learning_rate: Some(2e-3),
+            batch_tokens: Some(Tokens(512.0)),
+            started_at: Some(started.to_owned()),
+            ..RunRecord::default()
+        }
+    }
+
+    const SHAPES: [(usize, usize); 3] = [(2, 32), (2, 64), (3, 96)];
+
+    fn forecast() -> Forecast {
+        let mut forecast = example();
+        forecast.budgets[0].runs = SHAPES.iter().map(|&shape| said("as asked", shape, &forecast)).collect();
+        let optimum = forecast.budgets[0].runs[1].params;
+        forecast.budgets[0].params = predicted(optimum, 0.1 * optimum);
+        forecast
+    }
+
+    /// A run of each shape whose loss lies `off` below the forecast.
+    fn runs(forecast: &Forecast, off: f64) -> Vec<RunRecord> {
+        let one = |(shape, said): (&(usize, usize), &RunForecast)| RunRecord {
+            loss_nats: Some(Nats(said.loss.value - off)),
+            ..run(*shape, said.tokens, "2026-01-03T00:00:00Z")
+        };
+        SHAPES.iter().zip(&forecast.budgets[0].runs).map(one).collect()
+    }
+
+    #[test]
+    fn what_comes_as_forecast_has_no_error_and_lies_inside_every_interval() {
+        let forecast = forecast();
+        let found = verify(&forecast, &runs(&forecast, 0.0));
+        assert!(found.rms_nats < 1e-12 && found.runs.len() == 3 && found.passed_over.is_empty(), "{found:?}");
+        assert!(found.coverage.iter().all(|one| (one.held, one.of) == (3, 3)));
+        assert!(found.runs.iter().all(|run| run.after_forecast == Some(true)));
+        assert!(found.runs[0].compute_equivalent.expect("a factor").abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_error_is_told_in_nats_and_as_the_compute_that_would_have_made_it() {
+        let forecast = forecast();
+        let found = verify(&forecast, &runs(&forecast, 0.015));
+        assert!((found.bias_nats - 0.015).abs() < 1e-12 && (found.rms_nats - 0.015).abs() < 1e-12);
+        // Half-widths are 0.02 of each level: 0.010, 0.016, 0.019.
+        assert_eq!(found.coverage.iter().map(|one| one.held).collect::<Vec<_>>(), [0, 3, 3]);
+        // At the optimum the factor on compute leads to a loss that is lower by as much.
+        let law = law_of(&forecast);
+        let count = ComputeCount::Bilinear { k: 6.0 };
+        let (c, below) = (3e12, 0.015);
+        let here = law.optimal_loss(c, &count);
+        let factor = 1.0 + compute_equivalent(&law, 6.0, c, here, here - below).expect("a factor");
+        assert!((law.optimal_loss(factor * c, &count) - (here - below)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_optimum_and_the_recipe_are_judged_by_what_was_trained_beside_them() {
+        let forecast = forecast();
+        let mut records = runs(&forecast, 0.0);
+        let losses: Vec<f64> = records.iter().map(|record| record.loss_nats.expect("a loss").0).collect();
+        let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        // The middle network again with twice the learning rate, one per cent better.
+        let better = RunRecord {
+            run_id: "other".into(),
+            learning_rate: Some(4e-3),
+            loss_nats: Some(Nats(0.99 * losses[1])),
+            ..records[1].clone()
+        };
+        records.push(better);
+        let found = verify(&forecast, &records);
+        assert_eq!(found.runs.len(), 3, "the run with another recipe is no error of the forecast");
+        let budget = &found.budgets[0];
+        assert!((budget.regret.expect("three sizes") - (losses[1] / lowest - 1.0)).abs() < 1e-12);
+        let recipe = budget.recipe.as_ref().expect("two recipes");
+        assert_eq!((recipe.tried, recipe.nearest, recipe.best), (2, [2e-3, 512.0], [4e-3, 512.0]));
+        assert!((recipe.excess + 0.99f64.ln()).abs() < 1e-12 && recipe.verdict().starts_with("not told"), "{recipe:?}");
+        let law = law_of(&forecast);
+        let shape = |n: f64| law.at(n, forecast.budgets[0].compute / (6.0 * n));
+        let valley = bottom(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a bottom");
+        assert!(valley.low < valley.value && budget.params_found.is_some_and(|found| found.low < found.high));
+    }
+
+    #[test]
+    fn runs_that_are_not_forecast_are_passed_over_with_the_reason() {
+        let forecast = forecast();
+        let mut records = runs(&forecast, 0.0);
+        records[0].tokens = Some(Tokens(1e3));
+        records[1].width = Some(80);
+        records[2].started_at = Some("2026-01-01T00:00:00Z".into());
+        let found = verify(&forecast, &records);
+        assert!(found.passed_over[0].1.contains("near no budget of the forecast"), "{:?}", found.passed_over);
+        assert_eq!(found.passed_over.len() + found.runs.len(), 3);
+        assert_eq!(found.runs.last().and_then(|run| run.after_forecast), Some(false), "it began before the forecast was made");
+    }
+}

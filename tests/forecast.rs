@@ -1,0 +1,127 @@
+//! `scalelab forecast` and `scalelab verify`: written before, scored after.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::path::Path;
+use support::{refused, succeed, text};
+
+/// The committed worked example, forecast at three times its largest budget into a file.
+fn forecast(file: &Path) -> serde_json::Value {
+    let args = ["forecast", "results/grid", "--compute", "9.6e12", "--refits", "100", "--out", text(file)];
+    let told = succeed(&args);
+    assert!(told.contains("3.000x the largest run") && told.contains("twice the size"), "{told}");
+    serde_json::from_str(&std::fs::read_to_string(file).expect("written")).expect("JSON")
+}
+
+/// A table with a run of every network of the first budget, each `factor` times the loss that was forecast.
+fn table(forecast: &serde_json::Value, file: &Path, factor: f64, started_at: &str) {
+    let mut rows = csv::Reader::from_path("results/grid/runs.csv").expect("the worked example");
+    let header = rows.headers().expect("a header").clone();
+    let first: HashMap<String, String> = rows.deserialize().next().expect("a row").expect("readable");
+    let mut out = csv::Writer::from_path(file).expect("made");
+    out.write_record(&header).expect("written");
+    for run in forecast["budgets"][0]["runs"].as_array().expect("runs") {
+        let shape = run["shape"].as_str().expect("a shape");
+        let (layers, width) = scalelab::spec::parse_layers_by_width(shape).expect("a shape");
+        let derived = scalelab::spec::ModelShape::derived(layers, width);
+        let own = [
+            ("run_id", shape.to_owned()),
+            ("layers", layers.to_string()),
+            ("width", width.to_string()),
+            ("heads", derived.heads.to_string()),
+            ("kv_heads", derived.kv_heads.to_string()),
+            ("ffn", derived.ffn.to_string()),
+            ("tokens", run["tokens"].as_f64().expect("tokens").to_string()),
+            ("loss_nats", (factor * run["loss"]["value"].as_f64().expect("a loss")).to_string()),
+            ("started_at", started_at.to_owned()),
+        ];
+        let own: HashMap<&str, String> = own.into();
+        out.write_record(header.iter().map(|name| own.get(name).unwrap_or(&first[name]).as_str())).expect("written");
+    }
+    out.flush().expect("flushed");
+}
+
+#[test]
+fn a_forecast_is_sealed_and_scored_against_what_came() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (file, runs) = (folder.path().join("forecast.json"), folder.path().join("runs.csv"));
+    let said = forecast(&file);
+    let budget = &said["budgets"][0];
+    assert_eq!(said["law"]["coefficients"].as_object().expect("coefficients").len(), 5);
+    assert_eq!(said["sha256"].as_str().expect("a seal").len(), 64);
+    // Wider levels have wider intervals, and one run scatters more than the mean.
+    let ends = |what: &serde_json::Value| -> Vec<f64> {
+        let bands = what["intervals"].as_array().expect("bands");
+        bands.iter().map(|band| band["high"].as_f64().expect("bounded") - band["low"].as_f64().expect("bounded")).collect()
+    };
+    for what in ["params", "tokens", "loss", "loss_of_a_run", "learning_rate"] {
+        let widths = ends(&budget[what]);
+        assert!(widths.len() == 3 && widths[0] < widths[1] && widths[1] < widths[2], "{what}: {widths:?}");
+    }
+    assert!(ends(&budget["loss"])[2] < ends(&budget["loss_of_a_run"])[2]);
+
+    table(&said, &runs, 1.0, "2999-01-01T00:00:00Z");
+    let told = succeed(&["verify", text(&file), text(&runs)]);
+    assert!(told.contains("3 of 3 inside 50 %") && told.contains("root mean square 0.0000") && !told.contains("warning"), "{told}");
+    let scores = folder.path().join("scores.json");
+    table(&said, &runs, 0.8, "1999-01-01T00:00:00Z");
+    let told = succeed(&["verify", text(&file), text(&runs), "--out", text(&scores)]);
+    assert!(told.contains("0 of 3 inside 95 %") && told.contains("3 of these runs began before"), "{told}");
+    let scored: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(scores).expect("written")).expect("JSON");
+    assert!(scored["bias_nats"].as_f64().expect("a bias") > 0.1 && scored["runs"][0]["compute_equivalent"].as_f64() > Some(0.1));
+}
+
+#[test]
+fn a_forecast_is_neither_overwritten_nor_believed_when_it_was_changed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("forecast.json");
+    forecast(&file);
+    let again = refused(&["forecast", "results/grid", "--out", text(&file)]);
+    assert!(again.contains("a forecast is not changed after it was made"), "{again}");
+    let changed = std::fs::read_to_string(&file).expect("read").replacen("\"points\": ", "\"points\": 1", 1);
+    std::fs::write(&file, changed).expect("written");
+    let said = refused(&["verify", text(&file), "results/grid"]);
+    assert!(said.contains("was changed after it was made"), "{said}");
+    std::fs::write(&file, "loss,params\n1,2\n").expect("written");
+    assert!(refused(&["verify", text(&file), "results/grid"]).contains("is no forecast"));
+    let none = refused(&["verify", "no-such.json", "results/grid"]);
+    assert!(none.contains("cannot read no-such.json"), "{none}");
+}
+
+#[test]
+fn runs_that_were_not_forecast_are_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("forecast.json");
+    forecast(&file);
+    let said = refused(&["verify", text(&file), "results/grid"]);
+    assert!(said.contains("none of the runs is one that") && said.contains("near no budget of the forecast"), "{said}");
+}
+
+#[test]
+fn runs_of_one_cell_are_compared_seed_by_seed() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("schedules.csv");
+    let mut rows = csv::Reader::from_path("results/grid/runs.csv").expect("the worked example");
+    let header = rows.headers().expect("a header").clone();
+    let first: HashMap<String, String> = rows.deserialize().next().expect("a row").expect("readable");
+    let mut out = csv::Writer::from_path(&file).expect("made");
+    out.write_record(&header).expect("written");
+    for (seed, shared) in [(0, 0.0), (1, 0.1), (2, -0.05)] {
+        for (schedule, effect) in [("cosine(to 0.1)", 0.02), ("wsd(0.2, 1-sqrt)", 0.0)] {
+            let own: HashMap<&str, String> = [
+                ("run_id", format!("{schedule} {seed}")),
+                ("seed_data", seed.to_string()),
+                ("schedule", schedule.to_owned()),
+                ("loss_nats", (2.0 * f64::exp(shared + effect + 0.001 * f64::from(seed) * effect)).to_string()),
+            ]
+            .into();
+            out.write_record(header.iter().map(|name| own.get(name).unwrap_or(&first[name]).as_str())).expect("written");
+        }
+    }
+    out.flush().expect("flushed");
+    let told = succeed(&["fit", text(&file), "--by", "schedule"]);
+    assert!(told.contains("groups on the same cells and seeds (3 blocks)") && told.contains("+2.00 %"), "{told}");
+    assert!(told.contains("no law of N and D can be fitted to each group"), "{told}");
+}
