@@ -7,7 +7,7 @@ use super::recipes::rate_text;
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::Estimate;
-use crate::recommend::{Forecast, Held, ScoredBudget, ScoredRun, Verification, verify};
+use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredRun, Verification, verify};
 use crate::results::write_whole;
 use crate::spec::{Flops, RunRecord, short};
 use anyhow::{Context, anyhow};
@@ -100,17 +100,30 @@ fn run_row(run: &ScoredRun) -> Vec<String> {
     ]
 }
 
+/// What was forecast of the optimum, by law and by parabolas, beside what came.
+fn budget_rows(budget: &ScoredBudget) -> String {
+    let widest = |one: &Predicted, show: fn(f64) -> String| {
+        let end = |value: Option<f64>| value.map_or("unbounded".into(), show);
+        one.intervals.last().map_or(String::new(), |band| format!("[{}, {}]", end(band.low), end(band.high)))
+    };
+    let row = |name: &str, one: &Predicted, show: fn(f64) -> String, found: Option<f64>| {
+        vec![name.to_owned(), show(one.value), widest(one, show), found.map_or("—".into(), show)]
+    };
+    let found = budget.params_found.as_ref().map(|found| found.value);
+    let mut rows = vec![row("loss by the law", &budget.loss, number, Some(budget.loss_found))];
+    rows.extend(budget.loss_by_isoflop.as_ref().map(|loss| row("loss by parabolas", loss, number, Some(budget.loss_found))));
+    rows.push(row("N* by the law", &budget.params, short, found));
+    rows.extend(budget.params_by_isoflop.as_ref().map(|params| row("N* by parabolas", params, short, found)));
+    table(&["optimum", "forecast", "95 %", "found"], &rows)
+}
+
 fn budget_text(budget: &ScoredBudget) -> String {
     let mut text = format!("\nC = {}\n", Flops(budget.compute));
+    text += &budget_rows(budget);
     let counts = |one: &Estimate| format!("{} [{}, {}]", short(one.value), short(one.low), short(one.high));
-    let band = budget.params.intervals.last().map_or(String::new(), |band| {
-        let end = |value: Option<f64>| value.map_or("unbounded".into(), short);
-        format!(" [{}, {}]", end(band.low), end(band.high))
-    });
-    text += &format!("  N* forecast {}{band}", short(budget.params.value));
     text += &match &budget.params_found {
-        Some(found) => format!("; the parabola through what was trained has its bottom at {}\n", counts(found)),
-        None => "; what was trained has no bottom in N\n".to_owned(),
+        Some(found) => format!("  a parabola through what was trained has its bottom at N = {}\n", counts(found)),
+        None => "  what was trained has no bottom in N\n".to_owned(),
     };
     if let Some(regret) = budget.regret {
         text += &format!("  the network nearest to the forecast lost {:.2} % of loss against the best that was trained\n", 100.0 * regret);

@@ -71,8 +71,16 @@ pub struct Held {
 pub struct ScoredBudget {
     /// C, FLOPs.
     pub compute: f64,
+    /// L* that was forecast, on average over runs, nats per token.
+    pub loss: Predicted,
+    /// The same by IsoFLOP parabolas.
+    pub loss_by_isoflop: Option<Predicted>,
+    /// Lowest loss of the networks that were trained, each a mean over its runs.
+    pub loss_found: f64,
     /// N* that was forecast.
     pub params: Predicted,
+    /// The same by IsoFLOP parabolas.
+    pub params_by_isoflop: Option<Predicted>,
     /// N at the bottom of a parabola through the sizes that were trained; absent below three sizes, or without a bottom.
     pub params_found: Option<Estimate>,
     /// Mean loss at the network nearest to the forecast's optimum, above the lowest of the networks, as a part: what trusting the
@@ -227,26 +235,36 @@ fn scored_budget(forecast: &Forecast, budget: &BudgetForecast, runs: &[ScoredRun
     let places: Vec<(f64, f64)> = here.iter().map(|run| (size(&run.shape), run.loss_nats)).collect();
     Some(ScoredBudget {
         compute: budget.compute,
+        loss: budget.loss.clone(),
+        loss_by_isoflop: budget.isoflop.as_ref().map(|[_, _, loss]| loss.clone()),
+        loss_found: by_size(&places).into_iter().map(|(_, loss)| loss).fold(f64::INFINITY, f64::min),
         params: budget.params.clone(),
+        params_by_isoflop: budget.isoflop.as_ref().map(|[params, ..]| params.clone()),
         params_found: bottom(&places, forecast.run_noise, 0.95),
         regret: regret(&places, budget.params.value),
         recipe: recipe_score(forecast, budget, records),
     })
 }
 
-/// Mean loss of the size nearest to `optimum` over the lowest mean of the sizes, less one; `None` for one size.
-fn regret(places: &[(f64, f64)], optimum: f64) -> Option<f64> {
+/// Each size with the mean of its losses.
+fn by_size(places: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut sizes: Vec<f64> = places.iter().map(|(n, _)| *n).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.dedup();
     let mean = |n: f64| {
         let losses: Vec<f64> = places.iter().filter(|(size, _)| *size == n).map(|(_, loss)| *loss).collect();
-        losses.iter().sum::<f64>() / losses.len() as f64
+        (n, losses.iter().sum::<f64>() / losses.len() as f64)
     };
-    let off = |n: &f64| (n / optimum).ln().abs();
-    let nearest = sizes.iter().copied().min_by(|a, b| off(a).total_cmp(&off(b)))?;
-    let lowest = sizes.iter().map(|&n| mean(n)).fold(f64::INFINITY, f64::min);
-    (sizes.len() > 1).then(|| mean(nearest) / lowest - 1.0)
+    sizes.into_iter().map(mean).collect()
+}
+
+/// Loss of the size nearest to `optimum` over the lowest of the sizes, less one; `None` for one size.
+fn regret(places: &[(f64, f64)], optimum: f64) -> Option<f64> {
+    let sizes = by_size(places);
+    let off = |n: f64| (n / optimum).ln().abs();
+    let nearest = sizes.iter().min_by(|a, b| off(a.0).total_cmp(&off(b.0)))?;
+    let lowest = sizes.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
+    (sizes.len() > 1).then(|| nearest.1 / lowest - 1.0)
 }
 
 /// The network of the budget on which most recipes were tried: the forecast's own against the best.
@@ -381,6 +399,7 @@ mod tests {
         let found = verify(&forecast, &records);
         assert_eq!(found.runs.len(), 3, "the run with another recipe is no error of the forecast");
         let budget = &found.budgets[0];
+        assert!((budget.loss_found - lowest).abs() < 1e-12 && budget.loss_by_isoflop.is_none());
         assert!((budget.regret.expect("three sizes") - (losses[1] / lowest - 1.0)).abs() < 1e-12);
         let recipe = budget.recipe.as_ref().expect("two recipes");
         assert_eq!((recipe.tried, recipe.nearest, recipe.best), (2, [2e-3, 512.0], [4e-3, 512.0]));
