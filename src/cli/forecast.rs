@@ -7,10 +7,13 @@ use super::recipes::rate_text;
 use super::recommend::advise;
 use super::source::{Source, SourceArgs};
 use super::text::table;
-use crate::fit::{Estimate, FittedLaw, IsoflopFit, RecipeStudy, Resample, Target, decide};
-use crate::law::{Chinchilla, PowerLaw};
+use crate::fit::{
+    Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Resample, Search, Target, decide, fit, rolling_origin,
+};
+use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
 use crate::recommend::{
-    Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, Predicted, Range, RunForecast, network_losses, networks,
+    Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, OtherLaw, Predicted, Range, Record,
+    RunForecast, network_losses, networks,
 };
 use crate::results::write_whole;
 use crate::spec::{Flops, parse_layers_by_width, short};
@@ -67,8 +70,10 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
     let levels: Vec<(Analysis, Vec<Allocation>)> = LEVELS.iter().map(|&level| at_level(args, source, level)).collect::<Result<_, _>>()?;
     let [analysis, widest] = [&levels[0].0, &levels[LEVELS.len() - 1].0];
     let fitted = law(analysis, source)?;
-    let budgets = (0..levels[0].1.len()).filter_map(|at| of_budget(args, &levels, at)).collect();
-    let coefficients: BTreeMap<String, f64> = fitted.coefficients.iter().map(|(name, one)| (name.to_owned(), one.value)).collect();
+    let of_allocation = |allocation: &Allocation| networks(fitted, &analysis.evidence, &analysis.records, allocation, &args.shapes);
+    let networks: Vec<Vec<Network>> = levels[0].1.iter().map(of_allocation).collect();
+    let budgets = networks.iter().enumerate().filter_map(|(at, found)| of_budget(&levels, at, found)).collect();
+    let coefficients = coefficients(fitted);
     let largest = levels[0].1.first().map_or(f64::NAN, |one| one.loss.value);
     let (run_noise, noise_source) = crate::recommend::run_noise(fitted, &analysis.records, largest);
     Ok(Forecast {
@@ -89,9 +94,60 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
         evidence: Range::of(&widest.evidence.points),
         run_noise,
         noise_source,
+        record: record(&fitted.law, analysis, &args.asked.choices.options(source)?),
+        others: vec![
+            other(&Gamma::default(), args, source, &levels, &networks)?,
+            other(&Kaplan::default(), args, source, &levels, &networks)?,
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         budgets,
         sha256: String::new(),
     })
+}
+
+/// How a law fitted to the runs up to half the largest compute forecasts the others.
+fn record<L: Fittable>(form: &L, analysis: &Analysis, options: &FitOptions) -> Option<Record> {
+    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let options = FitOptions { search: Search::VarproOnly, ..*options };
+    // Budgets are met to within a step: a little above half is half.
+    let found = rolling_origin(form, &analysis.evidence, &options, &[0.51 * largest]);
+    let one = found.first()?;
+    Some(Record { distance: one.distance, runs: one.runs[1], bias_nats: one.bias_nats, rms_nats: one.rms_nats })
+}
+
+/// Another law on the same runs, networks and levels; absent where it cannot be fitted.
+fn other<L: Fittable>(
+    form: &L,
+    args: &ForecastArgs,
+    source: &Source,
+    levels: &[(Analysis, Vec<Allocation>)],
+    networks: &[Vec<Network>],
+) -> Result<Option<OtherLaw>, Failure> {
+    let mut fits = Vec::new();
+    for (level, (analysis, _)) in LEVELS.iter().zip(levels) {
+        let options = FitOptions { search: Search::VarproOnly, ..args.asked.choices.at_level(*level).options(source)? };
+        let Ok(fitted) = fit(form, &analysis.evidence, &options) else { return Ok(None) };
+        fits.push((analysis, fitted));
+    }
+    let (first, fitted) = &fits[0];
+    let of_budget = |found: &Vec<Network>| {
+        let by_level: Vec<Vec<[Estimate; 2]>> =
+            fits.iter().map(|(analysis, fitted)| network_losses(fitted, &analysis.evidence, &analysis.records, found)).collect();
+        (0..found.len()).filter_map(|at| Predicted::of(&by_level.iter().map(|level| level[at][1]).collect::<Vec<_>>())).collect()
+    };
+    Ok(Some(OtherLaw {
+        name: fitted.name.clone(),
+        coefficients: coefficients(fitted),
+        record: record(form, first, &args.asked.choices.options(source)?),
+        losses: networks.iter().map(of_budget).collect(),
+    }))
+}
+
+/// Coefficients by name.
+fn coefficients<L: Fittable>(fitted: &FittedLaw<L>) -> BTreeMap<String, f64> {
+    fitted.coefficients.iter().map(|(name, one)| (name.to_owned(), one.value)).collect()
 }
 
 /// The analysis and the allocations with intervals of one level. The windows that losses are measured on are those of the runs
@@ -134,13 +190,11 @@ fn law<'a>(analysis: &'a Analysis, source: &Source) -> Result<&'a FittedLaw<Chin
 }
 
 /// One budget from the analyses at every level.
-fn of_budget(args: &ForecastArgs, levels: &[(Analysis, Vec<Allocation>)], at: usize) -> Option<BudgetForecast> {
+fn of_budget(levels: &[(Analysis, Vec<Allocation>)], at: usize, found: &[Network]) -> Option<BudgetForecast> {
     let allocations: Vec<Allocation> = levels.iter().map(|(_, allocations)| allocations[at].clone()).collect();
-    let (first, allocation) = (&levels[0].0, &allocations[0]);
-    let found = networks(first.chinchilla.as_ref()?, &first.evidence, &first.records, allocation, &args.shapes);
     let losses: Vec<Vec<[Estimate; 2]>> = levels
         .iter()
-        .map(|(analysis, _)| Some(network_losses(analysis.chinchilla.as_ref()?, &analysis.evidence, &analysis.records, &found)))
+        .map(|(analysis, _)| Some(network_losses(analysis.chinchilla.as_ref()?, &analysis.evidence, &analysis.records, found)))
         .collect::<Option<_>>()?;
     let run = |(number, network): (usize, &Network)| {
         let of = |which: usize| Predicted::of(&losses.iter().map(|level| level[number][which]).collect::<Vec<_>>());
@@ -154,7 +208,7 @@ fn of_budget(args: &ForecastArgs, levels: &[(Analysis, Vec<Allocation>)], at: us
         })
     };
     let runs = found.iter().enumerate().filter_map(run).collect();
-    BudgetForecast::of(&allocations, by_isoflop(levels, allocation.compute), runs)
+    BudgetForecast::of(&allocations, by_isoflop(levels, allocations[0].compute), runs)
 }
 
 /// N*, D* and L* by parabolas at every level.
@@ -189,11 +243,31 @@ fn told(forecast: &Forecast) -> String {
         text += &table(&["", "forecast", "50 %", "80 %", "95 %"], &budget_rows(budget));
         text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
     }
+    text += &laws_text(forecast);
     text += &format!("  noise of one run: {:.2} % of the loss ({})\n", 100.0 * forecast.run_noise, forecast.noise_source);
     if !forecast.recipe_sources.is_empty() {
         text += &format!("  learning rate and batch: by {}\n", forecast.recipe_sources.join(", "));
     }
     text
+}
+
+/// What each law says of the networks, and how it forecast the larger of its own runs from the smaller.
+fn laws_text(forecast: &Forecast) -> String {
+    let networks = || forecast.budgets.iter().flat_map(|budget| budget.runs.iter().map(move |run| (budget, run)));
+    let mut header = vec!["law".to_owned(), "its own larger runs".to_owned()];
+    header.extend(networks().map(|(budget, run)| format!("{} at {}", run.shape, Flops(budget.compute))));
+    let row = |name: &str, record: Option<&Record>, losses: Vec<f64>| {
+        let told = |one: &Record| format!("{:+.4} at {:.2}x", one.bias_nats, one.distance);
+        let mut row = vec![name.to_owned(), record.map_or("—".into(), told)];
+        row.extend(losses.into_iter().map(number));
+        row
+    };
+    let own = networks().map(|(_, run)| run.loss.value).collect();
+    let mut rows = vec![row(&forecast.law.name, forecast.record.as_ref(), own)];
+    let other = |law: &OtherLaw| row(&law.name, law.record.as_ref(), law.losses.iter().flatten().map(|one| one.value).collect());
+    rows.extend(forecast.others.iter().map(other));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    format!("\nforecast losses by law, nats, and its mean error when fitted to the smaller runs alone\n{}", table(&header, &rows))
 }
 
 fn budget_rows(budget: &BudgetForecast) -> Vec<Vec<String>> {

@@ -7,7 +7,7 @@ use super::recipes::rate_text;
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::Estimate;
-use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredRun, Verification, verify};
+use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification, verify};
 use crate::results::write_whole;
 use crate::spec::{Flops, RunRecord, short};
 use anyhow::{Context, anyhow};
@@ -75,12 +75,20 @@ fn told(forecast: &Forecast, found: &Verification) -> String {
     if early > 0 {
         text += &format!("  warning: {early} of these runs began before the forecast was made: they prove nothing\n");
     }
-    let held = |one: &Held| format!("{} of {} inside {:.0} %", one.held, one.of, 100.0 * one.level);
-    text += &format!("  {}\n", found.coverage.iter().map(held).collect::<Vec<_>>().join(", "));
-    text += &format!("  error: mean {:+.4} nats, root mean square {:.4} nats\n", found.bias_nats, found.rms_nats);
+    let levels: Vec<String> = found.laws[0].coverage.iter().map(|one| format!("inside {:.0} %", 100.0 * one.level)).collect();
+    let header = [&["law", "mean error, nats", "rms", "rms on its own larger runs"], &levels.iter().map(String::as_str).collect::<Vec<_>>()[..]];
+    text += "\n";
+    text += &table(&header.concat(), &found.laws.iter().map(law_row).collect::<Vec<_>>());
     found.budgets.iter().for_each(|budget| text += &budget_text(budget));
     reasons(found).iter().for_each(|reason| text += &format!("  passed over: {reason}\n"));
     text
+}
+
+fn law_row(law: &ScoredLaw) -> Vec<String> {
+    let own = law.own_rms_nats.map_or("—".into(), |rms| format!("{rms:.4}"));
+    let mut row = vec![law.name.clone(), format!("{:+.4}", law.bias_nats), format!("{:.4}", law.rms_nats), own];
+    row.extend(law.coverage.iter().map(|one: &Held| format!("{} of {}", one.held, one.of)));
+    row
 }
 
 fn run_row(run: &ScoredRun) -> Vec<String> {

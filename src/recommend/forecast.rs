@@ -35,8 +35,14 @@ pub struct Forecast {
     pub run_noise: f64,
     /// Words to the noise of a run.
     pub noise_source: String,
+    /// How the law forecast the larger of its own runs from the smaller.
+    #[serde(default)]
+    pub record: Option<Record>,
     /// What is forecast.
     pub budgets: Vec<BudgetForecast>,
+    /// What other laws forecast of the same networks.
+    #[serde(default)]
+    pub others: Vec<OtherLaw>,
     /// SHA-256 of this document with this field empty.
     pub sha256: String,
 }
@@ -48,6 +54,32 @@ pub struct Code {
     pub version: String,
     /// SHA-256 of the program.
     pub program_sha256: String,
+}
+
+/// How a law fitted to the smaller of its runs forecast the larger.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Largest compute above over the largest below.
+    pub distance: f64,
+    /// Runs above.
+    pub runs: usize,
+    /// Mean of forecast − loss, nats per token.
+    pub bias_nats: f64,
+    /// Root mean square of the same.
+    pub rms_nats: f64,
+}
+
+/// What another law says of the networks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OtherLaw {
+    /// Its name.
+    pub name: String,
+    /// Coefficients by name.
+    pub coefficients: BTreeMap<String, f64>,
+    /// How it forecast the larger of its own runs.
+    pub record: Option<Record>,
+    /// Loss of one run of each network: budgets in their order, networks in theirs.
+    pub losses: Vec<Vec<Predicted>>,
 }
 
 /// The law of a forecast.
@@ -275,6 +307,8 @@ pub(super) mod tests {
             evidence: Range { params: [1e4, 1e5], tokens: [1e5, 1e6], compute: [1e11, 1e12] },
             run_noise: 0.005,
             noise_source: "seeds".into(),
+            record: Some(Record { distance: 2.0, runs: 3, bias_nats: 0.01, rms_nats: 0.02 }),
+            others: Vec::new(),
             budgets: vec![BudgetForecast {
                 compute: 3e12,
                 extrapolation_factor: 3.0,

@@ -9,16 +9,16 @@ mod recipe;
 mod verify;
 mod waste;
 
-pub use forecast::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, Predicted, RunForecast};
+pub use forecast::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use networks::{Network, network_losses, networks};
 pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
-pub use verify::{Held, ScoredBudget, ScoredRecipe, ScoredRun, Verification, verify};
+pub use verify::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification, verify};
 pub use waste::{Alternative, Fixed, Waste, alternatives};
 
 use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Law, Point, Scale, replicates};
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use networks::Builder;
 use serde::{Deserialize, Serialize};
@@ -184,7 +184,7 @@ fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeC
 }
 
 /// Standard deviation of ln L of one run: between seeds where cells were repeated, else the residuals of the law; and which.
-pub fn run_noise(fitted: &FittedLaw<Chinchilla>, records: &[RunRecord], loss: f64) -> (f64, String) {
+pub fn run_noise<L: Law>(fitted: &FittedLaw<L>, records: &[RunRecord], loss: f64) -> (f64, String) {
     match SeedNoise::of(&replicates(records), 0.95) {
         Some(noise) => (noise.at(loss), format!("seed noise of {} repeated runs", noise.runs)),
         None => {
@@ -268,7 +268,7 @@ fn realise(
 mod tests {
     use super::*;
     use crate::fit::{FitOptions, Search, chinchilla};
-    use crate::law::{Design, Law, Noise, simulate};
+    use crate::law::{Design, Noise, simulate};
     use crate::spec::{FlopRule, Nats, Params, Tokens};
 
     fn options() -> FitOptions {

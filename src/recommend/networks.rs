@@ -2,8 +2,8 @@
 //! law says of their losses.
 
 use super::{Allocation, run_noise};
-use crate::fit::{Estimate, FittedLaw, Resample, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, shape_of};
+use crate::fit::{Estimate, Fittable, FittedLaw, Resample, Target, decide};
+use crate::law::{Chinchilla, ComputeCount, Evidence, Point, shape_of};
 use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};
 
 /// A network at a budget.
@@ -44,17 +44,17 @@ pub fn networks(
 }
 
 /// Mean losses of networks at their tokens, with the interval of the law, and the same for one run each.
-pub fn network_losses(
-    fitted: &FittedLaw<Chinchilla>,
+pub fn network_losses<L: Fittable>(
+    fitted: &FittedLaw<L>,
     evidence: &Evidence,
     records: &[RunRecord],
     networks: &[Network],
 ) -> Vec<[Estimate; 2]> {
     let target = |one: &Network| {
-        let (n, d) = (one.params, one.tokens);
-        Target { name: one.shape.to_string(), of: Box::new(move |law: &Chinchilla| law.at(n, d)) }
+        let point = Point::new(one.params, one.tokens, 1.0);
+        Target { name: one.shape.to_string(), of: Box::new(move |law: &L| law.loss(&point)) }
     };
-    let targets: Vec<Target<Chinchilla>> = networks.iter().map(target).collect();
+    let targets: Vec<Target<L>> = networks.iter().map(target).collect();
     let means = decide(fitted, evidence, Resample::Auto, &targets);
     means.into_iter().map(|mean| [mean, mean.of_new_run(run_noise(fitted, records, mean.value).0)]).collect()
 }

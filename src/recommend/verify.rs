@@ -1,7 +1,7 @@
 //! A forecast against what came: the error of every run in nats and as compute, how often intervals held, whether the
 //! optimum was where it was said to be, and whether learning rate and batch were near the best.
 
-use super::forecast::{BudgetForecast, Forecast, Predicted, RunForecast};
+use super::forecast::{BudgetForecast, Forecast, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, bottom};
 use crate::law::{Chinchilla, ComputeCount, Law, RecipeTrials, Trial, recipe_trials, shape_of};
 use crate::spec::{FlopRule, RunRecord, RunStatus, SizeMeasure};
@@ -12,12 +12,8 @@ use serde::Serialize;
 pub struct Verification {
     /// Runs that it spoke of, in its order.
     pub runs: Vec<ScoredRun>,
-    /// How often intervals held.
-    pub coverage: Vec<Held>,
-    /// Mean of forecast − loss, nats per token.
-    pub bias_nats: f64,
-    /// Root mean square of forecast − loss, nats per token.
-    pub rms_nats: f64,
+    /// How the law of the forecast fared, and then the others.
+    pub laws: Vec<ScoredLaw>,
     /// What came at each budget.
     pub budgets: Vec<ScoredBudget>,
     /// Runs that are not in it, with the reason.
@@ -53,6 +49,21 @@ pub struct ScoredRun {
     pub compute_equivalent: Option<f64>,
     /// Whether it began after the forecast was made; absent where the table does not say.
     pub after_forecast: Option<bool>,
+}
+
+/// How a law fared over all runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoredLaw {
+    /// Its name.
+    pub name: String,
+    /// Mean of forecast − loss, nats per token.
+    pub bias_nats: f64,
+    /// Root mean square of the same.
+    pub rms_nats: f64,
+    /// How often intervals of one run held.
+    pub coverage: Vec<Held>,
+    /// Root mean square error of its forecasts of the larger of its own runs, nats per token.
+    pub own_rms_nats: Option<f64>,
 }
 
 /// How often intervals of a level held the loss.
@@ -133,15 +144,37 @@ pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
     let own: Vec<bool> = runs.iter().map(|run| has_own_recipe(forecast, run, &runs)).collect();
     let mut own = own.into_iter();
     runs.retain(|_| own.next().unwrap_or(true));
-    let errors = || runs.iter().map(|run| run.error_nats);
-    let n = runs.len() as f64;
-    Verification {
-        coverage: coverage(&runs),
+    Verification { laws: scored_laws(forecast, &runs), runs, budgets, passed_over }
+}
+
+/// The law of the forecast and the others over the runs.
+fn scored_laws(forecast: &Forecast, runs: &[ScoredRun]) -> Vec<ScoredLaw> {
+    let own = runs.iter().map(|run| (run.forecast.clone(), run.loss_nats)).collect();
+    let mut all = vec![scored_law(&forecast.law.name, forecast.record.as_ref(), own)];
+    for other in &forecast.others {
+        let found = runs.iter().filter_map(|run| Some((said_by(forecast, other, run)?, run.loss_nats))).collect();
+        all.push(scored_law(&other.name, other.record.as_ref(), found));
+    }
+    all
+}
+
+/// What another law said of a run, shifted to its tokens by the ratio by which the law of the forecast was.
+fn said_by(forecast: &Forecast, other: &OtherLaw, run: &ScoredRun) -> Option<Predicted> {
+    let budget = forecast.budgets.iter().position(|budget| budget.compute == run.compute)?;
+    let network = forecast.budgets[budget].runs.iter().position(|said| said.shape == run.shape)?;
+    let shift = run.forecast.value / forecast.budgets[budget].runs[network].loss_of_a_run.value;
+    Some(other.losses.get(budget)?.get(network)?.times(shift))
+}
+
+fn scored_law(name: &str, record: Option<&Record>, found: Vec<(Predicted, f64)>) -> ScoredLaw {
+    let n = found.len() as f64;
+    let errors = || found.iter().map(|(said, loss)| said.value - loss);
+    ScoredLaw {
+        name: name.to_owned(),
         bias_nats: errors().sum::<f64>() / n,
         rms_nats: (errors().map(|error| error * error).sum::<f64>() / n).sqrt(),
-        runs,
-        budgets,
-        passed_over,
+        coverage: coverage(&found),
+        own_rms_nats: record.map(|record| record.rms_nats),
     }
 }
 
@@ -198,12 +231,12 @@ fn compute_equivalent(law: &Chinchilla, k: f64, compute: f64, predicted: f64, fo
     (above > 0.0 && there > 0.0 && slope > 0.0).then(|| ((above / there).ln() / slope).exp_m1())
 }
 
-fn coverage(runs: &[ScoredRun]) -> Vec<Held> {
-    let levels: Vec<f64> = runs.first().map_or_else(Vec::new, |run| run.forecast.intervals.iter().map(|band| band.level).collect());
+fn coverage(found: &[(Predicted, f64)]) -> Vec<Held> {
+    let levels: Vec<f64> = found.first().map_or_else(Vec::new, |(said, _)| said.intervals.iter().map(|band| band.level).collect());
     let held = |(at, level): (usize, f64)| Held {
         level,
-        held: runs.iter().filter(|run| run.forecast.intervals[at].holds(run.loss_nats)).count(),
-        of: runs.len(),
+        held: found.iter().filter(|(said, loss)| said.intervals[at].holds(*loss)).count(),
+        of: found.len(),
     };
     levels.into_iter().enumerate().map(held).collect()
 }
@@ -360,8 +393,8 @@ mod tests {
     fn what_comes_as_forecast_has_no_error_and_lies_inside_every_interval() {
         let forecast = forecast();
         let found = verify(&forecast, &runs(&forecast, 0.0));
-        assert!(found.rms_nats < 1e-12 && found.runs.len() == 3 && found.passed_over.is_empty(), "{found:?}");
-        assert!(found.coverage.iter().all(|one| (one.held, one.of) == (3, 3)));
+        assert!(found.laws[0].rms_nats < 1e-12 && found.runs.len() == 3 && found.passed_over.is_empty(), "{found:?}");
+        assert!(found.laws[0].coverage.iter().all(|one| (one.held, one.of) == (3, 3)));
         assert!(found.runs.iter().all(|run| run.after_forecast == Some(true)));
         assert!(found.runs[0].compute_equivalent.expect("a factor").abs() < 1e-9);
     }
@@ -370,9 +403,10 @@ mod tests {
     fn an_error_is_told_in_nats_and_as_the_compute_that_would_have_made_it() {
         let forecast = forecast();
         let found = verify(&forecast, &runs(&forecast, 0.015));
-        assert!((found.bias_nats - 0.015).abs() < 1e-12 && (found.rms_nats - 0.015).abs() < 1e-12);
+        let own = &found.laws[0];
+        assert!((own.bias_nats - 0.015).abs() < 1e-12 && (own.rms_nats - 0.015).abs() < 1e-12);
         // Half-widths are 0.02 of each level: 0.010, 0.016, 0.019.
-        assert_eq!(found.coverage.iter().map(|one| one.held).collect::<Vec<_>>(), [0, 3, 3]);
+        assert_eq!(own.coverage.iter().map(|one| one.held).collect::<Vec<_>>(), [0, 3, 3]);
         // At the optimum the factor on compute leads to a loss that is lower by as much.
         let law = law_of(&forecast);
         let count = ComputeCount::Bilinear { k: 6.0 };
@@ -408,6 +442,18 @@ mod tests {
         let shape = |n: f64| law.at(n, forecast.budgets[0].compute / (6.0 * n));
         let valley = bottom(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a bottom");
         assert!(valley.low < valley.value && budget.params_found.is_some_and(|found| found.low < found.high));
+    }
+
+    #[test]
+    fn other_laws_are_scored_on_the_same_runs() {
+        let mut forecast = forecast();
+        let record = Record { distance: 2.0, runs: 9, bias_nats: 0.0, rms_nats: 0.003 };
+        let losses = forecast.budgets[0].runs.iter().map(|said| predicted(said.loss.value - 0.015, 0.02)).collect();
+        forecast.others = vec![OtherLaw { name: "kaplan".into(), coefficients: Default::default(), record: Some(record), losses: vec![losses] }];
+        let found = verify(&forecast, &runs(&forecast, 0.015));
+        let other = &found.laws[1];
+        assert!(other.name == "kaplan" && other.rms_nats < 1e-12 && other.own_rms_nats == Some(0.003), "{other:?}");
+        assert!(other.coverage.iter().all(|one| one.held == 3) && found.laws[0].coverage[0].held == 0);
     }
 
     #[test]
