@@ -22,7 +22,8 @@ case $feature in
 cuda)
   stand_in nvcc <<'SH'
 #!/bin/bash
-[ "$1" != --version ] || echo "Cuda compilation tools, release 13.0, V13.0.88"
+# cudarc reads the fourth line.
+[ "$1" != --version ] || printf '\n\n\nCuda compilation tools, release 13.0, V13.0.88\n'
 [ "$1" != --list-gpu-code ] || echo sm_90
 arguments=("$@")
 for ((i = 0; i < $#; i++)); do
