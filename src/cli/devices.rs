@@ -20,6 +20,7 @@ pub(super) struct Devices {
 }
 
 /// In place of a list of devices: what there is.
+#[cfg(feature = "train")]
 const AUTO: &str = "auto";
 
 impl Devices {
@@ -50,6 +51,7 @@ impl Devices {
         Ok(slots)
     }
 
+    #[cfg(feature = "train")]
     fn is_auto(&self) -> bool {
         self.device == [AUTO]
     }
