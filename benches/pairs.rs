@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use scalelab::corpus::{Cache, Corpus};
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
+use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
 use scalelab::train::{TrainDevice, train};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
@@ -98,6 +98,7 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         adamw: AdamW::default(),
         groups: OptimizerGroups::default(),
         grad_clip: 1.0,
+        dtype: Dtype::F32,
     };
     let spec = RunSpec {
         sweep: "bench".into(),

@@ -6,7 +6,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use scalelab::corpus::{Cache, Corpus};
-use scalelab::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
+use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
 use scalelab::train::{TrainDevice, train};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -75,6 +75,7 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
             adamw: AdamW::default(),
             groups: OptimizerGroups::default(),
             grad_clip: 1.0,
+            dtype: Dtype::F32,
         },
         steps,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

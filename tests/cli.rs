@@ -137,5 +137,51 @@ fn devices_and_shards_that_make_no_sense_are_refused() {
         assert!(refused_sweep(&["--device", "abacus"]).contains("is not a device"));
         assert!(refused_sweep(&["--device", "cuda:0,cuda:0"]).contains("cuda:0 twice"));
         assert!(refused_sweep(&["--device", "cuda:0", "--workers", "2"]).contains("--slots-per-device"));
+        assert!(refused_sweep(&["--device", "cpu,auto"]).contains("auto alone"));
+    }
+}
+
+#[test]
+fn a_device_that_the_build_lacks_is_refused_and_auto_says_what_it_took() {
+    if !cfg!(feature = "train") || cfg!(feature = "cuda") || cfg!(feature = "metal") {
+        return;
+    }
+    for feature in ["cuda", "metal"] {
+        let device = format!("{feature}:0");
+        let error = refused(&["sweep", "sweeps/smoke.toml", "--device", &device]);
+        assert!(error.contains(&format!("{device}: this build has no {feature}")) && error.contains("--features"), "{error}");
+        assert!(refused(&["bench", "--device", &device]).contains(&format!("this build has no {feature}")));
+    }
+    let said = refused(&["sweep", "sweeps/smoke.toml", "--device", "auto", "--retry", "nobody"]);
+    assert!(said.contains("--device auto: cpu (this build has neither CUDA nor Metal"), "{said}");
+}
+
+#[test]
+fn bf16_is_planned_under_another_name_and_refused_on_the_processor() {
+    let (_f32, plain) = grid(GRID);
+    let (_bf16, half) = grid(&format!("{GRID}\ndtype = \"bf16\"\n"));
+    let names = |path: &std::path::Path| -> Vec<String> {
+        let json: serde_json::Value = serde_json::from_str(&succeed(&["plan", text(path), "--json"])).expect("JSON");
+        json["runs"].as_array().expect("runs").iter().map(|run| run["run"]["run_id"].to_string()).collect()
+    };
+    let (of_f32, of_bf16) = (names(&plain), names(&half));
+    assert!(of_f32.len() == of_bf16.len() && of_f32.iter().all(|name| !of_bf16.contains(name)), "{of_f32:?} {of_bf16:?}");
+    if cfg!(feature = "train") {
+        let error = refused(&["sweep", text(&half)]);
+        assert!(error.contains("recipe.dtype = \"bf16\": cpu computes in f32 alone"), "{error}");
+    }
+}
+
+#[test]
+fn a_device_is_measured_and_set_beside_the_processor() {
+    if cfg!(feature = "train") {
+        let said = succeed(&["bench", "sweeps/smoke.toml", "--device", "cpu-composed", "--seconds", "0.05", "--json"]);
+        let rates: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let rates = rates.as_array().expect("a list");
+        assert_eq!(rates.len(), 2);
+        for rate in rates {
+            let number = |field: &str| rate[field].as_f64().expect("a number");
+            assert!(number("tokens_per_second") > 0.0 && number("loss_distance") < 1e-3 && number("gradient_distance") < 1e-4, "{rate}");
+        }
     }
 }

@@ -21,8 +21,9 @@ const DOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 16] = [
+const OWNED: [(&str, &str); 17] = [
     ("candle_core", "train"),
+    ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
     ("gemm", "train"),
     ("safetensors", "train"),
@@ -131,6 +132,34 @@ fn training_calls_nothing_that_drops_gradients() {
             assert!(found.is_none(), "{}:{line}: {} has no gradient", path.display(), found.unwrap_or(&""));
         }
     }
+}
+
+#[test]
+fn the_path_of_devices_waits_for_them_in_one_place() {
+    const WAITS: [&str; 4] = ["to_vec", "to_scalar", "synchronize(", "to_device("];
+    let mut found = Vec::new();
+    for name in ["composed.rs", "transformer.rs", "lookup.rs"] {
+        let path = root().join("src/train").join(name);
+        let code = code(&path);
+        let program = code.iter().take_while(|(_, text)| !text.contains("#[cfg(test)]"));
+        let waits = program.filter(|(_, text)| WAITS.iter().any(|call| text.contains(call)));
+        found.extend(waits.map(|(line, text)| format!("{name}:{line}: {}", text.trim())));
+    }
+    assert!(found.len() == 1 && found[0].starts_with("composed.rs"), "{found:#?}");
+}
+
+#[test]
+fn operations_of_our_own_run_on_every_device() {
+    let mut operations = 0;
+    for (_, path) in sources() {
+        let code = code(&path);
+        let has = |what: &str| code.iter().any(|(_, text)| text.contains(what));
+        if has("impl CustomOp") || has("impl candle_core::CustomOp") {
+            operations += 1;
+            assert!(has("fn cuda_fwd(") && has("fn metal_fwd("), "{}: no operation for a GPU", path.display());
+        }
+    }
+    assert!(operations > 0, "look-ups are one");
 }
 
 #[test]

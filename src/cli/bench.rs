@@ -5,7 +5,9 @@ use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates, StepShares, per_token};
 use super::text::table;
 use crate::corpus::{Cache, Corpus};
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer, short};
+use crate::spec::{
+    AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer, short,
+};
 use crate::train::{GemmProbe, StepParts, TrainDevice, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
 use clap::Args;
@@ -24,9 +26,12 @@ pub(super) struct BenchArgs {
     /// Seconds for each measurement
     #[arg(long, default_value_t = 1.5)]
     seconds: f64,
+    /// Measure another device than the processor, and compare losses and gradients with the processor's
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: TrainDevice,
     /// Print one JSON document
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Size of the square product whose rate is the ceiling.
@@ -34,10 +39,11 @@ const GEMM_SIZE: usize = 512;
 /// Steps before the clock starts: caches fill, the first gradients are checked.
 const WARM_STEPS: u64 = 2;
 
-struct Workload {
-    name: String,
-    shape: ModelShape,
-    batch_tokens: u64,
+pub(super) struct Workload {
+    pub(super) name: String,
+    pub(super) shape: ModelShape,
+    pub(super) batch_tokens: u64,
+    pub(super) dtype: Dtype,
 }
 
 pub(super) fn run(args: &BenchArgs) -> Outcome {
@@ -45,6 +51,9 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
         return Err(Failure::Input(anyhow!("--seconds {}: say a time from above 0 to 600", args.seconds)));
     }
     let length = Duration::from_secs_f64(args.seconds);
+    if args.device != TrainDevice::Cpu {
+        return super::device_bench::run(args, args.device, length);
+    }
     let cores = super::sweep::worker_count(None, None);
     let mut rates = Vec::new();
     for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
@@ -67,25 +76,25 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
 }
 
 /// The shapes of a grid, or S, M and L of the laboratory's own comparisons.
-fn workloads(args: &BenchArgs) -> Result<Vec<Workload>, Failure> {
+pub(super) fn workloads(args: &BenchArgs) -> Result<Vec<Workload>, Failure> {
     let Some(path) = &args.grid else {
         let standard = [("S", 2, 64, 2), ("M", 4, 128, 4), ("L", 6, 256, 4)];
         let workload = |(name, layers, width, heads): (&str, usize, usize, usize)| {
             let shape = ModelShape { heads, kv_heads: heads, context: 128, qk_norm: false, ..ModelShape::derived(layers, width) };
-            Workload { name: name.into(), shape, batch_tokens: 2048 }
+            Workload { name: name.into(), shape, batch_tokens: 2048, dtype: Dtype::F32 }
         };
         return Ok(standard.map(workload).into());
     };
     let grid = super::load::read_grid(path)?;
     let batch_tokens = grid.batch_tokens[0];
     let name = |shape: &ModelShape| format!("{shape} context {} batch {batch_tokens}", shape.context);
-    Ok(grid.shapes.into_iter().map(|shape| Workload { name: name(&shape), shape, batch_tokens }).collect())
+    Ok(grid.shapes.into_iter().map(|shape| Workload { name: name(&shape), shape, batch_tokens, dtype: grid.dtype }).collect())
 }
 
 fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {
     forget_peak();
-    let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).or_work()?;
-    let each = side_by_side(threads, || training_rate(workload, &corpus, length))?;
+    let corpus = corpus()?;
+    let each = side_by_side(threads, || training_rate(workload, &corpus, TrainDevice::Cpu, length))?;
     let tokens_per_second = each.iter().map(|(rate, _)| rate).sum();
     Ok(Rate {
         workload: workload.name.clone(),
@@ -98,6 +107,11 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
         peak_memory_mb: peak_mb(),
         step: each.first().map(|(_, step)| *step),
     })
+}
+
+/// What is trained on: made as it is read, so that nothing waits for a disk.
+pub(super) fn corpus() -> Result<Corpus, Failure> {
+    Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).or_work()
 }
 
 /// What several threads measure at the same time.
@@ -121,12 +135,21 @@ fn gemm_rate(length: Duration) -> f64 {
 }
 
 /// Tokens per second of real training on this thread, and where its time goes.
-fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<(f64, StepShares), Failure> {
+pub(super) fn training_rate(
+    workload: &Workload,
+    corpus: &Corpus,
+    device: TrainDevice,
+    length: Duration,
+) -> Result<(f64, StepShares), Failure> {
     let spec = endless(workload, corpus);
     let mut started = None;
     let mut last = None;
+    let mut loss = None;
     let mut watch = |progress: &Progress| {
-        if progress.step >= WARM_STEPS {
+        // A device tells its losses late; when a new one is known it has made every step up to here.
+        let is_known = progress.train_loss_nats != loss;
+        loss = progress.train_loss_nats;
+        if progress.step >= WARM_STEPS && is_known {
             let now = Instant::now();
             let (_, start) = *started.get_or_insert_with(|| {
                 start_metering();
@@ -139,7 +162,7 @@ fn training_rate(workload: &Workload, corpus: &Corpus, length: Duration) -> Resu
         }
         ControlFlow::Continue(())
     };
-    let outcome = train(&spec, corpus, &TrainDevice::Cpu, &mut watch);
+    let outcome = train(&spec, corpus, &device, &mut watch);
     let parts = stop_metering();
     match outcome {
         Ok(_) | Err(TrainError::Interrupted { .. }) => {}
@@ -163,7 +186,7 @@ fn shares(parts: &StepParts, seconds: f64) -> StepShares {
     }
 }
 
-fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
+pub(super) fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
     let recipe = Recipe {
         learning_rate: 1e-3,
         batch_tokens: workload.batch_tokens,
@@ -172,6 +195,7 @@ fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         adamw: AdamW::default(),
         groups: OptimizerGroups::default(),
         grad_clip: 1.0,
+        dtype: workload.dtype,
     };
     RunSpec {
         sweep: "bench".into(),

@@ -36,8 +36,19 @@ fn group_limit() -> Option<f64> {
 
 /// Free bytes of a CUDA device by its number or name, as `nvidia-smi` tells.
 pub(super) fn free_gpu_memory(device: &str) -> Option<f64> {
-    let query = ["--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id"];
-    let output = Command::new("nvidia-smi").args(query).arg(device).output().ok()?;
-    let mebibytes: f64 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
+    let mebibytes: f64 = nvidia_smi("memory.free", device)?.parse().ok()?;
     Some(mebibytes * 1024.0 * 1024.0)
+}
+
+/// Version of the driver of a CUDA device by its number or name, such as `580.65.06`.
+#[cfg(feature = "train")]
+pub(super) fn gpu_driver(device: &str) -> Option<String> {
+    nvidia_smi("driver_version", device).filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+fn nvidia_smi(field: &str, device: &str) -> Option<String> {
+    let query = format!("--query-gpu={field}");
+    let output = Command::new("nvidia-smi").args([&query, "--format=csv,noheader,nounits", "--id", device]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
 }

@@ -9,6 +9,8 @@ mod bench;
 mod checklist;
 mod compare;
 mod corpus;
+#[cfg(feature = "train")]
+mod device_bench;
 mod devices;
 mod display;
 mod doctor;

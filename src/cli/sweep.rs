@@ -1,7 +1,7 @@
 //! `scalelab sweep`: train what is missing of a grid, keep every result, gather the table.
 
 use super::Folders;
-use super::devices::{Devices, check_room};
+use super::devices::{Devices, check_dtypes, check_room};
 use super::display::Display;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::load::{Loaded, load};
@@ -59,6 +59,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     args.devices.check()?;
     let mut loaded = load(&args.grid, args.fetch, args.devices.workers)?;
     let slots = args.devices.slots(loaded.workers)?;
+    check_dtypes(&loaded.plan.runs.iter().collect::<Vec<_>>(), &slots)?;
     let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
     let claim = claim(args);

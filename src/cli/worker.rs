@@ -2,7 +2,7 @@
 //! its run now and then, and begins where a state allows it to.
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
-use super::machine::host;
+use super::machine::{gpu_driver, host};
 use super::memory::{forget_peak, peak_mb};
 use super::preparing::quiet_cache;
 use super::process::{Job, WorkerMessage};
@@ -12,7 +12,9 @@ use crate::spec::{CorpusSpec, Progress, TrainedRun};
 use crate::train::{Attendant, Checkpoint, TrainDevice, TrainError, Wish, train_from};
 use anyhow::anyhow;
 use clap::Args;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -114,7 +116,17 @@ fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainD
     record.wall_seconds = Some(seconds);
     record.tokens_per_second = Some(((spec.steps - own_from) * spec.recipe.batch_tokens) as f64 / seconds);
     record.peak_memory_mb = peak_mb();
+    if let (Some(name), Some(driver)) = (&mut record.device, driver(*device)) {
+        let _ = write!(name, ", driver {driver}");
+    }
     Ok(run)
+}
+
+/// Version of the driver of the GPU that this worker is shown; asked for once.
+fn driver(device: TrainDevice) -> Option<&'static str> {
+    static DRIVER: OnceLock<Option<String>> = OnceLock::new();
+    let shown = || std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_else(|_| "0".into());
+    matches!(device, TrainDevice::Cuda(_)).then(|| DRIVER.get_or_init(|| gpu_driver(&shown())).as_deref()).flatten()
 }
 
 /// The latest state that the run can go on from, its own or of its trunk; what is damaged is named and passed over.

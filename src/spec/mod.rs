@@ -3,6 +3,7 @@
 
 mod accounting;
 mod corpus;
+mod dtype;
 mod ladder;
 mod memory;
 mod optimizer;
@@ -17,6 +18,7 @@ mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
+pub use dtype::Dtype;
 pub use ladder::Ladder;
 pub use memory::{piece_tokens, training_bytes};
 pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};

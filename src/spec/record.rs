@@ -1,6 +1,6 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, FlopRule, Flops, Nats, ParamCounts, Params, RunSpec, Tokens};
+use super::{BitsPerByte, Dtype, FlopRule, Flops, Nats, ParamCounts, Params, RunSpec, Tokens};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -168,6 +168,7 @@ impl RunRecord {
             flops_6nd: FlopRule::SixNd.of(shape, tokens),
             flops_md: FlopRule::Md.of(shape, tokens),
             flops_exact: FlopRule::Exact.of(shape, tokens),
+            precision: (spec.recipe.dtype != Dtype::default()).then(|| spec.recipe.dtype.to_string()),
             cluster: spec.trunk_id(),
             trunk_id: spec.trunk_id(),
             ..Self::default()

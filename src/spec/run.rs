@@ -1,6 +1,6 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, CorpusSpec, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
+use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -23,6 +23,9 @@ pub struct Recipe {
     pub groups: OptimizerGroups,
     /// Largest global gradient norm; 0 leaves gradients as they are.
     pub grad_clip: f64,
+    /// Number format of matrix products.
+    #[serde(default)]
+    pub dtype: Dtype,
 }
 
 /// Seeds of the three independent sources of chance.
@@ -123,7 +126,7 @@ impl RunSpec {
     /// where it differs from what runs did before it existed, so that old names stay true.
     pub fn canonical_text(&self) -> String {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, qk_norm, tied_head } = &self.shape;
-        let Recipe { learning_rate, batch_tokens, schedule, warmup_tokens: _, adamw, groups, grad_clip } = &self.recipe;
+        let Recipe { learning_rate, batch_tokens, schedule, warmup_tokens: _, adamw, groups, grad_clip, dtype } = &self.recipe;
         let AdamW { beta1, beta2, eps, weight_decay } = adamw;
         let Seeds { init, data, eval } = self.seeds;
         let mut text = format!(
@@ -142,6 +145,9 @@ impl RunSpec {
         }
         if let Some(unique) = self.unique_tokens {
             let _ = writeln!(text, "unique_tokens {unique}");
+        }
+        if *dtype != Dtype::default() {
+            let _ = writeln!(text, "dtype {dtype}");
         }
         text
     }
@@ -187,6 +193,7 @@ pub(crate) mod tests {
                 adamw: AdamW::default(),
                 groups: OptimizerGroups::default(),
                 grad_clip: 1.0,
+                dtype: Dtype::F32,
             },
             steps: 250,
             seeds: Seeds { init: 0, data: 0, eval: 0 },
@@ -206,7 +213,7 @@ pub(crate) mod tests {
     #[test]
     fn whatever_changes_the_result_changes_the_name_and_nothing_else_does() {
         let base = example();
-        let changed: [fn(&mut RunSpec); 12] = [
+        let changed: [fn(&mut RunSpec); 13] = [
             |run| run.shape.ffn += 8,
             |run| run.unique_tokens = Some(1024),
             |run| run.shape.qk_norm = false,
@@ -216,6 +223,7 @@ pub(crate) mod tests {
             |run| run.recipe.adamw.eps = 1e-9,
             |run| run.recipe.groups.base_width = Some(64),
             |run| run.recipe.groups.norm.decay = 1.0,
+            |run| run.recipe.dtype = Dtype::Bf16,
             |run| run.steps += 1,
             |run| run.seeds.eval = 1,
             |run| run.eval_windows = 512,

@@ -34,7 +34,7 @@ impl RunSpec {
 #[cfg(test)]
 mod tests {
     use super::super::run::tests::example;
-    use super::super::{DecayShape, Schedule};
+    use super::super::{DecayShape, Dtype, Schedule};
     use super::*;
 
     #[test]
@@ -58,12 +58,13 @@ mod tests {
     #[test]
     fn whatever_changes_a_step_of_the_trunk_changes_its_name() {
         let base = example();
-        let changed: [fn(&mut RunSpec); 7] = [
+        let changed: [fn(&mut RunSpec); 8] = [
             |run| run.recipe.learning_rate *= 2.0,
             |run| run.recipe.batch_tokens *= 2,
             |run| run.recipe.warmup_tokens *= 2,
             |run| run.recipe.adamw.weight_decay = 0.0,
             |run| run.recipe.grad_clip = 0.0,
+            |run| run.recipe.dtype = Dtype::Bf16,
             |run| run.seeds.init = 1,
             |run| run.seeds.data = 1,
         ];

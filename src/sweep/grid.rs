@@ -5,7 +5,7 @@ use super::corpus;
 use super::optimizer::{AdamWFile, GroupsFile};
 use super::suggest::with_suggestion;
 use crate::spec::{
-    AdamWRule, CorpusSpec, FlopRule, Flops, Ladder, ModelShape, OptimizerGroups, Schedule, ScheduleError, ShapeError, Tokens,
+    AdamWRule, CorpusSpec, Dtype, FlopRule, Flops, Ladder, ModelShape, OptimizerGroups, Schedule, ScheduleError, ShapeError, Tokens,
 };
 use serde::Deserialize;
 
@@ -135,6 +135,8 @@ pub struct Grid {
     pub groups: OptimizerGroups,
     /// Largest gradient norm; 0: none.
     pub grad_clip: f64,
+    /// Number format of matrix products.
+    pub dtype: Dtype,
     /// Seeds of first weights.
     pub seeds_init: Vec<u64>,
     /// Seeds of data order.
@@ -232,6 +234,7 @@ struct RecipeFile {
     adamw: AdamWFile,
     groups: GroupsFile,
     grad_clip: f64,
+    dtype: Dtype,
 }
 
 impl Default for RecipeFile {
@@ -246,6 +249,7 @@ impl Default for RecipeFile {
             adamw: AdamWFile::default(),
             groups: GroupsFile::default(),
             grad_clip: 1.0,
+            dtype: Dtype::default(),
         }
     }
 }
@@ -362,6 +366,7 @@ impl GridFile {
             adamw,
             groups: recipe.groups.check()?,
             grad_clip: recipe.grad_clip,
+            dtype: recipe.dtype,
             seeds_init: non_empty("seeds.init", self.seeds.init.0)?,
             seeds_data: non_empty("seeds.data", self.seeds.data.0)?,
             seed_eval: self.seeds.eval,
@@ -582,6 +587,7 @@ pub(super) mod tests {
         let adamw = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
         assert_eq!(grid.adamw.resolve(2e-3, 4096, 100), adamw);
         assert_eq!((grid.groups, grid.noise_scale_every), (OptimizerGroups::default(), 0));
+        assert_eq!(grid.dtype, Dtype::F32);
     }
 
     #[test]
@@ -622,6 +628,13 @@ pub(super) mod tests {
         assert!(error(|text| text.replace("kind = \"tokens\"", "kind = \"iso-flop\"")).contains("budget.kind"));
         assert!(error(|text| text.replace("100k", "many")).contains("`many` is not a number"));
         assert!(Grid::parse("name =").is_err() && Grid::parse("").is_err());
+    }
+
+    #[test]
+    fn products_are_f32_or_bf16() {
+        assert_eq!(Grid::parse(&with("[recipe]\ndtype = \"bf16\"")(SMALL)).expect("valid").dtype, Dtype::Bf16);
+        let message = error(with("[recipe]\ndtype = \"bf61\""));
+        assert!(message.contains("`f32` or `bf16`") && message.ends_with("did you mean `bf16`?"), "{message}");
     }
 
     #[test]

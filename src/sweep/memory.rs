@@ -40,8 +40,10 @@ pub fn predicted_bytes(spec: &RunSpec, device: &str) -> f64 {
     if device == "cpu" {
         return training_bytes(&spec.shape, spec.eval_windows) + CHECKPOINT_BYTES * params;
     }
-    let scores_and_logits = (spec.shape.layers * spec.shape.heads * spec.shape.context + spec.shape.vocabulary) as f64;
-    let activations = COMPOSED_COPIES * (activations_per_token(&spec.shape) + scores_and_logits) * spec.recipe.batch_tokens as f64;
+    let scores = (spec.shape.layers * spec.shape.heads * spec.shape.context) as f64;
+    // Logits; as many again are one-hot rows of the look-up's gradient, where it is made so.
+    let of_vocabulary = 2.0 * spec.shape.vocabulary as f64;
+    let activations = COMPOSED_COPIES * (activations_per_token(&spec.shape) + scores + of_vocabulary) * spec.recipe.batch_tokens as f64;
     CONTEXT_BYTES + (BYTES_PER_WEIGHT + CHECKPOINT_BYTES) * params + 4.0 * activations
 }
 

@@ -281,6 +281,7 @@ pub(super) fn recipe(grid: &Grid, cell: &Cell, schedule: &Schedule, learning_rat
         adamw: grid.adamw.resolve(learning_rate, cell.batch_tokens, cell.steps()),
         groups: grid.groups.clone(),
         grad_clip: grid.grad_clip,
+        dtype: grid.dtype,
     }
 }
 

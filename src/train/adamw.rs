@@ -25,11 +25,11 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// The constants of step `step` (from 0) at a learning rate, for a gradient that is multiplied by `clip`.
-    pub(crate) fn new(adamw: &AdamW, step: u64, learning_rate: f64, clip: f64) -> Self {
+    /// The constants of step `step` (from 0) at a learning rate, for a gradient as it is.
+    pub(crate) fn new(adamw: &AdamW, step: u64, learning_rate: f64) -> Self {
         let t = step as f64 + 1.0;
         Self {
-            clip,
+            clip: 1.0,
             beta1: adamw.beta1,
             beta2: adamw.beta2,
             eps: adamw.eps,
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn factors_multiply_the_rate_and_the_decay_with_it() {
-        let update = Update::new(&AdamW::default(), 0, 1e-2, 1.0);
+        let update = Update::new(&AdamW::default(), 0, 1e-2);
         assert_eq!(update.times(GroupFactors { rate: 1.0, decay: 1.0 }), update);
         let slower = update.times(GroupFactors { rate: 0.5, decay: 2.0 });
         assert_eq!((slower.rate, slower.decay), (0.5 * update.rate, update.decay));

@@ -4,7 +4,7 @@ use super::composed::Composed;
 use super::fused::Fused;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState};
-use crate::spec::{ModelShape, OptimizerGroups, ParamGroup, Random};
+use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup, Random};
 use candle_core::Device;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -65,7 +65,7 @@ proptest! {
             (0..sequences * shape.context).map(|_| random.below(shape.vocabulary as u64) as u32).collect()
         };
         let (inputs, targets) = (tokens(), tokens());
-        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");
         let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
         let expected = composed.gradient(&inputs, &targets).expect("computes");
         let found = fused.gradient(&inputs, &targets).expect("computes");
@@ -95,7 +95,7 @@ fn large_vocabularies_that_no_register_divides_agree_too() {
         let mut random = Random::new(5, "tokens");
         let mut tokens = || -> Vec<u32> { (0..120).map(|_| random.below(vocabulary as u64) as u32).collect() };
         let (inputs, targets) = (tokens(), tokens());
-        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");
         let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
         let losses = [composed.gradient(&inputs, &targets), fused.gradient(&inputs, &targets)].map(|loss| loss.expect("computes"));
         assert!((losses[0] / losses[1] - 1.0).abs() < TOLERANCE, "{vocabulary}: {losses:?}");
@@ -110,7 +110,7 @@ fn fused_and_composed_updates_lead_to_the_same_losses() {
     let shape = ModelShape { context: 48, ..ModelShape::derived(2, 32) };
     let layout = Layout::of(&shape);
     let state = LearnerState::first(layout.first_weights(3));
-    let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu).expect("opens");
+    let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");
     let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state);
     let mut random = Random::new(3, "updates");
     for step in 0..12 {
@@ -119,7 +119,8 @@ fn fused_and_composed_updates_lead_to_the_same_losses() {
         let losses = learners.map(|learner| {
             let loss = learner.gradient(&tokens[..480], &tokens[1..]).expect("computes");
             let clip = super::adamw::clip_factor(learner.gradient_norm().expect("kept"), 0.5);
-            learner.update(&super::adamw::Update::new(&crate::spec::AdamW::default(), step, 4e-3, clip)).expect("updates");
+            let update = super::adamw::Update { clip, ..super::adamw::Update::new(&crate::spec::AdamW::default(), step, 4e-3) };
+            learner.update(&update).expect("updates");
             loss
         });
         // Adam divides by the root of the second moment, which magnifies rounding where gradients are tiny.

@@ -3,10 +3,9 @@
 //! A safetensors file with a checksum in its metadata. Whoever attends the run writes the bytes; this room does not.
 
 use super::TrainDevice;
-use super::adamw::clip_factor;
 use super::curve::StepFacts;
 use super::init::{Layout, Parameter};
-use super::learner::LearnerState;
+use super::learner::{LearnerState, Reading};
 use super::noise::NoiseScale;
 use crate::spec::RunSpec;
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -200,9 +199,10 @@ fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFac
     let [losses, norms, scales, held_out] = columns.map(|name| doubles(name, data));
     let told = losses?.into_iter().zip(norms?).zip(scales?).zip(held_out?);
     let known = |value: f64| value.is_finite().then_some(value);
-    let facts = |(((loss, norm), scale), held_out): (((f64, f64), f64), f64)| {
-        let clipped = clip_factor(norm, spec.recipe.grad_clip) < 1.0;
-        StepFacts { loss, norm, clipped, noise_scale: known(scale), held_out_loss: known(held_out) }
+    let facts = |(((loss, norm), scale), held_out): (((f64, f64), f64), f64)| StepFacts {
+        noise_scale: known(scale),
+        held_out_loss: known(held_out),
+        ..StepFacts::of(Reading { loss, norm }, spec.recipe.grad_clip)
     };
     Ok(told.map(facts).collect())
 }

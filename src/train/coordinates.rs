@@ -23,7 +23,7 @@ fn sizes(width: usize, groups: &OptimizerGroups) -> Vec<f64> {
     for step in 0..STEPS {
         corpus.fill_batch(Order::of_seed(0), step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);
         learner.gradient(&inputs, &targets).expect("computes");
-        learner.update(&Update::new(&AdamW::default(), step, RATE, 1.0)).expect("updates");
+        learner.update(&Update::new(&AdamW::default(), step, RATE)).expect("updates");
     }
     learner.activation_sizes(&inputs)
 }

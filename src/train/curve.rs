@@ -1,5 +1,7 @@
 //! The curve of a run: what happened at a choice of its steps, dense at the beginning where the loss moves fast.
 
+use super::adamw::clip_factor;
+use super::learner::Reading;
 use crate::spec::{CurvePoint, RunSpec};
 
 /// Largest number of points.
@@ -17,6 +19,14 @@ pub(crate) struct StepFacts {
     pub(crate) noise_scale: Option<f64>,
     /// On the held-out windows after this step, nats per token, where it was measured.
     pub(crate) held_out_loss: Option<f64>,
+}
+
+impl StepFacts {
+    /// A step of which nothing but loss and norm was measured; gradients longer than `largest_norm` are clipped, unless it is 0.
+    pub(crate) fn of(reading: Reading, largest_norm: f64) -> Self {
+        let Reading { loss, norm } = reading;
+        Self { loss, norm, clipped: clip_factor(norm, largest_norm) < 1.0, noise_scale: None, held_out_loss: None }
+    }
 }
 
 /// Collects a run's curve and the sums that its record needs.
@@ -53,6 +63,11 @@ impl Curve {
     /// Every step so far.
     pub(crate) fn history(&self) -> &[StepFacts] {
         &self.history
+    }
+
+    /// Loss of the latest step that is known.
+    pub(crate) fn latest_loss(&self) -> Option<f64> {
+        self.history.last().map(|facts| facts.loss)
     }
 
     /// Takes note of step `step` (from 0).

@@ -1,7 +1,22 @@
 //! What the training loop needs of a network, whichever way it is computed.
 
 use super::TrainError;
-use super::adamw::Update;
+use super::adamw::{Update, clip_factor};
+
+/// What was measured at a step: before its update, and before clipping.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reading {
+    /// Nats per token; may be anything.
+    pub(crate) loss: f64,
+    /// Norm of the gradient; may be anything.
+    pub(crate) norm: f64,
+}
+
+impl Reading {
+    pub(crate) fn is_finite(self) -> bool {
+        self.loss.is_finite() && self.norm.is_finite()
+    }
+}
 
 /// A network with its gradient and optimizer moments on one device. Flat buffers are in the order of
 /// [`Layout`](super::init::Layout); `inputs` and `targets` are whole sequences of one context each, row-major.
@@ -17,6 +32,22 @@ pub(crate) trait Learner {
 
     /// One AdamW update with the kept gradient.
     fn update(&mut self, update: &Update) -> Result<(), TrainError>;
+
+    /// One step: the gradient of a batch, shortened to `largest_norm` (0: as it is), and the update with it.
+    /// Returns the readings, in order, that are known by now. A device need not be waited for: where it is not, several come at once, later.
+    fn step(&mut self, inputs: &[u32], targets: &[u32], update: &Update, largest_norm: f64) -> Result<Vec<Reading>, TrainError> {
+        let loss = self.gradient(inputs, targets)?;
+        let reading = Reading { loss, norm: self.gradient_norm()? };
+        if reading.is_finite() {
+            self.update(&Update { clip: clip_factor(reading.norm, largest_norm), ..*update })?;
+        }
+        Ok(vec![reading])
+    }
+
+    /// The readings of all steps that are not known yet; waits for the device.
+    fn settle(&mut self) -> Result<Vec<Reading>, TrainError> {
+        Ok(Vec::new())
+    }
 
     /// Weights and moments as they are.
     fn state(&self) -> Result<LearnerState, TrainError>;

@@ -8,6 +8,7 @@
 mod adamw;
 mod attend;
 mod checkpoint;
+mod compare;
 mod composed;
 mod curve;
 mod device;
@@ -17,29 +18,35 @@ mod guard;
 mod init;
 mod kernels;
 mod learner;
+mod lookup;
 mod meter;
 mod noise;
+mod prefetch;
 mod probe;
 mod transformer;
 mod workspace;
 
 pub use attend::{Attendant, Wish};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use compare::{Comparison, compare};
 pub use device::TrainDevice;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use probe::GemmProbe;
 
 use crate::corpus::{Corpus, CorpusError, Order};
-use crate::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
-use adamw::{Update, clip_factor};
+use crate::spec::{Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
+use adamw::Update;
 use attend::Watching;
+use candle_core::Device;
 use composed::Composed;
 use curve::{Curve, StepFacts};
 use fused::Fused;
 use init::Layout;
-use learner::{Learner, LearnerState};
+use learner::{Learner, LearnerState, Reading};
 use noise::SquaredNorm;
+use prefetch::{BatchSource, Batches};
 use std::ops::ControlFlow;
+use std::thread;
 
 /// Why a run cannot be trained.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +87,34 @@ pub enum TrainError {
         tokenizer: String,
     },
     /// A name that is no device.
-    #[error("`{0}` is not a device; use cpu, cpu-composed, cuda:0 or metal:0")]
+    #[error("`{0}` is not a device; use cpu, cpu-composed, cuda:0, metal:0, or auto alone for what there is")]
     UnknownDevice(String),
+    /// A device that this program was built without.
+    #[error("{device}: this build has no {feature}; build it with `cargo build --release --features {feature}` (README, section GPUs)")]
+    NotBuilt {
+        /// Its name.
+        device: String,
+        /// The feature that is missing.
+        feature: &'static str,
+    },
+    /// A device that this machine lacks.
+    #[error("{device}: this machine shows {found} such devices; {}", match found { 0 => "is a driver installed and CUDA_VISIBLE_DEVICES right?".to_owned(), n => format!("the last is number {}", n - 1) })]
+    NotFound {
+        /// Its name.
+        device: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// A number format that the device does not have.
+    #[error(
+        "recipe.dtype = \"{dtype}\": {device} computes in f32 alone: the processor would widen both factors of every product, so that it is slower than f32 and less exact; say dtype = \"f32\", or train on a GPU with --device cuda:0 or metal:0"
+    )]
+    NotComputed {
+        /// The number format.
+        dtype: Dtype,
+        /// Name of the device.
+        device: String,
+    },
     /// The device cannot be opened.
     #[error("the device {device} cannot be used: {reason}")]
     Device {
@@ -141,7 +174,7 @@ pub fn train_from(
     device: &TrainDevice,
     attendant: &mut dyn Attendant,
 ) -> Result<TrainedRun, TrainError> {
-    check(spec, corpus)?;
+    check(spec, corpus, *device)?;
     let (context, sequences) = (spec.shape.context, spec.batch_sequences());
     let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
     let unique = spec.unique_tokens.or_else(|| corpus.unique_tokens(context));
@@ -149,47 +182,60 @@ pub fn train_from(
     let layout = Layout::of(&spec.shape);
     let Checkpoint { step: first, own_from, seconds, learner, mut noise, history } =
         checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &layout));
-    let mut learner = open(spec, learner, device)?;
+    let opened = device.open()?;
+    let mut learner = network(spec, learner, *device, &opened)?;
     let mut curve = Curve::resumed(spec, &history);
 
-    let mut inputs = vec![0u32; sequences * context];
-    let mut targets = inputs.clone();
-    let mut diverged = false;
-    for step in first..spec.steps {
-        corpus.fill_batch(order, step, sequences, context, &mut inputs, &mut targets);
-        let measured = spec.noise_scale_every > 0 && (step + 1).is_multiple_of(spec.noise_scale_every);
-        let parts = if measured { noise::of_parts(&mut *learner, &inputs, &targets, context)? } else { None };
-        let loss = learner.gradient(&inputs, &targets)?;
-        let norm = learner.gradient_norm()?;
-        let whole = SquaredNorm { tokens: inputs.len() as f64, mean: norm * norm };
-        if step == 0 {
-            guard::first_step(&layout, loss, &learner.flat_gradient()?, spec.shape.vocabulary)?;
-        }
-        let clip = clip_factor(norm, spec.recipe.grad_clip);
-        let noise_scale = parts.and_then(|parts| noise.take(parts, whole));
-        let mut facts = StepFacts { loss, norm, clipped: clip < 1.0, noise_scale, held_out_loss: None };
-        if !(loss.is_finite() && norm.is_finite()) {
-            curve.record(spec, step, &facts);
-            diverged = true;
-            break;
-        }
-        learner.update(&Update::new(&spec.recipe.adamw, step, spec.learning_rate(step), clip))?;
-        let done = step + 1;
-        if done < spec.steps && ends_an_epoch(done, spec.recipe.batch_tokens, unique) {
-            facts.held_out_loss = Some(eval::mean(&eval::window_losses(&mut *learner, &held_out.tokens, context, sequences)?));
-        }
-        curve.record(spec, step, &facts);
+    let source = BatchSource { corpus, order, sequences, context };
+    let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
+        let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
+        for step in first..spec.steps {
+            let batch = batches.of(step);
+            let (inputs, targets) = (&batch.inputs, &batch.targets);
+            let measured = spec.noise_scale_every > 0 && (step + 1).is_multiple_of(spec.noise_scale_every);
+            let parts = if measured { noise::of_parts(&mut *learner, inputs, targets, context)? } else { None };
+            let update = Update::new(&spec.recipe.adamw, step, spec.learning_rate(step));
+            let mut readings = learner.step(inputs, targets, &update, spec.recipe.grad_clip)?;
 
-        let wish = attendant.after_step(&Progress { step: done, steps: spec.steps, train_loss_nats: Some(loss) });
-        if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
-            let (seconds, history) = (seconds + attendant.seconds(), curve.history().to_vec());
-            let state = Checkpoint { step: done, own_from, seconds, learner: learner.state()?, noise, history };
-            attendant.keep(done, state.to_bytes(spec, device));
+            let done = step + 1;
+            let latest = readings.last().map_or(curve.latest_loss(), |reading| Some(reading.loss));
+            let progress = Progress { step: done, steps: spec.steps, train_loss_nats: latest.filter(|loss| loss.is_finite()) };
+            let wish = attendant.after_step(&progress);
+            let epoch_ends = done < spec.steps && ends_an_epoch(done, spec.recipe.batch_tokens, unique);
+            if step == 0 || parts.is_some() || epoch_ends || done == spec.steps || wish != Wish::GoOn {
+                readings.extend(learner.settle()?);
+            }
+            if let (0, Some(reading)) = (step, readings.last()) {
+                guard::first_step(&layout, reading.loss, &learner.flat_gradient()?, spec.shape.vocabulary)?;
+            }
+            for reading in readings {
+                let at = curve.history().len() as u64;
+                let mut facts = StepFacts::of(reading, spec.recipe.grad_clip);
+                if at == step {
+                    facts.noise_scale = parts.and_then(|parts| noise.take(parts, whole_batch(inputs.len(), reading)));
+                }
+                if at == step && epoch_ends && reading.is_finite() {
+                    let losses = eval::window_losses(&mut *learner, &held_out.tokens, context, sequences)?;
+                    facts.held_out_loss = Some(eval::mean(&losses));
+                }
+                curve.record(spec, at, &facts);
+                if !reading.is_finite() {
+                    return Ok(Ended::Diverged);
+                }
+            }
+
+            if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
+                let (seconds, history) = (seconds + attendant.seconds(), curve.history().to_vec());
+                let state = Checkpoint { step: done, own_from, seconds, learner: learner.state()?, noise, history };
+                attendant.keep(done, state.to_bytes(spec, device));
+            }
+            if matches!(wish, Wish::Stop | Wish::KeepAndStop) {
+                return Err(TrainError::Interrupted { step: done });
+            }
         }
-        if matches!(wish, Wish::Stop | Wish::KeepAndStop) {
-            return Err(TrainError::Interrupted { step: done });
-        }
-    }
+        Ok(Ended::AfterItsLastStep)
+    })?;
+    let diverged = ended == Ended::Diverged;
 
     let window_losses = if diverged { Vec::new() } else { eval::window_losses(&mut *learner, &held_out.tokens, context, sequences)? };
     let loss = eval::mean(&window_losses);
@@ -197,8 +243,8 @@ pub fn train_from(
         clip_fraction: curve.clip_fraction(),
         noise_scale_tokens: curve.noise_scale(),
         entropy_nats: corpus.entropy_nats(),
-        device: Some(device.to_string()),
-        precision: Some("f32".into()),
+        device: Some(device.described(&opened)),
+        precision: Some(device.precision(spec.recipe.dtype)),
         ..RunRecord::planned(spec)
     };
     if let Some(unique) = unique {
@@ -219,6 +265,18 @@ pub fn train_from(
     Ok(TrainedRun { record, curve: curve.points(Some(loss)), window_losses })
 }
 
+/// How the steps of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    AfterItsLastStep,
+    Diverged,
+}
+
+/// The squared norm of a step's whole batch.
+fn whole_batch(tokens: usize, reading: Reading) -> SquaredNorm {
+    SquaredNorm { tokens: tokens as f64, mean: reading.norm * reading.norm }
+}
+
 /// Whether an epoch at which the held-out loss is measured ends with step `done`: 1, 2, 3, 4, 6, 8, 12, 16, 24, … so that a run
 /// which sees its data again and again shows whether it learns them by heart. Does not depend on how long the run is.
 fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bool {
@@ -228,8 +286,9 @@ fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bo
 }
 
 /// Whether a run can be trained at all, before anything is allocated.
-fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
+fn check(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> Result<(), TrainError> {
     spec.shape.check()?;
+    device.check(spec.recipe.dtype)?;
     let (batch_tokens, context) = (spec.recipe.batch_tokens, spec.shape.context);
     if batch_tokens == 0 || !batch_tokens.is_multiple_of(context as u64) {
         return Err(TrainError::Batch { batch_tokens, context });
@@ -248,11 +307,12 @@ fn check(spec: &RunSpec, corpus: &Corpus) -> Result<(), TrainError> {
 }
 
 /// The network of a run with its weights and moments, on its device.
-fn open(spec: &RunSpec, state: LearnerState, device: &TrainDevice) -> Result<Box<dyn Learner>, TrainError> {
-    Ok(match device {
-        TrainDevice::Cpu => Box::new(Fused::new(&spec.shape, &spec.recipe.groups, state)),
-        _ => Box::new(Composed::new(&spec.shape, &spec.recipe.groups, &state, &device.open()?)?),
-    })
+fn network(spec: &RunSpec, state: LearnerState, device: TrainDevice, opened: &Device) -> Result<Box<dyn Learner>, TrainError> {
+    let (shape, Recipe { groups, dtype, .. }) = (&spec.shape, &spec.recipe);
+    if device.is_fused() {
+        return Ok(Box::new(Fused::new(shape, groups, state)));
+    }
+    Ok(Box::new(Composed::new(shape, groups, &state, opened, *dtype)?))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::fused::Fused;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState};
 use super::transformer::{Positions, Transformer};
-use crate::spec::{ModelShape, OptimizerGroups, ParamGroup};
-use candle_core::{Device, Tensor};
+use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup};
+use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ fn matches_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn L
 
 #[test]
 fn the_composed_network_matches_pytorch_in_loss_and_every_gradient() {
-    matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, &OptimizerGroups::default(), state, &Device::Cpu)?)));
+    matches_pytorch(|shape, state| Ok(Box::new(Composed::new(shape, &OptimizerGroups::default(), state, &Device::Cpu, Dtype::F32)?)));
 }
 
 #[test]
@@ -84,14 +84,15 @@ fn the_fused_network_matches_pytorch_in_loss_and_every_gradient() {
 fn the_composed_logits_match_pytorch() {
     for (name, reference) in references() {
         let layout = Layout::of(&reference.shape);
-        let weights = state(&layout).weights;
-        let parameters: Vec<Tensor> = super::composed::variables(&layout, &weights, &Device::Cpu)
+        let weights = Tensor::new(state(&layout).weights, &Device::Cpu).expect("made");
+        let parameters: Vec<Tensor> = super::composed::variables(&layout, &weights, DType::F32)
             .expect("made")
             .iter()
             .map(candle_core::Var::as_detached_tensor)
             .collect();
         let positions = Positions::new(&reference.shape, &Device::Cpu).expect("made");
-        let transformer = Transformer { shape: &reference.shape, layout: &layout, parameters: &parameters, positions: &positions };
+        let transformer =
+            Transformer { shape: &reference.shape, layout: &layout, parameters: &parameters, positions: &positions, products: DType::F32 };
         let inputs = Tensor::new(tokens(&reference).0, &Device::Cpu).expect("made");
         let logits = transformer.logits(&inputs).and_then(|z| z.flatten_all()?.to_vec1::<f32>()).expect("computes");
         let distance = distance(&logits, &reference.logits);

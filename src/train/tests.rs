@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::corpus::Cache;
-use crate::spec::{AdamW, CorpusSpec, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
+use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 
@@ -24,6 +24,7 @@ fn tiny(steps: u64) -> (RunSpec, Corpus) {
             adamw: AdamW::default(),
             groups: OptimizerGroups::default(),
             grad_clip: 1.0,
+            dtype: Dtype::F32,
         },
         steps,
         seeds: Seeds { init: 0, data: 0, eval: 0 },
@@ -62,6 +63,34 @@ fn a_run_repeated_is_the_same_bit_for_bit() {
         let [a, b] = [(); 2].map(|()| run(&spec, &corpus, device));
         assert_eq!(a, b, "{device}");
     }
+}
+
+#[test]
+fn the_composed_path_compared_as_any_device_is_the_processor_but_for_rounding() {
+    let (spec, corpus) = tiny(200);
+    let found = compare(&spec, &corpus, TrainDevice::CpuComposed, 20).expect("computes");
+    assert_eq!(found.losses.len(), 20);
+    assert!(found.losses[19][0] < found.losses[0][0] - 0.1, "it learns: {:?}", found.losses);
+    assert!(found.loss_distance() < 1e-4 && found.gradient_distance < 1e-5, "{found:?}");
+    let same = compare(&spec, &corpus, TrainDevice::Cpu, 3).expect("computes");
+    assert_eq!((same.loss_distance(), same.gradient_distance), (0.0, 0.0));
+}
+
+#[test]
+fn losses_that_are_read_late_make_the_same_curve_and_end_a_run_at_the_same_step() {
+    let (mut spec, corpus) = tiny(40);
+    let curves = |spec: &RunSpec| [TrainDevice::Cpu, TrainDevice::CpuComposed].map(|device| run(spec, &corpus, device));
+    let [a, b] = curves(&spec);
+    assert_eq!(a.curve.len(), b.curve.len());
+    for (a, b) in a.curve.iter().zip(&b.curve) {
+        let (loss, other) = (a.train_loss_nats.expect("finite"), b.train_loss_nats.expect("finite"));
+        assert!(a.step == b.step && (loss / other - 1.0).abs() < 1e-3, "{a:?} {b:?}");
+    }
+    spec.recipe.learning_rate = 1e30;
+    spec.recipe.grad_clip = 0.0;
+    let [a, b] = curves(&spec);
+    assert_eq!((a.record.status, b.record.status), (RunStatus::Diverged, RunStatus::Diverged));
+    assert_eq!(a.curve.last().map(|point| point.step), b.curve.last().map(|point| point.step));
 }
 
 #[test]
@@ -129,6 +158,7 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     assert!(refusal(|spec| spec.shape.vocabulary = 100).contains("a vocabulary of 256 tokens (bytes), the network one of 100"));
     assert!(refusal(|spec| spec.shape.heads = 3).contains("do not divide"));
     assert!(refusal(|spec| spec.shape.context = 1).contains("attend to itself alone"));
+    assert!(refusal(|spec| spec.recipe.dtype = Dtype::Bf16).contains("recipe.dtype = \"bf16\": cpu computes in f32 alone"));
 }
 
 #[test]

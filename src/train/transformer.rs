@@ -5,11 +5,13 @@
 //!
 //! Letters in shape comments: B sequences, T context, d width, H heads, K key/value heads, h head width,
 //! f feed-forward width, V vocabulary. Activations are [B·T, d] outside attention.
+//! Mixed precision: matrix products take and give `products`, everything between them is f32.
 
 use super::init::{BlockIndex, Layout};
+use super::lookup::look_up;
 use crate::spec::ModelShape;
-use candle_core::{D, Device, Result, Tensor};
-use candle_nn::ops::{log_softmax, silu, softmax};
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::ops::silu;
 
 /// Added to the mean square inside every RMSNorm.
 pub(crate) const NORM_EPSILON: f64 = 1e-6;
@@ -22,6 +24,8 @@ pub(crate) struct Transformer<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) parameters: &'a [Tensor],
     pub(crate) positions: &'a Positions,
+    /// Number format of matrix products.
+    pub(crate) products: DType,
 }
 
 /// What depends on positions alone: rotary angles and the causal mask.
@@ -54,13 +58,13 @@ pub(crate) fn rope_tables(context: usize, half: usize) -> (Vec<f32>, Vec<f32>) {
 impl Transformer<'_> {
     /// Loss of every token, nats: −ln p(target | inputs up to it). `inputs` and `targets` are [B·T]; so is the result.
     pub(crate) fn token_losses(&self, inputs: &Tensor, targets: &Tensor) -> Result<Tensor> {
-        let log_p = log_softmax(&self.logits(inputs)?, D::Minus1)?; // [B·T, V]
+        let log_p = log_softmax(&self.logits(inputs)?)?; // [B·T, V]
         log_p.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?.neg() // [B·T]
     }
 
     /// Logits [B·T, V] of the next token.
     pub(crate) fn logits(&self, inputs: &Tensor) -> Result<Tensor> {
-        let mut x = self.parameters[0].index_select(inputs, 0)?; // [B·T, d]
+        let mut x = look_up(&self.parameters[0], inputs)?; // [B·T, d]
         for block in &self.layout.blocks {
             x = (&x + self.attention(block, &self.norm(&x, block.attention_norm)?)?)?;
             x = (&x + self.feed_forward(block, &self.norm(&x, block.ffn_norm)?)?)?;
@@ -70,7 +74,12 @@ impl Transformer<'_> {
 
     /// x·Wᵀ with W [out, in].
     fn linear(&self, x: &Tensor, weight: usize) -> Result<Tensor> {
-        x.matmul(&self.parameters[weight].t()?) // [B·T, out]
+        self.product(x, &self.parameters[weight].t()?) // [B·T, out]
+    }
+
+    /// a·b in the number format of products, given as f32.
+    fn product(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        a.to_dtype(self.products)?.matmul(&b.to_dtype(self.products)?)?.to_dtype(DType::F32)
     }
 
     /// RMSNorm over the last dimension: gain · x / √(mean(x²) + ε) (Zhang & Sennrich 1910.07467).
@@ -94,9 +103,9 @@ impl Transformer<'_> {
         let value = split(block.query + 2, kv_heads, None)?;
         let (key, value) = (repeat_heads(&key, heads / kv_heads)?, repeat_heads(&value, heads / kv_heads)?); // [B, H, T, h]
 
-        let scores = (query.matmul(&key.t()?)? / (head_width as f64).sqrt())?; // [B, H, T, T]
-        let weights = softmax(&scores.broadcast_add(&self.positions.mask)?, D::Minus1)?;
-        let mixed = weights.matmul(&value)?.transpose(1, 2)?; // [B, T, H, h]
+        let scores = (self.product(&query, &key.t()?)? / (head_width as f64).sqrt())?; // [B, H, T, T]
+        let weights = softmax(&scores.broadcast_add(&self.positions.mask)?)?;
+        let mixed = self.product(&weights, &value)?.transpose(1, 2)?; // [B, T, H, h]
         self.linear(&mixed.reshape((sequences * context, width))?, block.out) // [B·T, d]
     }
 
@@ -115,6 +124,18 @@ impl Transformer<'_> {
         let hidden = (silu(&self.linear(x, block.gate)?)? * self.linear(x, block.gate + 1)?)?; // [B·T, f]
         self.linear(&hidden, block.down) // [B·T, d]
     }
+}
+
+/// Softmax over the last dimension. The maximum that is taken off for safety changes no value, so no gradient goes through it.
+fn softmax(x: &Tensor) -> Result<Tensor> {
+    let exponentials = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?.exp()?;
+    exponentials.broadcast_div(&exponentials.sum_keepdim(D::Minus1)?)
+}
+
+/// Its logarithm.
+fn log_softmax(x: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?;
+    shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
 /// Each key/value head serves `times` query heads that follow one another: [B, K, T, h] → [B, K·times, T, h].
