@@ -11,7 +11,7 @@ pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
 pub use waste::{Alternative, Fixed, Waste, alternatives};
 
-use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
+use crate::fit::{Estimate, FittedLaw, RecipeStudy, SeedNoise, Target, decide};
 use crate::law::{Chinchilla, ComputeCount, Evidence, Point, Scale, replicates, shape_of};
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use serde::Serialize;
@@ -172,7 +172,7 @@ fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeC
         }),
         of("loss", Chinchilla::optimal_loss),
     ];
-    let found = decide(fitted, evidence, Resample::Auto, &targets);
+    let found = decide(fitted, evidence, &targets);
     [found[0], found[1], found[2], found[3]]
 }
 
