@@ -1,32 +1,33 @@
-//! How often the doctor is right: 222 runs of the real trainer (grids in tests/data/doctor/, a planted fault each, or none),
+//! How often the doctor is right: 246 runs of the real trainer (grids in tests/data/doctor/, a planted fault each, or none),
 //! trained once; rows and curves (every second point) stand in runs.csv and curves.csv there.
 //! Thresholds were set while looking at runs with data seeds 0 to 3; those with seeds 4 and 5, trained afterwards, are scored.
+//! Each half is diagnosed as one table, as a sweep over learning rates is: grids that are alike but for rates are siblings.
 #![expect(clippy::print_stdout, reason = "shows the confusion matrix")]
 
-use scalelab::doctor::{Ailment, diagnose};
+use scalelab::doctor::{Ailment, Finding, diagnose_all};
 use scalelab::spec::{CurvePoint, RunRecord};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use Ailment::{
-    ClipsMostSteps, DeadGradients, Diverges, NeverFalls, Oscillates, Overfits, SpikesAndRecovers, Stuck, Underfits, WarmupTooLong,
-    WarmupTooShort,
+    ClipsMostSteps, DeadGradients, Diverges, NeverFalls, Oscillates, Overfits, RateTooHigh, RateTooLow, SpikesAndRecovers, Stuck,
+    Underfits, WarmupTooLong, WarmupTooShort,
 };
 
 /// What each planted fault may be called: the ailments by which it can show. None: healthy.
-const PLANTED: [(&str, &[Ailment]); 18] = [
+const PLANTED: [(&str, &[Ailment]); 21] = [
     ("rate-absurd", &[Diverges, NeverFalls, DeadGradients, WarmupTooShort, Stuck]),
-    ("rate-far-too-high", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers]),
-    ("rate-too-high", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers]),
-    ("rate-too-low", &[Underfits]),
+    ("rate-far-too-high", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers, RateTooHigh]),
+    ("rate-too-high", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers, RateTooHigh]),
+    ("rate-too-low", &[Underfits, RateTooLow]),
     ("rate-far-too-low", &[NeverFalls]),
     ("eps-too-large", &[NeverFalls, Underfits]),
     ("small-corpus", &[Overfits]),
     ("warmup-off", &[WarmupTooShort, Diverges]),
     ("warmup-too-long", &[WarmupTooLong]),
     ("clip-too-low", &[ClipsMostSteps]),
-    ("no-clipping", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers]),
+    ("no-clipping", &[Diverges, Stuck, Oscillates, WarmupTooShort, SpikesAndRecovers, RateTooHigh]),
     ("noise-corpus", &[NeverFalls]),
     ("spoilt-corpus", &[SpikesAndRecovers]),
     ("decay-too-high", &[ClipsMostSteps, Underfits, Stuck, DeadGradients]),
@@ -34,7 +35,13 @@ const PLANTED: [(&str, &[Ailment]); 18] = [
     ("healthy-english", &[]),
     ("healthy-schedules", &[]),
     ("healthy-facts", &[]),
+    ("sibling-constant", &[]),
+    ("sibling-no-clipping", &[]),
+    ("sibling-warmup-off", &[]),
 ];
+
+/// Corpora other than the speeches, by sweep: their runs are no siblings of others.
+const CORPORA: [&str; 4] = ["small-corpus", "noise-corpus", "spoilt-corpus", "healthy-facts"];
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/doctor")
@@ -62,16 +69,17 @@ fn runs() -> Vec<(RunRecord, Vec<CurvePoint>)> {
         let point = CurvePoint { step, learning_rate, train_loss_nats, grad_norm, ..CurvePoint::default() };
         curves.entry(run_id).or_default().push(point);
     }
-    let with_curve = |record: RunRecord| {
+    let with_curve = |mut record: RunRecord| {
         let curve = curves.remove(&record.run_id).unwrap_or_default();
+        record.corpus = Some(record.sweep.clone().filter(|sweep| CORPORA.contains(&sweep.as_str())).unwrap_or("sotu".into()));
         (record, curve)
     };
     rows::<RunRecord>("runs.csv").into_iter().map(with_curve).collect()
 }
 
 /// What the doctor calls a run: the gravest fault, or none.
-fn called(record: &RunRecord, curve: &[CurvePoint]) -> Option<Ailment> {
-    diagnose(curve, record).into_iter().find(|finding| finding.fault).map(|finding| finding.ailment)
+fn called(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().find(|finding| finding.fault)
 }
 
 #[derive(Default)]
@@ -86,12 +94,16 @@ struct Score {
 fn scored(seeds: Range<u64>) -> (String, Score) {
     let mut matrix: BTreeMap<&str, BTreeMap<String, usize>> = BTreeMap::new();
     let mut score = Score::default();
-    for (record, curve) in runs().iter().filter(|(record, _)| seeds.contains(&record.seed_data.expect("a seed"))) {
+    let of_seeds = |(record, _): &(RunRecord, Vec<CurvePoint>)| seeds.contains(&record.seed_data.expect("a seed"));
+    let (records, curves): (Vec<RunRecord>, Vec<Vec<CurvePoint>>) = runs().into_iter().filter(of_seeds).unzip();
+    let diagnoses = diagnose_all(&records, &curves);
+    for (record, findings) in records.iter().zip(&diagnoses) {
         let sweep = record.sweep.as_deref().expect("a sweep");
         let (name, allowed) = PLANTED.iter().find(|(name, _)| *name == sweep).expect("a known sweep");
-        let called = called(record, curve);
-        if called.is_some_and(|called| !allowed.contains(&called)) {
-            println!("{}: {}", record.run_id, diagnose(curve, record)[0].evidence);
+        let found = called(findings);
+        let called = found.map(|finding| finding.ailment);
+        if let Some(wrong) = found.filter(|finding| !allowed.contains(&finding.ailment)) {
+            println!("{} of {name}: {}", record.run_id, wrong.evidence);
         }
         *matrix.entry(name).or_default().entry(called.map_or("healthy".into(), |ailment| ailment.to_string())).or_default() += 1;
         if allowed.is_empty() {
@@ -111,18 +123,12 @@ fn scored(seeds: Range<u64>) -> (String, Score) {
 
 #[test]
 fn nine_planted_faults_in_ten_are_called_rightly_and_at_most_one_healthy_run_in_forty_sick() {
-    let mut total = (0, 0);
     for (seeds, whose) in [(0..4, "seeds 0 to 3, on which thresholds were set"), (4..6, "seeds 4 and 5, scored")] {
         let (matrix, score) = scored(seeds);
         let Score { sick, right, healthy, called_sick } = score;
         println!("{whose}: {right} of {sick} faults called rightly, {called_sick} of {healthy} healthy runs called sick\n{matrix}");
         assert!(sick >= 20 && healthy >= 20, "{sick} sick and {healthy} healthy runs");
-        total = (total.0 + right, total.1 + sick);
-        // Of the seeds that no threshold has seen 33 of 38 are called rightly: a rate too high that does little harm looks healthy.
-        assert!(20 * right >= 17 * sick, "{right} of {sick}");
+        assert!(10 * right >= 9 * sick, "{right} of {sick}");
         assert!(40 * called_sick <= healthy, "{called_sick} of {healthy}");
     }
-    let (right, sick) = total;
-    println!("all seeds: {right} of {sick} faults called rightly");
-    assert!(10 * right >= 9 * sick, "{right} of {sick}");
 }

@@ -289,10 +289,25 @@ fn loss_curves_are_fitted_by_their_ends_and_seen_whole_by_the_envelope() {
     assert_eq!(document["laws"]["chinchilla"]["points"].as_u64(), Some(14), "runs, not checkpoints");
     assert!((coefficient(&document, "chinchilla", "alpha") / 0.34 - 1.0).abs() < 1e-6);
     assert!(document["notes"].to_string().contains("are points of 14 loss curves"), "{}", document["notes"]);
+    let whole = fit_json(&path, &["--checkpoints", "--refits", "30"]);
+    // A tenth of 5e7 · 1.15^end lies 17 steps before its end.
+    assert_eq!(whole["laws"]["chinchilla"]["points"].as_u64(), Some(14 * 17), "{}", whole["notes"]);
+    assert_eq!(whole["laws"]["chinchilla"]["diagnostics"]["clusters"].as_u64(), Some(14));
+    assert!((coefficient(&whole, "chinchilla", "beta") / 0.28 - 1.0).abs() < 1e-6);
+    assert!(whole["notes"].to_string().contains("no law of final losses"), "{}", whole["notes"]);
+    let late = fit_json(&path, &["--checkpoints=0.5", "--refits", "30"]);
+    assert!(late["laws"]["chinchilla"]["points"].as_u64() < Some(14 * 6), "{}", late["notes"]);
     let envelope = fit_json(&path, &["--law", "envelope", "--refits", "30"]);
     assert_eq!(envelope["laws"]["envelope"]["curves"].as_u64(), Some(14));
     // Sizes a factor two apart make N*(C) a stair.
     assert!((coefficient(&envelope, "envelope", "a") - 0.28 / 0.62).abs() < 0.05, "{}", envelope["laws"]);
+}
+
+#[test]
+fn checkpoints_of_a_table_without_curves_and_a_share_that_is_none_are_refused() {
+    let (_folder, path) = table(&exact_runs());
+    assert!(refused(&["fit", text(&path), "--checkpoints"]).contains("holds no loss curves"));
+    assert!(refused(&["fit", text(&path), "--checkpoints=2"]).contains("no share of a run"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From runs to fitted laws, as `fit`, `plot` and `recommend` all need them.
 
+use super::checkpoints::{MANY, along_curves};
 use super::failure::{Failure, OrInput};
 use super::recommend::falls;
 use super::source::{Source, SourceArgs};
@@ -55,6 +56,10 @@ pub(super) struct Choices {
     /// Refits, for intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     refits: usize,
+    /// Fit every point of the loss curves of a table, a cluster a run, not the last of each alone; the first BURN_IN of a run,
+    /// a tenth where nothing is said, is left out
+    #[arg(long, value_name = "BURN_IN", num_args = 0..=1, require_equals = true, default_missing_value = "0.1")]
+    checkpoints: Option<f64>,
     /// Confidence level of intervals
     #[arg(long, default_value_t = 0.95)]
     level: f64,
@@ -69,7 +74,18 @@ pub(super) struct Choices {
 impl Default for Choices {
     fn default() -> Self {
         let FitOptions { refits, level, seed, .. } = FitOptions::default();
-        Self { size_measure: None, flop_rule: None, estimator: None, delta: 1e-3, resample: None, refits, level, seed, quick: false }
+        Self {
+            size_measure: None,
+            flop_rule: None,
+            estimator: None,
+            delta: 1e-3,
+            resample: None,
+            refits,
+            checkpoints: None,
+            level,
+            seed,
+            quick: false,
+        }
     }
 }
 
@@ -123,6 +139,15 @@ impl Choices {
             seed: self.seed,
             search: if self.quick { Search::VarproOnly } else { Search::default() },
         })
+    }
+}
+
+impl Choices {
+    /// The same for evidence that may be very large.
+    pub(super) fn options_for(&self, source: &Source, evidence: &Evidence) -> Result<FitOptions, Failure> {
+        let options = self.options(source)?;
+        let large = self.checkpoints.is_some() && evidence.points.len() > MANY;
+        Ok(if large { FitOptions { search: Search::VarproOnly, refits: 0, ..options } } else { options })
     }
 }
 
@@ -195,8 +220,12 @@ pub(super) fn seen(source: &Source, choices: &Choices) -> Result<Analysis, Failu
     if let Some(noise) = noise.as_ref().filter(|noise| noise.slope.is_some() && raw.is_none()) {
         weigh(&mut evidence, noise);
     }
+    let mut along = Vec::new();
+    if let Some(burn_in) = choices.checkpoints {
+        (evidence.points, along) = along_curves(source, std::mem::take(&mut evidence.points), burn_in)?;
+    }
     Ok(Analysis {
-        notes: source.notes.iter().cloned().chain(tuning_notes(&best.cells)).chain(overfitting_notes(source)?).collect(),
+        notes: source.notes.iter().cloned().chain(along).chain(tuning_notes(&best.cells)).chain(overfitting_notes(source)?).collect(),
         floor_nats: common(&best.records, |record| record.floor_nats),
         entropy_nats: common(&best.records, |record| record.entropy_nats),
         bytes_per_token: common(&best.records, |record| record.bytes_per_token),
@@ -268,8 +297,8 @@ fn weigh(evidence: &mut Evidence, noise: &SeedNoise) {
 
 /// Fits everything that the runs allow.
 pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> Result<Analysis, Failure> {
-    let options = choices.options(source)?;
     let mut analysis = seen(source, choices)?;
+    let options = choices.options_for(source, &analysis.evidence)?;
     if source.own {
         seen_once(&mut analysis.evidence);
     }

@@ -4,7 +4,7 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;
 use super::sweep::as_failure;
 use super::text::table;
-use crate::doctor::{FEWEST_POINTS, Finding, diagnose};
+use crate::doctor::{FEWEST_POINTS, Finding, diagnose_all};
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
 use clap::Args;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs; tests/doctor.rs measures how often they are right."
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs and siblings.rs; tests/doctor.rs measures how often they are right."
 )]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
@@ -35,14 +35,16 @@ struct Patient {
 
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let source = args.source.read()?;
-    let mut patients = Vec::new();
+    let mut curves = Vec::new();
     for record in &source.records {
-        let curve = match &source.folder {
+        curves.push(match &source.folder {
             Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
             None => of_trajectory(&source, &record.run_id),
-        };
-        patients.push(Patient::of(record, &curve));
+        });
     }
+    let found = diagnose_all(&source.records, &curves);
+    let patients: Vec<Patient> =
+        source.records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Patient::of(record, curve, findings)).collect();
     if patients.iter().all(|patient| patient.healthy.is_none()) {
         return Err(Failure::Input(anyhow!(
             "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/, a CSV of curves names its runs in a column `run`",
@@ -58,8 +60,7 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
 }
 
 impl Patient {
-    fn of(record: &RunRecord, curve: &[CurvePoint]) -> Self {
-        let findings = diagnose(curve, record);
+    fn of(record: &RunRecord, curve: &[CurvePoint], findings: Vec<Finding>) -> Self {
         let points = curve.iter().filter(|point| point.train_loss_nats.is_some()).count();
         let sick = findings.iter().any(|finding| finding.fault);
         let healthy = (sick || points >= FEWEST_POINTS).then_some(!sick);
@@ -90,11 +91,11 @@ fn told(patients: &[Patient]) -> String {
     let mut by_ailment: BTreeMap<_, Vec<(&Patient, &Finding)>> = BTreeMap::new();
     for patient in patients {
         for finding in &patient.findings {
-            by_ailment.entry(finding.ailment).or_default().push((patient, finding));
+            by_ailment.entry((finding.ailment, !finding.fault)).or_default().push((patient, finding));
         }
     }
-    for (ailment, found) in by_ailment {
-        let (first, kind) = (found[0].1, if ailment.is_fault() { "" } else { " (a remark)" });
+    for ((ailment, remark), found) in by_ailment {
+        let (first, kind) = (found[0].1, if remark { " (a remark)" } else { "" });
         text += &format!(
             "\n{ailment}{kind}: {} of {} runs\n  likely cause: {}\n  what to change: {}\n",
             found.len(),

@@ -1,6 +1,7 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
 use super::analysis::{Analysis, Asked, Choices, analyse, seen};
+use super::checkpoints::MANY;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::laws::{LawName, Told, comparison, tell};
 use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
@@ -87,7 +88,8 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
             "{path} names no shapes, so --conventions has nothing to count anew; it is for sweeps of scalelab"
         )));
     }
-    let scrutiny = scrutinise(&analysis, &choices.options(&source)?, args.conventions);
+    let many = analysis.evidence.points.len() > MANY;
+    let scrutiny = if many { None } else { scrutinise(&analysis, &choices.options(&source)?, args.conventions) };
     if args.asked.json {
         let mut document = document(&source, &analysis, &recommendations, scrutiny.as_ref())?;
         if let (Some(protocol), Some(document)) = (&protocol, document.as_object_mut()) {
@@ -157,7 +159,7 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
 fn fit_laws(args: &FitArgs) -> Outcome {
     let source = args.asked.source.read()?;
     let analysis = seen(&source, &args.asked.choices)?;
-    let options = args.asked.choices.options(&source)?;
+    let options = args.asked.choices.options_for(&source, &analysis.evidence)?;
     let mut told = tell(&args.law, &analysis.evidence, &options, args.base.as_deref())?;
     let formulas = told.len();
     let budgeted = analysis.evidence.at_budgets(&args.budgets);
@@ -285,7 +287,7 @@ fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &
         write_json(&fits.join("fits/hyperparameters.json"), &serde_json::to_value(study).or_work()?)?;
         SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(study))).map_err(as_failure)?;
     }
-    let drawn = plot::draw_all(source, analysis, &plots)?;
+    let drawn = plot::draw_all(source, analysis, &args.asked.choices.options_for(source, &analysis.evidence)?, &plots)?;
     println!("\nfits: {}  recommendation: {}", fits.join("fits").display(), fits.join("recommendation.json").display());
     println!("figures: {} in {}", drawn.join(", "), plots.display());
     Ok(())

@@ -8,7 +8,7 @@ use super::recommend::advise;
 use super::source::{Source, SourceArgs};
 use super::text::table;
 use crate::fit::{
-    Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Resample, Search, Target, decide, fit, rolling_origin,
+    Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Search, Target, decide, fit, rolling_origin,
 };
 use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
 use crate::recommend::{
@@ -217,7 +217,7 @@ fn by_isoflop(levels: &[(Analysis, Vec<Allocation>)], compute: f64) -> Option<[P
     let loss = |fit: &IsoflopFit| {
         let law = fit.loss_of_compute(fit.params.exponent.level).ok()?;
         let target = Target { name: "loss".into(), of: Box::new(move |law: &PowerLaw| law.at(compute)) };
-        decide(&law, &fit.bottoms(), Resample::Auto, &[target]).first().copied()
+        decide(&law, &fit.bottoms(), &[target]).first().copied()
     };
     let losses: Vec<Estimate> = fits.iter().map(|fit| loss(fit)).collect::<Option<_>>()?;
     let of = |pick: &dyn Fn(&IsoflopFit) -> Estimate| Predicted::of(&fits.iter().map(|fit| pick(fit)).collect::<Vec<_>>());

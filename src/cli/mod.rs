@@ -7,6 +7,7 @@ mod analysis;
 #[cfg(feature = "train")]
 mod bench;
 mod checklist;
+mod checkpoints;
 mod compare;
 mod corpus;
 #[cfg(feature = "train")]

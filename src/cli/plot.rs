@@ -6,15 +6,18 @@ use super::recommend::falls;
 use super::report::LARGE;
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
-use crate::fit::{Estimate, FittedLaw, Influence, IsoflopFit, RecipeStudy, Resample, Response, chinchilla_targets, influence, profiles};
+use crate::fit::{
+    Convention, Estimate, FitOptions, FittedLaw, Influence, IsoflopFit, RecipeStudy, Response, Search, chinchilla_targets,
+    conventions as exponents_counted, influence, profiles,
+};
 use crate::law::{Chinchilla, ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
 use crate::view::{
-    Conventions, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell, RecipeFigure, RecipeLine,
-    RecipeMap, RecipePoint, Residual, RunCurve, ViewError, exponent_cloud, floor_profile, frontier, frontier_of, isoflop_valleys,
-    leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface, observed_and_predicted, rate_curves, recipe_laws,
-    recipe_maps, reference_frontier, residual_map,
+    Conventions, CountedExponent, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell,
+    RecipeFigure, RecipeLine, RecipeMap, RecipePoint, Residual, RunCurve, ViewError, conventions_matrix, exponent_cloud, floor_profile,
+    frontier, frontier_of, isoflop_valleys, leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface,
+    observed_and_predicted, rate_curves, recipe_laws, recipe_maps, reference_frontier, residual_map,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -40,20 +43,21 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
         (None, Some(_)) => args.source.plots_of(&source),
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
     };
+    let options = args.choices.options(&source)?;
     let analysis = analyse(&source, &args.choices, &[])?;
     if let Some(refusal) = &analysis.refusal {
         eprintln!("no law is drawn: {refusal}");
     }
-    for name in draw_all(&source, &analysis, &folder)? {
+    for name in draw_all(&source, &analysis, &options, &folder)? {
         println!("{}", folder.join(name).display());
     }
     Ok(())
 }
 
 /// Draws every figure that the runs allow and returns the names of the files.
-pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> Result<Vec<&'static str>, Failure> {
+pub(super) fn draw_all(source: &Source, analysis: &Analysis, options: &FitOptions, folder: &Path) -> Result<Vec<&'static str>, Failure> {
     let mut drawn = Vec::new();
-    for (name, picture) in figures(source, analysis)? {
+    for (name, picture) in figures(source, analysis, options)? {
         match picture {
             Ok(bytes) => {
                 let path = folder.join(name);
@@ -70,7 +74,7 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, folder: &Path) -> R
 pub(super) type Drawn = (&'static str, Result<Vec<u8>, ViewError>);
 
 /// Every figure that the runs allow.
-pub(super) fn figures(source: &Source, analysis: &Analysis) -> Result<Vec<Drawn>, Failure> {
+pub(super) fn figures(source: &Source, analysis: &Analysis, options: &FitOptions) -> Result<Vec<Drawn>, Failure> {
     let data = Conventions::of(&source.name, &analysis.evidence);
     let fitted = match &analysis.chinchilla {
         Some(law) => data.clone().fitted_by(law.estimator),
@@ -105,7 +109,8 @@ pub(super) fn figures(source: &Source, analysis: &Analysis) -> Result<Vec<Drawn>
         figures.push(("observed-predicted.png", observed_and_predicted(&residuals, &fitted)));
         figures.push(("residual-map.png", residual_map(&residuals, &fitted)));
         figures.extend(influence_on_a(analysis, fit).map(|(runs, a)| ("influence.png", leave_one_out(&runs, a, &fitted))));
-        figures.extend(profile_of_floor(analysis, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
+        figures.extend(profile_of_floor(analysis, options, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
+        figures.extend(counted(source, analysis, options).map(|rows| ("conventions.png", conventions_matrix(&rows, &fitted))));
     }
     Ok(figures)
 }
@@ -123,12 +128,31 @@ fn influence_on_a(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<(V
 }
 
 /// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.
-fn profile_of_floor(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
+fn profile_of_floor(
+    analysis: &Analysis,
+    options: &FitOptions,
+    fit: &FittedLaw<Chinchilla>,
+) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
     let targets = chinchilla_targets(&analysis.evidence, &[]);
-    let found = profiles(fit, &analysis.evidence, Resample::Auto, 0.95, &targets[..1]).ok()?;
+    let found = profiles(fit, &analysis.evidence, options.resample, options.level, &targets[..1]).ok()?;
     let profile = found.get("E")?.clone();
     let references: Vec<(String, f64)> = analysis.floor_nats.map(|floor| ("truth".to_owned(), floor)).into_iter().collect();
     Some(move |conventions: &Conventions| floor_profile(&profile.curve, Range::from(&profile.profile), &references, conventions))
+}
+
+/// The exponent under every way of counting, where the shapes of the runs allow to count anew.
+fn counted(source: &Source, analysis: &Analysis, options: &FitOptions) -> Option<Vec<CountedExponent>> {
+    if !source.own || analysis.evidence.points.len() > LARGE {
+        return None;
+    }
+    let options = FitOptions { search: Search::VarproOnly, refits: options.refits.min(200), ..*options };
+    let found = exponents_counted(&analysis.records, &options);
+    let row = |same: &[Convention]| CountedExponent {
+        size_measure: same[0].size_measure,
+        flop_rules: same.iter().map(|one| one.flop_rule.name()).collect::<Vec<_>>().join(", "),
+        exponent: same[0].exponent.as_ref().map(Range::from).map_err(Clone::clone),
+    };
+    Some(found.chunk_by(|a, b| a.size_measure == b.size_measure && a.exponent == b.exponent).map(row).collect())
 }
 
 /// The conventions of a figure that shows every run, not one recipe a cell.

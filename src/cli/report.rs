@@ -12,8 +12,8 @@ use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::Source;
 use super::sweep::as_failure;
 use super::text::Piece;
-use crate::doctor::{Finding, diagnose};
-use crate::fit::Estimate;
+use crate::doctor::{Finding, diagnose_all};
+use crate::fit::{Estimate, FitOptions};
 use crate::law::{ComputeCount, shape_of};
 use crate::recommend::Allocation;
 use crate::results::write_whole;
@@ -96,7 +96,7 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     let patients = patients(source)?;
     let mut sections = vec![Section::new("Verdict", verdict(&analysis, scrutiny.as_ref(), &recommendations, &patients))];
     sections.extend(calculator(source, &analysis)?.map(|one| Section::new("What to train", told(&recommendations, one))));
-    sections.push(Section::new("Figures", drawn(source, &analysis)?));
+    sections.push(Section::new("Figures", drawn(source, &analysis, &choices.options(source)?)?));
     sections.push(Section::new("Laws", laws(source, &analysis, scrutiny.as_ref())));
     sections.push(Section::new("Runs", runs(&analysis, &patients)));
     sections.push(Section::new("Left out", left_out(&analysis)));
@@ -118,15 +118,16 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
 pub(super) const LARGE: usize = 300;
 
 fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
-    let mut patients = Vec::new();
+    let mut curves = Vec::new();
     for record in &source.records {
-        let curve = match &source.folder {
+        curves.push(match &source.folder {
             Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
             None => Vec::new(),
-        };
-        patients.push(Patient { record, findings: diagnose(&curve, record), curve });
+        });
     }
-    Ok(patients)
+    let found = diagnose_all(&source.records, &curves);
+    let patient = |((record, curve), findings)| Patient { record, curve, findings };
+    Ok(source.records.iter().zip(curves).zip(found).map(patient).collect())
 }
 
 /// What law, how sure, what to train, and whether the runs are well.
@@ -288,13 +289,14 @@ fn caption(name: &str) -> &'static str {
         "influence.png" => "The exponent a without each run in turn",
         "residual-map.png" => "Residuals over size and tokens",
         "floor-profile.png" => "Profile of E",
+        "conventions.png" => "The exponent a under every way of counting N",
         _ => "Figure",
     }
 }
 
-fn drawn(source: &Source, analysis: &Analysis) -> Result<Vec<Block>, Failure> {
+fn drawn(source: &Source, analysis: &Analysis, options: &FitOptions) -> Result<Vec<Block>, Failure> {
     let block = |(name, picture): (&'static str, Result<Vec<u8>, _>)| Some(Block::Figure(name, caption(name).to_owned(), picture.ok()?));
-    Ok(figures(source, analysis)?.into_iter().filter_map(block).collect())
+    Ok(figures(source, analysis, options)?.into_iter().filter_map(block).collect())
 }
 
 /// Most influential runs that are listed.

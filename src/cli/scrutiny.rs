@@ -6,8 +6,8 @@ use super::fit::{interval, number};
 use super::laws::cuts;
 use super::text::table;
 use crate::fit::{
-    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Resample, Robust, Search, chinchilla_targets, conventions,
-    criteria, influence, profiles, robust, rolling_origin,
+    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Robust, Search, chinchilla_targets, conventions, criteria,
+    influence, profiles, robust, rolling_origin,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
@@ -47,8 +47,8 @@ pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_convent
             &FitOptions { search: Search::VarproOnly, ..*options },
             &cuts(evidence),
         ),
-        profiles: profiles(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
-        robust: robust(fitted, evidence, Resample::Auto, options.level, &targets).ok(),
+        profiles: profiles(fitted, evidence, options.resample, options.level, &targets).ok(),
+        robust: robust(fitted, evidence, options.resample, options.level, &targets).ok(),
         criteria: criteria(fitted, evidence).ok(),
         conventions: with_conventions.then(|| conventions(&analysis.records, &FitOptions { refits: options.refits.min(200), ..*options })),
     })

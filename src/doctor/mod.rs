@@ -1,9 +1,11 @@
-//! What ails a run: its curve and its row in, findings in words out. Every rule compares the loss with itself (its start, its
-//! end, its own noise from step to step), so no rule needs another run, a unit or a size.
+//! What ails a run: its curve and its row in, findings in words out. Most rules compare the loss with itself (its start, its
+//! end, its own noise from step to step) and need no other run, unit or size; where a table has runs that differ in learning rate
+//! alone, these are compared, too.
 //! Thresholds stand in `rules.rs` with their reasons; how often they are right is measured by `tests/doctor.rs`.
 
 mod overfitting;
 mod rules;
+mod siblings;
 mod signs;
 
 use crate::spec::{CurvePoint, RunRecord, RunStatus};
@@ -38,13 +40,17 @@ pub enum Ailment {
     Oscillates,
     /// The fall comes late and is not over at the end.
     Underfits,
+    /// A run that differs in a lower learning rate alone ends clearly better.
+    RateTooHigh,
+    /// A run that differs in a higher learning rate alone ends clearly better.
+    RateTooLow,
     /// The loss stands still for a while and falls again.
     PlateausThenFalls,
 }
 
 impl Ailment {
     /// Every ailment, gravest first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Diverges,
         Self::NeverFalls,
         Self::DeadGradients,
@@ -56,6 +62,8 @@ impl Ailment {
         Self::SpikesAndRecovers,
         Self::Oscillates,
         Self::Underfits,
+        Self::RateTooHigh,
+        Self::RateTooLow,
         Self::PlateausThenFalls,
     ];
 
@@ -106,6 +114,14 @@ impl Ailment {
                 "learning rate too low, decay of weights too strong, or far too few steps",
                 "raise the learning rate by a factor of 3 to 10; if it is right, train longer",
             ),
+            Self::RateTooHigh => (
+                "learning rate too high, along a curve that shows nothing of it",
+                "take the rate of the better run, and try one between the two",
+            ),
+            Self::RateTooLow => (
+                "learning rate too low for the number of steps",
+                "take the rate of the better run, and try a higher one if that is the highest",
+            ),
             Self::PlateausThenFalls => (
                 "something that is learnt late and at once; ends on the plateau and after it are not on one power law",
                 "leave runs that end on the plateau out of fits of L(N, D), or train all of them past it",
@@ -113,8 +129,8 @@ impl Ailment {
         }
     }
 
-    /// Whether it makes a run sick; else it is a remark.
-    pub fn is_fault(self) -> bool {
+    /// Whether it usually makes a run sick; else it is a remark.
+    fn is_fault(self) -> bool {
         self != Self::PlateausThenFalls
     }
 }
@@ -133,6 +149,8 @@ impl fmt::Display for Ailment {
             Self::SpikesAndRecovers => "spikes and recovers",
             Self::Oscillates => "oscillates",
             Self::Underfits => "underfits",
+            Self::RateTooHigh => "rate too high",
+            Self::RateTooLow => "rate too low",
             Self::PlateausThenFalls => "plateaus, then falls",
         })
     }
@@ -160,6 +178,11 @@ impl Finding {
         let (cause, change) = ailment.advice();
         Self { ailment, fault: ailment.is_fault(), step: step.map(|step| step as u64), evidence, cause, change }
     }
+
+    /// The same where it does no harm.
+    fn as_remark(self) -> Self {
+        Self { fault: false, ..self }
+    }
 }
 
 /// Fewest points of a curve that say anything.
@@ -182,6 +205,18 @@ pub fn diagnose(curve: &[CurvePoint], record: &RunRecord) -> Vec<Finding> {
     let mut findings: Vec<Finding> = rules::OTHERS.iter().filter_map(|rule| rule(&signs)).collect();
     findings.sort_by_key(|finding| finding.ailment);
     findings
+}
+
+/// The same for every run of a table, with what its siblings say of its learning rate. `curves` stand in the order of `records`.
+pub fn diagnose_all(records: &[RunRecord], curves: &[Vec<CurvePoint>]) -> Vec<Vec<Finding>> {
+    let one = |((record, curve), sibling): ((&RunRecord, &Vec<CurvePoint>), Option<Finding>)| {
+        let mut findings = diagnose(curve, record);
+        let ended = findings.iter().any(|finding| matches!(finding.ailment, Ailment::Diverges | Ailment::NeverFalls));
+        findings.extend(sibling.filter(|_| !ended));
+        findings.sort_by_key(|finding| finding.ailment);
+        findings
+    };
+    records.iter().zip(curves).zip(siblings::siblings(records)).map(one).collect()
 }
 
 /// A run whose loss or gradient stopped being a number.

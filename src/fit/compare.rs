@@ -4,6 +4,7 @@
 use super::bootstrap::groups;
 use super::newton::{End, descend};
 use super::objective::{Evaluation, Fittable, Loss, Objective, Order, Phi};
+use super::residual::Found;
 use super::search::chinchilla;
 use super::sum::Sum;
 use super::varpro::{schur, solve_factors};
@@ -82,7 +83,7 @@ pub fn compare(all: &[(String, Evidence)], options: &FitOptions) -> Result<Compa
         let reasons = refused.iter().map(|(group, why)| format!("{group}: {why}")).collect::<Vec<_>>().join("; ");
         return Err(FitError::TooFewGroups { groups: all.len(), fitted: fitted.len(), reasons });
     }
-    let joint = Joint::new(&evidence, options.estimator);
+    let joint = Joint::new(&evidence, options);
     let shared = joint.fit(&fitted, options).ok_or(FitError::NoMinimum { law: "chinchilla with shared exponents".into() })?;
     let mut equality = wald_tests(&fitted);
     equality.extend(f_test(&shared, evidence.iter().map(|runs| runs.points.len()).sum(), fitted.len(), options.estimator));
@@ -101,12 +102,12 @@ struct Joint {
 const EXPONENTS: [usize; 2] = [0, 1];
 
 impl Joint {
-    fn new(evidence: &[&Evidence], estimator: Estimator) -> Self {
+    fn new(evidence: &[&Evidence], options: &FitOptions) -> Self {
         Self {
             sums: evidence.iter().map(|runs| Chinchilla::default().lay_out(&runs.points)).collect(),
             weights: evidence.iter().map(|runs| runs.points.iter().map(|p| p.weight).collect()).collect(),
-            groups: evidence.iter().map(|runs| groups(&runs.points, Resample::Auto)).collect(),
-            estimator,
+            groups: evidence.iter().map(|runs| groups(&runs.points, options.resample)).collect(),
+            estimator: options.estimator,
         }
     }
 
@@ -120,7 +121,11 @@ impl Joint {
         let (best, phis) = ends.filter(|(end, _)| end.value.is_finite()).min_by(|l, r| l.0.value.total_cmp(&r.0.value))?;
         let exponents = [best.phi[0], best.phi[1]];
         let draws = self.refits(exponents, &phis, options);
-        let interval = if self.groups.iter().any(|one| one.clustered) { Interval::ClusterBootstrap } else { Interval::Bootstrap };
+        let interval = match options.resample {
+            Resample::Residuals => Interval::ResidualBootstrap,
+            _ if self.groups.iter().any(|one| one.clustered) => Interval::ClusterBootstrap,
+            _ => Interval::Bootstrap,
+        };
         let estimate =
             |of: fn(&[f64; 2]) -> f64| Estimate::from_draws(of(&exponents), draws.iter().map(of).collect(), options.level, interval);
         let law = |(sum, phi): (&Sum, &Phi)| {
@@ -139,11 +144,20 @@ impl Joint {
         })
     }
 
-    /// Exponents of refits to runs (or clusters) drawn within each group; NaN where no search ended.
+    /// Exponents of refits to runs (or clusters, or where these are asked for residuals) drawn within each group; NaN where no
+    /// search ended or nothing is left to draw.
     fn refits(&self, start: [f64; 2], factors: &[Phi], options: &FitOptions) -> Vec<[f64; 2]> {
+        let of_residuals = options.resample == Resample::Residuals;
+        let residuals: Vec<Found> = self.sums.iter().zip(factors).map(|(sum, phi)| Found::of(sum, self.estimator, phi)).collect();
+        if of_residuals && residuals.iter().any(Found::is_empty) {
+            return vec![[f64::NAN; 2]; options.refits];
+        }
         let refit = |at: usize| {
             let mut random = Random::new(options.seed, &format!("shared {at}"));
             let resampled = |group: usize| {
+                if of_residuals {
+                    return self.sums[group].with_ln_losses(&residuals[group].losses(&self.groups[group], &mut random));
+                }
                 let count = self.groups[group].count;
                 let mut drawn = vec![0.0; count];
                 (0..count).for_each(|_| drawn[random.below(count as u64) as usize] += 1.0);

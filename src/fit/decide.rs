@@ -7,15 +7,15 @@ use super::bootstrap::{best, groups};
 use super::objective::{Fittable, Objective};
 use super::profile::{Target, profiles};
 use super::robust::robust;
-use super::{Estimate, Estimator, FittedLaw, Interval, Resample};
+use super::{Estimate, Estimator, FittedLaw, Interval};
 use crate::law::Evidence;
 use crate::spec::Random;
 use rayon::prelude::*;
 
 /// Estimates of quantities that are above zero, in their order.
-pub fn decide<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, resample: Resample, targets: &[Target<L>]) -> Vec<Estimate> {
+pub fn decide<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, targets: &[Target<L>]) -> Vec<Estimate> {
     let level = fitted.coefficients.0.first().map_or(0.95, |(_, estimate)| estimate.level);
-    let by_likelihood = by_likelihood(fitted, evidence, resample, level, targets);
+    let by_likelihood = by_likelihood(fitted, evidence, level, targets);
     let one = |(at, target): (usize, &Target<L>)| {
         let found = by_likelihood.as_ref().map_or_else(|| fitted.derive(&target.of), |all| all[at]);
         found.widened_by(fitted.windows.iter().map(&target.of).collect())
@@ -23,16 +23,11 @@ pub fn decide<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, resample:
     targets.iter().enumerate().map(one).collect()
 }
 
-fn by_likelihood<L: Fittable>(
-    fitted: &FittedLaw<L>,
-    evidence: &Evidence,
-    resample: Resample,
-    level: f64,
-    targets: &[Target<L>],
-) -> Option<Vec<Estimate>> {
+fn by_likelihood<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, level: f64, targets: &[Target<L>]) -> Option<Vec<Estimate>> {
     if fitted.estimator != Estimator::LeastSquaresLog || targets.iter().any(|target| (target.of)(&fitted.law) <= 0.0) {
         return None;
     }
+    let resample = fitted.resample;
     if groups(&evidence.points, resample).clustered {
         let all = robust(fitted, evidence, resample, level, targets).ok()?;
         return Some(all.0.into_iter().map(|(_, robust)| robust.sandwich).collect());
@@ -122,9 +117,9 @@ mod tests {
         let targets = || -> [Target<Chinchilla>; 2] {
             [Target { name: "E".into(), of: Box::new(|law| law.e) }, Target { name: "a".into(), of: Box::new(Chinchilla::params_exponent) }]
         };
-        let before = decide(&fitted, &evidence, Resample::Auto, &targets());
+        let before = decide(&fitted, &evidence, &targets());
         fitted.windows = window_refits(&fitted, &evidence, &windows, 200);
-        let after = decide(&fitted, &evidence, Resample::Auto, &targets());
+        let after = decide(&fitted, &evidence, &targets());
         let own = (after[0].se.powi(2) - before[0].se.powi(2)).sqrt() / fitted.law.e;
         assert!((own / 0.02 - 1.0).abs() < 0.25, "{own}: losses all move together, so E moves by 2 %");
         assert!(after[1].se / before[1].se < 1.01, "{before:?} {after:?}");

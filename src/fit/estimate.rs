@@ -1,7 +1,7 @@
 //! What a fit returns: coefficients that never travel without interval, status, point count and
 //! conventions. The field names are those of `fits/<law>.json` (ARCHITECTURE.md, section 6).
 
-use super::{Estimator, FitStatus, Method};
+use super::{Estimator, FitStatus, Method, Resample};
 use crate::law::{Exclusion, Law};
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -132,6 +132,9 @@ pub struct FittedLaw<L: Law> {
     pub diagnostics: Diagnostics,
     /// Anything a reader must know, in words.
     pub warnings: Vec<String>,
+    /// What is resampled for its intervals, and for those of whatever follows from it.
+    #[serde(skip)]
+    pub resample: Resample,
     /// Seed of the resampling.
     pub seed: u64,
     /// SHA-256 of the fitted numbers (N, D, C, L, weight of each point as bits).

@@ -3,7 +3,7 @@
 
 use super::profile::Target;
 use super::search::fit;
-use super::{Estimate, Estimator, FitOptions, Resample, Search, SelftestOptions, decide};
+use super::{Estimate, Estimator, FitOptions, Search, SelftestOptions, decide};
 use crate::law::{Chinchilla, ComputeCount, Design, Evidence, simulate_with};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub fn foresight(design: &Design, options: &SelftestOptions, computes: &[f64], t
         let fitted = fit(&Chinchilla::default(), &evidence, &fit_options).ok();
         told();
         let count = ComputeCount::of(&evidence.points);
-        Some(decide(&fitted?, &evidence, Resample::Auto, &targets(computes, &count)))
+        Some(decide(&fitted?, &evidence, &targets(computes, &count)))
     };
     let found: Vec<Vec<Estimate>> = (0..options.simulations).into_par_iter().filter_map(simulated).collect();
     // Only the places of the runs matter here: C of each is what the design says.

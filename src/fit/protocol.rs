@@ -3,7 +3,7 @@
 //! such a distance leaves.
 
 use super::decide::decide;
-use super::{Estimate, FitError, FittedLaw, IsoflopFit, PowerFit, Resample, Target};
+use super::{Estimate, FitError, FittedLaw, IsoflopFit, PowerFit, Target};
 use crate::law::{PowerLaw, Scale};
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ pub fn deepseek(
     let computes = MULTIPLES.map(|multiple| multiple * largest);
     let targets: Vec<Target<PowerLaw>> =
         computes.iter().map(|&c| Target { name: "loss".into(), of: Box::new(move |law: &PowerLaw| law.at(c)) }).collect();
-    let losses = decide(&law, &isoflop.bottoms(), Resample::Auto, &targets);
+    let losses = decide(&law, &isoflop.bottoms(), &targets);
     let forecast = |(&compute, loss): (&f64, &Estimate)| {
         let (params, tokens) = (isoflop.params.at(compute), isoflop.tokens.at(compute));
         let scale = Scale { n: params.value, d: tokens.value, c: compute };

@@ -29,11 +29,11 @@ pub(crate) fn residual_refits(
         let mut random = Random::new(seed, &format!("residual {at}"));
         best(&sum.with_ln_losses(&found.losses(groups, &mut random)), estimator, basins)
     };
-    if found.pool.is_empty() { vec![None; count] } else { (0..count).into_par_iter().map(refit).collect() }
+    if found.is_empty() { vec![None; count] } else { (0..count).into_par_iter().map(refit).collect() }
 }
 
 /// A fit as the draws see it.
-struct Found {
+pub(super) struct Found {
     predicted: Vec<f64>,
     weights: Vec<f64>,
     /// Residuals of ln L times √weight that are drawn.
@@ -41,7 +41,7 @@ struct Found {
 }
 
 impl Found {
-    fn of(sum: &impl Objective, estimator: Estimator, best: &Phi) -> Self {
+    pub(super) fn of(sum: &impl Objective, estimator: Estimator, best: &Phi) -> Self {
         let predicted = sum.ln_predictions(best);
         let (losses, weights): (Vec<f64>, Vec<f64>) = sum.observed().into_iter().unzip();
         let residual = |((loss, ln), weight): ((&f64, &f64), &f64)| weight.sqrt() * (loss - ln);
@@ -60,8 +60,13 @@ impl Found {
         Self { predicted, weights, pool }
     }
 
+    /// Whether no residual is left to draw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pool.is_empty()
+    }
+
     /// ln L of every run, drawn anew.
-    fn losses(&self, groups: &Groups, random: &mut Random) -> Vec<f64> {
+    pub(super) fn losses(&self, groups: &Groups, random: &mut Random) -> Vec<f64> {
         let mut draw = || self.pool[random.below(self.pool.len() as u64) as usize];
         let mut members = vec![0; groups.count];
         groups.of.iter().for_each(|&group| members[group] += 1);

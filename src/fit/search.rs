@@ -43,7 +43,7 @@ pub fn with_windows(
     windows: &[Vec<f32>],
 ) -> FittedLaw<Chinchilla> {
     fitted.windows = window_refits(&fitted, evidence, windows, WINDOW_DRAWS);
-    fitted.coefficients = intervals(&fitted, evidence, options);
+    fitted.coefficients = intervals(&fitted, evidence);
     derive_exponents(&mut fitted, evidence, options);
     fitted
 }
@@ -52,7 +52,7 @@ fn derive_exponents(fitted: &mut FittedLaw<Chinchilla>, evidence: &Evidence, opt
     let target = |name: &str, of: fn(&Chinchilla) -> f64| Target { name: name.to_owned(), of: Box::new(of) };
     let targets = [target("a", Chinchilla::params_exponent), target("b", Chinchilla::tokens_exponent)];
     let estimates = if options.refits > 0 {
-        decide(fitted, evidence, options.resample, &targets)
+        decide(fitted, evidence, &targets)
     } else {
         targets.iter().map(|target| fitted.derive(&target.of)).collect()
     };
@@ -60,12 +60,12 @@ fn derive_exponents(fitted: &mut FittedLaw<Chinchilla>, evidence: &Evidence, opt
 }
 
 /// Every coefficient with the interval that covers; one at its bound 0 keeps that of its refits.
-fn intervals<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, options: &FitOptions) -> Named<Estimate> {
+fn intervals<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence) -> Named<Estimate> {
     let one = |(j, (name, estimate)): (usize, &(String, Estimate))| {
         let target = [Target { name: name.clone(), of: Box::new(move |law: &L| law.theta()[j]) }];
         let likelihood = estimate.value > 0.0 && fitted.estimator == Estimator::LeastSquaresLog;
         let decided = if likelihood {
-            decide(fitted, evidence, options.resample, &target)[0]
+            decide(fitted, evidence, &target)[0]
         } else {
             estimate.widened_by(fitted.windows.iter().map(&target[0].of).collect())
         };
@@ -104,7 +104,7 @@ pub fn fit<L: Fittable>(form: &L, evidence: &Evidence, options: &FitOptions) -> 
     };
     let mut fitted = assemble(form, evidence, options, &sum, found, &groups, (interval, &ends));
     if options.refits > 0 {
-        fitted.coefficients = intervals(&fitted, evidence, options);
+        fitted.coefficients = intervals(&fitted, evidence);
     }
     Ok(fitted)
 }
@@ -251,6 +251,7 @@ fn assemble<L: Fittable>(
         excluded: evidence.excluded.clone(),
         diagnostics,
         warnings,
+        resample: options.resample,
         seed: options.seed,
         data_sha256: data_sha256(&evidence.points),
         version: env!("CARGO_PKG_VERSION").to_owned(),

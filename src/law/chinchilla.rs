@@ -57,13 +57,20 @@ impl Chinchilla {
             ComputeCount::Bilinear { k } => (self.ln_scale() + self.params_exponent() * (compute / k).ln()).exp(),
             ComputeCount::Declining { least, .. } => {
                 let guess = self.optimal_params(compute, &ComputeCount::Bilinear { k: *least }).ln();
-                minimum(guess - 8.0, guess + 8.0, |ln_n| {
-                    let n = ln_n.exp();
-                    self.at(n, count.tokens(n, compute))
-                })
-                .exp()
+                root(guess - REACH, guess + REACH, guess, |ln_n| self.slope_along_compute(ln_n, compute.ln(), count)).exp()
             }
         }
+    }
+
+    /// ln of the ratio of what more weights cost by fewer tokens to what they gain, βB·D^−β·(1 + κ)/(αA·N^−α) at a compute,
+    /// and its derivative by ln N; zero at the optimum. κ = d ln k/d ln N of C = k(N)·N·D.
+    fn slope_along_compute(&self, ln_n: f64, ln_compute: f64, count: &ComputeCount) -> (f64, f64) {
+        let rate = count.rate(ln_n);
+        let lost = 1.0 + rate.slope;
+        let ln_d = ln_compute - rate.ln - ln_n;
+        let height = (self.beta * self.b * lost).ln() - self.beta * ln_d - (self.alpha * self.a).ln() + self.alpha * ln_n;
+        // Where tokens would not fall with size, more weights are always better.
+        (if lost > 0.0 { height } else { f64::NEG_INFINITY }, self.alpha + self.beta * lost + rate.bend / lost)
     }
 
     /// D*(C), tokens.
@@ -145,23 +152,29 @@ impl SeparableLaw for Chinchilla {
     }
 }
 
-/// Golden-section search for the minimum of a function with one valley.
-fn minimum(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    let ratio = (5f64.sqrt() - 1.0) / 2.0;
-    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut f_left, mut f_right) = (f(left), f(right));
-    while high - low > 1e-9 {
-        if f_left <= f_right {
-            (high, right, f_right) = (right, left, f_left);
-            left = high - ratio * (high - low);
-            f_left = f(left);
+/// How far from the optimum of a bilinear count that of another is looked for, in ln N.
+const REACH: f64 = 8.0;
+
+/// Root of a function that rises from below zero to above it, given with its derivative: Newton's steps, halves where they
+/// leave what is known to hold the root; an end of the range where the function has one sign.
+fn root(mut low: f64, mut high: f64, start: f64, f: impl Fn(f64) -> (f64, f64)) -> f64 {
+    let mut at = start;
+    for _ in 0..200 {
+        let (value, slope) = f(at);
+        if value < 0.0 {
+            low = at;
         } else {
-            (low, left, f_left) = (left, right, f_right);
-            right = low + ratio * (high - low);
-            f_right = f(right);
+            high = at;
         }
+        let step = at - value / slope;
+        let next = if step > low && step < high { step } else { 0.5 * (low + high) };
+        // Two roundings of ln N.
+        if (next - at).abs() <= 4.0 * f64::EPSILON * at.abs() {
+            return next;
+        }
+        at = next;
     }
-    0.5 * (low + high)
+    at
 }
 
 #[cfg(test)]
@@ -212,14 +225,49 @@ mod tests {
     }
 
     #[test]
-    fn the_closed_form_agrees_with_the_numerical_optimum() {
+    fn the_numerical_optimum_is_the_closed_form_where_there_is_one() {
         let law = Chinchilla::default();
-        let table = ComputeCount::Declining { limit: 6.0, factor: 0.0, power: 0.5, least: 6.0 };
-        for c in [1e15, 1e20, 5.76e23] {
-            // Golden section finds the place of a minimum to the root of the rounding of the loss.
-            assert!((law.optimal_params(c, &table) / law.optimal_params(c, &K) - 1.0).abs() < 1e-5);
+        // C = k·N^(1−p)·D: k itself for p = 0, and the stationary point of A/N^α + B·(k·N^(1−p)/C)^β otherwise.
+        for p in [0.0, 0.1, 0.4] {
+            let count = ComputeCount::Declining { limit: 0.0, factor: 6.0, power: p, least: 1e-6 };
+            for c in [1e15, 1e20, 5.76e23f64] {
+                let (q, ln_k) = (1.0 - p, 6f64.ln());
+                let ln_b = law.b.ln() + law.beta * (ln_k - c.ln());
+                let expected = ((law.alpha * law.a).ln() - (law.beta * q).ln() - ln_b) / (law.alpha + law.beta * q);
+                let found = law.optimal_params(c, &count).ln();
+                // `least` is far below k here, so the search may have to look as far as it does.
+                let within = expected.min(law.optimal_params(c, &ComputeCount::Bilinear { k: 1e-6 }).ln() + REACH);
+                assert!((found / within - 1.0).abs() < 1e-12, "p = {p}, C = {c:e}: {found} {within}");
+            }
         }
         assert!((law.params_exponent() + law.tokens_exponent() - 1.0).abs() < 1e-15);
+    }
+
+    /// Golden-section search for the minimum of a function with one valley.
+    fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
+        let ratio = (5f64.sqrt() - 1.0) / 2.0;
+        while high - low > 1e-9 {
+            let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
+            if f(left) <= f(right) { high = right } else { low = left }
+        }
+        0.5 * (low + high)
+    }
+
+    proptest! {
+        #[test]
+        fn the_root_of_the_slope_is_what_a_search_of_losses_finds(
+            law in laws(), ln_c in 25.0..55.0, limit in 1.0..10.0, share in 0.01..200.0, p in 0.05..1.5
+        ) {
+            // Attention and head cost `share` of the rest at ten thousand weights.
+            let count = ComputeCount::Declining { limit, factor: limit * share * 1e4f64.powf(p), power: p, least: limit };
+            let c = f64::exp(ln_c);
+            let guess = law.optimal_params(c, &ComputeCount::Bilinear { k: limit }).ln();
+            let at = |ln_n: f64| law.at(ln_n.exp(), count.tokens(ln_n.exp(), c));
+            let (found, searched) = (law.optimal_params(c, &count).ln(), golden(guess - REACH, guess + REACH, at));
+            // Losses tell the place of their minimum to the root of their rounding, and the loss there to the rounding itself.
+            prop_assert!((found - searched).abs() < 1e-5, "{found} {searched}");
+            prop_assert!(at(found) <= at(searched) * (1.0 + 1e-14), "{} {}", at(found), at(searched));
+        }
     }
 
     #[test]

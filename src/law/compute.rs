@@ -25,6 +25,16 @@ pub enum ComputeCount {
     },
 }
 
+/// k at a size, in logarithms.
+pub(super) struct Rate {
+    /// ln k.
+    pub(super) ln: f64,
+    /// d ln k/d ln N.
+    pub(super) slope: f64,
+    /// d² ln k/d(ln N)².
+    pub(super) bend: f64,
+}
+
 impl ComputeCount {
     /// Reads k(N) = C/(N·D) from points: bilinear when it is the same for all within 1e-4.
     pub fn of(points: &[Point]) -> Self {
@@ -65,6 +75,22 @@ impl ComputeCount {
         match self {
             Self::Bilinear { k } => *k,
             Self::Declining { limit, factor, power, least } => (limit + factor * n.powf(-power)).max(0.1 * least),
+        }
+    }
+
+    /// ln k and its first two derivatives by ln N.
+    pub(super) fn rate(&self, ln_n: f64) -> Rate {
+        match self {
+            Self::Bilinear { k } => Rate { ln: k.ln(), slope: 0.0, bend: 0.0 },
+            Self::Declining { limit, factor, power, least } => {
+                let part = factor * (-power * ln_n).exp();
+                let (k, floor) = (limit + part, 0.1 * least);
+                if k <= floor {
+                    return Rate { ln: floor.ln(), slope: 0.0, bend: 0.0 };
+                }
+                let share = part / k;
+                Rate { ln: k.ln(), slope: -power * share, bend: power * power * share * (1.0 - share) }
+            }
         }
     }
 

@@ -17,7 +17,7 @@ pub use recipe::{Milestone, TrainingRecipe};
 pub use verify::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification, verify};
 pub use waste::{Alternative, Fixed, Waste, alternatives};
 
-use crate::fit::{Estimate, FittedLaw, RecipeStudy, Resample, SeedNoise, Target, decide};
+use crate::fit::{Estimate, FittedLaw, RecipeStudy, SeedNoise, Target, decide};
 use crate::law::{Chinchilla, ComputeCount, Evidence, Law, Point, Scale, replicates};
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use networks::Builder;
@@ -179,7 +179,7 @@ fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeC
         }),
         of("loss", Chinchilla::optimal_loss),
     ];
-    let found = decide(fitted, evidence, Resample::Auto, &targets);
+    let found = decide(fitted, evidence, &targets);
     [found[0], found[1], found[2], found[3]]
 }
 

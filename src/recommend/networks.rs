@@ -2,7 +2,7 @@
 //! law says of their losses.
 
 use super::{Allocation, run_noise};
-use crate::fit::{Estimate, Fittable, FittedLaw, Resample, Target, decide};
+use crate::fit::{Estimate, Fittable, FittedLaw, Target, decide};
 use crate::law::{Chinchilla, ComputeCount, Evidence, Point, shape_of};
 use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};
 
@@ -55,7 +55,7 @@ pub fn network_losses<L: Fittable>(
         Target { name: one.shape.to_string(), of: Box::new(move |law: &L| law.loss(&point)) }
     };
     let targets: Vec<Target<L>> = networks.iter().map(target).collect();
-    let means = decide(fitted, evidence, Resample::Auto, &targets);
+    let means = decide(fitted, evidence, &targets);
     means.into_iter().map(|mean| [mean, mean.of_new_run(run_noise(fitted, records, mean.value).0)]).collect()
 }
 

@@ -109,7 +109,7 @@ fn curves(table: &RawTable, columns: &Columns, kept: &[&(u64, StringRecord)], by
 fn of_curves(curves: Curves, filtered_out: usize, mut notes: Vec<String>) -> Imported {
     let (rows, runs) = (curves.rows, curves.records.len());
     notes.push(format!(
-        "{rows} rows are points of {runs} loss curves: laws see the last loss of each run, so n is {runs}; --law envelope sees all of them"
+        "{rows} rows are points of {runs} loss curves: laws see the last loss of each run, so n is {runs}; --law envelope sees all of them, as does any law with --checkpoints"
     ));
     let Curves { records, groups, trajectories, .. } = curves;
     Imported { records, groups, filtered_out, own: false, trajectories, notes }

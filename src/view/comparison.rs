@@ -114,7 +114,8 @@ fn exponent_axis(laws: &[ComparedLaw], shared: &[(&'static str, f64)]) -> Axis {
     Axis::linear("", values.iter().copied().chain(ends))
 }
 
-fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Ink)) {
+/// An interval across, with its value.
+pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Ink)) {
     let column = |value: f64| (inside.left + axis.share(value) * inside.width()).clamp(inside.left, inside.right);
     let end = |value: f64, open: f64| column(if value.is_finite() { value } else { open });
     let (low, high) = (end(range.low, axis.low), end(range.high, axis.high));

@@ -9,7 +9,7 @@ use super::panel::{Axis, Panel};
 use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
-use crate::fit::{Estimate, FittedLaw, Resample, chinchilla_targets, decide};
+use crate::fit::{Estimate, FittedLaw, chinchilla_targets, decide};
 use crate::law::{Chinchilla, ComputeCount, Evidence};
 
 /// N*, D* and, where known, L* at one compute.
@@ -56,7 +56,7 @@ pub fn frontier_of(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, (low, hi
     let computes: Vec<f64> = (0..count).map(at).collect();
     // The first six are the coefficients and a.
     let targets = chinchilla_targets(evidence, &computes).split_off(6);
-    let found = decide(fitted, evidence, Resample::Auto, &targets);
+    let found = decide(fitted, evidence, &targets);
     let point = |(&compute, found): (&f64, &[Estimate])| FrontierPoint {
         compute,
         n: Range::from(&found[0]),
@@ -209,7 +209,7 @@ pub(super) mod tests {
         let fitted = chinchilla(&evidence, &options).expect("a fit");
         let band = frontier_of(&fitted, &evidence, (1e18, 1e21), 4);
         let targets = chinchilla_targets(&evidence, &[band[3].compute]).split_off(6);
-        let printed = decide(&fitted, &evidence, Resample::Auto, &targets);
+        let printed = decide(&fitted, &evidence, &targets);
         assert_eq!(printed[0].interval, Interval::Profile);
         let shown = [band[3].n, band[3].d, band[3].loss.expect("a law has a loss")];
         assert_eq!(shown, [0, 1, 2].map(|at: usize| Range::from(&printed[at])));

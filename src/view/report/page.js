@@ -129,6 +129,13 @@ for (const first of document.querySelectorAll("section > figure:first-of-type"))
   grid.append(...all);
 }
 
+// Paper cannot be unfolded: what is folded is printed open.
+const folded = [];
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details:not([open])")) { part.open = true; folded.push(part); }
+});
+addEventListener("afterprint", () => { while (folded.length) folded.pop().open = false; });
+
 // With #test in the address the page checks itself and tells what it found in its title.
 function selfTest() {
   const found = [];
