@@ -7,13 +7,11 @@ use super::recipes::rate_text;
 use super::recommend::advise;
 use super::source::{Source, SourceArgs};
 use super::text::table;
-use crate::fit::{
-    Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Search, Target, decide, fit, rolling_origin,
-};
+use crate::fit::{Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Search, Target, decide, fit, rolling_origin};
 use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
 use crate::recommend::{
-    Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, OtherLaw, Predicted, Range, Record,
-    RunForecast, network_losses, networks,
+    Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, OtherLaw, Predicted, Range, Record, RunForecast,
+    network_losses, networks,
 };
 use crate::results::write_whole;
 use crate::spec::{Flops, parse_layers_by_width, short};

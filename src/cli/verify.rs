@@ -76,7 +76,8 @@ fn told(forecast: &Forecast, found: &Verification) -> String {
         text += &format!("  warning: {early} of these runs began before the forecast was made: they prove nothing\n");
     }
     let levels: Vec<String> = found.laws[0].coverage.iter().map(|one| format!("inside {:.0} %", 100.0 * one.level)).collect();
-    let header = [&["law", "mean error, nats", "rms", "rms on its own larger runs"], &levels.iter().map(String::as_str).collect::<Vec<_>>()[..]];
+    let header =
+        [&["law", "mean error, nats", "rms", "rms on its own larger runs"], &levels.iter().map(String::as_str).collect::<Vec<_>>()[..]];
     text += "\n";
     text += &table(&header.concat(), &found.laws.iter().map(law_row).collect::<Vec<_>>());
     found.budgets.iter().for_each(|budget| text += &budget_text(budget));

@@ -180,7 +180,7 @@ impl Finding {
     }
 
     /// The same where it does no harm.
-    fn as_remark(self) -> Self {
+    fn into_remark(self) -> Self {
         Self { fault: false, ..self }
     }
 }

@@ -197,7 +197,7 @@ fn clips_most_steps(signs: &Signs<'_>) -> Option<Finding> {
         let shallow = norm.zip(signs.record.grad_clip).is_some_and(|(norm, limit)| norm < DEEP_CUT * limit);
         let norm = norm.map_or(String::new(), |norm| format!(", median norm {norm:.2}"));
         let found = Finding::new(Ailment::ClipsMostSteps, None, format!("{:.0} % of the steps are clipped{limit}{norm}", 100.0 * share));
-        if shallow { found.as_remark() } else { found }
+        if shallow { found.into_remark() } else { found }
     })
 }
 

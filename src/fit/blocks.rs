@@ -51,8 +51,7 @@ pub fn blocks(runs: &[BlockRun], level: f64) -> Option<Blocks> {
         return None;
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let table: Vec<Vec<f64>> =
-        names.iter().map(|name| complete.iter().map(|block| mean(&cells[&(*name, *block)])).collect()).collect();
+    let table: Vec<Vec<f64>> = names.iter().map(|name| complete.iter().map(|block| mean(&cells[&(*name, *block)])).collect()).collect();
     let of_groups: Vec<f64> = table.iter().map(|row| mean(row)).collect();
     let of_blocks: Vec<f64> = (0..b).map(|at| table.iter().map(|row| row[at]).sum::<f64>() / g as f64).collect();
     let all = mean(&of_groups);

@@ -209,9 +209,8 @@ impl BudgetForecast {
     /// From allocations of one budget at several levels, and the networks that are forecast for it. `None` without any.
     pub fn of(allocations: &[Allocation], isoflop: Option<[Predicted; 3]>, runs: Vec<RunForecast>) -> Option<Self> {
         let first = allocations.first()?;
-        let at = |pick: fn(&Allocation) -> Option<Estimate>| {
-            Predicted::of(&allocations.iter().map(pick).collect::<Option<Vec<Estimate>>>()?)
-        };
+        let at =
+            |pick: fn(&Allocation) -> Option<Estimate>| Predicted::of(&allocations.iter().map(pick).collect::<Option<Vec<Estimate>>>()?);
         let recipe = first.recipe.as_ref();
         Some(Self {
             compute: first.compute,

@@ -117,7 +117,13 @@ fn like(template: &ModelShape, layers: usize, width: usize) -> ModelShape {
 
 /// The network nearest in ln N to `target`, near an aspect ratio, with widths in whole `step`s where they are large; its
 /// other dimensions are derived or those of `template`.
-pub(super) fn nearest_shape(template: &ModelShape, aspect: f64, measure: SizeMeasure, target: f64, step: usize) -> Option<(ModelShape, f64)> {
+pub(super) fn nearest_shape(
+    template: &ModelShape,
+    aspect: f64,
+    measure: SizeMeasure,
+    target: f64,
+    step: usize,
+) -> Option<(ModelShape, f64)> {
     let mut best: Option<(f64, ModelShape, f64)> = None;
     for layers in 1..=160 {
         // Networks of more than a few steps' width are built in whole steps, smaller ones in eighths of a step.

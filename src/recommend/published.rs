@@ -1,8 +1,8 @@
 //! A recommendation from a published law alone, for who has no runs yet. Its numbers carry no interval: none of ours was
 //! fitted, and the intervals of a paper are about its own data.
 
-use super::recipe::{published as published_recipe_of, with_steps};
 use super::networks::nearest_shape;
+use super::recipe::{published as published_recipe_of, with_steps};
 use super::{Allocation, Range, Realised};
 use crate::fit::{Estimate, Interval};
 use crate::law::{ComputeCount, PublishedFrontier, PublishedLaw, PublishedRecipe, Scale};

@@ -191,11 +191,13 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
     let compute = forecast.law.flop_rule.of(&shape, tokens).ok_or("its compute cannot be counted")?.0;
     let off = |budget: &&BudgetForecast| (compute / budget.compute).ln().abs();
     let nearest = forecast.budgets.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
-    let budget =
-        nearest.filter(|one| off(one) < SAME_BUDGET).ok_or("its compute is near no budget of the forecast")?;
+    let budget = nearest.filter(|one| off(one) < SAME_BUDGET).ok_or("its compute is near no budget of the forecast")?;
     let name = shape.to_string();
-    let said: &RunForecast =
-        budget.runs.iter().find(|run| run.shape == name).ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
+    let said: &RunForecast = budget
+        .runs
+        .iter()
+        .find(|run| run.shape == name)
+        .ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
     let law = law_of(forecast);
     let predicted = said.loss_of_a_run.times(law.at(said.params, tokens.0) / law.at(said.params, said.tokens));
     Ok(ScoredRun {
@@ -259,8 +261,7 @@ fn has_own_recipe(forecast: &Forecast, run: &ScoredRun, runs: &[ScoredRun]) -> b
 }
 
 fn scored_budget(forecast: &Forecast, budget: &BudgetForecast, runs: &[ScoredRun], records: &[RunRecord]) -> Option<ScoredBudget> {
-    let here: Vec<&ScoredRun> =
-        runs.iter().filter(|run| run.compute == budget.compute && has_own_recipe(forecast, run, runs)).collect();
+    let here: Vec<&ScoredRun> = runs.iter().filter(|run| run.compute == budget.compute && has_own_recipe(forecast, run, runs)).collect();
     if here.is_empty() {
         return None;
     }
@@ -423,12 +424,8 @@ mod tests {
         let losses: Vec<f64> = records.iter().map(|record| record.loss_nats.expect("a loss").0).collect();
         let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
         // The middle network again with twice the learning rate, one per cent better.
-        let better = RunRecord {
-            run_id: "other".into(),
-            learning_rate: Some(4e-3),
-            loss_nats: Some(Nats(0.99 * losses[1])),
-            ..records[1].clone()
-        };
+        let better =
+            RunRecord { run_id: "other".into(), learning_rate: Some(4e-3), loss_nats: Some(Nats(0.99 * losses[1])), ..records[1].clone() };
         records.push(better);
         let found = verify(&forecast, &records);
         assert_eq!(found.runs.len(), 3, "the run with another recipe is no error of the forecast");
@@ -449,7 +446,8 @@ mod tests {
         let mut forecast = forecast();
         let record = Record { distance: 2.0, runs: 9, bias_nats: 0.0, rms_nats: 0.003 };
         let losses = forecast.budgets[0].runs.iter().map(|said| predicted(said.loss.value - 0.015, 0.02)).collect();
-        forecast.others = vec![OtherLaw { name: "kaplan".into(), coefficients: Default::default(), record: Some(record), losses: vec![losses] }];
+        forecast.others =
+            vec![OtherLaw { name: "kaplan".into(), coefficients: Default::default(), record: Some(record), losses: vec![losses] }];
         let found = verify(&forecast, &runs(&forecast, 0.015));
         let other = &found.laws[1];
         assert!(other.name == "kaplan" && other.rms_nats < 1e-12 && other.own_rms_nats == Some(0.003), "{other:?}");
