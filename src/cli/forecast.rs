@@ -239,9 +239,14 @@ fn told(forecast: &Forecast) -> String {
     for budget in &forecast.budgets {
         text += &format!("\nC = {}, {:.3}x the largest run\n", Flops(budget.compute), budget.extrapolation_factor);
         text += &table(&["", "forecast", "50 %", "80 %", "95 %"], &budget_rows(budget));
-        text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
+        if !budget.runs.is_empty() {
+            text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
+        }
     }
     text += &laws_text(forecast);
+    if forecast.budgets.iter().all(|budget| budget.runs.is_empty()) {
+        text += "  the runs name no shapes, so no network is forecast and `scalelab verify` has nothing to score\n";
+    }
     text += &format!("  noise of one run: {:.2} % of the loss ({})\n", 100.0 * forecast.run_noise, forecast.noise_source);
     if !forecast.recipe_sources.is_empty() {
         text += &format!("  learning rate and batch: by {}\n", forecast.recipe_sources.join(", "));
