@@ -96,6 +96,8 @@ fn a_forecast_is_neither_overwritten_nor_believed_when_it_was_changed() {
     assert!(refused(&["verify", text(&file), "results/grid"]).contains("is no forecast"));
     let none = refused(&["verify", "no-such.json", "results/grid"]);
     assert!(none.contains("cannot read no-such.json"), "{none}");
+    let level = refused(&["forecast", "results/grid", "--level", "0.9", "--json"]);
+    assert!(level.contains("leave --level out"), "{level}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::fit::{Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeSt
 use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
 use crate::recommend::{
     Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, OtherLaw, Predicted, Range, Record, RunForecast,
-    network_losses, networks,
+    network_losses, networks, run_noise,
 };
 use crate::results::write_whole;
 use crate::spec::{Flops, parse_layers_by_width, short};
@@ -41,6 +41,9 @@ pub(super) struct ForecastArgs {
 }
 
 pub(super) fn run(args: &ForecastArgs) -> Outcome {
+    if !LEVELS.contains(&args.asked.choices.level()) {
+        return Err(Failure::Input(anyhow!("a forecast has intervals of 50, 80 and 95 %; leave --level out")));
+    }
     let source = args.asked.source.read()?;
     let file = args.out.clone().or(source.folder.as_ref().map(|folder| folder.path.join("forecast.json")));
     if let Some(file) = file.as_ref().filter(|file| file.exists() && !args.asked.json) {
@@ -72,8 +75,8 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
     let networks: Vec<Vec<Network>> = levels[0].1.iter().map(of_allocation).collect();
     let budgets = networks.iter().enumerate().filter_map(|(at, found)| of_budget(&levels, at, found)).collect();
     let coefficients = coefficients(fitted);
-    let largest = levels[0].1.first().map_or(f64::NAN, |one| one.loss.value);
-    let (run_noise, noise_source) = crate::recommend::run_noise(fitted, &analysis.records, largest);
+    let loss = levels[0].1.first().map_or(f64::NAN, |one| one.loss.value);
+    let (run_noise, noise_source) = run_noise(fitted, &analysis.records, loss);
     Ok(Forecast {
         made_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         source: source.path.display().to_string(),

@@ -31,9 +31,9 @@ pub struct Forecast {
     pub points: usize,
     /// What those runs span.
     pub evidence: Range,
-    /// σ of ln L of one run at the largest loss and compute of the evidence, and where it comes from.
+    /// σ of ln L of one run at the loss that is forecast of the first budget.
     pub run_noise: f64,
-    /// Words to the noise of a run.
+    /// Where that comes from, in words.
     pub noise_source: String,
     /// How the law forecast the larger of its own runs from the smaller.
     #[serde(default)]

@@ -49,6 +49,8 @@ stub_driver() {
   grep -oE 'pub (unsafe )?fn cu[A-Za-z0-9_]+' "$declared" | awk '{ print $NF }' | sort -u |
     sed 's/.*/void &(void) {}/' >"$toolkit/lib/stubs/libcuda.c"
   gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$toolkit/lib/stubs/libcuda.so" "$toolkit/lib/stubs/libcuda.c"
+  # The name by which a binary asks for it, for the check below.
+  ln -sf libcuda.so "$toolkit/lib/stubs/libcuda.so.1"
 }
 
 if [ -n "${CUDA_HOME:-}" ]; then
