@@ -69,7 +69,7 @@ fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, 
         }
         let mut accepted = false;
         while damping < 1e12 {
-            let Some(step) = solve(&here, free, damping) else {
+            let Some(step) = (if damping == 0.0 { full } else { solve(&here, free, damping) }) else {
                 damping = (10.0 * damping).max(1e-3);
                 continue;
             };

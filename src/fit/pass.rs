@@ -1,13 +1,37 @@
-//! The objective of a sum of powers over all points, with gradient and Hessian, in one vectorised pass.
+//! The objective of a sum of powers over all points, with gradient and Hessian, in vectorised passes.
 //!
-//! With pₖ = exp(tₖ)/Σ exp(t) the log residual has ∂r/∂tₖ = pₖ and ∂²r/∂tₖ∂tₗ = δₖₗpₖ − pₖpₗ.
+//! With pₖ = exp(tₖ)/Σ exp(t) the log residual r has the gradient v = (pₖ, …, −pₖzₖ, …) in factors and exponents, and the
+//! objective the Hessian Σ bend·v·vᵀ with, on the block of each term, Σ slope·pₖ·(1, −zₖ)(1, −zₖ)ᵀ.
+//!
+//! Points are taken in blocks that stay in the first-level cache, and every step is a plain loop over a block: compilers
+//! make vector instructions of such loops, and of one loop with all sums in it they do not (LOG.md).
 
-#![expect(clippy::needless_range_loop, reason = "loops over lanes and over small matrices read best with their indices")]
+#![expect(clippy::needless_range_loop, reason = "loops over the columns of a block read best with their indices")]
 
-use super::objective::{Evaluation, Loss, Order, Phi};
-use super::sum::{MAX_POWERS, MAX_TERMS, Sum};
-use super::vector::{LANES, Lanes, exp, ln};
+use super::objective::{Evaluation, Loss, MAX_DIM, Order, Phi};
+use super::sum::{GROUP, Group, MAX_POWERS, Sum};
+use super::vector::{exp, ln};
 use rayon::prelude::*;
+use std::ops::Range;
+
+/// Groups of points worked out together, in the first-level cache.
+const BLOCK: usize = 4;
+/// One number for each point of a block.
+type Column = [f64; BLOCK * GROUP];
+/// Sums kept side by side.
+const LANES: usize = 8;
+
+/// What a block is worked out in.
+struct Scratch {
+    /// v, one column for each coordinate.
+    v: [Column; MAX_DIM],
+    /// Prediction, then what makes its parts those of v.
+    total: Column,
+    cost: Column,
+    /// Derivatives of the cost by the residual.
+    slope: Column,
+    bend: Column,
+}
 
 /// The objective and as many of its derivatives as asked for.
 pub(super) fn evaluate(sum: &Sum, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
@@ -17,7 +41,7 @@ pub(super) fn evaluate(sum: &Sum, loss: Loss, phi: &Phi, order: Order) -> Evalua
 impl Sum {
     fn whole(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
         /// Groups summed by one thread at a time; fixed, so that sums do not depend on the number of threads.
-        const CHUNK: usize = 4096;
+        const CHUNK: usize = 1024;
         let groups = self.weight.len();
         if groups <= CHUNK {
             return self.pass(loss, phi, order, 0..groups);
@@ -28,7 +52,7 @@ impl Sum {
         parts.into_iter().reduce(Evaluation::plus).unwrap_or_else(Evaluation::zero)
     }
 
-    fn pass(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+    fn pass(&self, loss: Loss, phi: &Phi, order: Order, groups: Range<usize>) -> Evaluation {
         // The instructions of either round as the portable ones do.
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
@@ -45,18 +69,18 @@ impl Sum {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn pass_avx2(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+    fn pass_avx2(&self, loss: Loss, phi: &Phi, order: Order, groups: Range<usize>) -> Evaluation {
         self.dispatch(loss, phi, order, groups)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512dq")]
-    fn pass_avx512(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+    fn pass_avx512(&self, loss: Loss, phi: &Phi, order: Order, groups: Range<usize>) -> Evaluation {
         self.dispatch(loss, phi, order, groups)
     }
 
     #[inline(always)]
-    fn dispatch(&self, loss: Loss, phi: &Phi, order: Order, groups: std::ops::Range<usize>) -> Evaluation {
+    fn dispatch(&self, loss: Loss, phi: &Phi, order: Order, groups: Range<usize>) -> Evaluation {
         match (self.powers(), self.floor) {
             (1, false) => self.by_order::<1, 0>(loss, phi, order, groups),
             (1, true) => self.by_order::<1, 1>(loss, phi, order, groups),
@@ -68,13 +92,7 @@ impl Sum {
     }
 
     #[inline(always)]
-    fn by_order<const P: usize, const FLOORS: usize>(
-        &self,
-        loss: Loss,
-        phi: &Phi,
-        order: Order,
-        groups: std::ops::Range<usize>,
-    ) -> Evaluation {
+    fn by_order<const P: usize, const FLOORS: usize>(&self, loss: Loss, phi: &Phi, order: Order, groups: Range<usize>) -> Evaluation {
         match order {
             Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
             Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
@@ -88,120 +106,166 @@ impl Sum {
         &self,
         loss: Loss,
         phi: &Phi,
-        groups: std::ops::Range<usize>,
+        groups: Range<usize>,
     ) -> Evaluation {
-        let terms = P + FLOORS;
-        let constant = if FLOORS == 1 { exp([phi[0]; LANES]) } else { [0.0; LANES] };
-        let mut value = [0.0; LANES];
-        let mut by_term = [[0.0; LANES]; MAX_TERMS];
-        let mut by_power = [[0.0; LANES]; MAX_POWERS];
-        let mut pairs = [[[0.0; LANES]; MAX_TERMS]; MAX_TERMS];
-        let mut mixed = [[[0.0; LANES]; MAX_POWERS]; MAX_TERMS];
-        let mut powers = [[[0.0; LANES]; MAX_POWERS]; MAX_POWERS];
-        let columns: [&[Lanes]; MAX_POWERS] = std::array::from_fn(|k| if k < P { &self.z[k][groups.clone()] } else { &[][..] });
-        let (ln_losses, losses, weights) = (&self.ln_loss[groups.clone()], &self.loss[groups.clone()], &self.weight[groups]);
-        for at in 0..weights.len() {
-            let mut parts = [constant; MAX_TERMS];
-            for k in 0..P {
-                let z = &columns[k][at];
-                let mut t = [0.0; LANES];
-                for i in 0..LANES {
-                    t[i] = phi[FLOORS + k] - phi[terms + k] * z[i];
-                }
-                parts[FLOORS + k] = exp(t);
-            }
-            let mut total = [0.0; LANES];
-            for part in parts.iter().take(terms) {
-                for i in 0..LANES {
-                    total[i] += part[i];
-                }
-            }
-            let mut r = [0.0; LANES];
-            if loss.log {
-                let ln_total = ln(total);
-                for i in 0..LANES {
-                    r[i] = ln_total[i] - ln_losses[at][i];
-                    let reciprocal = 1.0 / total[i];
-                    for part in parts.iter_mut().take(terms) {
-                        part[i] *= reciprocal;
-                    }
-                }
-            } else {
-                for i in 0..LANES {
-                    r[i] = total[i] - losses[at][i];
-                }
-            }
-            let (mut slope, mut bend) = ([0.0; LANES], [0.0; LANES]);
-            for i in 0..LANES {
-                let weight = weights[at][i] * loss.factor;
-                let size = r[i].abs();
-                let q = size.min(loss.delta);
-                value[i] += weight * q * (size - 0.5 * q);
-                let inside = size <= loss.reach;
-                slope[i] = weight * if inside { r[i] } else { r[i].clamp(-loss.delta, loss.delta) };
-                let outside = if ORDER == 3 { weight * loss.delta / size } else { 0.0 };
-                let curvature = if inside { weight } else { outside };
-                bend[i] = if loss.log && ORDER != 3 { curvature - slope[i] } else { curvature };
-            }
-            if ORDER == 0 {
-                continue;
-            }
-            for k in 0..terms {
-                for i in 0..LANES {
-                    let pull = slope[i] * parts[k][i];
-                    by_term[k][i] += pull;
-                    if k >= FLOORS {
-                        by_power[k - FLOORS][i] += pull * columns[k - FLOORS][at][i];
-                    }
-                }
-            }
-            if ORDER == 1 {
-                continue;
-            }
-            for k in 0..terms {
-                for l in k..terms {
-                    for i in 0..LANES {
-                        let own = if k == l && ORDER != 3 { slope[i] * parts[k][i] } else { 0.0 };
-                        let m = bend[i] * parts[k][i] * parts[l][i] + own;
-                        pairs[k][l][i] += m;
-                        if l >= FLOORS {
-                            let by_l = m * columns[l - FLOORS][at][i];
-                            mixed[k][l - FLOORS][i] += by_l;
-                            if k >= FLOORS {
-                                powers[k - FLOORS][l - FLOORS][i] += by_l * columns[k - FLOORS][at][i];
-                                if k != l {
-                                    mixed[l][k - FLOORS][i] += m * columns[k - FLOORS][at][i];
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        let empty = [0.0; BLOCK * GROUP];
+        let mut scratch = Scratch { v: [empty; MAX_DIM], total: empty, cost: empty, slope: empty, bend: empty };
+        let floor = if FLOORS == 1 { exp(phi[0]) } else { 0.0 };
         let mut out = Evaluation::zero();
-        out.value = total_of(&value);
-        for k in 0..terms {
-            out.gradient[k] = total_of(&by_term[k]);
-            for l in k..terms {
-                out.hessian[k][l] = total_of(&pairs[k][l]);
-                out.hessian[l][k] = out.hessian[k][l];
-            }
-            for l in 0..P {
-                out.hessian[k][terms + l] = -total_of(&mixed[k][l]);
-                out.hessian[terms + l][k] = out.hessian[k][terms + l];
-            }
+        for start in groups.clone().step_by(BLOCK) {
+            let block = start..(start + BLOCK).min(groups.end);
+            self.parts::<P, FLOORS>(floor, phi, block.clone(), &mut scratch);
+            self.residuals::<ORDER>(loss, block.clone(), &mut scratch);
+            self.sums::<P, FLOORS, ORDER>(block, &mut scratch, &mut out);
         }
-        for k in 0..P {
-            out.gradient[terms + k] = -total_of(&by_power[k]);
-            for l in k..P {
-                out.hessian[terms + k][terms + l] = total_of(&powers[k][l]);
-                out.hessian[terms + l][terms + k] = out.hessian[terms + k][terms + l];
+        for j in 0..MAX_DIM {
+            for k in 0..j {
+                out.hessian[j][k] = out.hessian[k][j];
             }
         }
         out
     }
+
+    /// exp(t) of every term, and their sum.
+    #[inline(always)]
+    fn parts<const P: usize, const FLOORS: usize>(&self, floor: f64, phi: &Phi, block: Range<usize>, scratch: &mut Scratch) {
+        let points = GROUP * block.len();
+        let total = &mut scratch.total[..points];
+        total.fill(floor);
+        if FLOORS == 1 {
+            scratch.v[0][..points].fill(floor);
+        }
+        for k in 0..P {
+            let (z, part) = (numbers(&self.z[k], &block, points), &mut scratch.v[FLOORS + k][..points]);
+            let (ln_factor, exponent) = (phi[FLOORS + k], phi[P + FLOORS + k]);
+            for j in 0..points {
+                part[j] = exp(ln_factor - exponent * z[j]);
+                total[j] += part[j];
+            }
+        }
+    }
+
+    /// The cost of every residual and its derivatives.
+    #[inline(always)]
+    fn residuals<const ORDER: usize>(&self, loss: Loss, block: Range<usize>, scratch: &mut Scratch) {
+        let points = GROUP * block.len();
+        let (total, residual) = (&mut scratch.total[..points], &mut scratch.bend[..points]);
+        if loss.log {
+            let ln_losses = numbers(&self.ln_loss, &block, points);
+            for j in 0..points {
+                residual[j] = ln(total[j]) - ln_losses[j];
+                total[j] = 1.0 / total[j];
+            }
+        } else {
+            let losses = numbers(&self.loss, &block, points);
+            for j in 0..points {
+                residual[j] = total[j] - losses[j];
+                total[j] = 1.0;
+            }
+        }
+        let weights = numbers(&self.weight, &block, points);
+        let (cost, slope) = (&mut scratch.cost[..points], &mut scratch.slope[..points]);
+        // ∂² ln Σ exp(t) = diag(p) − p·pᵀ: the second part goes with v·vᵀ.
+        let curved = if loss.log && ORDER != 3 { 1.0 } else { 0.0 };
+        for j in 0..points {
+            let weight = weights[j] * loss.factor;
+            let r = residual[j];
+            let size = r.abs();
+            let q = size.min(loss.delta);
+            cost[j] = weight * q * (size - 0.5 * q);
+            let inside = size <= loss.reach;
+            slope[j] = weight * if inside { r } else { r.max(-loss.delta).min(loss.delta) };
+            let curvature = match ORDER {
+                3 => weight * (loss.delta / size).min(1.0),
+                _ if inside => weight,
+                _ => 0.0,
+            };
+            residual[j] = curvature - curved * slope[j];
+        }
+    }
+
+    /// Adds a block's value, gradient and upper triangle of the Hessian.
+    #[inline(always)]
+    fn sums<const P: usize, const FLOORS: usize, const ORDER: usize>(
+        &self,
+        block: Range<usize>,
+        scratch: &mut Scratch,
+        out: &mut Evaluation,
+    ) {
+        let (terms, dim, points) = (P + FLOORS, 2 * P + FLOORS, GROUP * block.len());
+        let z: [&[f64]; MAX_POWERS] = std::array::from_fn(|k| if k < P { numbers(&self.z[k], &block, points) } else { &[] });
+        let (scale, slope, bend) = (&scratch.total[..points], &scratch.slope[..points], &scratch.bend[..points]);
+        let product = &mut scratch.cost[..points];
+        out.value += sum_of(product);
+        if ORDER == 0 {
+            return;
+        }
+        let (of_factors, of_exponents) = scratch.v.split_at_mut(terms);
+        for k in 0..terms {
+            of_factors[k][..points].iter_mut().zip(scale).for_each(|(part, scale)| *part *= scale);
+        }
+        for k in 0..P {
+            multiply(&mut of_exponents[k][..points], &of_factors[FLOORS + k][..points], z[k], -1.0);
+        }
+        let v = scratch.v.each_ref().map(|column| &column[..points]);
+        for k in 0..dim {
+            out.gradient[k] += dot(slope, v[k]);
+        }
+        if ORDER == 1 {
+            return;
+        }
+        for k in 0..dim {
+            multiply(product, bend, v[k], 1.0);
+            for l in k..dim {
+                out.hessian[k][l] += dot(product, v[l]);
+            }
+        }
+        if ORDER == 3 {
+            return;
+        }
+        for k in 0..terms {
+            out.hessian[k][k] += dot(slope, v[k]);
+        }
+        for k in 0..P {
+            out.hessian[FLOORS + k][terms + k] += dot(slope, v[terms + k]);
+            multiply(product, slope, v[terms + k], -1.0);
+            out.hessian[terms + k][terms + k] += dot(product, z[k]);
+        }
+    }
 }
 
-fn total_of(lanes: &Lanes) -> f64 {
-    lanes.iter().sum()
+/// The numbers of a block. That there are as many as points is said, so that loops over points need not look.
+#[inline(always)]
+fn numbers<'a>(column: &'a [Group], block: &Range<usize>, points: usize) -> &'a [f64] {
+    &column[block.clone()].as_flattened()[..points]
+}
+
+/// out = sign·a·b.
+#[inline(always)]
+fn multiply(out: &mut [f64], a: &[f64], b: &[f64], sign: f64) {
+    out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = sign * a * b);
+}
+
+/// Σ aⱼ·bⱼ, eight sums side by side.
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Σ aⱼ, likewise.
+#[inline(always)]
+fn sum_of(a: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for a in a.chunks_exact(LANES) {
+        for i in 0..LANES {
+            sums[i] += a[i];
+        }
+    }
+    sums.iter().sum()
 }

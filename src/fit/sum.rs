@@ -4,13 +4,10 @@
 //! spread over the points: so the search does not depend on units and the Hessian is well conditioned.
 
 use super::objective::{Evaluation, Fittable, Grid, Loss, MAX_DIM, Objective, Order, Phi};
-use super::vector::{LANES, Lanes};
 use crate::law::{Chinchilla, Point, PowerLaw, SeparableLaw, ThreeTerm, Variable};
 
 /// Most terms with an exponent.
 pub(super) const MAX_POWERS: usize = 3;
-/// Most terms.
-pub(super) const MAX_TERMS: usize = MAX_POWERS + 1;
 /// Exponents of a fine scan, a factor 1.5 apart, and of a coarse one.
 const FINE: [f64; 11] = [0.03, 0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57, 0.86, 1.3, 2.0];
 const COARSE: [f64; 4] = [0.1, 0.3, 0.6, 1.2];
@@ -19,7 +16,12 @@ pub(super) const ABSENT: f64 = -13.8;
 /// Exponents outside are reported as at a bound.
 pub(super) const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
 
-/// Points laid out by column in groups of lanes; padding has weight zero.
+/// Points laid out together: as many as four registers of eight hold, so that no loop over them has a remainder.
+pub(super) const GROUP: usize = 32;
+/// One number for each point of a group.
+pub(super) type Group = [f64; GROUP];
+
+/// Points laid out by column in groups; padding has weight zero.
 #[derive(Debug, Clone)]
 pub struct Sum {
     /// Whether the first term is a constant.
@@ -30,10 +32,10 @@ pub struct Sum {
     pub(super) scale: Vec<f64>,
     /// Points.
     pub(super) len: usize,
-    pub(super) z: Vec<Vec<Lanes>>,
-    pub(super) ln_loss: Vec<Lanes>,
-    pub(super) loss: Vec<Lanes>,
-    pub(super) weight: Vec<Lanes>,
+    pub(super) z: Vec<Vec<Group>>,
+    pub(super) ln_loss: Vec<Group>,
+    pub(super) loss: Vec<Group>,
+    pub(super) weight: Vec<Group>,
     /// Index into theta of each factor, then of each exponent.
     factors: Vec<usize>,
     exponents: Vec<usize>,
@@ -74,7 +76,7 @@ impl Sum {
             let mean = ln_x.iter().zip(points).map(|(x, p)| p.weight * x).sum::<f64>() / total;
             let square = ln_x.iter().zip(points).map(|(x, p)| p.weight * (x - mean).powi(2)).sum::<f64>() / total;
             let spread = if square > 0.0 { square.sqrt() } else { 1.0 };
-            z.push(lanes(ln_x.iter().map(|x| (x - mean) / spread), 0.0));
+            z.push(columns(ln_x.iter().map(|x| (x - mean) / spread), 0.0));
             centre.push(mean);
             scale.push(spread);
         }
@@ -84,22 +86,22 @@ impl Sum {
             scale,
             len: points.len(),
             z,
-            ln_loss: lanes(points.iter().map(|p| p.loss.ln()), 0.0),
-            loss: lanes(points.iter().map(|p| p.loss), 1.0),
-            weight: lanes(points.iter().map(|p| p.weight), 0.0),
+            ln_loss: columns(points.iter().map(|p| p.loss.ln()), 0.0),
+            loss: columns(points.iter().map(|p| p.loss), 1.0),
+            weight: columns(points.iter().map(|p| p.weight), 0.0),
             factors: terms.iter().map(|term| term.factor).collect(),
             exponents: powers.iter().filter_map(|term| term.exponent).collect(),
         }
     }
 
     fn gathered(&self, kept: &[(usize, f64)]) -> Self {
-        let pick = |column: &[Lanes], padding| lanes(kept.iter().map(|(at, _)| column[at / LANES][at % LANES]), padding);
+        let pick = |column: &[Group], padding| columns(kept.iter().map(|(at, _)| column[at / GROUP][at % GROUP]), padding);
         Self {
             len: kept.len(),
             z: self.z.iter().map(|column| pick(column, 0.0)).collect(),
             ln_loss: pick(&self.ln_loss, 0.0),
             loss: pick(&self.loss, 1.0),
-            weight: lanes(kept.iter().map(|(_, weight)| *weight), 0.0),
+            weight: columns(kept.iter().map(|(_, weight)| *weight), 0.0),
             floor: self.floor,
             centre: self.centre.clone(),
             scale: self.scale.clone(),
@@ -120,7 +122,7 @@ impl Sum {
 
     fn terms_at(&self, phi: &Phi, at: usize) -> Vec<f64> {
         let floors = usize::from(self.floor);
-        let power = |k: usize| (phi[floors + k] - phi[self.terms() + k] * self.z[k][at / LANES][at % LANES]).exp();
+        let power = |k: usize| (phi[floors + k] - phi[self.terms() + k] * self.z[k][at / GROUP][at % GROUP]).exp();
         self.floor.then(|| phi[0].exp()).into_iter().chain((0..self.powers()).map(power)).collect()
     }
 }
@@ -174,13 +176,13 @@ impl Objective for Sum {
 
     fn thinned(&self, most: usize) -> Self {
         let stride = self.len.div_ceil(most).max(1);
-        let kept: Vec<(usize, f64)> = (0..self.len).step_by(stride).map(|at| (at, self.weight[at / LANES][at % LANES])).collect();
+        let kept: Vec<(usize, f64)> = (0..self.len).step_by(stride).map(|at| (at, self.weight[at / GROUP][at % GROUP])).collect();
         self.gathered(&kept)
     }
 
     fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
-        let ln_loss = lanes(ln_losses.iter().copied(), 0.0);
-        Self { ln_loss, loss: lanes(ln_losses.iter().map(|ln| ln.exp()), 1.0), ..self.clone() }
+        let ln_loss = columns(ln_losses.iter().copied(), 0.0);
+        Self { ln_loss, loss: columns(ln_losses.iter().map(|ln| ln.exp()), 1.0), ..self.clone() }
     }
 
     fn evaluate(&self, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
@@ -201,7 +203,7 @@ impl Objective for Sum {
                 row[k] = part / total;
             }
             for k in 0..self.powers() {
-                row[self.terms() + k] = -row[floors + k] * self.z[k][at / LANES][at % LANES];
+                row[self.terms() + k] = -row[floors + k] * self.z[k][at / GROUP][at % GROUP];
             }
             row
         };
@@ -290,12 +292,12 @@ impl Objective for Sum {
     }
 }
 
-fn lanes(values: impl Iterator<Item = f64>, padding: f64) -> Vec<Lanes> {
+fn columns(values: impl Iterator<Item = f64>, padding: f64) -> Vec<Group> {
     let mut groups = Vec::new();
-    let mut filled = LANES;
+    let mut filled = GROUP;
     for value in values {
-        if filled == LANES {
-            groups.push([padding; LANES]);
+        if filled == GROUP {
+            groups.push([padding; GROUP]);
             filled = 0;
         }
         if let Some(last) = groups.last_mut() {
