@@ -11,7 +11,10 @@ use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
 use super::text::table;
 use super::{Folders, envelope, groups, plot};
-use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
+use crate::fit::{
+    Estimate, Estimator, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop,
+    start_ends,
+};
 use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw, recipe_trials};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, to_csv, write_whole};
@@ -23,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law chinchilla,gamma,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset"
+    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law chinchilla,gamma,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset\n  scalelab fit runs.csv --starts starts.csv"
 )]
 pub(super) struct FitArgs {
     #[command(flatten)]
@@ -48,6 +51,9 @@ pub(super) struct FitArgs {
     /// Print the exponent a under every convention of counting N and C, from the same runs
     #[arg(long)]
     conventions: bool,
+    /// Write every start of L-BFGS, where it ended and why, into this CSV
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["law", "by", "json"])]
+    starts: Option<PathBuf>,
     /// Write fits and figures into this folder (a results folder keeps its own)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -65,6 +71,7 @@ impl FitArgs {
             base: None,
             protocol: None,
             conventions: false,
+            starts: None,
             out: None,
         }
     }
@@ -109,7 +116,27 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         print!("{}", scrutiny.text(&analysis.records));
     }
     print!("{}", recommendation_rows(&recommendations));
+    if let Some(path) = &args.starts {
+        keep_starts(path, &analysis.evidence, choices.options(&source)?.estimator)?;
+    }
     keep(args, &source, &analysis, &recommendations)
+}
+
+/// `--starts`: a row a start, with its coefficients before and after.
+fn keep_starts(path: &Path, evidence: &Evidence, estimator: Estimator) -> Outcome {
+    let form = Chinchilla::default();
+    let ends = start_ends(&form, evidence, estimator).or_input()?;
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = form.coefficients().iter().map(|name| format!("start_{name}")).chain(form.coefficients().iter().map(ToString::to_string));
+    writer.write_record(header.chain(["objective", "iterations", "reason"].map(str::to_owned))).or_work()?;
+    for end in &ends {
+        let numbers = end.start.iter().chain(&end.theta).chain([&end.objective]).map(ToString::to_string);
+        writer.write_record(numbers.chain([end.iterations.to_string(), end.reason.clone()])).or_work()?;
+    }
+    let text = writer.into_inner().map_err(|error| anyhow!("{error}")).or_work()?;
+    write_whole(path, &text).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+    println!("\nstarts: {} in {}", ends.len(), path.display());
+    Ok(())
 }
 
 /// `--protocol`: what must be there for it, and its laws.
@@ -301,13 +328,9 @@ fn write_json(path: &Path, value: &Value) -> Outcome {
 /// What a person reads on a terminal.
 pub(super) fn report(source: &Source, analysis: &Analysis) -> String {
     let evidence = &analysis.evidence;
-    let mut text = format!(
-        "{}: {} runs, N counted as {}, C as {}\n",
-        source.path.display(),
-        evidence.points.len(),
-        evidence.size_measure,
-        evidence.flop_rule
-    );
+    let (points, runs) = (evidence.points.len(), source.records.len());
+    let counted = if points > runs { format!("{points} points of {runs} runs") } else { format!("{points} runs") };
+    let mut text = format!("{}: {counted}, N counted as {}, C as {}\n", source.path.display(), evidence.size_measure, evidence.flop_rule);
     for (reason, count) in analysis.exclusions_by_reason() {
         text += &format!("  left out: {count} ({reason})\n");
     }
@@ -433,7 +456,7 @@ pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
 pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
     let d = &fitted.diagnostics;
     let mut text = format!(
-        "  objective {:.6e} over {} runs; residuals {:.2} % rms, {:.2} % at most\n",
+        "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % at most\n",
         fitted.objective,
         fitted.points,
         100.0 * d.residual_rms,
@@ -442,7 +465,10 @@ pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
     if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
         text += &format!("  variable projection {varpro:.9e}, L-BFGS {lbfgs:.9e}: they agree to {agreement:.1e}\n");
     }
-    text += &format!("  {} of {} starts at the minimum; {} refits, {} failed\n", d.starts_at_minimum, d.starts, d.refits, d.failed_refits);
+    if d.starts + d.refits > 0 {
+        text +=
+            &format!("  {} of {} starts at the minimum; {} refits, {} failed\n", d.starts_at_minimum, d.starts, d.refits, d.failed_refits);
+    }
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
 }

@@ -8,7 +8,7 @@ use super::fit::{estimates_rows, interval, number, report as fit_text};
 use super::plot::figures;
 use super::recipes::rate_text;
 use super::recommend::{advise, recommendations_told};
-use super::scrutiny::{Scrutiny, scrutinise};
+use super::scrutiny::{BY_ESTIMATOR, Scrutiny, estimator_rows, scrutinise};
 use super::source::Source;
 use super::sweep::as_failure;
 use super::text::Piece;
@@ -318,6 +318,12 @@ fn laws(source: &Source, analysis: &Analysis, scrutiny: Option<&Scrutiny>) -> Ve
         let rows = scrutiny.influence_on_a.iter().take(INFLUENTIAL);
         let rows = rows.map(|one| vec![one.run.clone(), number(one.without), format!("{:+.4}", one.change)]).collect();
         all.push(Block::Table(ReportTable::new("runs that move a most when they are left out", &["run", "a without it", "change"], rows)));
+        let rows = estimator_rows(&scrutiny.estimators);
+        all.push(Block::Table(ReportTable::new(
+            "the same runs by every estimator, and how each forecasts the larger ones",
+            &BY_ESTIMATOR,
+            rows,
+        )));
         all.extend(scrutiny.conventions.as_ref().map(|conventions| Block::Table(matrix(conventions))));
     }
     let mut text = fit_text(source, analysis);

@@ -6,8 +6,8 @@ use super::fit::{interval, number};
 use super::laws::cuts;
 use super::text::table;
 use crate::fit::{
-    Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Robust, Search, chinchilla_targets, conventions, criteria,
-    influence, profiles, robust, rolling_origin,
+    ByEstimator, Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Robust, Search, by_estimator, chinchilla_targets,
+    conventions, criteria, influence, profiles, robust, rolling_origin,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
@@ -20,6 +20,8 @@ pub(super) struct Scrutiny {
     pub(super) influence_on_a: Vec<Influence>,
     /// Fits below a compute, scored above it.
     pub(super) rolling_origin: Vec<Forecast>,
+    /// What every estimator makes of the same runs.
+    pub(super) estimators: Vec<ByEstimator>,
     /// Profile likelihood (least-squares-log only).
     pub(super) profiles: Option<Named<Profile>>,
     /// Cluster-robust intervals (least-squares-log only).
@@ -47,6 +49,7 @@ pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_convent
             &FitOptions { search: Search::VarproOnly, ..*options },
             &cuts(evidence),
         ),
+        estimators: by_estimator(evidence, options, &cuts(evidence)),
         profiles: profiles(fitted, evidence, options.resample, options.level, &targets).ok(),
         robust: robust(fitted, evidence, options.resample, options.level, &targets).ok(),
         criteria: criteria(fitted, evidence).ok(),
@@ -72,6 +75,7 @@ impl Scrutiny {
                 forecast.compute_equivalent.map_or(String::new(), |part| format!("; as compute {:+.0} %", 100.0 * part))
             );
         }
+        text += &table(&BY_ESTIMATOR, &estimator_rows(&self.estimators));
         if let (Some(profiles), Some(robust)) = (&self.profiles, &self.robust) {
             text += &intervals(profiles, robust);
         } else {
@@ -102,6 +106,25 @@ fn described(run: &str, records: &[RunRecord]) -> String {
         Some((params, tokens)) => format!("{run} (N = {params}, D = {tokens})"),
         None => run.to_owned(),
     }
+}
+
+/// Header of what estimators make of the same runs.
+pub(super) const BY_ESTIMATOR: [&str; 6] = ["by estimator", "a", "E", "", "forecast rms, nats", "up to"];
+
+/// One row an estimator; forecasts are those from the earliest cut.
+pub(super) fn estimator_rows(all: &[ByEstimator]) -> Vec<Vec<String>> {
+    let row = |one: &ByEstimator| {
+        let of_forecast = |told: fn(&Forecast) -> String| one.forecast.as_ref().map_or("—".into(), told);
+        vec![
+            one.estimator.to_string(),
+            number(one.exponent),
+            number(one.floor),
+            one.status.to_string(),
+            of_forecast(|forecast| format!("{:.4}", forecast.rms_nats)),
+            of_forecast(|forecast| format!("{}x", short(forecast.distance))),
+        ]
+    };
+    all.iter().map(row).collect()
 }
 
 fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {

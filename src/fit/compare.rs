@@ -148,7 +148,8 @@ impl Joint {
     /// search ended or nothing is left to draw.
     fn refits(&self, start: [f64; 2], factors: &[Phi], options: &FitOptions) -> Vec<[f64; 2]> {
         let of_residuals = options.resample == Resample::Residuals;
-        let residuals: Vec<Found> = self.sums.iter().zip(factors).map(|(sum, phi)| Found::of(sum, self.estimator, phi)).collect();
+        let laid = self.sums.iter().zip(&self.groups).zip(factors);
+        let residuals: Vec<Found> = laid.map(|((sum, groups), phi)| Found::of(sum, groups, self.estimator, phi)).collect();
         if of_residuals && residuals.iter().any(Found::is_empty) {
             return vec![[f64::NAN; 2]; options.refits];
         }

@@ -2,7 +2,7 @@
 //! (rolling-origin validation); and the same runs fitted under every convention of counting.
 
 use super::search::{chinchilla, fit};
-use super::{Estimate, FitError, FitOptions, Fittable};
+use super::{Estimate, Estimator, FitError, FitOptions, FitStatus, Fittable, Search};
 use crate::law::{Chinchilla, Evidence, Law, Point};
 use crate::spec::{FlopRule, RunRecord, SizeMeasure};
 use serde::Serialize;
@@ -72,6 +72,44 @@ fn ln_compute_factor(law: &impl Law, found: &Point) -> Option<f64> {
     Some(0.5 * (low + high))
 }
 
+/// What one estimator makes of the same runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ByEstimator {
+    /// What was minimised.
+    pub estimator: Estimator,
+    /// How the fit ended.
+    pub status: FitStatus,
+    /// a = β/(α+β).
+    pub exponent: f64,
+    /// E, nats per token.
+    pub floor: f64,
+    /// The forecast from the earliest cut that can be fitted.
+    pub forecast: Option<Forecast>,
+}
+
+/// Fits the same runs by every estimator, and asks each for the runs above the earliest of the cuts: an exponent that hangs
+/// on what was minimised is no finding. Huber's δ is that of the options, where they have one.
+pub fn by_estimator(evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> Vec<ByEstimator> {
+    let all = [Estimator::default(), Estimator::LeastSquaresLog, Estimator::LeastSquares, Estimator::AbsoluteLog];
+    let delta = match options.estimator {
+        Estimator::HuberLog { delta } => Some(delta),
+        _ => None,
+    };
+    let one = |estimator: Estimator| {
+        let estimator = delta.map_or(estimator, |delta| estimator.with_delta(delta));
+        let options = FitOptions { estimator, search: Search::VarproOnly, refits: 0, ..*options };
+        let fitted = chinchilla(evidence, &options).ok()?;
+        Some(ByEstimator {
+            estimator,
+            status: fitted.status,
+            exponent: fitted.law.params_exponent(),
+            floor: fitted.law.e,
+            forecast: rolling_origin(&Chinchilla::default(), evidence, &options, cuts).into_iter().next(),
+        })
+    };
+    all.into_iter().filter_map(one).collect()
+}
+
 /// The exponent a under one convention of counting.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Convention {
@@ -99,7 +137,6 @@ pub fn conventions(records: &[RunRecord], options: &FitOptions) -> Vec<Conventio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::Search;
     use crate::law::{Design, Noise, simulate};
 
     #[test]
@@ -113,6 +150,23 @@ mod tests {
         // Ten noises: 0.002 of a loss near 2.5, and the error of a fit to 14 runs a factor 100 below.
         assert!(all.iter().all(|one| one.rms_nats < 0.05), "{all:?}");
         assert!((all[0].distance - 100.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn estimators_agree_without_noise_and_not_about_an_outlier() {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
+        let mut points = simulate(&Chinchilla::default(), &design, Noise::default(), 0);
+        let exponents = |points: &[Point]| -> Vec<f64> {
+            let all = by_estimator(&Evidence::as_given(points.to_vec()), &FitOptions::default(), &[1e18]);
+            assert!(all.iter().all(|one| one.forecast.as_ref().expect("a forecast").runs == [14, 14]));
+            all.iter().map(|one| one.exponent).collect()
+        };
+        let truth = Chinchilla::default().params_exponent();
+        assert!(exponents(&points).iter().all(|a| (a - truth).abs() < 1e-6));
+        points[0].loss *= 1.1;
+        let [huber, squares, linear, absolute] = exponents(&points)[..] else { panic!("four estimators") };
+        assert!((huber - truth).abs() < 1e-3 && (absolute - truth).abs() < 1e-6, "{huber} {absolute}");
+        assert!((squares - truth).abs() > 5e-3 && (linear - truth).abs() > 5e-3, "{squares} {linear}");
     }
 
     #[test]

@@ -74,6 +74,14 @@ fn run(sum: &impl Objective, loss: Loss, problem: Scaled<'_, impl Objective>, st
     let (handed_over, reason, iterations) = lbfgs(sum, problem, &from);
     let free: Vec<usize> = (0..sum.dim()).collect();
     let end = polished(sum, loss, handed_over, &free);
+    let polish = if end.decrement < BOTTOM {
+        "polished to a minimum"
+    } else if end.value.is_finite() {
+        "polished as far as it would go"
+    } else {
+        "not finite"
+    };
+    let reason = format!("L-BFGS: {reason}; {polish}");
     (StartEnd { start: start.to_vec(), theta: sum.to_theta(&end.phi), objective: end.value, reason, iterations }, end)
 }
 

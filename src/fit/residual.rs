@@ -6,10 +6,11 @@
 //! Where runs are few residuals are smaller than the noise that they are left of. Those that such an estimator has set to
 //! all but zero, one for each coefficient, say nothing of the noise and are not drawn; those of least squares are drawn
 //! √(n/(n − p)) times as large. Runs that share a trunk share a second residual, as large as their own: the working model
-//! of [`super::robust`].
+//! of [`super::robust`], under which residuals hold both and are drawn smaller for it.
 
 use super::Estimator;
 use super::bootstrap::{Groups, best};
+use super::linear::least_squares;
 use super::newton::End;
 use super::objective::{Objective, Phi};
 use crate::spec::Random;
@@ -24,7 +25,7 @@ pub(crate) fn residual_refits(
     count: usize,
     seed: u64,
 ) -> Vec<Option<End>> {
-    let Some(found) = basins.first().map(|best| Found::of(sum, estimator, best)) else { return vec![None; count] };
+    let Some(found) = basins.first().map(|best| Found::of(sum, groups, estimator, best)) else { return vec![None; count] };
     let refit = |at: usize| {
         let mut random = Random::new(seed, &format!("residual {at}"));
         best(&sum.with_ln_losses(&found.losses(groups, &mut random)), estimator, basins)
@@ -41,7 +42,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn of(sum: &impl Objective, estimator: Estimator, best: &Phi) -> Self {
+    pub(super) fn of(sum: &impl Objective, groups: &Groups, estimator: Estimator, best: &Phi) -> Self {
         let predicted = sum.ln_predictions(best);
         let (losses, weights): (Vec<f64>, Vec<f64>) = sum.observed().into_iter().unzip();
         let residual = |((loss, ln), weight): ((&f64, &f64), &f64)| weight.sqrt() * (loss - ln);
@@ -56,6 +57,10 @@ impl Found {
         } else {
             let larger = (n as f64 / (n - p) as f64).sqrt();
             pool.iter_mut().for_each(|residual| *residual *= larger);
+        }
+        if groups.clustered && n > p {
+            let smaller = share_of_runs(sum, groups, best, &weights).sqrt();
+            pool.iter_mut().for_each(|residual| *residual *= smaller);
         }
         Self { predicted, weights, pool }
     }
@@ -74,6 +79,27 @@ impl Found {
         let of_run = |((ln, weight), &group): ((&f64, &f64), &usize)| ln + (draw() + common[group]) / weight.sqrt();
         self.predicted.iter().zip(&self.weights).zip(&groups.of).map(of_run).collect()
     }
+}
+
+/// What part of the mean square of residuals is noise of the runs themselves, where clusters share as much again: the fit
+/// leaves n − p of n squares of the one, and of the other Σ over clusters of m − 1ᵀH1, H the projection on the law's slopes.
+fn share_of_runs(sum: &impl Objective, groups: &Groups, best: &Phi, weights: &[f64]) -> f64 {
+    let (n, p) = (weights.len(), sum.dim());
+    let rows: Vec<Vec<f64>> = sum.jacobian(best).iter().map(|row| row[..p].to_vec()).collect();
+    let Some(line) = least_squares(&rows, &vec![0.0; n], weights) else { return 1.0 };
+    let mut clusters = vec![(0.0, vec![0.0; p]); groups.count];
+    for ((row, weight), &group) in rows.iter().zip(weights).zip(&groups.of) {
+        let (members, slopes) = &mut clusters[group];
+        *members += 1.0;
+        slopes.iter_mut().zip(row).for_each(|(sum, slope)| *sum += weight.sqrt() * slope);
+    }
+    let taken = |slopes: &[f64]| -> f64 {
+        let along = |row: &Vec<f64>| row.iter().zip(slopes).map(|(a, b)| a * b).sum::<f64>();
+        line.inverse.iter().zip(slopes).map(|(row, slope)| slope * along(row)).sum()
+    };
+    let shared: f64 = clusters.iter().filter(|(members, _)| *members > 1.0).map(|(members, slopes)| members - taken(slopes)).sum();
+    let own = (n - p) as f64;
+    own / (own + shared.max(0.0))
 }
 
 #[cfg(test)]
@@ -108,6 +134,16 @@ mod tests {
         let expected = (best.value / 10.0 / across).sqrt();
         // 2000 draws know a spread to 1.6 %, and residuals about a line have mean zero: five standard errors.
         assert!((spread / expected - 1.0).abs() < 0.08, "{spread} {expected}");
+    }
+
+    #[test]
+    fn clusters_that_differ_in_size_alone_share_what_the_law_leaves_of_them() {
+        // Six sizes, four runs each, of A/N^α: both slopes are constant in a cluster, so H takes 2·4 of Σ m = 24.
+        let at = |i: u32| Point { cluster: Some((i / 4).to_string()), ..Point::new(f64::from(1 + i / 4), 1.0, 2.0 + f64::from(i % 3)) };
+        let points: Vec<Point> = (0..24).map(at).collect();
+        let sum = PowerLaw::form(Axis::N, false).lay_out(&points);
+        let share = share_of_runs(&sum, &groups(&points, Resample::Auto), &sum.to_phi(&[3.0, 0.1]), &[1.0; 24]);
+        assert!((share - 22.0 / (22.0 + 16.0)).abs() < 1e-9, "{share}");
     }
 
     #[test]
