@@ -86,23 +86,70 @@ fn a_recommendation_says_how_far_it_reaches() {
     assert!(refused(&["recommend", text(&path), "--compute=-5"]).contains("above zero"));
 }
 
-#[test]
-fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
+/// The same with noise of 0.4 % at most.
+fn noisy_runs() -> String {
     let noisy = |i: usize, loss: f64| loss * (1.0 + 0.004 * ((i * 37 % 19) as f64 / 9.0 - 1.0));
     let mut csv = String::from("params,tokens,loss\n");
     for (i, line) in exact_runs().lines().skip(1).enumerate() {
         let (place, loss) = line.rsplit_once(',').expect("three fields");
         writeln!(csv, "{place},{}", noisy(i, loss.parse().expect("a number"))).expect("memory");
     }
-    let (_folder, path) = table(&csv);
+    csv
+}
+
+#[test]
+fn what_is_drawn_anew_for_intervals_is_what_is_asked_for() {
+    let (_folder, path) = table(&noisy_runs());
+    let interval = |more: &[&str]| {
+        let document = fit_json(&path, &[&["--refits", "60"], more].concat());
+        let alpha = &document["laws"]["chinchilla"]["coefficients"]["alpha"];
+        (alpha["interval"].as_str().expect("named").to_owned(), alpha["se"].as_f64().expect("finite"))
+    };
+    // Twenty runs are few under Huber's function.
+    let (by_default, residuals, runs) = (interval(&[]), interval(&["--resample", "residuals"]), interval(&["--resample", "runs"]));
+    assert_eq!((by_default.0.as_str(), runs.0.as_str()), ("residual-bootstrap", "bootstrap"));
+    assert_eq!(by_default, residuals);
+    assert!(runs.1 > 0.0 && (runs.1 - residuals.1).abs() > 1e-9, "{runs:?} {residuals:?}");
+    assert_eq!(interval(&["--resample", "clusters"]).0, "bootstrap", "no clusters: each run is one");
+    assert!(refused(&["fit", text(&path), "--resample", "rows"]).contains("choose auto, runs, clusters or residuals"));
+}
+
+#[test]
+fn every_start_is_kept_with_its_end_and_reason_where_asked() {
+    let (folder, path) = table(&noisy_runs());
+    let starts = folder.path().join("starts.csv");
+    let said = succeed(&["fit", text(&path), "--refits", "20", "--starts", text(&starts)]);
+    assert!(said.contains("starts: 4500 in"), "{said}");
+    let mut reader = csv::Reader::from_path(&starts).expect("a table");
+    let header = reader.headers().expect("a header").clone();
+    let column = |name: &str| header.iter().position(|known| known == name).unwrap_or_else(|| panic!("{name} in {header:?}"));
+    let (objective, reason, alpha) = (column("objective"), column("reason"), column("start_alpha"));
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!((rows.len(), &rows[4499][alpha]), (4500, "2"));
+    let lowest = rows.iter().map(|row| row[objective].parse::<f64>().expect("a number")).fold(f64::INFINITY, f64::min);
+    let document = fit_json(&path, &["--refits", "20"]);
+    let fitted = document["laws"]["chinchilla"]["objective"].as_f64().expect("a number");
+    assert!((lowest / fitted - 1.0).abs() < 1e-6, "{lowest} {fitted}");
+    assert!(rows.iter().all(|row| row[reason].starts_with("L-BFGS: ") && row[reason].contains("; ")));
+}
+
+#[test]
+fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
+    let (_folder, path) = table(&noisy_runs());
     let said = succeed(&["fit", text(&path), "--estimator", "least-squares-log", "--refits", "50"]);
-    for word in ["without line", "it forecasts the", "profile likelihood", "sandwich", "AICc"] {
+    for word in ["without line", "it forecasts the", "by estimator", "absolute-log", "profile likelihood", "sandwich", "AICc"] {
         assert!(said.contains(word), "{word} in {said}");
     }
     let document = fit_json(&path, &["--estimator", "least-squares-log", "--refits", "50"]);
     let alpha = &document["scrutiny"]["profiles"]["alpha"]["profile"];
     let (low, high) = (alpha["low"].as_f64().expect("bounded"), alpha["high"].as_f64().expect("bounded"));
     assert!(low < 0.34 && 0.34 < high, "the truth is inside: {alpha}");
+    let estimators = document["scrutiny"]["estimators"].as_array().expect("a list");
+    assert_eq!(estimators.len(), 4, "{estimators:?}");
+    assert_eq!(
+        estimators[1]["exponent"], document["laws"]["chinchilla"]["derived"]["a"]["value"],
+        "the second is the one that was asked for"
+    );
     assert!(refused(&["fit", text(&path), "--conventions"]).contains("names no shapes"));
 }
 

@@ -55,7 +55,7 @@ pub fn rolling_origin<L: Fittable>(form: &L, evidence: &Evidence, options: &FitO
 const FURTHEST: f64 = 23.0;
 
 /// ln m for which the law predicts the loss of a run at √m times its N and D; `None` where no factor does.
-fn ln_compute_factor(law: &impl Law, found: &Point) -> Option<f64> {
+pub fn ln_compute_factor(law: &impl Law, found: &Point) -> Option<f64> {
     let predicted = |ln_factor: f64| {
         let (root, factor) = ((0.5 * ln_factor).exp(), ln_factor.exp());
         let steps = found.steps.map(|steps| steps * root);

@@ -45,7 +45,7 @@ pub use criterion::{Criteria, LackOfFit, criteria};
 pub use decide::{decide, window_refits};
 pub use envelope::{EnvelopeFit, approach_one};
 pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
-pub use extrapolate::{ByEstimator, Convention, Forecast, by_estimator, conventions, rolling_origin};
+pub use extrapolate::{ByEstimator, Convention, Forecast, by_estimator, conventions, ln_compute_factor, rolling_origin};
 pub use foresight::{Foresight, foresight};
 pub use identify::{offers_only_compute, repeats};
 pub use influence::{Influence, influence};

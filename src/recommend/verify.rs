@@ -2,8 +2,8 @@
 //! optimum was where it was said to be, and whether learning rate and batch were near the best.
 
 use super::forecast::{BudgetForecast, Forecast, OtherLaw, Predicted, Record, RunForecast};
-use crate::fit::{Estimate, bottom};
-use crate::law::{Chinchilla, ComputeCount, Law, RecipeTrials, Trial, recipe_trials, shape_of};
+use crate::fit::{Estimate, bottom, ln_compute_factor};
+use crate::law::{Chinchilla, Law, Point, RecipeTrials, Trial, recipe_trials, shape_of};
 use crate::spec::{FlopRule, RunRecord, RunStatus, SizeMeasure};
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub struct ScoredRun {
     pub loss_nats: f64,
     /// Forecast − loss.
     pub error_nats: f64,
-    /// The error as compute, at the optimum of the law: 0.1 means that the run did as well as was forecast of 1.1 times its compute.
+    /// The error as compute: 0.1 means that the run did as well as was forecast of 1.1 times its compute, N and D each by √1.1.
     pub compute_equivalent: Option<f64>,
     /// Whether it began after the forecast was made; absent where the table does not say.
     pub after_forecast: Option<bool>,
@@ -211,7 +211,7 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
         batch_tokens: record.batch_tokens.map(|batch| batch.0),
         loss_nats: loss,
         error_nats: predicted.value - loss,
-        compute_equivalent: compute_equivalent(&law, compute / (said.params * tokens.0), compute, predicted.value, loss),
+        compute_equivalent: ln_compute_factor(&law, &Point::new(said.params, tokens.0, loss)).map(f64::exp_m1),
         after_forecast: record.started_at.as_deref().map(|started| started >= forecast.made_at.as_str()),
         forecast: predicted,
     })
@@ -221,16 +221,6 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
 fn law_of(forecast: &Forecast) -> Chinchilla {
     let of = |name: &str| forecast.law.coefficients.get(name).copied().unwrap_or(f64::NAN);
     Chinchilla::default().with_theta(&["E", "A", "B", "alpha", "beta"].map(of))
-}
-
-/// An error of loss as a factor on compute less one, by the slope of ln(L* − E) in ln C of the law: L* falls there by
-/// αβ/(α + β) of itself above E for each unit of ln C.
-fn compute_equivalent(law: &Chinchilla, k: f64, compute: f64, predicted: f64, found: f64) -> Option<f64> {
-    let above = law.optimal_loss(compute, &ComputeCount::Bilinear { k }) - law.e;
-    let slope = law.alpha * law.beta / (law.alpha + law.beta);
-    // Loss of the optimum that is off by as much.
-    let there = above - (predicted - found);
-    (above > 0.0 && there > 0.0 && slope > 0.0).then(|| ((above / there).ln() / slope).exp_m1())
 }
 
 fn coverage(found: &[(Predicted, f64)]) -> Vec<Held> {
@@ -408,13 +398,12 @@ mod tests {
         assert!((own.bias_nats - 0.015).abs() < 1e-12 && (own.rms_nats - 0.015).abs() < 1e-12);
         // Half-widths are 0.02 of each level: 0.010, 0.016, 0.019.
         assert_eq!(own.coverage.iter().map(|one| one.held).collect::<Vec<_>>(), [0, 3, 3]);
-        // At the optimum the factor on compute leads to a loss that is lower by as much.
+        // Lower losses than forecast are those of more compute: N and D each by the root of the factor.
         let law = law_of(&forecast);
-        let count = ComputeCount::Bilinear { k: 6.0 };
-        let (c, below) = (3e12, 0.015);
-        let here = law.optimal_loss(c, &count);
-        let factor = 1.0 + compute_equivalent(&law, 6.0, c, here, here - below).expect("a factor");
-        assert!((law.optimal_loss(factor * c, &count) - (here - below)).abs() < 1e-9);
+        for (run, said) in found.runs.iter().zip(&forecast.budgets[0].runs) {
+            let root = (1.0 + run.compute_equivalent.expect("a factor")).sqrt();
+            assert!(root > 1.0 && (law.at(root * said.params, root * said.tokens) - run.loss_nats).abs() < 1e-9, "{run:?}");
+        }
     }
 
     #[test]
