@@ -80,6 +80,11 @@ fn refits_to_residuals_cover_under_least_absolute_deviation_on_every_named_desig
     every_named_design(Estimator::AbsoluteLog);
 }
 
+#[test]
+fn refits_to_residuals_cover_under_squares_of_losses_on_every_named_design() {
+    every_named_design(Estimator::LeastSquares);
+}
+
 fn every_named_design(estimator: Estimator) {
     // All of them are told before any is judged: a study of hours should not end at its first row.
     let of = |(design, cluster): (&Design, f64)| study_of_refits(design, cluster, Tails::Normal, estimator);
