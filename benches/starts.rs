@@ -1,6 +1,6 @@
 //! The 4500 starts of L-BFGS on the 240 published points beside SciPy's, in turn, each on one thread:
 //! `cargo bench --bench starts -- --data CSV --python PYTHON --peer scipy_chinchilla.py`.
-#![expect(clippy::print_stdout, reason = "a benchmark's table")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark prints its table and reads the clock of the processor")]
 
 use clap::Parser;
 use scalelab::fit::{Estimator, start_ends};

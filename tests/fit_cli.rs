@@ -98,6 +98,43 @@ fn noisy_runs() -> String {
 }
 
 #[test]
+fn a_table_is_never_written_over_and_a_spoilt_one_is_refused_where_it_is_spoilt() {
+    let (_folder, path) = table(&noisy_runs());
+    let before = std::fs::read(&path).expect("read");
+    for args in [["fit", text(&path), "--starts", text(&path)], ["report", text(&path), "--out", text(&path)]] {
+        assert!(refused(&args).contains("would be overwritten"));
+    }
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+    let spoilt = noisy_runs().replacen("\n30000000", "\n\"30000000", 1);
+    let (_folder, path) = table(&spoilt);
+    assert!(refused(&["fit", text(&path)]).contains("line 6: a quoted field begins here and never ends"));
+    let (_folder, path) = table(&noisy_runs().replace(',', ";"));
+    assert!(refused(&["fit", text(&path)]).contains("must be separated by commas"));
+    let (_folder, path) = table(&exact_runs());
+    assert!(refused(&["fit", text(&path), "--delta", "1e-300"]).contains("at least 1e-6"));
+    assert!(refused(&["fit", text(&path), "--level", "0.999999"]).contains("from 0.5 to 0.9999"));
+}
+
+#[test]
+fn few_runs_copies_and_odd_losses_are_said_to_be_what_they_are() {
+    let lines: Vec<String> = noisy_runs().lines().map(str::to_owned).collect();
+    let said = |rows: &[String]| {
+        let (_folder, path) = table(&(lines[0].clone() + "\n" + &rows.join("\n") + "\n"));
+        succeed(&["fit", text(&path), "--refits", "60"])
+    };
+    let few: Vec<String> = [1, 4, 6, 11, 13, 17, 20].map(|at| lines[at].clone()).into();
+    assert!(said(&few).contains("2 points more than coefficients are too few to draw residuals from, so there are no intervals"));
+    let copies: Vec<String> = lines[1..].iter().chain(&lines[1..4]).cloned().collect();
+    assert!(said(&copies).contains("3 rows repeat another in N, D and loss to the last digit"));
+    let two_sizes: Vec<String> =
+        lines[1..].iter().filter(|line| line.starts_with("10000000,") || line.starts_with("1000000000,")).cloned().collect();
+    assert!(said(&two_sizes).contains("takes 2 values in these runs"));
+    let mut odd = lines[1..].to_vec();
+    odd[3] = "10000000,10000000000,\"3,200\"".into();
+    assert!(said(&odd).contains("losses reach 3.2k nats per token"));
+}
+
+#[test]
 fn what_is_drawn_anew_for_intervals_is_what_is_asked_for() {
     let (_folder, path) = table(&noisy_runs());
     let interval = |more: &[&str]| {
@@ -137,13 +174,32 @@ fn every_start_is_kept_with_its_end_and_reason_where_asked() {
 fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
     let (_folder, path) = table(&noisy_runs());
     let said = succeed(&["fit", text(&path), "--estimator", "least-squares-log", "--refits", "50"]);
-    for word in ["without line", "it forecasts the", "by estimator", "absolute-log", "profile likelihood", "sandwich", "AICc"] {
+    for word in [
+        "without line",
+        "it forecasts the",
+        "by estimator",
+        "absolute-log",
+        "N* at ten times the compute",
+        "L-BFGS alone",
+        "condition number",
+        "profile likelihood",
+        "sandwich",
+        "AICc",
+    ] {
         assert!(said.contains(word), "{word} in {said}");
     }
     let document = fit_json(&path, &["--estimator", "least-squares-log", "--refits", "50"]);
     let alpha = &document["scrutiny"]["profiles"]["alpha"]["profile"];
     let (low, high) = (alpha["low"].as_f64().expect("bounded"), alpha["high"].as_f64().expect("bounded"));
     assert!(low < 0.34 && 0.34 < high, "the truth is inside: {alpha}");
+    let basins = document["laws"]["chinchilla"]["diagnostics"]["basins"].as_array().expect("a list");
+    assert!(basins[0]["forecast"].as_f64().is_some_and(|loss| loss > 1.7 && loss < 3.0), "{basins:?}");
+    let alone = document["laws"]["chinchilla"]["diagnostics"]["lbfgs_alone_objective"].as_f64().expect("smooth");
+    let objective = document["laws"]["chinchilla"]["objective"].as_f64().expect("a number");
+    assert!((alone / objective - 1.0).abs() < 1e-6, "{alone} {objective}");
+    for on in ["influence_on_a", "influence_on_params", "influence_on_floor"] {
+        assert_eq!(document["scrutiny"][on].as_array().expect("a list").len(), 20, "{on}");
+    }
     let estimators = document["scrutiny"]["estimators"].as_array().expect("a list");
     assert_eq!(estimators.len(), 4, "{estimators:?}");
     assert_eq!(

@@ -12,10 +12,10 @@ use crate::fit::{
 };
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Point, PowerLaw, TunedCell, recipe_trials, replicates, tokenizers, tuned};
 use crate::results::SweepFolder;
-use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
+use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure, short};
 use anyhow::anyhow;
 use clap::Args;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `fit` and `recommend` are asked.
 #[derive(Args)]
@@ -267,6 +267,37 @@ pub(super) fn seen_once(evidence: &mut Evidence) {
     evidence.points = once;
 }
 
+/// Loss above which a language model is worse than a guess among four million tokens, nats.
+const ABSURD: f64 = 15.0;
+
+/// What a table of others may not mean as it is read.
+fn foreign_notes(evidence: &Evidence) -> Vec<String> {
+    let points = &evidence.points;
+    let mut notes = Vec::new();
+    let repeated = points.iter().filter(|point| repeats(point)).count();
+    if repeated > 0 && repeated < points.len() {
+        notes.push(format!(
+            "{repeated} of {} runs see data more than once, and L(N, D) is of data seen once: keep the others with --where epochs=1 or the like, or fit --law data-constrained",
+            points.len()
+        ));
+    }
+    let places: BTreeSet<[u64; 3]> = points.iter().map(|p| [p.n.to_bits(), p.d.to_bits(), p.loss.to_bits()]).collect();
+    if places.len() < points.len() {
+        notes.push(format!(
+            "{} rows repeat another in N, D and loss to the last digit: copies of a row are no further runs and make intervals too narrow",
+            points.len() - places.len()
+        ));
+    }
+    let highest = points.iter().map(|point| point.loss).fold(0.0, f64::max);
+    if highest > ABSURD {
+        notes.push(format!(
+            "losses reach {} nats per token, more than a guess costs: are they perplexities, or decimal commas read as thousands?",
+            short(highest)
+        ));
+    }
+    notes
+}
+
 /// What the curves of runs that repeat their data say of learning by heart.
 fn overfitting_notes(source: &Source) -> Result<Vec<String>, Failure> {
     let Some(folder) = &source.folder else { return Ok(Vec::new()) };
@@ -301,6 +332,8 @@ pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> 
     let options = choices.options_for(source, &analysis.evidence)?;
     if source.own {
         seen_once(&mut analysis.evidence);
+    } else {
+        analysis.notes.extend(foreign_notes(&analysis.evidence));
     }
     match chinchilla(&analysis.evidence, &options) {
         Ok(fitted) => {

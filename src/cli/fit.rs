@@ -10,10 +10,9 @@ use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
 use super::sweep::as_failure;
 use super::text::table;
-use super::{Folders, envelope, groups, plot};
+use super::{Folders, envelope, groups, plot, starts};
 use crate::fit::{
-    Estimate, Estimator, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop,
-    start_ends,
+    Estimate, FitStatus, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop,
 };
 use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw, recipe_trials};
 use crate::recommend::Allocation;
@@ -85,6 +84,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return fit_laws(args);
     }
     let source = args.asked.source.read()?;
+    source.spared_by(args.starts.as_deref())?;
     let choices = if args.protocol.is_some() { args.asked.choices.of_deepseek(&source) } else { args.asked.choices.clone() };
     let analysis = analyse(&source, &choices, &args.budgets)?.with_a_law()?;
     let protocol = if args.protocol.is_some() { Some(follow(&source, &analysis)?) } else { None };
@@ -116,27 +116,11 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         print!("{}", scrutiny.text(&analysis.records));
     }
     print!("{}", recommendation_rows(&recommendations));
-    if let Some(path) = &args.starts {
-        keep_starts(path, &analysis.evidence, choices.options(&source)?.estimator)?;
+    keep(args, &source, &analysis, &recommendations)?;
+    match &args.starts {
+        Some(path) => starts::keep(path, &analysis.evidence, choices.options(&source)?.estimator),
+        None => Ok(()),
     }
-    keep(args, &source, &analysis, &recommendations)
-}
-
-/// `--starts`: a row a start, with its coefficients before and after.
-fn keep_starts(path: &Path, evidence: &Evidence, estimator: Estimator) -> Outcome {
-    let form = Chinchilla::default();
-    let ends = start_ends(&form, evidence, estimator).or_input()?;
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = form.coefficients().iter().map(|name| format!("start_{name}")).chain(form.coefficients().iter().map(ToString::to_string));
-    writer.write_record(header.chain(["objective", "iterations", "reason"].map(str::to_owned))).or_work()?;
-    for end in &ends {
-        let numbers = end.start.iter().chain(&end.theta).chain([&end.objective]).map(ToString::to_string);
-        writer.write_record(numbers.chain([end.iterations.to_string(), end.reason.clone()])).or_work()?;
-    }
-    let text = writer.into_inner().map_err(|error| anyhow!("{error}")).or_work()?;
-    write_whole(path, &text).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
-    println!("\nstarts: {} in {}", ends.len(), path.display());
-    Ok(())
 }
 
 /// `--protocol`: what must be there for it, and its laws.
@@ -453,6 +437,10 @@ pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
 }
 
 /// What speaks for the minimum.
+/// Minima that are told of: so many, found more than once, of objectives within this factor of the least.
+const RIVALS: usize = 3;
+const RIVAL: f64 = 2.0;
+
 pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
     let d = &fitted.diagnostics;
     let mut text = format!(
@@ -463,7 +451,25 @@ pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
         100.0 * d.residual_max
     );
     if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
-        text += &format!("  variable projection {varpro:.9e}, L-BFGS {lbfgs:.9e}: they agree to {agreement:.1e}\n");
+        let how = if fitted.status == FitStatus::StartsDisagree { "differ by" } else { "agree to" };
+        text += &format!("  variable projection {varpro:.9e}, starts of L-BFGS and Newton {lbfgs:.9e}: they {how} {agreement:.1e}\n");
+    }
+    if let (Some(alone), Some(varpro)) = (d.lbfgs_alone_objective, d.varpro_objective) {
+        text += &format!("  L-BFGS alone, from thirty of the starts: {alone:.9e}, {:+.1e} beside it\n", alone / varpro - 1.0);
+    }
+    if let Some(gradient) = d.relative_gradient {
+        let condition = d.condition_number;
+        text += &format!("  slope at the minimum {gradient:.1e} of the objective, condition number {condition:.1e}\n");
+    }
+    for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
+        text += &format!(
+            "  another minimum: {:.6e} ({:+.2} %), {} starts; at ten times the compute it forecasts {:.4}, the best {:.4}\n",
+            basin.objective,
+            100.0 * (basin.objective / fitted.objective - 1.0),
+            basin.starts,
+            basin.forecast,
+            d.basins[0].forecast
+        );
     }
     if d.starts + d.refits > 0 {
         text +=
@@ -497,6 +503,9 @@ pub(super) fn number(value: f64) -> String {
 
 /// An interval; a side that is not bounded is said so.
 pub(super) fn interval(estimate: &Estimate) -> String {
+    if estimate.se.is_nan() && estimate.low == f64::NEG_INFINITY && estimate.high == f64::INFINITY {
+        return "—".into();
+    }
     let end = |value: f64| if value.is_finite() { number(value) } else { "unbounded".into() };
     format!("[{}, {}]", end(estimate.low), end(estimate.high))
 }

@@ -39,6 +39,7 @@ mod scrutiny;
 mod selftest;
 mod slurm;
 mod source;
+mod starts;
 mod status;
 mod sweep;
 mod text;
@@ -109,6 +110,7 @@ struct Folders {
 
 /// Parses the command line, runs it, and says what went wrong.
 pub fn run() -> ExitCode {
+    end_quietly_without_a_reader();
     let outcome = match Cli::parse().command {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
@@ -133,4 +135,18 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// `scalelab fit | head` is no failure: where nobody reads what is printed any more, the program ends as others do.
+fn end_quietly_without_a_reader() {
+    /// 128 + SIGPIPE, as a shell reports it.
+    const NO_READER: i32 = 141;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let words = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if words.starts_with("failed printing to stdout") && words.contains("Broken pipe") {
+            std::process::exit(NO_READER);
+        }
+        usual(panic);
+    }));
 }

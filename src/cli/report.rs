@@ -49,6 +49,9 @@ pub(super) fn run(args: &ReportArgs) -> Outcome {
         (None, Some(_)) => args.asked.source.plots_of(&source).join("report.html"),
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out FILE"))),
     };
+    for out in [Some(&page), args.markdown.as_ref(), args.latex.as_ref()] {
+        source.spared_by(out.map(PathBuf::as_path))?;
+    }
     let report = report_of(&source, args)?;
     if args.asked.json {
         println!("{}", markdown_json(&report)?);

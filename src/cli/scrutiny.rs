@@ -7,7 +7,7 @@ use super::laws::cuts;
 use super::text::table;
 use crate::fit::{
     ByEstimator, Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Robust, Search, by_estimator, chinchilla_targets,
-    conventions, criteria, influence, profiles, robust, rolling_origin,
+    conventions, criteria, influence_on, profiles, robust, rolling_origin, without_each,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
@@ -18,6 +18,9 @@ use serde::Serialize;
 pub(super) struct Scrutiny {
     /// Leave-one-out influence on a, largest first.
     pub(super) influence_on_a: Vec<Influence>,
+    /// The same on N* at ten times the compute of the largest run, and on E.
+    pub(super) influence_on_params: Vec<Influence>,
+    pub(super) influence_on_floor: Vec<Influence>,
     /// Fits below a compute, scored above it.
     pub(super) rolling_origin: Vec<Forecast>,
     /// What every estimator makes of the same runs.
@@ -41,15 +44,22 @@ pub(super) fn scrutinise(analysis: &Analysis, options: &FitOptions, with_convent
     let evidence = &analysis.evidence;
     let largest = evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
     let targets = chinchilla_targets(evidence, &[10.0 * largest]);
+    let without = without_each(fitted, evidence).unwrap_or_default();
+    let on = |what: &dyn Fn(&Chinchilla) -> f64| influence_on(&fitted.law, &without, evidence, what);
+    let params = targets.iter().find(|target| target.name.starts_with("params"));
+    // Each cell's best recipe comes from a surface through all runs; a forecast must not have seen those above its cut.
+    let as_seen = analysis.raw.as_ref().unwrap_or(evidence);
     Some(Scrutiny {
-        influence_on_a: influence(fitted, evidence, Chinchilla::params_exponent).unwrap_or_default(),
+        influence_on_a: on(&Chinchilla::params_exponent),
+        influence_on_params: params.map_or_else(Vec::new, |target| on(&target.of)),
+        influence_on_floor: on(&|law| law.e),
         rolling_origin: rolling_origin(
             &Chinchilla::default(),
-            evidence,
+            as_seen,
             &FitOptions { search: Search::VarproOnly, ..*options },
-            &cuts(evidence),
+            &cuts(as_seen),
         ),
-        estimators: by_estimator(evidence, options, &cuts(evidence)),
+        estimators: by_estimator(as_seen, options, &cuts(as_seen)),
         profiles: profiles(fitted, evidence, options.resample, options.level, &targets).ok(),
         robust: robust(fitted, evidence, options.resample, options.level, &targets).ok(),
         criteria: criteria(fitted, evidence).ok(),
@@ -64,6 +74,14 @@ impl Scrutiny {
         for run in self.influence_on_a.iter().take(NAMED) {
             text += &format!("  without {}: a = {} ({:+.4})\n", described(&run.run, records), number(run.without), run.change);
         }
+        let mut tell = |name: &str, runs: &[Influence], shown: &dyn Fn(f64) -> String| {
+            if let Some(run) = runs.first() {
+                let change = 100.0 * run.change / (run.without - run.change);
+                text += &format!("  without {}: {name} = {} ({change:+.1} %)\n", described(&run.run, records), shown(run.without));
+            }
+        };
+        tell("N* at ten times the compute", &self.influence_on_params, &short);
+        tell("E", &self.influence_on_floor, &number);
         for forecast in &self.rolling_origin {
             let [below, above] = forecast.runs;
             text += &format!(

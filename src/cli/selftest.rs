@@ -5,7 +5,7 @@ use super::fit::number;
 use super::source::SourceArgs;
 use super::text::table;
 use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
-use crate::law::{Chinchilla, Design, Noise, Point, Tails};
+use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
 use anyhow::anyhow;
 use clap::Args;
@@ -14,13 +14,16 @@ use std::path::Path;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
 )]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The law that runs are drawn from, E,A,B,alpha,beta [default: Chinchilla's]
-    #[arg(long, value_name = "E,A,B,α,β", value_delimiter = ',')]
+    /// The published law that runs are drawn from; chinchilla is that of Hoffmann et al.
+    #[arg(long, value_name = "NAME", default_value = CHINCHILLA, value_parser = named_laws())]
+    law: String,
+    /// The law that runs are drawn from by its coefficients, E,A,B,alpha,beta
+    #[arg(long, value_name = "E,A,B,α,β", value_delimiter = ',', conflicts_with = "law")]
     truth: Vec<f64>,
     /// Standard deviation of ln L between runs
     #[arg(long, default_value_t = 0.005)]
@@ -51,7 +54,7 @@ pub(super) struct SelftestArgs {
 
 pub(super) fn run(args: &SelftestArgs) -> Outcome {
     let options = SelftestOptions {
-        truth: truth(&args.truth)?,
+        truth: truth(&args.law, &args.truth)?,
         noise: Noise { run: args.sigma, cluster: args.cluster_sigma },
         simulations: args.simulations as usize,
         tails: args.tails,
@@ -85,9 +88,16 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     Ok(())
 }
 
-fn truth(numbers: &[f64]) -> Result<Chinchilla, Failure> {
+/// The name of the law whose coefficients are the defaults.
+const CHINCHILLA: &str = "chinchilla";
+
+fn named_laws() -> Vec<&'static str> {
+    [CHINCHILLA].into_iter().chain(PUBLISHED.map(|law| law.name)).collect()
+}
+
+fn truth(name: &str, numbers: &[f64]) -> Result<Chinchilla, Failure> {
     match numbers {
-        [] => Ok(Chinchilla::default()),
+        [] => Ok(published(name).map_or_else(Chinchilla::default, |known| known.law)),
         [e, a, b, alpha, beta] if numbers.iter().all(|x| x.is_finite() && *x > 0.0) => {
             Ok(Chinchilla { e: *e, a: *a, b: *b, alpha: *alpha, beta: *beta })
         }

@@ -1,7 +1,7 @@
 //! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
 
 use super::Folders;
-use super::failure::{Failure, OrInput};
+use super::failure::{Failure, OrInput, Outcome};
 use super::sweep::as_failure;
 use crate::results::{
     ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
@@ -50,6 +50,19 @@ pub(super) struct Source {
     pub(super) folder: Option<SweepFolder>,
     /// Whether the rows name shapes, so that every convention can be counted.
     pub(super) own: bool,
+}
+
+impl Source {
+    /// Refuses to write over the table that is read.
+    pub(super) fn spared_by(&self, out: Option<&Path>) -> Outcome {
+        let same = |out: &Path| matches!((out.canonicalize(), self.path.canonicalize()), (Ok(out), Ok(own)) if out == own);
+        match out.filter(|out| same(out)) {
+            Some(out) => {
+                Err(Failure::Input(anyhow!("{} is the table that is read and would be overwritten; name another file", out.display())))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl SourceArgs {

@@ -1,14 +1,14 @@
 //! Groups of runs side by side (data sets, recipes): a fit of each, tests of equal exponents, and a fit in which all groups
 //! share α and β while each keeps its own E, A and B. DeepSeek 2401.02954 §3.3 reads data quality from such exponents.
 
-use super::bootstrap::groups;
+use super::bootstrap::{drawing, groups};
 use super::newton::{End, descend};
 use super::objective::{Evaluation, Fittable, Loss, Objective, Order, Phi};
 use super::residual::Found;
 use super::search::chinchilla;
 use super::sum::Sum;
 use super::varpro::{schur, solve_factors};
-use super::{Estimate, Estimator, FitError, FitOptions, FittedLaw, Interval, Named, Resample};
+use super::{Estimate, Estimator, FitError, FitOptions, FittedLaw, Interval, Named};
 use crate::law::{Chinchilla, Evidence};
 use crate::spec::Random;
 use rayon::prelude::*;
@@ -121,11 +121,7 @@ impl Joint {
         let (best, phis) = ends.filter(|(end, _)| end.value.is_finite()).min_by(|l, r| l.0.value.total_cmp(&r.0.value))?;
         let exponents = [best.phi[0], best.phi[1]];
         let draws = self.refits(exponents, &phis, options);
-        let interval = match options.resample {
-            Resample::Residuals => Interval::ResidualBootstrap,
-            _ if self.groups.iter().any(|one| one.clustered) => Interval::ClusterBootstrap,
-            _ => Interval::Bootstrap,
-        };
+        let interval = self.drawing(options);
         let estimate =
             |of: fn(&[f64; 2]) -> f64| Estimate::from_draws(of(&exponents), draws.iter().map(of).collect(), options.level, interval);
         let law = |(sum, phi): (&Sum, &Phi)| {
@@ -144,10 +140,17 @@ impl Joint {
         })
     }
 
+    /// What is drawn anew: residuals where any group by itself would draw them.
+    fn drawing(&self, options: &FitOptions) -> Interval {
+        let each: Vec<Interval> = self.groups.iter().map(|one| drawing(one, self.estimator, options.resample)).collect();
+        let order = [Interval::ResidualBootstrap, Interval::ClusterBootstrap];
+        order.into_iter().find(|kind| each.contains(kind)).unwrap_or(Interval::Bootstrap)
+    }
+
     /// Exponents of refits to runs (or clusters, or where these are asked for residuals) drawn within each group; NaN where no
     /// search ended or nothing is left to draw.
     fn refits(&self, start: [f64; 2], factors: &[Phi], options: &FitOptions) -> Vec<[f64; 2]> {
-        let of_residuals = options.resample == Resample::Residuals;
+        let of_residuals = self.drawing(options) == Interval::ResidualBootstrap;
         let laid = self.sums.iter().zip(&self.groups).zip(factors);
         let residuals: Vec<Found> = laid.map(|((sum, groups), phi)| Found::of(sum, groups, self.estimator, phi)).collect();
         if of_residuals && residuals.iter().any(Found::is_empty) {

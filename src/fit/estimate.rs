@@ -194,7 +194,13 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let below = at.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
     let weight = at - below as f64;
-    if weight == 0.0 || sorted[below] == sorted[above] { sorted[below] } else { sorted[below] + weight * (sorted[above] - sorted[below]) }
+    let (low, high) = (sorted[below], sorted[above]);
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => low + weight * (high - low),
+        // Between a number and an infinite neighbour nothing is known.
+        (true, false) if weight > 0.0 => high,
+        _ => low,
+    }
 }
 
 /// Two-sided quantile of Student's t; infinite without degrees of freedom, the normal one with infinitely many.
@@ -215,6 +221,12 @@ pub struct Diagnostics {
     pub lbfgs_objective: Option<f64>,
     /// |difference| of the two over the smaller.
     pub agreement: Option<f64>,
+    /// Objective reached by L-BFGS alone, without the polish, from a few of the starts; absent where the objective is not
+    /// smooth.
+    pub lbfgs_alone_objective: Option<f64>,
+    /// Largest slope of the objective at the minimum over the objective, in centred, scaled coordinates; absent where it is
+    /// not smooth.
+    pub relative_gradient: Option<f64>,
     /// Newton decrement ½·gᵀH⁻¹g over the objective at the minimum: what a further step could still gain.
     pub relative_decrement: f64,
     /// Condition number of the Hessian in centred, scaled coordinates.
@@ -248,6 +260,8 @@ pub struct Basin {
     pub theta: Vec<f64>,
     /// How many starts ended there.
     pub starts: usize,
+    /// Loss that it forecasts at ten times the compute of the largest run, N and D each √10 times as large; nats per token.
+    pub forecast: f64,
 }
 
 /// How one start of a multi-start search ended.
@@ -284,6 +298,14 @@ mod tests {
         draws.extend([f64::NAN; 20]);
         let estimate = Estimate::from_draws(1.0, draws, 0.95, Interval::Bootstrap);
         assert_eq!((estimate.low, estimate.high), (f64::NEG_INFINITY, f64::INFINITY));
+    }
+
+    #[test]
+    fn a_quantile_beside_an_unbounded_value_is_unbounded() {
+        let infinite = f64::INFINITY;
+        let sorted = [-infinite, -infinite, 1.0, 2.0, infinite];
+        // At the 1.5th, 2.4th, 3.5th and 4.2th of five.
+        assert_eq!([0.25, 0.4, 3.5 / 6.0, 0.7].map(|share| quantile(&sorted, share)), [-infinite, -infinite, 1.5, infinite]);
     }
 
     #[test]

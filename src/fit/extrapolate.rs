@@ -104,7 +104,7 @@ pub fn by_estimator(evidence: &Evidence, options: &FitOptions, cuts: &[f64]) -> 
             status: fitted.status,
             exponent: fitted.law.params_exponent(),
             floor: fitted.law.e,
-            forecast: rolling_origin(&Chinchilla::default(), evidence, &options, cuts).into_iter().next(),
+            forecast: cuts.iter().find_map(|&cut| rolling_origin(&Chinchilla::default(), evidence, &options, &[cut]).pop()),
         })
     };
     all.into_iter().filter_map(one).collect()

@@ -2,7 +2,7 @@
 //! vary, and no two of them that move together.
 
 use super::FitError;
-use crate::law::{Axis, Law, Point, Variable};
+use crate::law::{Axis, Evidence, Law, Point, Variable};
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -97,6 +97,13 @@ fn spread(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt()
 }
 
+/// Values of a variable that differ by more than rounding.
+pub(super) fn distinct(evidence: &Evidence, variable: Variable) -> usize {
+    let mut values = logs(&evidence.points, variable);
+    values.sort_by(f64::total_cmp);
+    values.chunk_by(|a, b| b - a < CONSTANT).count()
+}
+
 /// Distinct places, counted no further than `enough`.
 fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> usize {
     let mut places = std::collections::BTreeSet::new();
@@ -109,7 +116,7 @@ fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> u
     places.len()
 }
 
-fn name(variable: Variable) -> &'static str {
+pub(super) fn name(variable: Variable) -> &'static str {
     match variable {
         Variable::One => "1",
         Variable::N => "N",

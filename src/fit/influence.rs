@@ -4,7 +4,7 @@
 use super::bootstrap::best;
 use super::objective::{Fittable, Objective};
 use super::{FitError, FittedLaw};
-use crate::law::Evidence;
+use crate::law::{Evidence, Point};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,24 +19,30 @@ pub struct Influence {
     pub change: f64,
 }
 
-/// Leave-one-out influence of every run on a quantity, largest change first. Each refit searches the basins anew.
-pub fn influence<L: Fittable>(
-    fitted: &FittedLaw<L>,
-    evidence: &Evidence,
-    what: impl Fn(&L) -> f64 + Sync,
-) -> Result<Vec<Influence>, FitError> {
+/// Leave-one-out influence of every run on a quantity, largest change first.
+pub fn influence<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence, what: impl Fn(&L) -> f64) -> Result<Vec<Influence>, FitError> {
+    Ok(influence_on(&fitted.law, &without_each(fitted, evidence)?, evidence, what))
+}
+
+/// The law without each run in turn, in their order. Each refit searches the basins anew.
+pub fn without_each<L: Fittable>(fitted: &FittedLaw<L>, evidence: &Evidence) -> Result<Vec<L>, FitError> {
     let sum = fitted.law.lay_out(&evidence.points);
     let start = [sum.to_phi(&fitted.law.theta())];
-    let whole = what(&fitted.law);
     let without = |left_out: usize| {
         let rest = sum.reweighted(|at| if at == left_out { 0.0 } else { evidence.points[at].weight });
         let end = best(&rest, fitted.estimator, &start).ok_or_else(|| FitError::NoMinimum { law: fitted.name.clone() })?;
-        let without = what(&fitted.law.with_theta(&sum.to_theta(&end.phi)));
-        Ok(Influence { run: evidence.points[left_out].run.clone(), without, change: without - whole })
+        Ok(fitted.law.with_theta(&sum.to_theta(&end.phi)))
     };
-    let mut all: Vec<Influence> = (0..evidence.points.len()).into_par_iter().map(without).collect::<Result<_, FitError>>()?;
+    (0..evidence.points.len()).into_par_iter().map(without).collect()
+}
+
+/// What laws without each run say of a quantity, largest change first.
+pub fn influence_on<L: Fittable>(whole: &L, without: &[L], evidence: &Evidence, what: impl Fn(&L) -> f64) -> Vec<Influence> {
+    let before = what(whole);
+    let one = |(law, point): (&L, &Point)| Influence { run: point.run.clone(), without: what(law), change: what(law) - before };
+    let mut all: Vec<Influence> = without.iter().zip(&evidence.points).map(one).collect();
     all.sort_by(|left, right| right.change.abs().total_cmp(&left.change.abs()));
-    Ok(all)
+    all
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, Sta
 pub use extrapolate::{ByEstimator, Convention, Forecast, by_estimator, conventions, ln_compute_factor, rolling_origin};
 pub use foresight::{Foresight, foresight};
 pub use identify::{offers_only_compute, repeats};
-pub use influence::{Influence, influence};
+pub use influence::{Influence, influence, influence_on, without_each};
 pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use noise::SeedNoise;

@@ -1,5 +1,7 @@
 //! L-BFGS (argmin, with Moré–Thuente line search) from a grid of starts, Hoffmann's 4500 for the Chinchilla law
-//! (2203.15556 app. D.3), each followed by reweighted squares and polished by Newton's method. The end and the reason of every start are kept.
+//! (2203.15556 app. D.3), handed over after a few iterations to reweighted squares and polished by Newton's method. The end and
+//! the reason of every start are kept. From a few of them L-BFGS also goes to the end alone, as a check that shares nothing
+//! with Newton's method.
 //!
 //! The objective is divided by that of a constant prediction, and coordinates are centred and scaled, so that
 //! tolerances mean the same for any data; stopping on the raw mean or sum ends far above the minimum (2404.10102).
@@ -32,13 +34,41 @@ const NEAR: f64 = 1e-2;
 const POLISH: usize = 30;
 const BOTTOM: f64 = 1e-9;
 
+/// Starts from which L-BFGS goes to the end alone, and what it may take.
+const ALONE: usize = 30;
+const LONG: Stop = Stop { iterations: 2000, gradient: 1e-10, cost: 1e-16, evaluations: 10_000 };
+const SHORT: Stop = Stop { iterations: ITERATIONS, gradient: GRADIENT, cost: 1e-9, evaluations: EVALUATIONS };
+
+/// When L-BFGS stops.
+#[derive(Clone, Copy)]
+struct Stop {
+    iterations: u64,
+    gradient: f64,
+    cost: f64,
+    evaluations: u32,
+}
+
+/// The lowest objective that L-BFGS reaches by itself from a few of the starts; `None` for an objective that is not smooth.
+pub(crate) fn lbfgs_alone(sum: &impl Objective, estimator: Estimator) -> Option<f64> {
+    if estimator == Estimator::AbsoluteLog {
+        return None;
+    }
+    let loss = Loss::of(estimator, 1e-3);
+    let starts = sum.starts();
+    let some: Vec<&Vec<f64>> = starts.iter().step_by(starts.len().div_ceil(ALONE)).collect();
+    let end = |start: &&Vec<f64>| {
+        let (phi, _, _) = lbfgs(sum, loss, &sum.lifted(sum.to_phi(start)), LONG);
+        sum.evaluate(loss, &phi, Order::Value).value
+    };
+    let ends: Vec<f64> = some.par_iter().map(end).collect();
+    ends.into_iter().filter(|value| value.is_finite()).min_by(f64::total_cmp)
+}
+
 /// Runs every start; results stand in the order of starts, whatever the number of threads.
 pub(crate) fn multistart(sum: &impl Objective, estimator: Estimator) -> Vec<(StartEnd, End)> {
     let loss = Loss::of(estimator, 1e-3);
-    let scale = sum.scale_of(loss);
-    let problem = || Scaled { sum, loss, scale, last: Cell::new(None), left: Cell::new(EVALUATIONS) };
     let starts = sum.starts();
-    let mut ends: Vec<(StartEnd, End)> = starts.par_iter().map(|start| run(sum, loss, problem(), start)).collect();
+    let mut ends: Vec<(StartEnd, End)> = starts.par_iter().map(|start| run(sum, loss, start)).collect();
     if estimator == Estimator::AbsoluteLog {
         sharpen(sum, estimator, &mut ends);
     }
@@ -63,15 +93,16 @@ fn sharpen(sum: &impl Objective, estimator: Estimator, ends: &mut [(StartEnd, En
         for &start in group {
             let smooth = ends[start].1;
             ends[start].1 = sharp.get(at).copied().unwrap_or(End { value: sum.absolute(&smooth.phi), ..smooth });
+            ends[start].0.reason += if at < sharp.len() { "; sharpened" } else { "; left smooth, one of the worse ends" };
             ends[start].0.theta = sum.to_theta(&ends[start].1.phi);
             ends[start].0.objective = ends[start].1.value;
         }
     }
 }
 
-fn run(sum: &impl Objective, loss: Loss, problem: Scaled<'_, impl Objective>, start: &[f64]) -> (StartEnd, End) {
+fn run(sum: &impl Objective, loss: Loss, start: &[f64]) -> (StartEnd, End) {
     let from = sum.lifted(sum.to_phi(start));
-    let (handed_over, reason, iterations) = lbfgs(sum, problem, &from);
+    let (handed_over, reason, iterations) = lbfgs(sum, loss, &from, SHORT);
     let free: Vec<usize> = (0..sum.dim()).collect();
     let end = polished(sum, loss, handed_over, &free);
     let polish = if end.decrement < BOTTOM {
@@ -92,13 +123,14 @@ fn polished(sum: &impl Objective, loss: Loss, from: Phi, free: &[usize]) -> End 
 }
 
 /// Where L-BFGS ended, why, and after how many iterations.
-fn lbfgs(sum: &impl Objective, problem: Scaled<'_, impl Objective>, from: &Phi) -> (Phi, String, u64) {
+fn lbfgs(sum: &impl Objective, loss: Loss, from: &Phi, stop: Stop) -> (Phi, String, u64) {
+    let problem = Scaled { sum, loss, scale: sum.scale_of(loss), last: Cell::new(None), left: Cell::new(stop.evaluations) };
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
-        .with_tolerance_grad(GRADIENT)
-        .and_then(|solver| solver.with_tolerance_cost(1e-9))
+        .with_tolerance_grad(stop.gradient)
+        .and_then(|solver| solver.with_tolerance_cost(stop.cost))
         .map(|solver| {
             let start = from[..sum.dim()].to_vec();
-            Executor::new(problem, solver).configure(|state| state.param(start).max_iters(ITERATIONS)).ctrlc(false).timer(false).run()
+            Executor::new(problem, solver).configure(|state| state.param(start).max_iters(stop.iterations)).ctrlc(false).timer(false).run()
         });
     match solver {
         Ok(Ok(result)) => {

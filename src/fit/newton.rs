@@ -54,7 +54,15 @@ pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evalu
     descend_to(phi, free, steps, weight, DECREMENT, evaluate)
 }
 
-fn descend_to(phi: Phi, free: &[usize], steps: usize, weight: f64, enough: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
+/// The same to a decrement of `enough`.
+pub(crate) fn descend_to(
+    phi: Phi,
+    free: &[usize],
+    steps: usize,
+    weight: f64,
+    enough: f64,
+    evaluate: impl Fn(&Phi, Order) -> Evaluation,
+) -> End {
     // Residuals of rounding alone: 1e-16 squared for each unit of weight.
     let nothing = 1e-31 * weight;
     let mut here = evaluate(&phi, Order::Hessian);

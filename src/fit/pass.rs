@@ -35,6 +35,10 @@ struct Scratch {
 
 /// The objective and as many of its derivatives as asked for.
 pub(super) fn evaluate(sum: &Sum, loss: Loss, phi: &Phi, order: Order) -> Evaluation {
+    if phi.iter().any(|coordinate| coordinate.is_nan()) {
+        // Clamps and bits would make some number of it.
+        return Evaluation { value: f64::NAN, ..Evaluation::zero() };
+    }
     sum.whole(loss, phi, order)
 }
 
@@ -268,4 +272,88 @@ fn sum_of(a: &[f64]) -> f64 {
         }
     }
     sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::objective::{Fittable, Objective};
+    use super::*;
+    use crate::fit::Estimator;
+    use crate::law::{Chinchilla, Law, Point, ThreeTerm};
+    use crate::spec::Random;
+
+    /// Runs enough for three blocks and part of a group.
+    fn points(law: &impl Law) -> Vec<Point> {
+        let mut random = Random::new(4, "points");
+        let one = |_| {
+            let mut ln = |low: f64, high: f64| (low + (high - low) * random.uniform()).exp();
+            let (n, batch, steps) = (ln(14.0, 22.0), ln(9.0, 14.0), ln(7.0, 12.0));
+            let mut point = Point { batch: Some(batch), steps: Some(steps), ..Point::new(n, batch * steps, 1.0) };
+            point.loss = law.loss(&point) * (0.01 * random.normal()).exp();
+            point.weight = 0.5 + random.uniform();
+            point
+        };
+        (0..301).map(one).collect()
+    }
+
+    #[test]
+    fn reweighted_squares_are_those_of_gauss_and_newton_over_several_blocks_and_three_powers() {
+        check(&Chinchilla::default());
+        check(&ThreeTerm::default());
+    }
+
+    fn check<L: Fittable>(law: &L) {
+        let points = points(law);
+        let sum = law.lay_out(&points);
+        let phi = sum.to_phi(&law.theta());
+        let loss = Loss::of(Estimator::HuberLog { delta: 0.01 }, 1.0);
+        let found = sum.evaluate(loss, &phi, Order::Reweighted);
+        let (slopes, predictions) = (sum.jacobian(&phi), sum.ln_predictions(&phi));
+        let mut expected = Evaluation::zero();
+        for ((point, slope), prediction) in points.iter().zip(&slopes).zip(&predictions) {
+            let r = prediction - point.loss.ln();
+            expected.value += point.weight * loss.of_residual(r);
+            for j in 0..sum.dim() {
+                expected.gradient[j] += point.weight * r.clamp(-0.01, 0.01) * slope[j];
+                for k in 0..sum.dim() {
+                    expected.hessian[j][k] += point.weight * (0.01 / r.abs()).min(1.0) * slope[j] * slope[k];
+                }
+            }
+        }
+        let close = |found: f64, expected: f64, scale: f64| assert!((found - expected).abs() < 1e-11 * scale, "{found} {expected}");
+        close(found.value, expected.value, expected.value);
+        for j in 0..sum.dim() {
+            close(found.gradient[j], expected.gradient[j], 1.0);
+            (0..sum.dim()).for_each(|k| close(found.hessian[j][k], expected.hessian[j][k], 100.0));
+        }
+    }
+
+    #[test]
+    fn coordinates_that_are_no_numbers_have_no_value() {
+        let law = Chinchilla::default();
+        let sum = law.lay_out(&points(&law));
+        let mut phi = sum.to_phi(&law.theta());
+        phi[3] = f64::NAN;
+        assert!(sum.evaluate(Loss::of(Estimator::default(), 1.0), &phi, Order::Hessian).value.is_nan());
+    }
+
+    /// The bits that every machine has: those of plain instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn wide_registers_change_no_bit() {
+        let law = Chinchilla::default();
+        let sum = law.lay_out(&points(&law));
+        let phi = sum.to_phi(&law.theta());
+        let loss = Loss::of(Estimator::default(), 1.0);
+        let groups = 0..sum.weight.len();
+        let bits = |of: Evaluation| (of.value.to_bits(), of.gradient.map(f64::to_bits), of.hessian.map(|row| row.map(f64::to_bits)));
+        for order in [Order::Value, Order::Gradient, Order::Hessian, Order::Reweighted] {
+            let plain = bits(sum.dispatch(loss, &phi, order, groups.clone()));
+            assert_eq!(plain, bits(sum.pass(loss, &phi, order, groups.clone())), "{order:?}");
+            if std::arch::is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has AVX2.
+                assert_eq!(plain, bits(unsafe { sum.pass_avx2(loss, &phi, order, groups.clone()) }), "{order:?}");
+            }
+        }
+    }
 }

@@ -33,6 +33,9 @@ pub(crate) fn residual_refits(
     if found.is_empty() { vec![None; count] } else { (0..count).into_par_iter().map(refit).collect() }
 }
 
+/// Fewest residuals beyond one for each coefficient that intervals are made of: of fewer they may hold a single one.
+pub(super) const LEAST: usize = 5;
+
 /// A fit as the draws see it.
 pub(super) struct Found {
     predicted: Vec<f64>,
@@ -48,8 +51,8 @@ impl Found {
         let residual = |((loss, ln), weight): ((&f64, &f64), &f64)| weight.sqrt() * (loss - ln);
         let mut pool: Vec<f64> = losses.iter().zip(&predicted).zip(&weights).map(residual).collect();
         let (n, p) = (pool.len(), sum.dim());
-        if n <= p {
-            // Nothing is known of the noise.
+        if n < p + LEAST {
+            // Next to nothing is known of the noise.
             pool.clear();
         } else if matches!(estimator, Estimator::HuberLog { .. } | Estimator::AbsoluteLog) {
             pool.sort_by(|left, right| left.abs().total_cmp(&right.abs()));
@@ -58,7 +61,7 @@ impl Found {
             let larger = (n as f64 / (n - p) as f64).sqrt();
             pool.iter_mut().for_each(|residual| *residual *= larger);
         }
-        if groups.clustered && n > p {
+        if groups.clustered && !pool.is_empty() {
             let smaller = share_of_runs(sum, groups, best, &weights).sqrt();
             pool.iter_mut().for_each(|residual| *residual *= smaller);
         }
@@ -147,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn no_more_runs_than_coefficients_leave_nothing_to_draw() {
-        let points = &line(0.01)[..2];
+    fn hardly_more_runs_than_coefficients_leave_nothing_to_draw() {
+        let points = &line(0.01)[..6];
         let sum = PowerLaw::form(Axis::N, false).lay_out(points);
         let best = varpro(&sum, Estimator::default(), crate::fit::objective::Grid::Fine)[0];
         let found = residual_refits(&sum, &groups(points, Resample::Auto), Estimator::default(), &[best.phi], 30, 0);

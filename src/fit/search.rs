@@ -3,23 +3,25 @@
 
 use super::bootstrap::{FEW_CLUSTERS, Groups, drawing, groups, refits};
 use super::decide::{decide, window_refits};
-use super::identify::check;
-use super::multistart::multistart;
+use super::identify::{check, distinct, name};
+use super::multistart::{lbfgs_alone, multistart};
 use super::newton::{End, eigenvalues};
 use super::objective::{Fittable, Grid, Loss, Objective, Order, Phi};
 use super::profile::Target;
-use super::residual::residual_refits;
+use super::residual::{LEAST, residual_refits};
 use super::varpro::varpro;
 use super::{
     Basin, Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Interval, Method, Named, Search, StartEnd,
 };
-use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw};
+use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw, Variable};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// Relative difference of objectives within which two searches agree.
 const AGREEMENT: f64 = 1e-6;
+/// Least δ of Huber's function: below it is the absolute deviation, which has a search of its own.
+const SMALLEST_DELTA: f64 = 1e-6;
 /// Ends kept in the list of basins.
 const BASINS: usize = 8;
 /// Basins that refits start from, within a factor of the minimum.
@@ -117,17 +119,19 @@ pub fn start_ends<L: Fittable>(form: &L, evidence: &Evidence, estimator: Estimat
 }
 
 fn check_options(options: &FitOptions) -> Result<(), FitError> {
-    if !(options.level > 0.0 && options.level < 1.0) {
+    if !(0.5..=0.9999).contains(&options.level) {
         return Err(FitError::Option {
             option: "level",
             value: options.level,
-            allowed: "choose a confidence level between 0 and 1, such as 0.95",
+            allowed: "choose a confidence level from 0.5 to 0.9999, such as 0.95",
         });
     }
     match options.estimator {
-        Estimator::HuberLog { delta } if !(delta.is_finite() && delta > 0.0) => {
-            Err(FitError::Option { option: "delta", value: delta, allowed: "choose a positive δ, such as 1e-3" })
-        }
+        Estimator::HuberLog { delta } if !(delta.is_finite() && delta >= SMALLEST_DELTA) => Err(FitError::Option {
+            option: "delta",
+            value: delta,
+            allowed: "choose a δ of at least 1e-6, such as 1e-3; --estimator absolute-log is the limit of a small one",
+        }),
         _ => Ok(()),
     }
 }
@@ -163,12 +167,16 @@ fn search(sum: &impl Objective, options: &FitOptions) -> Option<Found> {
     });
     let ends = || projected.iter().chain(started.iter().map(|(_, end)| end));
     let (basins, warm) = basins(sum, ends().copied().collect(), best.value);
-    let hessian = sum.evaluate(Loss::of(estimator, 1e-3), &best.phi, Order::Hessian).hessian;
-    let eigen = eigenvalues(&hessian, sum.dim());
+    let here = sum.evaluate(Loss::of(estimator, 1e-3), &best.phi, Order::Hessian);
+    let eigen = eigenvalues(&here.hessian, sum.dim());
+    let steepest = here.gradient[..sum.dim()].iter().fold(0.0, |most: f64, slope| most.max(slope.abs()));
+    let smooth = estimator != Estimator::AbsoluteLog;
     let diagnostics = Diagnostics {
         varpro_objective: by_varpro.map(|end| end.value),
         lbfgs_objective: by_lbfgs.map(|end| end.value),
+        lbfgs_alone_objective: if started.is_empty() { None } else { lbfgs_alone(sum, estimator) },
         agreement,
+        relative_gradient: smooth.then(|| if best.value <= noise { 0.0 } else { steepest / best.value }),
         relative_decrement: if best.value <= noise { 0.0 } else { best.decrement },
         condition_number: if eigen[0] > 0.0 { eigen[sum.dim() - 1] / eigen[0] } else { f64::INFINITY },
         starts: started.len(),
@@ -199,7 +207,10 @@ fn basins(sum: &impl Objective, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>,
     ends.retain(|end| end.value.is_finite());
     ends.sort_by(|left, right| left.value.total_cmp(&right.value));
     let groups: Vec<&[End]> = ends.chunk_by(|left, right| right.value <= left.value * (1.0 + 1e-4) + 1e-300).collect();
-    let basin = |group: &&[End]| Basin { objective: group[0].value, theta: sum.to_theta(&group[0].phi), starts: group.len() };
+    let basin = |group: &&[End]| {
+        let theta = sum.to_theta(&group[0].phi);
+        Basin { objective: group[0].value, theta, starts: group.len(), forecast: f64::NAN }
+    };
     let near = |group: &&&[End]| group[0].value <= 3.0 * lowest;
     let warm = groups.iter().filter(near).take(REFIT_BASINS).map(|group| group[0].phi).collect();
     (groups.iter().take(BASINS).map(basin).collect(), warm)
@@ -225,7 +236,12 @@ fn assemble<L: Fittable>(
     let coefficients = form.coefficients().iter().enumerate().map(|(j, name)| ((*name).to_owned(), coefficient(j)));
     let residuals: Vec<f64> = evidence.points.iter().zip(sum.ln_predictions(&found.best.phi)).map(|(p, ln)| p.loss.ln() - ln).collect();
     let failed = refitted.iter().filter(|end| end.is_none()).count();
+    let mut basins = found.diagnostics.basins;
+    if let Some(far) = evidence.points.iter().max_by(|a, b| a.c.total_cmp(&b.c)).map(ten_times) {
+        basins.iter_mut().for_each(|basin| basin.forecast = form.with_theta(&basin.theta).loss(&far));
+    }
     let mut diagnostics = Diagnostics {
+        basins,
         refits: refitted.len(),
         failed_refits: failed,
         clusters: groups.count,
@@ -261,6 +277,12 @@ fn assemble<L: Fittable>(
     }
 }
 
+/// A run of ten times the compute.
+fn ten_times(run: &Point) -> Point {
+    let root = 10f64.sqrt();
+    Point { n: root * run.n, d: root * run.d, c: 10.0 * run.c, steps: run.steps.map(|steps| root * steps), ..run.clone() }
+}
+
 fn status(diagnostics: &Diagnostics, points: usize, coefficients: usize, at_bound: bool) -> FitStatus {
     if at_bound {
         FitStatus::AtBound
@@ -293,10 +315,28 @@ fn cautions(form: &impl Law, evidence: &Evidence, options: &FitOptions, groups: 
             groups.count
         ));
     }
+    // So many have one refit beyond each end.
+    let enough = (2.0 / (1.0 - options.level) - 1.0).ceil().max(20.0) as usize;
     if options.refits < 20 {
-        words.push(format!("{} refits give no interval; ask for at least 20", options.refits));
+        words.push(format!("{} refits give no interval; ask for at least {enough}", options.refits));
+    } else if options.refits < enough {
+        let level = 100.0 * options.level;
+        words.push(format!("an interval of {} refits holds less than {level} %; ask for at least {enough}", options.refits));
     }
-    if diagnostics.failed_refits > 0 {
+    for variable in form.variables().into_iter().filter(|variable| *variable != Variable::Unique) {
+        let distinct = distinct(evidence, variable);
+        if distinct < 3 {
+            words.push(format!(
+                "{} takes {distinct} values in these runs, so its exponent and the floor cannot be told apart: what follows from them is a guess between these values and none beyond",
+                name(variable)
+            ));
+        }
+    }
+    let spare = evidence.points.len().saturating_sub(needed);
+    if spare < LEAST && drawing(groups, options.estimator, options.resample) == Interval::ResidualBootstrap {
+        words.push(format!("{spare} points more than coefficients are too few to draw residuals from, so there are no intervals"));
+    }
+    if diagnostics.failed_refits > 0 && diagnostics.failed_refits < diagnostics.refits {
         words.push(format!("{} of {} refits found no minimum; they widen the intervals", diagnostics.failed_refits, diagnostics.refits));
     }
     words

@@ -113,6 +113,10 @@ impl RawTable {
     /// Cuts text into fields. A byte-order mark, CRLF, quoted fields and blank lines are fine.
     pub(super) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Self, TableError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if let Some(line) = unclosed_quote(bytes) {
+            let problem = "a quoted field begins here and never ends; close the quote, or remove it".to_owned();
+            return Err(TableError::Row { path, line, problem });
+        }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let row_error = |path: &PathBuf, error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
@@ -121,6 +125,10 @@ impl RawTable {
         let headers: Vec<String> = reader.headers().map_err(|e| row_error(&path, e))?.iter().map(str::to_owned).collect();
         if headers.iter().all(String::is_empty) {
             return Err(TableError::Empty { path, what: "the file is empty; a header line is expected" });
+        }
+        if let ([only], Some(mark)) = (headers.as_slice(), headers[0].chars().find(|mark| [';', '\t', '|'].contains(mark))) {
+            let problem = format!("one column, `{only}`; fields must be separated by commas, not by {mark:?}");
+            return Err(TableError::Row { path, line: 1, problem });
         }
         let mut rows = Vec::new();
         let mut lines = LineCounter::new(bytes);
@@ -152,6 +160,24 @@ impl RawTable {
             TableError::Cell { path: self.path.clone(), line, column, problem: cell_problem(text, &err.kind().to_string()) }
         })
     }
+}
+
+/// The line on which a quoted field begins that the text never ends: the reader would take all that follows for that field.
+fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
+    let (mut line, mut opened, mut at_start) = (1, None, true);
+    for &byte in bytes {
+        line += u64::from(byte == b'\n');
+        match (byte, opened) {
+            // A doubled quote closes the field and opens it again.
+            (b'"', Some(_)) => (opened, at_start) = (None, true),
+            (b'"', None) if at_start => opened = Some(line),
+            (_, Some(_)) => {}
+            (b' ', None) => {}
+            (b',' | b'\n' | b'\r', None) => at_start = true,
+            (_, None) => at_start = false,
+        }
+    }
+    opened
 }
 
 /// Turns ascending byte positions into line numbers. (The reader's own count is one short after
