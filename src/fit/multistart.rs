@@ -8,7 +8,7 @@
 
 use super::Estimator;
 use super::StartEnd;
-use super::newton::{End, newton_to, reweighted};
+use super::newton::{End, NEAR, newton_to, reweighted};
 use super::objective::{Loss, Objective, Order, Phi};
 use super::varpro::settle;
 use argmin::core::{CostFunction, Error, Executor, Gradient, State, TerminationStatus};
@@ -27,9 +27,8 @@ const ITERATIONS: u64 = 5;
 const EVALUATIONS: u32 = 500;
 /// Gradient of the scaled objective below which L-BFGS hands over to Newton.
 const GRADIENT: f64 = 1e-3;
-/// Steps of reweighted squares, and the decrement at which they hand over to Newton's method.
+/// Steps of reweighted squares.
 const REWEIGHTED: usize = 40;
-const NEAR: f64 = 1e-2;
 /// Newton steps of the polish, and the decrement at which it ends: a thousandth of what tells two ends apart.
 const POLISH: usize = 30;
 const BOTTOM: f64 = 1e-9;

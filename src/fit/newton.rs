@@ -8,6 +8,9 @@ use super::objective::{Evaluation, Loss, MAX_DIM, Objective, Order, Phi};
 /// Relative decrement below which a point is a minimum for all purposes.
 const DECREMENT: f64 = 1e-14;
 
+/// Decrement at which reweighted squares hand over to Newton's method.
+pub(crate) const NEAR: f64 = 1e-2;
+
 /// What an accepted step leaves of the damping. A tenth brings 4170 of the 4500 starts on 240 points to their minimum, this
 /// 4232, with a twelfth fewer evaluations.
 const EASING: f64 = 0.3;

@@ -84,7 +84,7 @@ pub enum Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FitStatus {
-    /// Both methods ended at the same minimum.
+    /// Every search that was done ended at the same minimum.
     Converged,
     /// The search stopped before the minimum.
     MaxIterations,

@@ -3,7 +3,7 @@
 //! Schur complement. Czech 2603.22339 find a condition number of 11 there against 3.5e11 in all five coefficients.
 
 use super::Estimator;
-use super::newton::{End, back_substitute, cholesky, descend, descend_to, full_step, newton};
+use super::newton::{End, NEAR, back_substitute, cholesky, descend, descend_to, full_step, newton};
 use super::objective::{Evaluation, Grid, Loss, MAX_DIM, Objective, Order, Phi};
 use std::cell::Cell;
 
@@ -14,9 +14,6 @@ const GRID_POINTS: usize = 4000;
 /// δ from which the absolute deviation is approached, by tenths, and where it ends (nats).
 const SMOOTHEST: f64 = 1e-3;
 const SHARPEST: f64 = 1e-12;
-
-/// Decrement at which reweighted squares hand over to Newton's method.
-const NEAR: f64 = 1e-2;
 
 /// Ends of the valleys of the projected objective, best first.
 pub(crate) fn varpro(sum: &impl Objective, estimator: Estimator, grid: Grid) -> Vec<End> {
