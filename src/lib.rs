@@ -6,7 +6,7 @@
 //! and [`doctor`] for the runs themselves. Both speak the
 //! vocabulary of [`spec`]; [`results`] holds the table; [`cli`] is the front door. ARCHITECTURE.md has the map.
 
-pub mod cli;
+//pub mod cli;
 pub mod corpus;
 pub mod doctor;
 pub mod fit;
@@ -14,7 +14,8 @@ pub mod law;
 pub mod recommend;
 pub mod results;
 pub mod spec;
+pub mod study;
 pub mod sweep;
 #[cfg(feature = "train")]
 pub mod train;
-pub mod view;
+//pub mod view;

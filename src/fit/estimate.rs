@@ -1,9 +1,6 @@
 //! What a fit returns: coefficients that never travel without interval, status, point count and
 //! conventions. The field names are those of `fits/<law>.json` (ARCHITECTURE.md, section 6).
 
-use super::{Estimator, FitStatus, Method, Resample};
-use crate::law::{Exclusion, Law};
-use crate::spec::{FlopRule, SizeMeasure};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -97,71 +94,6 @@ impl<T: Serialize> Serialize for Named<T> {
     }
 }
 
-/// A law with estimated coefficients and everything needed to judge them.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct FittedLaw<L: Law> {
-    /// Name of the law.
-    #[serde(rename = "law")]
-    pub name: String,
-    /// The law with the estimated coefficients.
-    #[serde(skip)]
-    pub law: L,
-    /// How the fit ended.
-    pub status: FitStatus,
-    /// Number of runs it rests on.
-    pub points: usize,
-    /// What was minimised.
-    pub estimator: Estimator,
-    /// How the reported coefficients were found.
-    pub method: Method,
-    /// The minimum: a sum over runs.
-    pub objective: f64,
-    /// Coefficients under their names.
-    pub coefficients: Named<Estimate>,
-    /// What follows from them (a and b for Chinchilla).
-    pub derived: Named<Estimate>,
-    /// Covariance of the coefficients in the order of `coefficients`, from the refits.
-    pub covariance: Vec<Vec<f64>>,
-    /// How N was counted.
-    pub size_measure: SizeMeasure,
-    /// How C was counted.
-    pub flop_rule: FlopRule,
-    /// Runs left out, with reasons.
-    pub excluded: Vec<Exclusion>,
-    /// What both methods, all starts and all refits did.
-    pub diagnostics: Diagnostics,
-    /// Anything a reader must know, in words.
-    pub warnings: Vec<String>,
-    /// What is resampled for its intervals, and for those of whatever follows from it.
-    #[serde(skip)]
-    pub resample: Resample,
-    /// Seed of the resampling.
-    pub seed: u64,
-    /// SHA-256 of the fitted numbers (N, D, C, L, weight of each point as bits).
-    pub data_sha256: String,
-    /// Version of scalelab.
-    pub version: String,
-    /// The law of every successful refit, for intervals of whatever follows from it.
-    #[serde(skip)]
-    pub draws: Vec<L>,
-    /// The law refitted on other held-out windows; empty where the losses of windows are not known.
-    #[serde(skip)]
-    pub windows: Vec<L>,
-    /// Residual of each point, ln L − ln prediction, in the order of the points.
-    #[serde(skip)]
-    pub residuals: Vec<f64>,
-}
-
-impl<L: Law> FittedLaw<L> {
-    /// Estimate and interval of anything that follows from the coefficients, by the refits.
-    pub fn derive(&self, what: impl Fn(&L) -> f64) -> Estimate {
-        let level = self.coefficients.0.first().map_or(0.95, |(_, estimate)| estimate.level);
-        let interval = self.coefficients.0.first().map_or(Interval::Bootstrap, |(_, estimate)| estimate.interval);
-        let draws: Vec<f64> = self.draws.iter().map(&what).collect();
-        Estimate::from_draws(what(&self.law), draws, level, interval)
-    }
-}
-
 impl Estimate {
     /// Percentile interval and standard deviation of refitted values. A refit that is not a number counts as
     /// unbounded on both sides; with fewer than 20 refits there is no interval, and its ends are infinite.
@@ -210,73 +142,6 @@ pub(crate) fn t_quantile(level: f64, degrees: f64) -> f64 {
     }
     // Beyond a million degrees t is normal to six digits.
     StudentsT::new(0.0, 1.0, degrees.min(1e6)).map_or(f64::INFINITY, |t| t.inverse_cdf(0.5 * (1.0 + level)))
-}
-
-/// The evidence that a minimum is the minimum.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
-pub struct Diagnostics {
-    /// Objective reached by variable projection.
-    pub varpro_objective: Option<f64>,
-    /// Objective reached by multi-start L-BFGS.
-    pub lbfgs_objective: Option<f64>,
-    /// |difference| of the two over the smaller.
-    pub agreement: Option<f64>,
-    /// Objective reached by L-BFGS alone, without the polish, from a few of the starts; absent where the objective is not
-    /// smooth.
-    pub lbfgs_alone_objective: Option<f64>,
-    /// Largest slope of the objective at the minimum over the objective, in centred, scaled coordinates; absent where it is
-    /// not smooth.
-    pub relative_gradient: Option<f64>,
-    /// Newton decrement ½·gᵀH⁻¹g over the objective at the minimum: what a further step could still gain.
-    pub relative_decrement: f64,
-    /// Condition number of the Hessian in centred, scaled coordinates.
-    pub condition_number: f64,
-    /// Starts of L-BFGS.
-    pub starts: usize,
-    /// Starts that ended within 1e-6 of the minimum.
-    pub starts_at_minimum: usize,
-    /// Distinct ends, best first.
-    pub basins: Vec<Basin>,
-    /// Why starts ended, with their number.
-    pub ends: Named<usize>,
-    /// Refits asked for.
-    pub refits: usize,
-    /// Refits without a usable end.
-    pub failed_refits: usize,
-    /// Independent groups of runs (clusters, or runs).
-    pub clusters: usize,
-    /// Root mean square of ln L − ln prediction.
-    pub residual_rms: f64,
-    /// Largest |ln L − ln prediction|.
-    pub residual_max: f64,
-}
-
-/// One distinct end of a search.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Basin {
-    /// Objective there.
-    pub objective: f64,
-    /// Coefficients there, in the order of the law.
-    pub theta: Vec<f64>,
-    /// How many starts ended there.
-    pub starts: usize,
-    /// Loss that it forecasts at ten times the compute of the largest run, N and D each √10 times as large; nats per token.
-    pub forecast: f64,
-}
-
-/// How one start of a multi-start search ended.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct StartEnd {
-    /// Coefficients it started from.
-    pub start: Vec<f64>,
-    /// Coefficients it ended at.
-    pub theta: Vec<f64>,
-    /// Objective there.
-    pub objective: f64,
-    /// Why it stopped.
-    pub reason: String,
-    /// Iterations of L-BFGS.
-    pub iterations: u64,
 }
 
 #[cfg(test)]

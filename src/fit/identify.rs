@@ -11,24 +11,24 @@ const TOGETHER: f64 = 0.03;
 const CONSTANT: f64 = 0.01;
 
 /// Refuses data that cannot determine a law.
-pub(crate) fn check(law: &impl Law, points: &[Point]) -> Result<(), FitError> {
-    let variables = law.variables();
+pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
+    let variables = law.formula().variables();
     for point in points {
-        usable(law, point, &variables)?;
+        usable(law, point, variables)?;
     }
     let needed = law.coefficients().len();
-    let distinct = distinct_places(points, &variables, needed);
+    let distinct = distinct_places(points, variables, needed);
     if distinct < needed {
-        return Err(FitError::TooFewPoints { law: law.name(), found: points.len(), distinct, needed });
+        return Err(FitError::TooFewPoints { law: law.name().to_owned(), found: points.len(), distinct, needed });
     }
     if variables.contains(&Variable::Unique) && !points.iter().any(repeats) {
         return Err(FitError::NoRepetition);
     }
     // How often data are repeated is what a law of unique tokens is about; these may stand still themselves.
-    let vary: Vec<Variable> = variables.into_iter().filter(|variable| *variable != Variable::Unique).collect();
+    let vary: Vec<Variable> = variables.iter().copied().filter(|variable| *variable != Variable::Unique).collect();
     for (at, one) in vary.iter().enumerate() {
         if spread(&logs(points, *one)) < CONSTANT {
-            return Err(FitError::NoVariation { law: law.name(), points: points.len(), variable: name(*one) });
+            return Err(FitError::NoVariation { law: law.name().to_owned(), points: points.len(), variable: one.name() });
         }
         for other in &vary[at + 1..] {
             separate(points, *one, *other)?;
@@ -48,7 +48,7 @@ pub fn offers_only_compute(points: &[Point]) -> bool {
         && spread(&points.iter().map(|p| Axis::C.of(p).ln()).collect::<Vec<_>>()) > CONSTANT
 }
 
-fn usable(law: &impl Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
+fn usable(law: &Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
     let positive = |what: &'static str, value: f64| {
         let fine = value.is_finite() && value > 0.0;
         if fine { Ok(()) } else { Err(FitError::NotUsable { run: point.run.clone(), what, value }) }
@@ -56,8 +56,8 @@ fn usable(law: &impl Law, point: &Point, variables: &[Variable]) -> Result<(), F
     positive("loss", point.loss)?;
     positive("weight", point.weight)?;
     for variable in variables {
-        let missing = || FitError::MissingVariable { law: law.name(), run: point.run.clone(), variable: name(*variable) };
-        positive(name(*variable), variable.of(point).ok_or_else(missing)?)?;
+        let missing = || FitError::MissingVariable { law: law.name().to_owned(), run: point.run.clone(), variable: variable.name() };
+        positive(variable.name(), variable.of(point).ok_or_else(missing)?)?;
     }
     Ok(())
 }
@@ -72,9 +72,9 @@ fn separate(points: &[Point], one: Variable, other: Variable) -> Result<(), FitE
     }
     let power = if (slope - 1.0).abs() < 0.02 { String::new() } else { format!("^{slope:.2}") };
     let constant = if slope >= 0.0 {
-        format!("{}/{}{power}", name(other), name(one))
+        format!("{}/{}{power}", other.name(), one.name())
     } else {
-        format!("{}·{}^{:.2}", name(other), name(one), -slope)
+        format!("{}·{}^{:.2}", other.name(), one.name(), -slope)
     };
     Err(FitError::NotIdentifiable { points: points.len(), constant, spread: 100.0 * left })
 }
@@ -116,22 +116,10 @@ fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> u
     places.len()
 }
 
-pub(super) fn name(variable: Variable) -> &'static str {
-    match variable {
-        Variable::One => "1",
-        Variable::N => "N",
-        Variable::D => "D",
-        Variable::C => "C",
-        Variable::Batch => "batch",
-        Variable::Steps => "steps",
-        Variable::Unique => "unique tokens",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::law::{Chinchilla, PowerLaw};
+    use crate::law::{Additive, PowerLaw};
 
     fn along(ratio: impl Fn(f64) -> f64) -> Vec<Point> {
         (0..8).map(|i| 1e6 * 2f64.powi(i)).map(|n| Point::new(n, ratio(n) * n, 3.0)).collect()
@@ -140,27 +128,27 @@ mod tests {
     #[test]
     fn a_constant_ratio_of_tokens_to_weights_is_not_identifiable_and_offers_compute_alone() {
         let points = along(|_| 20.0);
-        let error = check(&Chinchilla::default(), &points).expect_err("collinear");
+        let error = check(&Additive.into(), &points).expect_err("collinear");
         assert!(error.to_string().contains("D/N is constant within 0.0 %"), "{error}");
         assert!(error.to_string().contains("Only L(C) can be fitted"), "{error}");
         assert!(offers_only_compute(&points));
-        assert_eq!(check(&PowerLaw::form(Axis::C, true), &points), Ok(()));
+        assert_eq!(check(&PowerLaw { axis: Axis::C, floor: true }.into(), &points), Ok(()));
         // Whole steps round the tokens by up to a per cent.
-        assert!(check(&Chinchilla::default(), &along(|n| 20.0 * (1.0 + 0.01 * (n * 7e-3).sin()))).is_err());
-        assert!(check(&Chinchilla::default(), &along(|n| 1e12 / (n * n))).is_err(), "one budget alone");
-        assert_eq!(check(&Chinchilla::default(), &along(|n| 20.0 * (1.0 + 0.9 * (n * 7e-3).sin()))), Ok(()));
+        assert!(check(&Additive.into(), &along(|n| 20.0 * (1.0 + 0.01 * (n * 7e-3).sin()))).is_err());
+        assert!(check(&Additive.into(), &along(|n| 1e12 / (n * n))).is_err(), "one budget alone");
+        assert_eq!(check(&Additive.into(), &along(|n| 20.0 * (1.0 + 0.9 * (n * 7e-3).sin()))), Ok(()));
     }
 
     #[test]
     fn too_few_places_still_variables_and_bad_numbers_are_refused_in_words() {
         let few = &along(|n| n.sqrt())[..4];
         let repeated: Vec<Point> = few.iter().cycle().take(12).cloned().collect();
-        assert!(matches!(check(&Chinchilla::default(), few), Err(FitError::TooFewPoints { found: 4, distinct: 4, needed: 5, .. })));
-        assert!(matches!(check(&Chinchilla::default(), &repeated), Err(FitError::TooFewPoints { found: 12, distinct: 4, .. })));
+        assert!(matches!(check(&Additive.into(), few), Err(FitError::TooFewPoints { found: 4, distinct: 4, needed: 5, .. })));
+        assert!(matches!(check(&Additive.into(), &repeated), Err(FitError::TooFewPoints { found: 12, distinct: 4, .. })));
         let same_size: Vec<Point> = (0..8).map(|i| Point::new(1e6, 1e8 * f64::from(i + 1), 3.0)).collect();
-        assert!(matches!(check(&Chinchilla::default(), &same_size), Err(FitError::NoVariation { variable: "N", .. })));
+        assert!(matches!(check(&Additive.into(), &same_size), Err(FitError::NoVariation { variable: "N", .. })));
         let mut bad = along(|n| n.sqrt());
         bad[3].loss = f64::NAN;
-        assert!(matches!(check(&Chinchilla::default(), &bad), Err(FitError::NotUsable { what: "loss", .. })));
+        assert!(matches!(check(&Additive.into(), &bad), Err(FitError::NotUsable { what: "loss", .. })));
     }
 }

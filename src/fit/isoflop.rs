@@ -7,7 +7,7 @@
 use super::linear::least_squares;
 use super::optima::{PowerOfCompute, power_of_compute};
 use super::valley::{LossNoise, Scatter, share_noise, valley};
-use super::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Floor, Named, power_law};
+use super::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Parabola, Point, PowerLaw, vertex_bias};
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::Serialize;
@@ -155,10 +155,10 @@ impl IsoflopFit {
     }
 
     /// L*(C) = E + A/C^α through the bottoms of the valleys, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
-    pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw<PowerLaw>, FitError> {
+    pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw, FitError> {
         let evidence = self.bottoms();
-        let options = FitOptions { estimator: Estimator::LeastSquaresLog, refits: 200, level, ..FitOptions::default() };
-        power_law(Axis::C, Floor::Free, &evidence, &options)
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, refits: 200, ..FitOptions::default() };
+        fit(&PowerLaw { axis: Axis::C, floor: true }.into(), evidence, &options)?.at(level)
     }
 
     /// ln(vertex/N*) of each valley if the true surface were `law`: subtract it from ln N to correct the parabola.
@@ -281,7 +281,7 @@ mod tests {
 
     fn evidence(noise: f64, span: f64) -> Evidence {
         let law = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.31, beta: 0.31 };
-        Evidence::as_given(simulate(&law, &Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, span), Noise { run: noise, cluster: 0.0 }, 2))
+        Evidence::as_given(simulate(&law.into(), &Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, span), Noise { run: noise, cluster: 0.0 }, 2))
     }
 
     #[test]
@@ -302,10 +302,11 @@ mod tests {
     #[test]
     fn the_loss_at_the_optima_is_a_power_of_compute() {
         let fit = isoflop(&evidence(0.0, 8.0), &IsoflopOptions::default()).expect("valleys");
-        let law = fit.loss_of_compute(0.95).expect("four bottoms").law;
+        let found = fit.loss_of_compute(0.95).expect("four bottoms");
+        let law = &found.law;
         // αβ/(α+β) = 0.155 for α = β = 0.31. The reducible loss at a parabola's bottom is off by the same part at every
         // budget, so the exponent and the floor are those of the surface.
-        assert!((law.exponent - 0.155).abs() < 1e-3 && (law.floor.expect("a floor") - 1.7).abs() < 1e-2, "{law:?}");
+        assert!((law.theta()[2] - 0.155).abs() < 1e-3 && (law.floor().expect("a floor") - 1.7).abs() < 1e-2, "{law:?}");
     }
 
     #[test]

@@ -2,66 +2,52 @@
 //! minimum is the minimum. Pure and seeded; the only room that imports argmin.
 
 mod akima;
-mod blocks;
-mod bootstrap;
-mod compare;
-mod criterion;
-mod curved;
-mod decide;
+mod certificate;
+mod diagnostics;
 mod envelope;
 mod estimate;
-mod extrapolate;
-mod foresight;
+mod fit;
+mod fitted;
 mod identify;
-mod influence;
+mod interval;
 mod isoflop;
 mod joint;
 mod linear;
-mod multistart;
-mod newton;
 mod noise;
 mod objective;
 mod optima;
 mod options;
-mod pass;
 mod power_fit;
-mod profile;
 mod propose;
 mod protocol;
+mod quantity;
 mod recipes;
-mod residual;
 mod response;
-mod robust;
 mod search;
-mod selftest;
-mod sum;
+mod validate;
 mod valley;
-mod varpro;
-mod vector;
 
-pub use blocks::{BlockGroup, BlockRun, Blocks, blocks};
-pub use compare::{Comparison, EqualityTest, GroupFit, SharedFit, compare};
-pub use criterion::{Criteria, LackOfFit, criteria};
-pub use decide::{decide, window_refits};
+pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use envelope::{EnvelopeFit, approach_one};
-pub use estimate::{Basin, Diagnostics, Estimate, FittedLaw, Interval, Named, StartEnd};
-pub use extrapolate::{ByEstimator, Convention, Forecast, by_estimator, conventions, ln_compute_factor, rolling_origin};
-pub use foresight::{Foresight, foresight};
+pub use estimate::{Estimate, Interval, Named};
+pub use fit::{Fit, fit, start_ends};
+pub use fitted::{FORMAT, FittedLaw};
 pub use identify::{offers_only_compute, repeats};
-pub use influence::{Influence, influence, influence_on, without_each};
+pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use noise::SeedNoise;
-pub use objective::Fittable;
 pub use optima::PowerOfCompute;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use power_fit::{Basis, Optimum, PowerFit, power_fit};
-pub use profile::{Profile, Target, chinchilla_targets, profiles};
 pub use propose::propose;
 pub use protocol::{Protocol, ProtocolForecast, deepseek};
+pub use quantity::Quantity;
 pub use recipes::{RecipeLaw, RecipeStudy, Score, recipe_study};
 pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
-pub use robust::{Robust, robust};
-pub use search::{Floor, chinchilla, fit, power_law, start_ends, with_windows};
-pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
+pub use validate::{
+    BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, Foresight, GroupFit,
+    Influence, LackOfFit, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight, influence,
+    influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
+};
 pub use valley::{LossNoise, bottom};

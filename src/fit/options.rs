@@ -30,6 +30,9 @@ impl Default for Estimator {
 }
 
 impl Estimator {
+    /// Every estimator, Huber's with its default δ.
+    pub const ALL: [Self; 4] = [Self::HuberLog { delta: 1e-3 }, Self::LeastSquaresLog, Self::LeastSquares, Self::AbsoluteLog];
+
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,7 +64,7 @@ impl fmt::Display for Estimator {
 impl FromStr for Estimator {
     type Err = FitError;
     fn from_str(text: &str) -> Result<Self, FitError> {
-        [Self::default(), Self::LeastSquaresLog, Self::LeastSquares, Self::AbsoluteLog]
+        Self::ALL
             .into_iter()
             .find(|one| one.name() == text)
             .ok_or_else(|| FitError::UnknownEstimator(text.to_owned()))
@@ -163,15 +166,13 @@ pub struct FitOptions {
     pub refits: usize,
     /// What is resampled.
     pub resample: Resample,
-    /// Confidence level of intervals.
-    pub level: f64,
     /// Seed of the resampling.
     pub seed: u64,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { estimator: Estimator::default(), search: Search::Both, refits: 1000, resample: Resample::Auto, level: 0.95, seed: 0 }
+        Self { estimator: Estimator::default(), search: Search::Both, refits: 1000, resample: Resample::Auto, seed: 0 }
     }
 }
 

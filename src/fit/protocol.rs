@@ -2,16 +2,15 @@
 //! η*(C) and B*(C), and all of them are read off up to a thousand times the compute of the runs, with the intervals that
 //! such a distance leaves.
 
-use super::decide::decide;
-use super::{Estimate, FitError, FittedLaw, IsoflopFit, PowerFit, Target};
-use crate::law::{PowerLaw, Scale};
+use super::{Estimate, FitError, FittedLaw, IsoflopFit, PowerFit, Quantity};
+use crate::law::{Point, Scale};
 use serde::Serialize;
 
 /// What the protocol yields.
 #[derive(Debug, Clone, Serialize)]
 pub struct Protocol {
     /// L*(C) = E + A/C^α through the bottoms of the IsoFLOP valleys.
-    pub loss_of_compute: FittedLaw<PowerLaw>,
+    pub loss_of_compute: FittedLaw,
     /// What follows at each budget.
     pub forecasts: Vec<ProtocolForecast>,
 }
@@ -51,9 +50,7 @@ pub fn deepseek(
     let law = isoflop.loss_of_compute(level)?;
     let largest = isoflop.valleys.iter().map(|valley| valley.compute).fold(0.0, f64::max);
     let computes = MULTIPLES.map(|multiple| multiple * largest);
-    let targets: Vec<Target<PowerLaw>> =
-        computes.iter().map(|&c| Target { name: "loss".into(), of: Box::new(move |law: &PowerLaw| law.at(c)) }).collect();
-    let losses = decide(&law, &isoflop.bottoms(), &targets);
+    let losses = law.intervals(&computes.map(loss_at_compute), level);
     let forecast = |(&compute, loss): (&f64, &Estimate)| {
         let (params, tokens) = (isoflop.params.at(compute), isoflop.tokens.at(compute));
         let scale = Scale { n: params.value, d: tokens.value, c: compute };
@@ -72,6 +69,11 @@ pub fn deepseek(
     Ok(Protocol { loss_of_compute: law, forecasts })
 }
 
+/// The loss that a law of compute alone predicts, nats per token.
+pub(crate) fn loss_at_compute(compute: f64) -> Quantity {
+    Quantity::loss_at("loss", Point { c: compute, ..Point::default() })
+}
+
 impl Estimate {
     /// In another unit.
     pub fn times(self, factor: f64) -> Self {
@@ -83,13 +85,13 @@ impl Estimate {
 mod tests {
     use super::*;
     use crate::fit::{IsoflopOptions, isoflop};
-    use crate::law::{Chinchilla, ComputeCount, Design, Evidence, Law, Noise, simulate};
+    use crate::law::{Chinchilla, ComputeCount, Design, Evidence, Noise, simulate};
 
     /// Eight budgets from 1e17 to 3e20 of ten sizes, as in the paper; α = β, so that L*(C) is a power and N* is √.
     fn forecast(seed: u64) -> (Protocol, Chinchilla) {
-        let law = Chinchilla::default().with_theta(&[1.7, 400.0, 400.0, 0.31, 0.31]);
+        let law = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.31, beta: 0.31 };
         let budgets: Vec<f64> = (0..8).map(|i| 1e17 * 3000f64.powf(f64::from(i) / 7.0)).collect();
-        let points = simulate(&law, &Design::isoflop(&budgets, 10, 6.0), Noise { run: 0.002, cluster: 0.0 }, seed);
+        let points = simulate(&law.into(), &Design::isoflop(&budgets, 10, 6.0), Noise { run: 0.002, cluster: 0.0 }, seed);
         let fit = isoflop(&Evidence::as_given(points), &IsoflopOptions::default()).expect("valleys");
         (deepseek(&fit, None, None, Some(4.0)).expect("a law"), law)
     }

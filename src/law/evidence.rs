@@ -3,6 +3,7 @@
 
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// What a law sees of one run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,6 +30,26 @@ pub struct Point {
     pub batch: Option<f64>,
     /// Optimizer steps, where known.
     pub steps: Option<f64>,
+    /// What else is known of it, by name.
+    pub covariates: Vec<(String, f64)>,
+    /// The training that led to it, where a law is about that.
+    pub curve: Option<Arc<Curve>>,
+}
+
+/// How a run was trained, up to the point that carries it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Curve {
+    /// Its steps in order.
+    pub steps: Vec<CurveStep>,
+}
+
+/// One step of a [`Curve`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CurveStep {
+    /// Tokens seen after it.
+    pub tokens: f64,
+    /// Learning rate.
+    pub learning_rate: f64,
 }
 
 impl Point {
@@ -93,9 +114,20 @@ impl Evidence {
         kept
     }
 
+    /// Compute of the largest run, FLOPs; 0 without any.
+    pub fn largest_compute(&self) -> f64 {
+        self.points.iter().map(|point| point.c).fold(0.0, f64::max)
+    }
+
     /// The same conventions with other points.
     pub fn with_points(&self, points: Vec<Point>) -> Self {
         Self { points, ..self.clone() }
+    }
+}
+
+impl From<&Evidence> for Arc<Evidence> {
+    fn from(evidence: &Evidence) -> Self {
+        Self::new(evidence.clone())
     }
 }
 
@@ -134,6 +166,8 @@ fn point(record: &RunRecord, measure: SizeMeasure, rule: FlopRule) -> Result<Poi
         unique_tokens: record.unique_tokens.map(|tokens| tokens.0),
         batch: record.batch_tokens.map(|tokens| tokens.0),
         steps: record.steps.map(|steps| steps as f64),
+        covariates: Vec::new(),
+        curve: None,
     })
 }
 

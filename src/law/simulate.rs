@@ -119,12 +119,12 @@ pub enum Sharing {
 }
 
 /// Draws one loss for every cell: ln L = ln law(N, D) + noise.
-pub fn simulate(law: &impl Law, design: &Design, noise: Noise, seed: u64) -> Vec<Point> {
+pub fn simulate(law: &Law, design: &Design, noise: Noise, seed: u64) -> Vec<Point> {
     simulate_with(law, design, noise, Tails::Normal, seed)
 }
 
 /// The same with noise of runs that need not be normal; that of clusters is.
-pub fn simulate_with(law: &impl Law, design: &Design, noise: Noise, tails: Tails, seed: u64) -> Vec<Point> {
+pub fn simulate_with(law: &Law, design: &Design, noise: Noise, tails: Tails, seed: u64) -> Vec<Point> {
     let mut run_noise = Random::new(seed, "simulated runs");
     let mut shared: Vec<(&str, f64)> = Vec::new();
     let mut cluster_noise = Random::new(seed, "simulated clusters");
@@ -164,7 +164,7 @@ mod tests {
         let law = Chinchilla::default();
         let design = Design::isoflop(&[1e18, 1e19], 5, 8.0);
         assert_eq!(design.cells.len(), 10);
-        for point in simulate(&law, &design, Noise::default(), 1) {
+        for point in simulate(&law.into(), &design, Noise::default(), 1) {
             assert_eq!(point.loss, law.at(point.n, point.d));
             assert!((point.c / (6.0 * point.n * point.d) - 1.0).abs() < 1e-12);
         }
@@ -174,7 +174,7 @@ mod tests {
     fn runs_of_a_trunk_share_their_noise() {
         let law = Chinchilla::default();
         let design = Design::grid(&[1e6, 1e7], &[1e8, 1e9], Sharing::Trunked);
-        let points = simulate(&law, &design, Noise { run: 0.0, cluster: 0.01 }, 5);
+        let points = simulate(&law.into(), &design, Noise { run: 0.0, cluster: 0.01 }, 5);
         let noise: Vec<f64> = points.iter().map(|p| (p.loss / law.at(p.n, p.d)).ln()).collect();
         assert!((noise[0] - noise[1]).abs() < 1e-12 && (noise[2] - noise[3]).abs() < 1e-12);
         assert!((noise[0] - noise[2]).abs() > 1e-6);
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_seed_fixes_every_draw() {
-        let draw = |seed| simulate(&Chinchilla::default(), &Design::isoflop(&[1e18], 5, 4.0), Noise { run: 0.01, cluster: 0.0 }, seed);
+        let draw = |seed| simulate(&Chinchilla::default().into(), &Design::isoflop(&[1e18], 5, 4.0), Noise { run: 0.01, cluster: 0.0 }, seed);
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }

@@ -17,8 +17,8 @@ pub use recipe::{Milestone, TrainingRecipe};
 pub use verify::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification, verify};
 pub use waste::{Alternative, Fixed, Waste, alternatives};
 
-use crate::fit::{Estimate, FittedLaw, RecipeStudy, SeedNoise, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Law, Point, Scale, replicates};
+use crate::fit::{Estimate, Fit, Quantity, RecipeStudy, SeedNoise};
+use crate::law::{ComputeCount, Point, Scale, replicates};
 use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, short};
 use networks::Builder;
 use serde::{Deserialize, Serialize};
@@ -115,24 +115,24 @@ pub struct Known<'a> {
     pub bytes_per_token: Option<f64>,
 }
 
-/// The allocation of a budget by a fitted law.
-pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, known: &Known<'_>, budget: Flops) -> Allocation {
+/// The allocation of a budget by a fitted law of N and D, with intervals of a level of confidence.
+pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allocation {
     let (compute, records) = (budget.0, known.records);
-    let count = ComputeCount::of(&evidence.points);
-    let [params, tokens, tokens_per_param, loss] = optimum(fitted, evidence, &count, compute);
-    let range = Range::of(&evidence.points);
-    let near = near_frontier(&fitted.law, &count, evidence, records, compute);
+    let count = ComputeCount::of(&fit.evidence.points);
+    let [params, tokens, tokens_per_param, loss] = optimum(fit, level, &count, compute);
+    let range = Range::of(&fit.evidence.points);
+    let near = near_frontier(fit, &count, records, compute);
     let context = near.iter().find_map(|record| record.context).map(|context| context as f64);
     let scale = Scale { n: params.value, d: tokens.value, c: compute };
     let advice = recipe::of_runs(known.study, &near, &scale, context);
     let batch = advice.as_ref().map(|recipe| recipe.batch_tokens.value);
-    let realised = realise(fitted, evidence, records, compute, batch, params.value);
+    let realised = realise(fit, records, compute, batch, params.value);
     let warmup = near.first().and_then(|record| Some(record.warmup_tokens? as f64 / record.tokens?.0));
     let advice = match (advice, &realised) {
         (Some(recipe), Some(built)) => Some(recipe::with_steps(recipe, built.tokens, warmup.unwrap_or(0.0) * built.tokens)),
         (advice, _) => advice,
     };
-    let (sigma, noise_source) = run_noise(fitted, records, loss.value);
+    let (sigma, noise_source) = run_noise(fit, records, loss.value);
     let loss_of_a_run = loss.of_new_run(sigma);
     let in_bits = |loss: Estimate| known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes)));
     let mut allocation = Allocation {
@@ -153,43 +153,31 @@ pub fn allocate(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, known: &Kno
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
         realised,
         recipe: advice,
-        waste: waste::waste(fitted, params.value, tokens.value, compute),
+        waste: waste::waste(fit, params.value, tokens.value, compute),
         extrapolation_factor: compute / range.compute[1],
         evidence: range,
-        size_measure: fitted.size_measure,
-        flop_rule: fitted.flop_rule,
+        size_measure: fit.evidence.size_measure,
+        flop_rule: fit.evidence.flop_rule,
         warnings: Vec::new(),
     };
-    allocation.warnings = warnings(&allocation, fitted);
+    allocation.warnings = warnings(&allocation, fit);
     allocation
 }
 
 /// N*, D*, D*/N* and L* of a budget.
-fn optimum(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, count: &ComputeCount, compute: f64) -> [Estimate; 4] {
-    let of = |name: &str, pick: fn(&Chinchilla, f64, &ComputeCount) -> f64| {
-        let count = count.clone();
-        Target { name: name.to_owned(), of: Box::new(move |law| pick(law, compute, &count)) }
-    };
-    let targets = [
-        of("params", Chinchilla::optimal_params),
-        of("tokens", Chinchilla::optimal_tokens),
-        of("tokens per param", |law, compute, count| {
-            let n = law.optimal_params(compute, count);
-            count.tokens(n, compute) / n
-        }),
-        of("loss", Chinchilla::optimal_loss),
-    ];
-    let found = decide(fitted, evidence, &targets);
+fn optimum(fit: &Fit, level: f64, count: &ComputeCount, compute: f64) -> [Estimate; 4] {
+    let [params, tokens, loss] = Quantity::optimum(compute, count);
+    let found = fit.intervals(&[params, tokens, Quantity::tokens_per_param(compute, count), loss], level);
     [found[0], found[1], found[2], found[3]]
 }
 
 /// Standard deviation of ln L of one run: between seeds where cells were repeated, else the residuals of the law; and which.
-pub fn run_noise<L: Law>(fitted: &FittedLaw<L>, records: &[RunRecord], loss: f64) -> (f64, String) {
+pub fn run_noise(fit: &Fit, records: &[RunRecord], loss: f64) -> (f64, String) {
     match SeedNoise::of(&replicates(records), 0.95) {
         Some(noise) => (noise.at(loss), format!("seed noise of {} repeated runs", noise.runs)),
         None => {
-            let spare = fitted.points.saturating_sub(fitted.coefficients.0.len()).max(1) as f64;
-            let squares: f64 = fitted.residuals.iter().map(|r| r * r).sum();
+            let spare = fit.evidence.points.len().saturating_sub(fit.law.theta().len()).max(1) as f64;
+            let squares: f64 = fit.residuals.iter().map(|r| r * r).sum();
             ((squares / spare).sqrt(), "residuals of the law: no run was repeated with another seed".to_owned())
         }
     }
@@ -206,7 +194,7 @@ impl Range {
     }
 }
 
-fn warnings(allocation: &Allocation, fitted: &FittedLaw<Chinchilla>) -> Vec<String> {
+fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
     let mut words = Vec::new();
     let factor = allocation.extrapolation_factor;
     let [least, most] = allocation.evidence.compute;
@@ -223,25 +211,24 @@ fn warnings(allocation: &Allocation, fitted: &FittedLaw<Chinchilla>) -> Vec<Stri
     };
     words.extend(outside("weights", allocation.params.value, allocation.evidence.params));
     words.extend(outside("tokens", allocation.tokens.value, allocation.evidence.tokens));
-    words.extend(fitted.warnings.iter().cloned());
+    words.extend(fit.warnings.iter().cloned());
     words
 }
 
 /// Finished runs on the better side of the law, best residual at nearest compute first.
 fn near_frontier<'a>(
-    law: &Chinchilla,
+    fit: &Fit,
     count: &ComputeCount,
-    evidence: &Evidence,
     records: &'a [RunRecord],
     compute: f64,
 ) -> Vec<&'a RunRecord> {
     let mut scored: Vec<(f64, &RunRecord)> = Vec::new();
-    for point in &evidence.points {
+    for point in &fit.evidence.points {
         let Some(record) = records.iter().find(|record| record.run_id == point.run && record.status == RunStatus::Finished) else {
             continue;
         };
         // Loss above the frontier at the run's own compute, and distance of its compute from the budget.
-        let above = (point.loss / law.optimal_loss(point.c, count)).ln();
+        let above = (point.loss / fit.law.optimal_loss(point.c, count)).ln();
         scored.push((above + 0.01 * (point.c / compute).ln().abs(), record));
     }
     scored.sort_by(|left, right| left.0.total_cmp(&right.0));
@@ -250,25 +237,24 @@ fn near_frontier<'a>(
 
 /// The network nearest to N*, trained for the rest of the budget.
 fn realise(
-    fitted: &FittedLaw<Chinchilla>,
-    evidence: &Evidence,
+    fit: &Fit,
     records: &[RunRecord],
     compute: f64,
     batch: Option<f64>,
     target: f64,
 ) -> Option<Realised> {
-    let builder = Builder::of(fitted, evidence, records)?;
+    let builder = Builder::of(fit, records)?;
     let (shape, params) = builder.nearest(target)?;
     let tokens = builder.tokens(&shape, params, compute, batch);
-    let loss = fitted.law.at(params, tokens);
-    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fitted.law.optimal_loss(compute, &builder.count) })
+    let loss = fit.law.at(params, tokens);
+    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fit.law.optimal_loss(compute, &builder.count) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::{FitOptions, Search, chinchilla};
-    use crate::law::{Design, Noise, simulate};
+    use crate::fit::{FitOptions, Search, fit};
+    use crate::law::{Additive, Chinchilla, Design, Evidence, Noise, simulate};
     use crate::spec::{FlopRule, Nats, Params, Tokens};
 
     fn options() -> FitOptions {
@@ -277,14 +263,14 @@ mod tests {
 
     fn simulated() -> Evidence {
         let law = Chinchilla::default();
-        Evidence::as_given(simulate(&law, &Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0), Noise { run: 0.002, cluster: 0.0 }, 1))
+        Evidence::as_given(simulate(&law.into(), &Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0), Noise { run: 0.002, cluster: 0.0 }, 1))
     }
 
     #[test]
     fn a_budget_inside_the_evidence_gets_intervals_around_the_truth() {
         let evidence = simulated();
-        let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &Known::default(), Flops(1e18));
+        let fitted = fit(&Additive.into(), evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, 0.95, &Known::default(), Flops(1e18));
         let truth = Chinchilla::default();
         let count = ComputeCount::Bilinear { k: 6.0 };
         for (estimate, known) in
@@ -301,9 +287,9 @@ mod tests {
     #[test]
     fn losses_are_told_in_bits_per_byte_with_both_intervals_where_bytes_are_known() {
         let evidence = simulated();
-        let fitted = chinchilla(&evidence, &options()).expect("a fit");
+        let fitted = fit(&Additive.into(), evidence, &options()).expect("a fit");
         let known = Known { bytes_per_token: Some(4.0), ..Known::default() };
-        let one = allocate(&fitted, &evidence, &known, Flops(1e18));
+        let one = allocate(&fitted, 0.95, &known, Flops(1e18));
         let (mean, run) = (one.bits_per_byte.expect("known"), one.bits_per_byte_of_a_run.expect("known"));
         let unit = 4.0 * std::f64::consts::LN_2;
         assert!((mean.low * unit - one.loss.low).abs() < 1e-12 && (run.high * unit - one.loss_of_a_run.high).abs() < 1e-12);
@@ -313,18 +299,18 @@ mod tests {
     #[test]
     fn a_budget_beyond_the_evidence_says_how_far() {
         let evidence = simulated();
-        let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &Known::default(), Flops(1e22));
+        let fitted = fit(&Additive.into(), evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, 0.95, &Known::default(), Flops(1e22));
         assert!((allocation.extrapolation_factor - 1000.0).abs() < 1e-6);
         assert!(allocation.warnings[0].contains("an extrapolation"), "{:?}", allocation.warnings);
-        let inside = allocate(&fitted, &evidence, &Known::default(), Flops(1e18));
+        let inside = allocate(&fitted, 0.95, &Known::default(), Flops(1e18));
         let width = |one: &Allocation| (one.params.high / one.params.low).ln();
         assert!(width(&allocation) > width(&inside), "intervals widen with distance");
     }
 
     /// Own runs: shapes from 1x32 to 4x128 whose losses follow a law of matmul weights and exact FLOPs.
     fn own_runs() -> Vec<RunRecord> {
-        let law = Chinchilla::default().with_theta(&[1.2, 25.0, 60.0, 0.35, 0.3]);
+        let law = Chinchilla { e: 1.2, a: 25.0, b: 60.0, alpha: 0.35, beta: 0.3 };
         let mut records = Vec::new();
         for (layers, width) in [(1, 32), (2, 48), (2, 64), (3, 96), (4, 128)] {
             for batches in [100u64, 400, 1600] {
@@ -359,8 +345,8 @@ mod tests {
     fn a_network_that_can_be_built_is_named_with_the_loss_of_rounding() {
         let records = own_runs();
         let evidence = Evidence::of(&records, SizeMeasure::Matmul, FlopRule::Exact);
-        let fitted = chinchilla(&evidence, &options()).expect("a fit");
-        let allocation = allocate(&fitted, &evidence, &Known { records: &records, ..Known::default() }, Flops(2e12));
+        let fitted = fit(&Additive.into(), evidence, &options()).expect("a fit");
+        let allocation = allocate(&fitted, 0.95, &Known { records: &records, ..Known::default() }, Flops(2e12));
         let realised = allocation.realised.expect("shapes are known");
         assert_eq!(realised.shape.check(), Ok(()));
         assert!(realised.shape.width.is_multiple_of(8));

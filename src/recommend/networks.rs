@@ -2,8 +2,8 @@
 //! law says of their losses.
 
 use super::{Allocation, run_noise};
-use crate::fit::{Estimate, Fittable, FittedLaw, Target, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence, Point, shape_of};
+use crate::fit::{Estimate, Fit, Quantity};
+use crate::law::{ComputeCount, Point, shape_of};
 use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};
 
 /// A network at a budget.
@@ -22,13 +22,12 @@ pub struct Network {
 /// The networks at and beside the optimum of a budget: those asked for as (layers, width), else the nearest that can be
 /// built to N*, half and twice of it. None where runs have no shapes.
 pub fn networks(
-    fitted: &FittedLaw<Chinchilla>,
-    evidence: &Evidence,
+    fit: &Fit,
     records: &[RunRecord],
     allocation: &Allocation,
     asked: &[(usize, usize)],
 ) -> Vec<Network> {
-    let Some(builder) = Builder::of(fitted, evidence, records) else { return Vec::new() };
+    let Some(builder) = Builder::of(fit, records) else { return Vec::new() };
     let batch = allocation.batch_tokens.map(|batch| batch.value);
     let network = |role: &str, (shape, params): (ModelShape, f64)| Network {
         role: role.to_owned(),
@@ -44,19 +43,10 @@ pub fn networks(
 }
 
 /// Mean losses of networks at their tokens, with the interval of the law, and the same for one run each.
-pub fn network_losses<L: Fittable>(
-    fitted: &FittedLaw<L>,
-    evidence: &Evidence,
-    records: &[RunRecord],
-    networks: &[Network],
-) -> Vec<[Estimate; 2]> {
-    let target = |one: &Network| {
-        let point = Point::new(one.params, one.tokens, 1.0);
-        Target { name: one.shape.to_string(), of: Box::new(move |law: &L| law.loss(&point)) }
-    };
-    let targets: Vec<Target<L>> = networks.iter().map(target).collect();
-    let means = decide(fitted, evidence, &targets);
-    means.into_iter().map(|mean| [mean, mean.of_new_run(run_noise(fitted, records, mean.value).0)]).collect()
+pub fn network_losses(fit: &Fit, level: f64, records: &[RunRecord], networks: &[Network]) -> Vec<[Estimate; 2]> {
+    let loss = |one: &Network| Quantity::loss_at(one.shape.to_string(), Point::new(one.params, one.tokens, 1.0));
+    let means = fit.intervals(&networks.iter().map(loss).collect::<Vec<_>>(), level);
+    means.into_iter().map(|mean| [mean, mean.of_new_run(run_noise(fit, records, mean.value).0)]).collect()
 }
 
 /// Builds networks as the runs have them.
@@ -72,12 +62,13 @@ pub(super) struct Builder {
 
 impl Builder {
     /// `None` where runs have no shapes.
-    pub(super) fn of(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, records: &[RunRecord]) -> Option<Self> {
+    pub(super) fn of(fit: &Fit, records: &[RunRecord]) -> Option<Self> {
+        let evidence = &fit.evidence;
         Some(Self {
             template: records.iter().filter_map(shape_of).max_by_key(|shape| shape.width * shape.layers)?,
             aspect: aspect_ratio(records)?,
-            measure: if fitted.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { fitted.size_measure },
-            flop_rule: fitted.flop_rule,
+            measure: if evidence.size_measure == SizeMeasure::AsGiven { SizeMeasure::Total } else { evidence.size_measure },
+            flop_rule: evidence.flop_rule,
             count: ComputeCount::of(&evidence.points),
         })
     }

@@ -1,9 +1,9 @@
 //! A forecast against what came: the error of every run in nats and as compute, how often intervals held, whether the
 //! optimum was where it was said to be, and whether learning rate and batch were near the best.
 
-use super::forecast::{BudgetForecast, Forecast, OtherLaw, Predicted, Record, RunForecast};
+use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, bottom, ln_compute_factor};
-use crate::law::{Chinchilla, Law, Point, RecipeTrials, Trial, recipe_trials, shape_of};
+use crate::law::{Law, Point, RecipeTrials, Trial, formula, recipe_trials, shape_of};
 use crate::spec::{FlopRule, RunRecord, RunStatus, SizeMeasure};
 use serde::Serialize;
 
@@ -198,7 +198,7 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
         .iter()
         .find(|run| run.shape == name)
         .ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
-    let law = law_of(forecast);
+    let law = law_of(forecast)?;
     let predicted = said.loss_of_a_run.times(law.at(said.params, tokens.0) / law.at(said.params, said.tokens));
     Ok(ScoredRun {
         run: record.run_id.clone(),
@@ -218,9 +218,12 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
 }
 
 /// The coefficients of a forecast as a law.
-fn law_of(forecast: &Forecast) -> Chinchilla {
-    let of = |name: &str| forecast.law.coefficients.get(name).copied().unwrap_or(f64::NAN);
-    Chinchilla::default().with_theta(&["E", "A", "B", "alpha", "beta"].map(of))
+fn law_of(forecast: &Forecast) -> Result<Law, String> {
+    let ForecastLaw { name, coefficients, .. } = &forecast.law;
+    let formula = formula(name).ok_or_else(|| format!("its law `{name}` is not known to this version of scalelab"))?;
+    let of = |name: &str| coefficients.get(name).copied().ok_or_else(|| format!("its law lacks the coefficient {name}"));
+    let theta = formula.coefficients().iter().map(|one| of(one.name)).collect::<Result<Vec<f64>, String>>()?;
+    Ok(Law::new(formula, theta))
 }
 
 fn coverage(found: &[(Predicted, f64)]) -> Vec<Held> {
@@ -336,7 +339,7 @@ mod tests {
         let shape = shape_of(&record).expect("a shape");
         let n = SizeMeasure::Matmul.of(&shape).expect("counted").0;
         let tokens = forecast.budgets[0].compute / FlopRule::Exact.per_token(&shape).expect("counted");
-        let loss = predicted(law_of(forecast).at(n, tokens), 0.02);
+        let loss = predicted(law_of(forecast).expect("known").at(n, tokens), 0.02);
         RunForecast { role: role.into(), shape: shape.to_string(), params: n, tokens, loss: loss.clone(), loss_of_a_run: loss }
     }
 

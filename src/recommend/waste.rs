@@ -2,8 +2,8 @@
 //! law's own optimum (the deadweight loss of 2603.22339), and what networks beside the optimum cost.
 
 use super::Allocation;
-use crate::fit::FittedLaw;
-use crate::law::{Chinchilla, ComputeCount, DataConstrained};
+use crate::fit::Fit;
+use crate::law::{ComputeCount, DataConstrained, Law, repeated};
 use serde::Serialize;
 
 /// Share of the budget that the recommended allocation would waste if another refit of the law were the truth.
@@ -23,9 +23,9 @@ pub struct Waste {
 const LEAST: usize = 50;
 
 /// The distribution of waste over the refits; FLOPs per weight and token are held at their value at N*.
-pub(super) fn waste(fitted: &FittedLaw<Chinchilla>, params: f64, tokens: f64, compute: f64) -> Option<Waste> {
+pub(super) fn waste(fit: &Fit, params: f64, tokens: f64, compute: f64) -> Option<Waste> {
     let k = compute / (params * tokens);
-    let mut shares: Vec<f64> = fitted.draws.iter().filter_map(|law| wasted(law, params, tokens, k)).collect();
+    let mut shares: Vec<f64> = fit.draws.iter().filter_map(|law| wasted(law, params, tokens, k)).collect();
     if shares.len() < LEAST {
         return None;
     }
@@ -35,7 +35,7 @@ pub(super) fn waste(fitted: &FittedLaw<Chinchilla>, params: f64, tokens: f64, co
 }
 
 /// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`.
-pub(super) fn wasted(law: &Chinchilla, params: f64, tokens: f64, k: f64) -> Option<f64> {
+pub(super) fn wasted(law: &Law, params: f64, tokens: f64, k: f64) -> Option<f64> {
     let needed = law.compute_for_loss(law.at(params, tokens), k)?;
     let share = 1.0 - needed / (k * params * tokens);
     // The optimum itself wastes nothing but for rounding.
@@ -75,7 +75,7 @@ pub struct Fixed {
 }
 
 /// The alternatives that were asked for, after half and twice the recommended size.
-pub fn alternatives(law: &Chinchilla, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
+pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let compute = recommended.compute;
     let at = |name: String, params: f64, tokens: f64| {
         let k = count.per_param_token(params);
@@ -97,13 +97,13 @@ pub fn alternatives(law: &Chinchilla, count: &ComputeCount, recommended: &Alloca
             at(format!("a loss of {loss}, least compute"), params, count.tokens(params, compute))
         }));
     }
-    all.extend(asked.unique_tokens.map(|unique| limited(law, count, compute, unique, best)));
+    all.extend(asked.unique_tokens.and_then(|unique| limited(law, count, compute, unique, best)));
     all
 }
 
 /// Compute at whose optimum a loss is reached.
-fn least_compute(law: &Chinchilla, count: &ComputeCount, loss: f64, near: f64) -> Option<f64> {
-    (loss > law.e).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))
+fn least_compute(law: &Law, count: &ComputeCount, loss: f64, near: f64) -> Option<f64> {
+    (loss > law.floor().unwrap_or(0.0)).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))
 }
 
 /// Root of a falling function of x > 0, by bisection in ln x.
@@ -116,13 +116,15 @@ fn solve(falling: impl Fn(f64) -> f64, near: f64) -> f64 {
     (0.5 * (low + high)).exp()
 }
 
-/// The best allocation where only `unique` distinct tokens are there, repeats worth what 2305.16264 found.
-fn limited(law: &Chinchilla, count: &ComputeCount, compute: f64, unique: f64, near: f64) -> Alternative {
-    let repeated = DataConstrained::on(*law);
+/// The best allocation where only `unique` distinct tokens are there, repeats worth what 2305.16264 found; `None` for a law that
+/// is not the additive one, on which that was found.
+fn limited(law: &Law, count: &ComputeCount, compute: f64, unique: f64, near: f64) -> Option<Alternative> {
+    let law = Law::of(DataConstrained { base: law.additive()? }, DataConstrained::PUBLISHED);
+    let at = |n: f64, d: f64| law.loss(&repeated(n, d, unique.min(d)));
     let loss = |ln_n: f64| {
         let n = ln_n.exp();
         let d = count.tokens(n, compute);
-        repeated.at(n, d, unique.min(d))
+        at(n, d)
     };
     let (mut low, mut high) = (near.ln() - 8.0, near.ln() + 8.0);
     // Golden section: the loss has one minimum along a budget.
@@ -134,7 +136,7 @@ fn limited(law: &Chinchilla, count: &ComputeCount, compute: f64, unique: f64, ne
     let params = (0.5 * (low + high)).exp();
     let tokens = count.tokens(params, compute);
     let name = format!("{} unique tokens, {:.1} epochs", crate::spec::short(unique), (tokens / unique).max(1.0));
-    Alternative { name, compute, params, tokens, loss: repeated.at(params, tokens, unique.min(tokens)), wasted: None }
+    Some(Alternative { name, compute, params, tokens, loss: at(params, tokens), wasted: None })
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::panel::{Axis, Panel};
 use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
-use crate::fit::{Estimate, FittedLaw, chinchilla_targets, decide};
-use crate::law::{Chinchilla, ComputeCount, Evidence};
+use crate::fit::{Estimate, Fit, Quantity};
+use crate::law::{Chinchilla, ComputeCount};
 
 /// N*, D* and, where known, L* at one compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,14 +49,14 @@ pub struct Frontier {
     pub asked: Vec<FrontierPoint>,
 }
 
-/// The frontier of a law fitted to `evidence` at `count` computes from `low` to `high` FLOPs, with the intervals that the
-/// fit prints.
-pub fn frontier_of(fitted: &FittedLaw<Chinchilla>, evidence: &Evidence, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
+/// The frontier of a fitted law at `count` computes from `low` to `high` FLOPs, with the intervals that the fit prints at a level
+/// of confidence.
+pub fn frontier_of(fit: &Fit, level: f64, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
     let at = |i: usize| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp();
     let computes: Vec<f64> = (0..count).map(at).collect();
-    // The first six are the coefficients and a.
-    let targets = chinchilla_targets(evidence, &computes).split_off(6);
-    let found = decide(fitted, evidence, &targets);
+    let counted = ComputeCount::of(&fit.evidence.points);
+    let quantities: Vec<Quantity> = computes.iter().flat_map(|&compute| Quantity::optimum(compute, &counted)).collect();
+    let found = fit.intervals(&quantities, level);
     let point = |(&compute, found): (&f64, &[Estimate])| FrontierPoint {
         compute,
         n: Range::from(&found[0]),

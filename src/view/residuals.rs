@@ -27,7 +27,7 @@ pub struct Residual {
 
 impl Residual {
     /// Residuals of points under a law.
-    pub fn of(points: &[Point], law: &impl Law) -> Vec<Self> {
+    pub fn of(points: &[Point], law: &Law) -> Vec<Self> {
         let residual =
             |point: &Point| Self { run: point.run.clone(), n: point.n, d: point.d, observed: point.loss, predicted: law.loss(point) };
         points.iter().map(residual).collect()

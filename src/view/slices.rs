@@ -8,10 +8,10 @@ use super::page::{Conventions, LOSS, Page, TOKENS};
 use super::palette::{BLACK, GREY, Ladder};
 use super::panel::{Axis, Panel, range};
 use super::ticks::Unit;
-use crate::law::{Chinchilla, Point};
+use crate::law::{Law, Point};
 
 /// Loss against tokens by size, with a fitted law where there is one.
-pub fn loss_by_tokens(points: &[Point], law: Option<&Chinchilla>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+pub fn loss_by_tokens(points: &[Point], law: Option<&Law>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let points: Vec<&Point> = points.iter().filter(|p| sound(p.n) && sound(p.d) && p.loss.is_finite()).collect();
     if points.is_empty() {
         return Err(ViewError::empty("loss against tokens", "no run has a finite loss with positive sizes and tokens"));
@@ -19,7 +19,7 @@ pub fn loss_by_tokens(points: &[Point], law: Option<&Chinchilla>, conventions: &
     let ladder = Ladder::of(points.iter().map(|point| point.n));
     let x = Axis::log(TOKENS, Unit::Count, points.iter().map(|point| point.d));
     let losses = || points.iter().map(|point| point.loss);
-    let floor = law.map(|law| law.e).filter(|e| near(*e, losses()));
+    let floor = law.and_then(Law::floor).filter(|e| near(*e, losses()));
     let y = Axis::losses(LOSS, losses().chain(floor));
     let remark = match (law, ladder.is_discrete()) {
         (None, _) => "",
@@ -73,7 +73,7 @@ fn slices(ladder: &Ladder, points: &[&Point]) -> Vec<Slice> {
     (0..ladder.steps.len()).map(slice).collect()
 }
 
-fn draw_slice(page: &mut Page, panel: &Panel, law: &Chinchilla, ladder: &Ladder, slice: &Slice) {
+fn draw_slice(page: &mut Page, panel: &Panel, law: &Law, ladder: &Ladder, slice: &Slice) {
     let stroke = Stroke::full(ladder.ink(slice.n), 1.5);
     let outside = Stroke { width: 1.0, ..stroke }.dashed();
     let curve = |from: f64, to: f64| panel.x.samples(from, to, 60).into_iter().map(|d| (d, law.at(slice.n, d))).collect::<Vec<_>>();
@@ -85,7 +85,7 @@ fn draw_slice(page: &mut Page, panel: &Panel, law: &Chinchilla, ladder: &Ladder,
     panel.line(&mut page.canvas, &curve(last, panel.x.high), outside);
 }
 
-fn entries(ladder: &Ladder, law: Option<&Chinchilla>, conventions: &Conventions) -> Vec<Entry> {
+fn entries(ladder: &Ladder, law: Option<&Law>, conventions: &Conventions) -> Vec<Entry> {
     let mut entries = ladder_entries(ladder, conventions.size_symbol(), Unit::Count);
     if let Some(law) = law {
         let dashed = Stroke::full(BLACK, 1.0).dashed();

@@ -8,13 +8,13 @@ use super::page::{Conventions, Page, TOKENS};
 use super::palette::{BLACK, Ladder, Mark, WHITE, ordered};
 use super::panel::{Axis, Panel, range};
 use super::ticks::{Scale, Unit};
-use crate::law::{Chinchilla, ComputeCount, Point};
+use crate::law::{ComputeCount, Law, Point};
 
 /// Side of a shaded cell, units.
 const CELL: f64 = 2.0;
 
 /// The surface of a law with the runs and the path of optima; `count` says how compute follows from N and D.
-pub fn loss_surface(points: &[Point], law: &Chinchilla, count: &ComputeCount, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+pub fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let sound = |p: &&Point| [p.n, p.d, p.loss].iter().all(|value| value.is_finite() && *value > 0.0);
     let points: Vec<&Point> = points.iter().filter(sound).collect();
     if points.is_empty() {
@@ -55,7 +55,7 @@ struct Shades {
     high: f64,
 }
 
-fn shades(points: &[&Point], law: &Chinchilla, x: &Axis, y: &Axis) -> Shades {
+fn shades(points: &[&Point], law: &Law, x: &Axis, y: &Axis) -> Shades {
     let corners = [law.at(x.low, y.low), law.at(x.high, y.high)];
     let (low, high) = range(points.iter().map(|point| point.loss).chain(corners)).unwrap_or((1.0, 2.0));
     let low = low.max(1e-9);
@@ -70,7 +70,7 @@ fn spaced(low: f64, high: f64, count: i32) -> Vec<f64> {
     (0..count).map(|i| low * (high / low).powf(f64::from(i) / f64::from(count - 1))).collect()
 }
 
-fn shade(canvas: &mut Canvas, panel: &Panel, law: &Chinchilla, shades: &Shades) {
+fn shade(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades) {
     let Rect { left, top, right, bottom } = panel.inside;
     let (columns, rows) = (((right - left) / CELL).ceil() as usize, ((bottom - top) / CELL).ceil() as usize);
     canvas.clip(panel.inside);
@@ -86,7 +86,7 @@ fn shade(canvas: &mut Canvas, panel: &Panel, law: &Chinchilla, shades: &Shades) 
 }
 
 /// Contours at round losses. On a contour D follows from N in closed form.
-fn draw_contours(canvas: &mut Canvas, panel: &Panel, law: &Chinchilla, shades: &Shades, marks: &[(f64, f64)]) {
+fn draw_contours(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades, marks: &[(f64, f64)]) {
     let levels = Axis { label: String::new(), scale: Scale::Linear, unit: Unit::Plain, low: shades.low, high: shades.high };
     for (level, label) in levels.marks(420.0) {
         let tokens = |n: f64| (law.b / (level - law.e - law.a * n.powf(-law.alpha))).powf(1.0 / law.beta);
@@ -109,13 +109,13 @@ fn free_place(panel: &Panel, contour: &[(f64, f64)], marks: &[(f64, f64)]) -> Op
 }
 
 /// (N*, D*) at computes that span the panel.
-fn path(panel: &Panel, law: &Chinchilla, count: &ComputeCount) -> Vec<(f64, f64)> {
+fn path(panel: &Panel, law: &Law, count: &ComputeCount) -> Vec<(f64, f64)> {
     let (low, high) = (count.compute(panel.x.low, panel.y.low), count.compute(panel.x.high, panel.y.high));
     spaced(low, high, 120).into_iter().map(|c| (law.optimal_params(c, count), law.optimal_tokens(c, count))).collect()
 }
 
 /// The path, full over the compute of the runs and dashed outside it.
-fn draw_path(canvas: &mut Canvas, panel: &Panel, path: &[(f64, f64)], law: &Chinchilla, count: &ComputeCount, points: &[&Point]) {
+fn draw_path(canvas: &mut Canvas, panel: &Panel, path: &[(f64, f64)], law: &Law, count: &ComputeCount, points: &[&Point]) {
     let compute = |point: &&Point| if point.c > 0.0 { point.c } else { count.compute(point.n, point.d) };
     let computes = range(points.iter().map(compute));
     let Some((first, last)) = computes else { return };

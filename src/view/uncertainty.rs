@@ -8,8 +8,7 @@ use super::palette::{ACCENT, BLACK, GREY, Mark, ordered};
 use super::panel::{Axis, Panel};
 use super::raster::Ink;
 use super::{Range, ViewError};
-use crate::fit::FittedLaw;
-use crate::law::Chinchilla;
+use crate::fit::{Estimate, FittedLaw};
 
 /// Colour of refits.
 const CLOUD: Ink = Ink { rgb: [38, 84, 150], alpha: 0.35 };
@@ -29,16 +28,16 @@ pub struct ExponentCloud {
 
 impl ExponentCloud {
     /// The refits of a fitted law as a cloud, and the intervals that the fit prints.
-    pub fn of(fitted: &FittedLaw<Chinchilla>) -> Self {
-        let printed = |name: &str, of: fn(&Chinchilla) -> f64| {
-            Range::from(&fitted.coefficients.get(name).copied().unwrap_or_else(|| fitted.derive(of)))
-        };
-        Self {
-            refits: fitted.draws.iter().map(|law| (law.alpha, law.beta)).collect(),
-            alpha: printed("alpha", |law| law.alpha),
-            beta: printed("beta", |law| law.beta),
+    /// `None` for a law that has no α and β.
+    pub fn of(fitted: &FittedLaw) -> Option<Self> {
+        let printed = |name: &str| fitted.coefficients.get(name).map(|estimate: &Estimate| Range::from(estimate));
+        let drawn = |law: &crate::law::Law| Some((law.get("alpha")?, law.get("beta")?));
+        Some(Self {
+            refits: fitted.draws.iter().map(drawn).collect::<Option<_>>()?,
+            alpha: printed("alpha")?,
+            beta: printed("beta")?,
             published: Vec::new(),
-        }
+        })
     }
 }
 

@@ -1,0 +1,134 @@
+//! The interval that is printed: of those that each estimator allows, the one that covers at its level in simulation
+//! (LOG.md, "which interval covers"). Under least squares of log loss that is the profile likelihood where runs are
+//! independent and the cluster-robust sandwich where they share trunks; other estimators have refits alone, to residuals
+//! drawn anew where runs are few.
+
+use super::bootstrap::clusters;
+use super::{profiles, robust};
+use crate::fit::estimate::t_quantile;
+use crate::fit::{Estimate, Estimator, Fit, Interval, Quantity};
+
+impl Fit {
+    /// What the fit says of a quantity, with the interval that covers at this level of confidence.
+    pub fn interval(&self, quantity: &Quantity, level: f64) -> Estimate {
+        self.intervals(std::slice::from_ref(quantity), level)[0]
+    }
+
+    /// The same of several quantities, in their order.
+    pub fn intervals(&self, quantities: &[Quantity], level: f64) -> Vec<Estimate> {
+        let by_likelihood = self.by_likelihood(quantities, level);
+        let one = |(at, quantity): (usize, &Quantity)| {
+            let found = by_likelihood.as_ref().map_or_else(|| self.by_refits(quantity, level), |all| all[at]);
+            found.widened_by(self.windows.iter().map(|law| quantity.of(law)).collect())
+        };
+        quantities.iter().enumerate().map(one).collect()
+    }
+
+    fn by_likelihood(&self, quantities: &[Quantity], level: f64) -> Option<Vec<Estimate>> {
+        if self.estimator != Estimator::LeastSquaresLog || quantities.iter().any(|one| !has_likelihood(one.of(&self.law))) {
+            return None;
+        }
+        if clusters(&self.evidence.points, self.resample).clustered {
+            let all = robust(self, level, quantities).ok()?;
+            return Some(all.0.into_iter().map(|(_, robust)| robust.sandwich).collect());
+        }
+        let all = profiles(self, level, quantities).ok()?;
+        Some(all.0.into_iter().map(|(_, profile)| profile.profile).collect())
+    }
+}
+
+/// Whether a quantity of this value can be profiled: a term that vanished has no place to move from.
+fn has_likelihood(value: f64) -> bool {
+    value.is_finite() && value != 0.0
+}
+
+impl Estimate {
+    /// The same with an independent source of error, given by draws about the value: half-widths add in squares.
+    pub(crate) fn widened_by(self, draws: Vec<f64>) -> Self {
+        if draws.len() < 20 {
+            return self;
+        }
+        let other = Self::from_draws(self.value, draws, self.level, Interval::Bootstrap);
+        let low = self.value - (self.value - self.low).hypot((self.value - other.low).max(0.0));
+        // What cannot be below zero by either source of error is not so by both.
+        let low = if self.low >= 0.0 && other.low >= 0.0 { low.max(0.0) } else { low };
+        let high = self.value + (self.high - self.value).hypot((other.high - self.value).max(0.0));
+        Self { se: self.se.hypot(other.se), low, high, ..self }
+    }
+
+    /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
+    pub fn of_new_run(self, sigma: f64) -> Self {
+        let reach = t_quantile(self.level, f64::INFINITY) * sigma;
+        let ln = |end: f64| (end / self.value).ln().abs();
+        let (low, high) = (self.value * (-ln(self.low).hypot(reach)).exp(), self.value * ln(self.high).hypot(reach).exp());
+        Self { se: self.se.hypot(self.value * sigma), low, high, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{FitOptions, Search, fit};
+    use crate::law::{Additive, Chinchilla, ComputeCount, Design, Evidence, Noise, simulate};
+    use crate::spec::Random;
+
+    const SIX_ND: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
+
+    fn fitted(estimator: Estimator) -> Fit {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
+        let options = FitOptions { estimator, search: Search::VarproOnly, refits: 60, ..FitOptions::default() };
+        fit(&Additive.into(), evidence, &options).expect("a fit")
+    }
+
+    #[test]
+    fn the_printed_interval_is_that_which_covers() {
+        let kind = |fit: &Fit| fit.interval(&Quantity::params_exponent(1e20, &SIX_ND), 0.95).interval;
+        let independent = fitted(Estimator::LeastSquaresLog);
+        assert_eq!(kind(&independent), Interval::Profile);
+        assert_eq!(independent.interval(&Quantity::coefficient(&independent.law, 0), 0.95).interval, Interval::Profile);
+        assert_eq!(kind(&fitted(Estimator::default())), Interval::ResidualBootstrap);
+        let trunked = independent.evidence.points.iter().cloned().enumerate().map(|(at, mut p)| {
+            p.cluster = Some(format!("{}", at % 6));
+            p
+        });
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 20, ..FitOptions::default() };
+        let evidence = independent.evidence.with_points(trunked.collect());
+        assert_eq!(kind(&fit(&Additive.into(), evidence, &options).expect("a fit")), Interval::Sandwich);
+    }
+
+    #[test]
+    fn a_higher_level_is_a_wider_interval_of_the_same_fit() {
+        for estimator in [Estimator::LeastSquaresLog, Estimator::default()] {
+            let fit = fitted(estimator);
+            let [half, most] = [0.5, 0.95].map(|level| fit.interval(&Quantity::loss(1e21, &SIX_ND), level));
+            assert_eq!(half.value, most.value);
+            assert!(most.low < half.low && half.low < half.value && half.high < most.high, "{half:?} {most:?}");
+        }
+    }
+
+    #[test]
+    fn windows_common_to_all_runs_widen_the_floor_and_not_the_exponent() {
+        let fit = fitted(Estimator::LeastSquaresLog);
+        // Windows differ by 20 %, the same for every run: 100 of them know a mean to 2 %.
+        let mut random = Random::new(1, "difficulty");
+        let difficulty: Vec<f64> = (0..100).map(|_| 1.0 + 0.2 * random.normal()).collect();
+        let windows: Vec<Vec<f32>> =
+            fit.evidence.points.iter().map(|p| difficulty.iter().map(|factor| (p.loss * factor) as f32).collect()).collect();
+        let asked = [Quantity::coefficient(&fit.law, 0), Quantity::params_exponent(1e20, &SIX_ND)];
+        let before = fit.intervals(&asked, 0.95);
+        let after = fit.with_windows(&windows).intervals(&asked, 0.95);
+        let own = (after[0].se.powi(2) - before[0].se.powi(2)).sqrt() / before[0].value;
+        assert!((own / 0.02 - 1.0).abs() < 0.25, "{own}: losses all move together, so E moves by 2 %");
+        assert!(after[1].se / before[1].se < 1.01, "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn a_new_run_scatters_more_than_the_mean() {
+        let mean = Estimate { value: 2.0, se: 0.01, low: 1.98, high: 2.02, level: 0.95, interval: Interval::Profile };
+        let run = mean.of_new_run(0.01);
+        // Half-widths in ln: 0.01 (as low and high stand) and 1.96·0.01.
+        let expected = 2.0 * (2.02f64 / 2.0).ln().hypot(0.019_599_64).exp();
+        assert!((run.high - expected).abs() < 1e-5 && run.low < mean.low, "{run:?}");
+    }
+}

@@ -1,0 +1,324 @@
+//! The objective of a sum of powers over all points, with gradient and Hessian, in vectorised passes.
+//!
+//! With pₖ = exp(tₖ)/Σ exp(t) the log residual r has the gradient v = (pₖ, …, −pₖzₖ, …) in factors and exponents, and the
+//! objective the Hessian Σ bend·v·vᵀ with, on the block of each term, Σ slope·pₖ·(1, −zₖ)(1, −zₖ)ᵀ.
+//!
+//! Points are taken in blocks that stay in the first-level cache, and every step is a plain loop over a block: compilers
+//! make vector instructions of such loops, and of one loop with all sums in it they do not (LOG.md).
+
+#![expect(clippy::needless_range_loop, reason = "loops over the columns of a block read best with their indices")]
+
+use super::super::columns::{Columns, GROUP, Group, MAX_POWERS};
+use super::super::{Evaluation, Order, ResidualLoss};
+use super::vector::{exp, ln};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Groups of points worked out together, in the first-level cache.
+const BLOCK: usize = 4;
+/// One number for each point of a block.
+type Column = [f64; BLOCK * GROUP];
+/// Sums kept side by side.
+const LANES: usize = 8;
+
+/// What a block is worked out in.
+struct Scratch {
+    /// v, one column for each coordinate.
+    v: [Column; MAX_DIM],
+    /// Prediction, then what makes its parts those of v.
+    total: Column,
+    cost: Column,
+    /// Derivatives of the cost by the residual.
+    slope: Column,
+    bend: Column,
+}
+
+/// Most coordinates: a floor, and a factor and an exponent for each power.
+const MAX_DIM: usize = 1 + 2 * MAX_POWERS;
+
+/// What a pass sums, in arrays of fixed size.
+struct Sums {
+    value: f64,
+    gradient: [f64; MAX_DIM],
+    /// Upper triangle.
+    hessian: [[f64; MAX_DIM]; MAX_DIM],
+}
+
+impl Columns {
+    /// The objective and as many of its derivatives as asked for.
+    pub(in crate::fit::objective) fn evaluate(&self, loss: ResidualLoss, phi: &[f64], order: Order) -> Evaluation {
+        /// Groups summed by one thread at a time; fixed, so that sums do not depend on the number of threads.
+        const CHUNK: usize = 1024;
+        let groups = self.weight.len();
+        if groups <= CHUNK {
+            return self.pass(loss, phi, order, 0..groups);
+        }
+        let starts: Vec<usize> = (0..groups).step_by(CHUNK).collect();
+        let parts: Vec<Evaluation> =
+            starts.into_par_iter().map(|start| self.pass(loss, phi, order, start..(start + CHUNK).min(groups))).collect();
+        parts.into_iter().reduce(Evaluation::plus).unwrap_or_else(|| Evaluation::zero(self.dim()))
+    }
+
+    fn pass(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+        // The instructions of either round as the portable ones do.
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
+            // SAFETY: the processor has AVX-512 with its instructions for doubles and quadwords.
+            return unsafe { self.pass_avx512(loss, phi, order, groups) };
+        }
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { self.pass_avx2(loss, phi, order, groups) };
+        }
+        self.dispatch(loss, phi, order, groups)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn pass_avx2(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+        self.dispatch(loss, phi, order, groups)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn pass_avx512(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+        self.dispatch(loss, phi, order, groups)
+    }
+
+    #[inline(always)]
+    fn dispatch(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+        match (self.powers(), self.floor) {
+            (1, false) => self.by_order::<1, 0>(loss, phi, order, groups),
+            (1, true) => self.by_order::<1, 1>(loss, phi, order, groups),
+            (2, false) => self.by_order::<2, 0>(loss, phi, order, groups),
+            (2, true) => self.by_order::<2, 1>(loss, phi, order, groups),
+            (3, false) => self.by_order::<3, 0>(loss, phi, order, groups),
+            _ => self.by_order::<3, 1>(loss, phi, order, groups),
+        }
+    }
+
+    #[inline(always)]
+    fn by_order<const P: usize, const FLOORS: usize>(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+        match order {
+            Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
+            Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
+            Order::Hessian => self.accumulate::<P, FLOORS, 2>(loss, phi, groups),
+            Order::Reweighted => self.accumulate::<P, FLOORS, 3>(loss, phi, groups),
+        }
+    }
+
+    #[inline(always)]
+    fn accumulate<const P: usize, const FLOORS: usize, const ORDER: usize>(
+        &self,
+        loss: ResidualLoss,
+        phi: &[f64],
+        groups: Range<usize>,
+    ) -> Evaluation {
+        let empty = [0.0; BLOCK * GROUP];
+        let mut scratch = Scratch { v: [empty; MAX_DIM], total: empty, cost: empty, slope: empty, bend: empty };
+        let floor = if FLOORS == 1 { exp(phi[0]) } else { 0.0 };
+        let mut out = Sums { value: 0.0, gradient: [0.0; MAX_DIM], hessian: [[0.0; MAX_DIM]; MAX_DIM] };
+        for start in groups.clone().step_by(BLOCK) {
+            let block = start..(start + BLOCK).min(groups.end);
+            self.parts::<P, FLOORS>(floor, phi, block.clone(), &mut scratch);
+            self.residuals::<ORDER>(loss, block.clone(), &mut scratch);
+            self.sums::<P, FLOORS, ORDER>(block, &mut scratch, &mut out);
+        }
+        let dim = 2 * P + FLOORS;
+        let mut evaluation = Evaluation::zero(dim);
+        evaluation.value = out.value;
+        evaluation.gradient.copy_from_slice(&out.gradient[..dim]);
+        for j in 0..dim {
+            for k in j..dim {
+                evaluation.hessian[j][k] = out.hessian[j][k];
+                evaluation.hessian[k][j] = out.hessian[j][k];
+            }
+        }
+        evaluation
+    }
+
+    /// exp(t) of every term, and their sum.
+    #[inline(always)]
+    fn parts<const P: usize, const FLOORS: usize>(&self, floor: f64, phi: &[f64], block: Range<usize>, scratch: &mut Scratch) {
+        let points = GROUP * block.len();
+        let total = &mut scratch.total[..points];
+        total.fill(floor);
+        if FLOORS == 1 {
+            scratch.v[0][..points].fill(floor);
+        }
+        for k in 0..P {
+            let (z, part) = (numbers(&self.z[k], &block, points), &mut scratch.v[FLOORS + k][..points]);
+            let (ln_factor, exponent) = (phi[FLOORS + k], phi[P + FLOORS + k]);
+            for j in 0..points {
+                part[j] = exp(ln_factor - exponent * z[j]);
+                total[j] += part[j];
+            }
+        }
+    }
+
+    /// The cost of every residual and its derivatives.
+    #[inline(always)]
+    fn residuals<const ORDER: usize>(&self, loss: ResidualLoss, block: Range<usize>, scratch: &mut Scratch) {
+        let points = GROUP * block.len();
+        let (total, residual) = (&mut scratch.total[..points], &mut scratch.bend[..points]);
+        if loss.log {
+            let ln_losses = numbers(&self.ln_loss, &block, points);
+            for j in 0..points {
+                residual[j] = ln(total[j]) - ln_losses[j];
+                total[j] = 1.0 / total[j];
+            }
+        } else {
+            let losses = numbers(&self.loss, &block, points);
+            for j in 0..points {
+                residual[j] = total[j] - losses[j];
+                total[j] = 1.0;
+            }
+        }
+        let weights = numbers(&self.weight, &block, points);
+        let (cost, slope) = (&mut scratch.cost[..points], &mut scratch.slope[..points]);
+        // ∂² ln Σ exp(t) = diag(p) − p·pᵀ: the second part goes with v·vᵀ.
+        let curved = if loss.log && ORDER != 3 { 1.0 } else { 0.0 };
+        for j in 0..points {
+            let weight = weights[j] * loss.factor;
+            let r = residual[j];
+            let size = r.abs();
+            let q = size.min(loss.delta);
+            cost[j] = weight * q * (size - 0.5 * q);
+            let inside = size <= loss.quadratic_until;
+            slope[j] = weight * if inside { r } else { r.max(-loss.delta).min(loss.delta) };
+            let curvature = match ORDER {
+                3 => weight * (loss.delta / size).min(1.0),
+                _ if inside => weight,
+                _ => 0.0,
+            };
+            residual[j] = curvature - curved * slope[j];
+        }
+    }
+
+    /// Adds a block's value, gradient and upper triangle of the Hessian.
+    #[inline(always)]
+    fn sums<const P: usize, const FLOORS: usize, const ORDER: usize>(
+        &self,
+        block: Range<usize>,
+        scratch: &mut Scratch,
+        out: &mut Sums,
+    ) {
+        let (terms, dim, points) = (P + FLOORS, 2 * P + FLOORS, GROUP * block.len());
+        let z: [&[f64]; MAX_POWERS] = std::array::from_fn(|k| if k < P { numbers(&self.z[k], &block, points) } else { &[] });
+        let (scale, slope, bend) = (&scratch.total[..points], &scratch.slope[..points], &scratch.bend[..points]);
+        let product = &mut scratch.cost[..points];
+        out.value += sum_of(product);
+        if ORDER == 0 {
+            return;
+        }
+        let (of_factors, of_exponents) = scratch.v.split_at_mut(terms);
+        for k in 0..terms {
+            of_factors[k][..points].iter_mut().zip(scale).for_each(|(part, scale)| *part *= scale);
+        }
+        for k in 0..P {
+            multiply(&mut of_exponents[k][..points], &of_factors[FLOORS + k][..points], z[k], -1.0);
+        }
+        let v = scratch.v.each_ref().map(|column| &column[..points]);
+        for k in 0..dim {
+            out.gradient[k] += dot(slope, v[k]);
+        }
+        if ORDER == 1 {
+            return;
+        }
+        for k in 0..dim {
+            multiply(product, bend, v[k], 1.0);
+            for l in k..dim {
+                out.hessian[k][l] += dot(product, v[l]);
+            }
+        }
+        if ORDER == 3 {
+            return;
+        }
+        for k in 0..terms {
+            out.hessian[k][k] += dot(slope, v[k]);
+        }
+        for k in 0..P {
+            out.hessian[FLOORS + k][terms + k] += dot(slope, v[terms + k]);
+            multiply(product, slope, v[terms + k], -1.0);
+            out.hessian[terms + k][terms + k] += dot(product, z[k]);
+        }
+    }
+}
+
+/// The numbers of a block. That there are as many as points is said, so that loops over points need not look.
+#[inline(always)]
+fn numbers<'a>(column: &'a [Group], block: &Range<usize>, points: usize) -> &'a [f64] {
+    &column[block.clone()].as_flattened()[..points]
+}
+
+/// out = sign·a·b.
+#[inline(always)]
+fn multiply(out: &mut [f64], a: &[f64], b: &[f64], sign: f64) {
+    out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = sign * a * b);
+}
+
+/// Σ aⱼ·bⱼ, eight sums side by side.
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.chunks_exact(LANES).zip(b.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Σ aⱼ, likewise.
+#[inline(always)]
+fn sum_of(a: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for a in a.chunks_exact(LANES) {
+        for i in 0..LANES {
+            sums[i] += a[i];
+        }
+    }
+    sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Estimator;
+    use crate::law::{Centre, Chinchilla, Law, Point, ThreeTerm, Variable};
+    use crate::spec::Random;
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn every_set_of_instructions_sums_to_the_same_bits() {
+        let mut random = Random::new(4, "points");
+        for law in [Law::from(Chinchilla::default()), Law::of(ThreeTerm, [1.7, 400.0, 30.0, 30.0, 0.34, 0.4, 0.4])] {
+            let mut one = |_| {
+                let mut ln = |low: f64, high: f64| (low + (high - low) * random.uniform()).exp();
+                let (n, batch, steps) = (ln(14.0, 22.0), ln(9.0, 14.0), ln(7.0, 12.0));
+                let mut point = Point { batch: Some(batch), steps: Some(steps), ..Point::new(n, batch * steps, 1.0) };
+                point.loss = law.loss(&point) * (0.01 * random.normal()).exp();
+                point
+            };
+            let points: Vec<Point> = (0..301).map(&mut one).collect();
+            let centre = Centre::of(&points, &[Variable::N, Variable::D, Variable::Batch, Variable::Steps]);
+            let columns = Columns::new(law.coefficients(), &centre, &points);
+            let phi = law.formula().to_coordinates(law.theta(), &centre);
+            let loss = ResidualLoss::of(Estimator::default(), 1.0);
+            let groups = 0..columns.weight.len();
+            let bits = |of: Evaluation| {
+                let hessian: Vec<u64> = (0..of.gradient.len()).flat_map(|j| of.hessian[j].to_vec()).map(f64::to_bits).collect();
+                (of.value.to_bits(), of.gradient.iter().map(|slope| slope.to_bits()).collect::<Vec<_>>(), hessian)
+            };
+            for order in [Order::Value, Order::Gradient, Order::Hessian, Order::Reweighted] {
+                let plain = bits(columns.dispatch(loss, &phi, order, groups.clone()));
+                assert_eq!(plain, bits(columns.pass(loss, &phi, order, groups.clone())), "{order:?}");
+                if std::arch::is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has AVX2.
+                    assert_eq!(plain, bits(unsafe { columns.pass_avx2(loss, &phi, order, groups.clone()) }), "{order:?}");
+                }
+            }
+        }
+    }
+}

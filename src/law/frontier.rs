@@ -1,0 +1,116 @@
+//! The best use of a budget under any law of N and D: N*(C) by the slope of ln L along the budget, found to rounding.
+
+use super::any::AnyFormula;
+use super::root::root;
+use super::{ComputeCount, Point};
+
+/// Places along a budget at which the lowest loss is looked for before its slope is followed.
+const PLACES: usize = 96;
+
+/// ln L and its first two derivatives by ln N at a compute.
+fn along(form: &dyn AnyFormula, c: &[f64], ln_n: f64, compute: f64, count: &ComputeCount, point: &Point) -> [f64; 3] {
+    let rate = count.rate(ln_n);
+    form.along(c, ln_n, [compute.ln() - rate.ln - ln_n, -1.0 - rate.slope, -rate.bend], point)
+}
+
+/// N*(C), weights, of coefficients `c`: in closed form where there is one; NaN where loss has no minimum inside the budget.
+pub(super) fn optimal_params(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &ComputeCount) -> f64 {
+    match form.same_optima(c) {
+        Some(same) if same.has_optimum() => same.optimal_params(compute, count),
+        Some(_) => f64::NAN,
+        None => searched(form, c, compute, count),
+    }
+}
+
+/// The root of the slope in the bracket of the lowest of many places between one weight and one token; NaN where the lowest
+/// stands at an end.
+fn searched(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &ComputeCount) -> f64 {
+    let point = Point { c: compute, ..Point::default() };
+    let last = (compute / count.per_param_token(compute.sqrt())).ln();
+    let ln_n = |at: usize| last * at as f64 / (PLACES - 1) as f64;
+    let loss = |at: usize| {
+        let n = ln_n(at).exp();
+        let loss = form.loss(c, &Point { n, d: count.tokens(n, compute), ..point.clone() });
+        if loss.is_nan() { f64::INFINITY } else { loss }
+    };
+    let losses: Vec<f64> = (0..PLACES).map(loss).collect();
+    let lowest = (0..PLACES).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
+    if lowest == 0 || lowest == PLACES - 1 || !losses[lowest].is_finite() {
+        return f64::NAN;
+    }
+    let slope = |ln_n: f64| {
+        let [_, slope, bend] = along(form, c, ln_n, compute, count, &point);
+        (slope, bend)
+    };
+    root(ln_n(lowest - 1), ln_n(lowest + 1), ln_n(lowest), slope).exp()
+}
+
+/// d ln N*/d ln C at a compute, by the implicit function: central differences of the optimum, which is known to rounding.
+pub(super) fn slope(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &ComputeCount) -> f64 {
+    let step = 1e-3f64;
+    let at = |by: f64| optimal_params(form, c, compute * by.exp(), count).ln();
+    (at(step) - at(-step)) / (2.0 * step)
+}
+
+/// Least compute at whose optimum a loss is reached, between e^±30 of that of a billion weights and tokens each.
+pub(super) fn compute_for_loss(form: &dyn AnyFormula, c: &[f64], loss: f64, count: &ComputeCount) -> Option<f64> {
+    let middle = 1e18f64.ln();
+    let (mut low, mut high) = (middle - 36.0, middle + 36.0);
+    let reached = |ln_c: f64| {
+        let compute = ln_c.exp();
+        let n = optimal_params(form, c, compute, count);
+        form.loss(c, &Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) })
+    };
+    if !(reached(low) > loss && reached(high) < loss) {
+        return None;
+    }
+    for _ in 0..60 {
+        let half = 0.5 * (low + high);
+        if reached(half) > loss { low = half } else { high = half }
+    }
+    Some((0.5 * (low + high)).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Chinchilla, Gamma, Kaplan, Law};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_optimum_of_any_law_is_the_closed_form_where_there_is_one(
+            alpha in 0.15..0.7, beta in 0.15..0.7, gamma in 0.3..1.5, ln_c in 35.0..55.0, p in 0.05..0.4
+        ) {
+            let law = Law::of(Gamma, [1.5, 300.0, 900.0, alpha, beta, gamma]);
+            let c = f64::exp(ln_c);
+            for count in [
+                ComputeCount::Bilinear { k: 6.0 },
+                ComputeCount::Declining { limit: 5.0, factor: 5.0 * 1e4f64.powf(p), power: p, least: 5.0 },
+            ] {
+                let (found, known) = (searched(&**law.formula(), law.theta(), c, &count), law.optimal_params(c, &count));
+                prop_assert!((found / known - 1.0).abs() < 1e-9, "{found} {known}");
+            }
+        }
+    }
+
+    #[test]
+    fn exponent_and_least_compute_are_those_in_closed_form() {
+        let count = ComputeCount::Bilinear { k: 6.0 };
+        let (additive, kaplan): (Law, Law) = (Chinchilla::default().into(), Law::of(Kaplan, Kaplan::PUBLISHED));
+        for law in [&additive, &kaplan] {
+            assert!((slope(&**law.formula(), law.theta(), 1e20, &count) - law.params_exponent(1e20, &count)).abs() < 1e-8);
+        }
+        let loss = additive.optimal_loss(3e20, &count);
+        let found = compute_for_loss(&**additive.formula(), additive.theta(), loss, &count).expect("above the floor");
+        assert!((found / 3e20 - 1.0).abs() < 1e-9, "{found}");
+        assert_eq!(compute_for_loss(&**additive.formula(), additive.theta(), 1.0, &count), None);
+    }
+
+    #[test]
+    fn a_law_that_rises_with_data_has_no_optimum() {
+        let count = ComputeCount::Bilinear { k: 6.0 };
+        let law: Law = Chinchilla { b: 0.0, ..Chinchilla::default() }.into();
+        assert!(!law.has_optimum(1e20, &count) && searched(&**law.formula(), law.theta(), 1e20, &count).is_nan());
+    }
+}

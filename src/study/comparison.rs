@@ -1,0 +1,103 @@
+//! Data sets and groups of runs side by side, each prepared as a study of its own would prepare it, in one unit of loss.
+
+use super::prepare::{one_tokenizer, seen_once};
+use super::{Curves, StudyError, StudyOptions, prepare};
+use crate::fit::{BlockRun, Blocks, Comparison, blocks, compare};
+use crate::law::{Evidence, block_of, in_bits_per_byte, tokenizers};
+use crate::spec::{RunRecord, RunStatus};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// In what losses of several data sets are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossUnit {
+    /// Bits per byte of text, D in bytes.
+    BitsPerByte,
+    /// Nats per token.
+    NatsPerToken,
+}
+
+/// One data set under the common convention.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// What its law is fitted to.
+    pub evidence: Evidence,
+    /// The records behind that.
+    pub records: Vec<RunRecord>,
+}
+
+/// Named runs to compare.
+pub type NamedRuns<'a> = (&'a str, &'a [RunRecord], StudyOptions);
+
+/// Data sets in one unit of loss: bits per byte where all runs say how many bytes their tokens have.
+///
+/// # Errors
+/// Where two have one name, their losses cannot be compared, or they are counted in several ways.
+pub fn grouped(all: &[NamedRuns<'_>]) -> Result<(LossUnit, Vec<Group>), StudyError> {
+    let names: BTreeSet<&str> = all.iter().map(|(name, ..)| *name).collect();
+    if names.len() < all.len() {
+        return Err(StudyError::SameName);
+    }
+    all.iter().try_for_each(|(_, records, _)| one_tokenizer(records))?;
+    let converted: Option<Vec<Vec<RunRecord>>> = all.iter().map(|(_, records, _)| in_bits_per_byte(records)).collect();
+    let tokenizers = tokenizers(&all.iter().flat_map(|(_, records, _)| records.iter().cloned()).collect::<Vec<_>>());
+    let unit = match (&converted, tokenizers.len()) {
+        (Some(_), _) => LossUnit::BitsPerByte,
+        (None, 0 | 1) => LossUnit::NatsPerToken,
+        (None, _) => return Err(StudyError::NoCommonUnit(tokenizers)),
+    };
+    let records = converted.unwrap_or_else(|| all.iter().map(|(_, records, _)| records.to_vec()).collect());
+    let group = |((name, _, options), records): (&NamedRuns<'_>, Vec<RunRecord>)| group(name, &records, options);
+    let groups: Vec<Group> = all.iter().zip(records).map(group).collect::<Result<_, StudyError>>()?;
+    let counted: BTreeSet<String> =
+        groups.iter().map(|group| format!("N as {}, C as {}", group.evidence.size_measure, group.evidence.flop_rule)).collect();
+    if counted.len() > 1 {
+        return Err(StudyError::SeveralConventions(counted.into_iter().collect()));
+    }
+    Ok((unit, groups))
+}
+
+fn group(name: &str, records: &[RunRecord], options: &StudyOptions) -> Result<Group, StudyError> {
+    let prepared = prepare(records, &Curves::default(), options)?;
+    let evidence = if options.own { seen_once(prepared.evidence) } else { prepared.evidence };
+    Ok(Group { name: name.to_owned(), evidence, records: prepared.records })
+}
+
+/// Laws of groups, tests of equal exponents, and the fit with shared ones.
+///
+/// # Errors
+/// Where fewer than two groups can be fitted.
+pub fn compare_groups(groups: &[Group], options: &StudyOptions) -> Result<Comparison, StudyError> {
+    let evidence: Vec<(String, Evidence)> = groups.iter().map(|group| (group.name.clone(), group.evidence.clone())).collect();
+    Ok(compare(&evidence, &options.fit_options(), options.level)?)
+}
+
+/// The groups that a column makes of the runs of one source; `names` has the group of each record.
+///
+/// # Errors
+/// Where groups of several tokenizers do not say how many bytes their tokens have.
+pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions) -> Result<Vec<Group>, StudyError> {
+    // Groups of several tokenizers have nothing but bits per byte in common.
+    let converted = match tokenizers(records) {
+        several if several.len() > 1 => Some(in_bits_per_byte(records).ok_or(StudyError::SeveralTokenizers(several))?),
+        _ => None,
+    };
+    let mut groups: BTreeMap<&str, Vec<RunRecord>> = BTreeMap::new();
+    for (record, name) in converted.as_deref().unwrap_or(records).iter().zip(names) {
+        groups.entry(name).or_default().push(record.clone());
+    }
+    groups.into_iter().map(|(name, records)| group(name, &records, options)).collect()
+}
+
+/// Groups on common cells and seeds, block by block, where there are any.
+pub fn on_common_cells(records: &[RunRecord], names: &[String], level: f64) -> Option<Blocks> {
+    let run = |(record, group): (&RunRecord, &String)| {
+        let loss = record.loss_nats.filter(|_| record.status == RunStatus::Finished)?.0;
+        Some((group.clone(), block_of(record)?, loss))
+    };
+    let runs: Vec<BlockRun> = records.iter().zip(names).filter_map(run).collect();
+    blocks(&runs, level)
+}

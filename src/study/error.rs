@@ -1,0 +1,49 @@
+//! Why runs cannot be studied.
+
+use crate::fit::FitError;
+
+/// Why runs cannot be studied: what was found, what is needed, what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StudyError {
+    /// A law cannot be fitted, or an option is out of range.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// Losses in nats per token of several tokenizers.
+    #[error(
+        "there are runs of several tokenizers ({}): their losses in nats per token cannot stand in one law; choose one with --where tokenizer={}, or compare sweeps of one tokenizer each in bits per byte with `scalelab compare`", .0.join(", "), .0[0]
+    )]
+    SeveralTokenizers(Vec<String>),
+    /// The same, and no bytes per token.
+    #[error(
+        "the runs have several tokenizers ({}) and do not say how many bytes their tokens have, so their losses cannot be compared: fill the column bytes_per_token", .0.join(", ")
+    )]
+    NoCommonUnit(Vec<String>),
+    /// A table of others counted anew.
+    #[error("the runs name no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out")]
+    NoShapes,
+    /// Conventions of a table of others.
+    #[error("the runs name no shapes, so --conventions has nothing to count anew; it is for sweeps of scalelab")]
+    NothingToCount,
+    /// A share of a run that is none.
+    #[error("--checkpoints={0} is no share of a run; say 0.1 to leave out its first tenth")]
+    BurnIn(f64),
+    /// No curves of others.
+    #[error(
+        "there are no loss curves of others, so --checkpoints has nothing to add; a table of curves names its runs in a column `run`, and losses before the decay of a sweep of scalelab are none that its law is about"
+    )]
+    NoTrajectories,
+    /// Data sets of one name.
+    #[error("two of the paths have the same name; each data set needs one of its own")]
+    SameName,
+    /// Data sets counted in several ways.
+    #[error("the sources count in several ways ({}); compare sweeps with sweeps and tables with tables", .0.join("; "))]
+    SeveralConventions(Vec<String>),
+    /// No law that was named can be fitted.
+    #[error("{}", .0.join("; "))]
+    NoLaw(Vec<String>),
+    /// A protocol without its profiles.
+    #[error(
+        "the protocol rests on IsoFLOP profiles, and the runs have no compute budgets; train budgets = {{ kind = \"iso-flop\", … }}, or name them with --budgets{}", .0.as_ref().map_or(String::new(), |why| format!(" (no IsoFLOP fit: {why})"))
+    )]
+    NoProfiles(Option<FitError>),
+}

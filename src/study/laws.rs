@@ -1,0 +1,128 @@
+//! The laws that were named: each fitted by the same estimator to the same runs, with criteria and forecasts of runs that it
+//! did not see, so that they can stand side by side.
+
+use super::StudyOptions;
+use super::prepare::seen_once;
+use crate::fit::{Criteria, FitError, FitOptions, FittedLaw, Forecast, Search, criteria, fit, repeats, rolling_origin};
+use crate::law::{Additive, AnyFormula, Chinchilla, DataConstrained, Evidence, Law, Variable, published};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A law that was named, fitted or refused.
+#[derive(Debug)]
+pub struct LawReport {
+    /// Its name.
+    pub name: &'static str,
+    /// The fit, or why there is none.
+    pub fitted: Result<FittedLaw, FitError>,
+    /// How it compares with others (least squares of log loss alone).
+    pub criteria: Option<Criteria>,
+    /// Fits below a compute, scored above it.
+    pub rolling_origin: Vec<Forecast>,
+    /// The law of unrepeated data that it rests on.
+    pub base: Option<Base>,
+}
+
+/// A law of unrepeated data that is held, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Base {
+    /// Its coefficients.
+    #[serde(flatten)]
+    pub law: Coefficients,
+    /// In words.
+    pub source: String,
+}
+
+/// Coefficients of the additive law under their names in files.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Coefficients {
+    /// E.
+    #[serde(rename = "E")]
+    pub e: f64,
+    /// A.
+    #[serde(rename = "A")]
+    pub a: f64,
+    /// B.
+    #[serde(rename = "B")]
+    pub b: f64,
+    /// α.
+    pub alpha: f64,
+    /// β.
+    pub beta: f64,
+}
+
+impl From<Chinchilla> for Coefficients {
+    fn from(Chinchilla { e, a, b, alpha, beta }: Chinchilla) -> Self {
+        Self { e, a, b, alpha, beta }
+    }
+}
+
+/// Fits a formula to runs. Laws of repeated data see those that repeat; of all others each sees its data once, where own runs
+/// say how often they did.
+pub(super) fn report(formula: &Arc<dyn AnyFormula>, all: &Arc<Evidence>, once: &Arc<Evidence>, options: &StudyOptions) -> LawReport {
+    let of_repeats = formula.variables().contains(&Variable::Unique);
+    let evidence = if of_repeats { all } else { once };
+    let fit_options = fit_options_for(options, evidence);
+    let refused = |error| LawReport { name: formula.name(), fitted: Err(error), criteria: None, rolling_origin: Vec::new(), base: None };
+    let (form, base) = match form(formula, evidence, &fit_options, options.base.as_deref()) {
+        Ok(form) => form,
+        Err(error) => return refused(error),
+    };
+    let fitted = match fit(&form, evidence.clone(), &fit_options).and_then(|fit| fit.at(options.level)) {
+        Ok(fitted) => fitted,
+        Err(error) => return refused(error),
+    };
+    LawReport {
+        name: formula.name(),
+        criteria: criteria(&fitted).ok(),
+        rolling_origin: rolling_origin(&form, evidence, &FitOptions { search: Search::VarproOnly, ..fit_options }, &cuts(evidence)),
+        fitted: Ok(fitted),
+        base,
+    }
+}
+
+/// The choices of a fit for evidence that may be very large.
+pub(super) fn fit_options_for(options: &StudyOptions, evidence: &Evidence) -> FitOptions {
+    let plain = options.fit_options();
+    let large = options.checkpoints.is_some() && evidence.points.len() > super::MANY;
+    if large { FitOptions { search: Search::VarproOnly, refits: 0, ..plain } } else { plain }
+}
+
+/// A form to be fitted, with what it rests on.
+fn form(
+    formula: &Arc<dyn AnyFormula>,
+    evidence: &Evidence,
+    options: &FitOptions,
+    base: Option<&str>,
+) -> Result<(Law, Option<Base>), FitError> {
+    if formula.variables().contains(&Variable::Unique) {
+        let (law, source) = base_law(evidence, options, base)?;
+        return Ok((DataConstrained { base: law }.into(), Some(Base { law: law.into(), source })));
+    }
+    Ok((Law::new(formula.clone(), vec![1.0; formula.coefficients().len()]), None))
+}
+
+/// The law of unrepeated data and where it comes from.
+fn base_law(evidence: &Evidence, options: &FitOptions, base: Option<&str>) -> Result<(Chinchilla, String), FitError> {
+    if !evidence.points.iter().any(repeats) {
+        return Err(FitError::NoRepetition);
+    }
+    if let Some(law) = base.and_then(published) {
+        return Ok((law.law, law.source.to_owned()));
+    }
+    let once: Vec<_> = evidence.points.iter().filter(|point| !repeats(point)).cloned().collect();
+    let runs = once.len();
+    let fitted = fit(&Additive.into(), evidence.with_points(once), &FitOptions { refits: 0, ..*options })?;
+    let words = format!("fitted to the {runs} runs that see their data once; its own uncertainty is not in these intervals");
+    Ok((Chinchilla::from_coefficients(fitted.law.theta()), words))
+}
+
+/// Computes below which laws are fitted and above which they are scored: an eighth, a quarter and half of the largest.
+pub fn cuts(evidence: &Evidence) -> Vec<f64> {
+    [8.0, 4.0, 2.0].map(|share| evidence.largest_compute() / share).into()
+}
+
+/// Evidence for laws of data seen once.
+pub(super) fn once(all: &Arc<Evidence>, own: bool) -> Arc<Evidence> {
+    if own { Arc::new(seen_once(Evidence::clone(all))) } else { all.clone() }
+}

@@ -1,0 +1,27 @@
+//! What runs say, as one value: from records and curves to evidence, laws, profiles of budgets, hyperparameters and scrutiny.
+//! Every command asks this room, so that one folder gives one evidence. Pure: no file, no clock.
+
+mod batch;
+mod checkpoints;
+mod comparison;
+mod curves;
+mod document;
+mod envelope;
+mod error;
+mod laws;
+mod options;
+mod prepare;
+mod scrutiny;
+mod whole;
+
+pub use batch::{BestBatch, BestBatches, best_batches};
+pub use checkpoints::MANY;
+pub use comparison::{Group, LossUnit, NamedRuns, compare_groups, grouped, groups_of, on_common_cells};
+pub use curves::{CurveSample, Curves};
+pub use document::{document, in_bits_per_byte, isoflop_document, law_documents};
+pub use error::StudyError;
+pub use laws::{Base, Coefficients, LawReport, cuts};
+pub use options::{LawName, Scrutinised, StudyOptions};
+pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
+pub use scrutiny::Scrutiny;
+pub use whole::{OfBudgets, Study};

@@ -1,0 +1,132 @@
+//! The choices of a study, with the defaults that its runs call for.
+
+use crate::fit::{Estimator, FitOptions, Resample, Search};
+use crate::law::{AnyFormula, formula};
+use crate::spec::{FlopRule, Flops, SizeMeasure};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// What is asked of a study.
+#[derive(Debug, Clone)]
+pub struct StudyOptions {
+    /// Whether the runs name shapes, so that N and C can be counted anew; a table of others is taken as it counts.
+    pub own: bool,
+    /// Laws to fit: the first speaks, the others stand beside it. None means the additive law.
+    pub laws: Vec<LawName>,
+    /// The law of unrepeated data that a law of repeated data rests on, by the name under which it was published; without one
+    /// it is fitted to the runs that see their data once.
+    pub base: Option<String>,
+    /// How N is counted [matmul of own runs, as given else].
+    pub size_measure: Option<SizeMeasure>,
+    /// How C is counted [exact of own runs, as given else].
+    pub flop_rule: Option<FlopRule>,
+    /// What is minimised [least squares of log loss of own runs, Huber's function of it else].
+    pub estimator: Option<Estimator>,
+    /// What is resampled.
+    pub resample: Resample,
+    /// Refits, for intervals.
+    pub refits: usize,
+    /// Confidence level of intervals.
+    pub level: f64,
+    /// Seed of the resampling.
+    pub seed: u64,
+    /// Nominal budgets, FLOPs, of runs that name none.
+    pub budgets: Vec<Flops>,
+    /// Every point of the loss curves of a table after this share of each run, not the last of each alone.
+    pub checkpoints: Option<f64>,
+    /// How closely the law is looked at.
+    pub scrutiny: Scrutinised,
+    /// Variable projection alone, for tables so large that a second search is a wait.
+    pub quick: bool,
+}
+
+/// How closely a law is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scrutinised {
+    /// Not beyond its own intervals.
+    No,
+    /// Influence, forecasts, estimators, criteria.
+    #[default]
+    Closely,
+    /// The same, and every convention of counting.
+    WithConventions,
+}
+
+impl Default for StudyOptions {
+    fn default() -> Self {
+        let FitOptions { resample, refits, seed, .. } = FitOptions::default();
+        Self {
+            own: true,
+            laws: Vec::new(),
+            base: None,
+            size_measure: None,
+            flop_rule: None,
+            estimator: None,
+            resample,
+            refits,
+            level: 0.95,
+            seed,
+            budgets: Vec::new(),
+            checkpoints: None,
+            scrutiny: Scrutinised::default(),
+            quick: false,
+        }
+    }
+}
+
+impl StudyOptions {
+    /// How N and C are counted.
+    pub fn conventions(&self) -> (SizeMeasure, FlopRule) {
+        let defaults = if self.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
+        (self.size_measure.unwrap_or(defaults.0), self.flop_rule.unwrap_or(defaults.1))
+    }
+
+    /// The choices as a fit takes them.
+    pub fn fit_options(&self) -> FitOptions {
+        let default = if self.own { Estimator::LeastSquaresLog } else { Estimator::default() };
+        FitOptions {
+            estimator: self.estimator.unwrap_or(default),
+            search: if self.quick { Search::VarproOnly } else { Search::default() },
+            refits: self.refits,
+            resample: self.resample,
+            seed: self.seed,
+        }
+    }
+}
+
+/// What may be named as a law: a formula, or an analysis of budgets, which is no formula of the loss at a point.
+#[derive(Debug, Clone)]
+pub enum LawName {
+    /// A formula.
+    Formula(Arc<dyn AnyFormula>),
+    /// IsoFLOP profiles by parabolas.
+    Isoflop,
+    /// IsoFLOP profiles by Akima splines.
+    IsoflopAkima,
+    /// The envelope of loss curves.
+    Envelope,
+}
+
+impl LawName {
+    /// Names of analyses of budgets.
+    pub const OF_BUDGETS: [&str; 3] = ["isoflop", "isoflop-akima", "envelope"];
+
+    /// Every name, formulas first.
+    pub fn all() -> Vec<&'static str> {
+        crate::law::formulas().iter().map(|formula| formula.name()).chain(Self::OF_BUDGETS).collect()
+    }
+}
+
+impl FromStr for LawName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "isoflop" => Ok(Self::Isoflop),
+            "isoflop-akima" => Ok(Self::IsoflopAkima),
+            "envelope" => Ok(Self::Envelope),
+            name => formula(name)
+                .map(Self::Formula)
+                .ok_or_else(|| format!("there is no law of this name; choose from {}", Self::all().join(", "))),
+        }
+    }
+}

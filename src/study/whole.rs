@@ -1,0 +1,254 @@
+//! The study: what `scalelab fit` does before it prints, as a call.
+
+use super::envelope::fit_envelope;
+use super::laws::{self, LawReport};
+use super::scrutiny::scrutinise;
+use super::{Curves, LawName, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
+use crate::fit::{
+    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopOptions, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
+    isoflop,
+};
+use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
+use crate::spec::RunRecord;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the runs say.
+#[derive(Debug)]
+pub struct Study {
+    /// The runs that the law which speaks was fitted to, or would be.
+    pub evidence: Arc<Evidence>,
+    /// The records behind the evidence.
+    pub records: Vec<RunRecord>,
+    /// The laws that were asked for, the one that speaks first; where N and D cannot be told apart, a law of compute in its place.
+    pub laws: Vec<LawReport>,
+    /// IsoFLOP profiles by parabolas, where runs have budgets.
+    pub isoflop: Option<IsoflopFit>,
+    /// Why there are none although they do.
+    pub isoflop_refusal: Option<FitError>,
+    /// Analyses of budgets that were named beside it.
+    pub of_budgets: Vec<(&'static str, Result<OfBudgets, FitError>)>,
+    /// What runs scatter by between seeds, where cells were repeated.
+    pub noise: Option<SeedNoise>,
+    /// What the runs say of learning rate and batch, where several were tried.
+    pub hyperparameters: Option<RecipeStudy>,
+    /// The lowest loss of each cell as it is, where `evidence` is corrected to the tuned frontier.
+    pub untuned: Option<Arc<Evidence>>,
+    /// The law which speaks, fitted to `untuned`.
+    pub untuned_law: Option<FittedLaw>,
+    /// What a reviewer would ask of the law which speaks.
+    pub scrutiny: Option<Scrutiny>,
+    /// What a reader must know, in words.
+    pub notes: Vec<String>,
+    /// Lowest possible loss on the held-out windows, nats per token, where the source is known.
+    pub floor_nats: Option<f64>,
+    /// Entropy rate of the source, nats per token, where it is known.
+    pub entropy_nats: Option<f64>,
+    /// Bytes of a token on average, where every run says so.
+    pub bytes_per_token: Option<f64>,
+    /// What was asked.
+    pub options: StudyOptions,
+}
+
+/// An analysis of budgets.
+#[derive(Debug, Clone)]
+pub enum OfBudgets {
+    /// Profiles by one of the interpolators.
+    Profiles(Box<IsoflopFit>),
+    /// The envelope of curves.
+    Envelope(Box<EnvelopeFit>),
+}
+
+impl Study {
+    /// Studies runs. `curves` is what is known of them beside their rows and may be empty.
+    ///
+    /// # Errors
+    /// Where the runs cannot stand in one law; a law that cannot be fitted is a [`LawReport`] with the reason.
+    pub fn of(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -> Result<Self, StudyError> {
+        let prepared = prepare(records, curves, options)?;
+        if options.scrutiny == Scrutinised::WithConventions && !options.own {
+            return Err(StudyError::NothingToCount);
+        }
+        let all = Arc::new(prepared.evidence.clone());
+        let once = laws::once(&all, options.own);
+        let mut study = Self::prepared(prepared, once.clone(), options);
+        study.fit_laws(&all, &once)?;
+        study.add_windows(curves);
+        study.fit_budgets(curves);
+        if options.scrutiny != Scrutinised::No {
+            study.scrutiny = study.scrutinised();
+        }
+        Ok(study)
+    }
+
+    fn prepared(prepared: Prepared, evidence: Arc<Evidence>, options: &StudyOptions) -> Self {
+        let Prepared { untuned, records, noise, hyperparameters, notes, .. } = prepared;
+        Self {
+            evidence,
+            laws: Vec::new(),
+            isoflop: None,
+            isoflop_refusal: None,
+            of_budgets: Vec::new(),
+            noise,
+            hyperparameters,
+            untuned: untuned.map(Arc::new),
+            untuned_law: None,
+            scrutiny: None,
+            notes,
+            floor_nats: common(&records, |record| record.floor_nats),
+            entropy_nats: common(&records, |record| record.entropy_nats),
+            bytes_per_token: common(&records, |record| record.bytes_per_token),
+            records,
+            options: options.clone(),
+        }
+    }
+
+    /// The formulas that were named; of none the additive law.
+    fn formulas(&self) -> Vec<Arc<dyn AnyFormula>> {
+        let named = self.options.laws.iter();
+        let formulas = named.filter_map(|name| if let LawName::Formula(formula) = name { Some(formula.clone()) } else { None });
+        let formulas: Vec<Arc<dyn AnyFormula>> = formulas.collect();
+        if self.options.laws.is_empty() { vec![Arc::new(Additive)] } else { formulas }
+    }
+
+    fn fit_laws(&mut self, all: &Arc<Evidence>, once: &Arc<Evidence>) -> Result<(), StudyError> {
+        for formula in self.formulas() {
+            let report = laws::report(&formula, all, once, &self.options);
+            match &report.fitted {
+                // An option that no fit allows is the caller's mistake, whatever the law.
+                Err(error @ FitError::Option { .. }) => return Err(error.clone().into()),
+                Err(error @ FitError::NotIdentifiable { .. }) if self.options.laws.is_empty() => {
+                    let of_compute: Arc<dyn AnyFormula> = Arc::new(PowerLaw { axis: Axis::C, floor: true });
+                    let instead = laws::report(&of_compute, all, once, &self.options);
+                    let found = instead.fitted.is_ok();
+                    self.notes.extend(found.then(|| error.to_string()));
+                    self.laws.push(if found { instead } else { report });
+                }
+                _ => self.laws.push(report),
+            }
+        }
+        if let Some(fitted) = self.best_law() {
+            self.evidence = fitted.evidence.clone();
+        }
+        Ok(())
+    }
+
+    /// Adds what all runs share through the held-out windows, and the law of the losses as they were.
+    fn add_windows(&mut self, curves: &Curves) {
+        let windows = curves.windows_of(self.evidence.points.iter().map(|point| point.run.as_str()));
+        let (own, level) = (self.options.own, self.options.level);
+        let quick = crate::fit::FitOptions { search: Search::VarproOnly, ..laws::fit_options_for(&self.options, &self.evidence) };
+        let Some(fitted) = self.laws.first_mut().and_then(|report| report.fitted.as_mut().ok()).filter(|one| one.law.may_advise()) else {
+            return;
+        };
+        match &windows {
+            Some(windows) => {
+                if let Ok(widened) = Fit::clone(fitted).with_windows(windows).at(level) {
+                    *fitted = widened;
+                }
+            }
+            None if own => self.notes.push(
+                "the noise of the held-out windows, common to all runs, is not in the intervals of E and of losses: eval/ is not there"
+                    .into(),
+            ),
+            None => {}
+        }
+        self.untuned_law = self.untuned.as_ref().and_then(|raw| fit(&fitted.law, raw.clone(), &quick).and_then(|fit| fit.at(level)).ok());
+        if self.law_with_optima().is_none() {
+            self.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
+        }
+    }
+
+    fn fit_budgets(&mut self, curves: &Curves) {
+        let budgeted = self.evidence.at_budgets(&self.options.budgets);
+        let profiles = |interpolator| {
+            let StudyOptions { level, seed, .. } = self.options;
+            isoflop(&budgeted, &IsoflopOptions { interpolator, level, seed, ..IsoflopOptions::default() })
+        };
+        let by_name = |name: &LawName| match name {
+            LawName::Formula(_) => None,
+            LawName::Isoflop => Some(("isoflop", profiles(Interpolator::Parabola).map(|found| OfBudgets::Profiles(Box::new(found))))),
+            LawName::IsoflopAkima => {
+                Some(("isoflop-akima", profiles(Interpolator::Akima).map(|found| OfBudgets::Profiles(Box::new(found)))))
+            }
+            LawName::Envelope => {
+                let found = fit_envelope(curves, &self.evidence.points, &self.options);
+                Some(("envelope", found.map(|found| OfBudgets::Envelope(Box::new(found)))))
+            }
+        };
+        let named = self.options.laws.iter().filter_map(by_name).collect();
+        let parabolas = budgeted.points.iter().any(|point| point.budget.is_some()).then(|| profiles(Interpolator::Parabola));
+        self.of_budgets = named;
+        match parabolas {
+            Some(Ok(found)) => self.isoflop = Some(found),
+            Some(Err(error)) => {
+                self.notes.push(format!("no IsoFLOP fit: {error}"));
+                self.isoflop_refusal = Some(error);
+            }
+            None => {}
+        }
+    }
+
+    fn scrutinised(&self) -> Option<Scrutiny> {
+        let fitted = self.best_law().filter(|one| one.law.may_advise() && self.evidence.points.len() <= super::MANY)?;
+        // Each cell's best recipe comes from a surface through all runs; a forecast must not have seen those above its cut.
+        let as_seen = self.untuned.as_ref().unwrap_or(&self.evidence);
+        let records = (self.options.scrutiny == Scrutinised::WithConventions).then_some(self.records.as_slice());
+        Some(scrutinise(fitted, as_seen, records, &self.options.fit_options()))
+    }
+
+    /// The law that speaks: the first that was asked for, where it was fitted.
+    pub fn best_law(&self) -> Option<&FittedLaw> {
+        self.laws.first()?.fitted.as_ref().ok()
+    }
+
+    /// The same where a budget has an optimum under it.
+    pub fn law_with_optima(&self) -> Option<&FittedLaw> {
+        let count = ComputeCount::of(&self.evidence.points);
+        self.best_law().filter(|one| one.law.has_optimum(self.evidence.largest_compute(), &count))
+    }
+
+    /// The same study, or why no law that was asked for could be fitted.
+    ///
+    /// # Errors
+    /// Where every law was refused.
+    pub fn with_a_law(self) -> Result<Self, StudyError> {
+        let of_laws = self.laws.iter().filter_map(|report| Some((report.name, report.fitted.as_ref().err()?)));
+        let of_budgets = self.of_budgets.iter().filter_map(|(name, found)| Some((*name, found.as_ref().err()?)));
+        let refusals: Vec<(&str, &FitError)> = of_laws.chain(of_budgets).collect();
+        let asked = self.laws.len() + self.of_budgets.len();
+        match refusals.as_slice() {
+            [(_, error)] if asked == 1 => Err((*error).clone().into()),
+            several if several.len() == asked => {
+                Err(StudyError::NoLaw(several.iter().map(|(name, error)| format!("{name} is not fitted: {error}")).collect()))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// How many runs each reason left out.
+    pub fn exclusions_by_reason(&self) -> BTreeMap<&str, usize> {
+        self.evidence.excluded.iter().fold(BTreeMap::new(), |mut counts, exclusion| {
+            *counts.entry(exclusion.reason.as_str()).or_default() += 1;
+            counts
+        })
+    }
+
+    /// The protocol of DeepSeek LLM, followed whole.
+    ///
+    /// # Errors
+    /// Where the runs have no IsoFLOP profiles, or no law of compute goes through their bottoms.
+    pub fn protocol(&self) -> Result<Protocol, StudyError> {
+        let isoflop = self.isoflop.as_ref().ok_or_else(|| StudyError::NoProfiles(self.isoflop_refusal.clone()))?;
+        let law = self.hyperparameters.as_ref().and_then(|study| study.law("near-optimal"));
+        let (rate, batch) = (law.and_then(|law| law.learning_rate.as_ref()), law.and_then(|law| law.batch.as_ref()));
+        Ok(deepseek(isoflop, rate, batch, self.bytes_per_token)?)
+    }
+}
+
+/// A value that every record has, averaged.
+fn common(records: &[RunRecord], value: impl Fn(&RunRecord) -> Option<f64>) -> Option<f64> {
+    let finished: Vec<&RunRecord> = records.iter().filter(|record| record.loss_nats.is_some()).collect();
+    let values: Option<Vec<f64>> = finished.iter().map(|record| value(record)).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}
