@@ -49,7 +49,7 @@ pub use extrapolate::{ByEstimator, Convention, Forecast, by_estimator, conventio
 pub use foresight::{Foresight, foresight};
 pub use identify::{offers_only_compute, repeats};
 pub use influence::{Influence, influence, influence_on, without_each};
-pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
+pub use isoflop::{Corrected, DroppedBudget, IsoflopFit, isoflop};
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use noise::SeedNoise;
 pub use objective::Fittable;
@@ -64,4 +64,4 @@ pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
 pub use robust::{Robust, robust};
 pub use search::{Floor, chinchilla, fit, power_law, start_ends, with_windows};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
-pub use valley::{LossNoise, bottom};
+pub use valley::{Interpolator, IsoflopOptions, LossNoise, Valley, bottom};
