@@ -2,6 +2,11 @@
 //! whether the drawing is still true.
 #![expect(clippy::disallowed_methods, reason = "reads the source tree")]
 
+#[path = "support/imports.rs"]
+mod imports;
+
+use imports::{Arrow, Source, arrows, circles, imports, told};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +24,10 @@ const DOORS: [(&str, &[&str]); 11] = [
     ("view", &["spec", "law", "fit", "recommend", "doctor"]),
     ("cli", &["spec", "corpus", "train", "results", "sweep", "law", "fit", "doctor", "recommend", "view"]),
 ];
+
+/// Circles inside a room that are still to be opened; one that is gone is to be struck off.
+const KNOWN_CIRCLES: [&[&str]; 2] =
+    [&["src/fit/pass.rs", "src/fit/sum.rs"], &["src/recommend/mod.rs", "src/recommend/networks.rs", "src/recommend/waste.rs"]];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
 const OWNED: [(&str, &str); 17] = [
@@ -101,6 +110,96 @@ fn rooms_import_only_through_their_doors() {
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+/// The sources as modules of the crate.
+fn modules() -> Vec<Source> {
+    let one = |(_, path): (String, PathBuf)| {
+        let inside = path.strip_prefix(root().join("src")).expect("inside src").with_extension("");
+        let mut module: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        module.pop_if(|last| last == "mod");
+        let file = path.strip_prefix(root()).expect("inside").display().to_string();
+        Source { file, module, text: fs::read_to_string(&path).expect("is text") }
+    };
+    sources().into_iter().map(one).collect()
+}
+
+/// Whether every file of a circle is among those of another.
+fn is_within(circle: &BTreeSet<String>, known: &[&str]) -> bool {
+    circle.iter().all(|file| known.contains(&file.as_str()))
+}
+
+#[test]
+fn no_imports_run_in_a_circle_inside_a_room() {
+    let arrows = arrows(&modules());
+    assert!(arrows.len() > 300, "only {} imports are seen: has the way they are written changed?", arrows.len());
+    let circles = circles(&arrows);
+    let new = circles.iter().filter(|circle| !KNOWN_CIRCLES.iter().any(|known| is_within(circle, known)));
+    let new: Vec<String> = new.map(|circle| told(circle, &arrows)).collect();
+    assert!(new.is_empty(), "files of one room import each other in a circle:\n{}", new.join("\n"));
+    let opened = KNOWN_CIRCLES.iter().find(|known| !circles.iter().any(|circle| is_within(circle, known)));
+    assert!(opened.is_none(), "{opened:?} is a circle no more: strike it off KNOWN_CIRCLES");
+}
+
+/// A made-up source of a made-up room.
+fn source(file: &str, text: &str) -> Source {
+    let inside = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    Source { file: file.into(), module: inside.split('/').map(str::to_owned).collect(), text: text.into() }
+}
+
+#[test]
+fn imports_are_seen_in_every_way_that_they_are_written() {
+    let paths = |text: &str| imports(text).into_iter().map(|import| import.path.join("::")).collect::<Vec<_>>();
+    assert_eq!(paths("use super::a::{B, c::{D, E as F}};"), ["super::a::B", "super::a::c::D", "super::a::c::E"]);
+    assert_eq!(paths("use crate::room::{\n    a, // the first\n    b::C,\n};"), ["crate::room::a", "crate::room::b::C"]);
+    assert_eq!(paths("use super::a::{self, B};"), ["super::a", "super::a::B"]);
+    assert_eq!(paths("    let x = a::made(super::b::C::new());"), ["a::made", "super::b::C::new"]);
+    assert_eq!(paths("// use super::a;\n#[cfg(test)]\nmod tests {\n    use super::b::C;\n}\nuse super::d::E;"), ["super::d::E"]);
+    assert_eq!(paths("#[cfg(test)]\nuse super::a::B;\npub(super) use super::c::D;"), ["super::c::D"]);
+    let passed_on: Vec<bool> = imports("use a::B;\npub use a::C;\npub(super) use a::D;").iter().map(|import| import.passed_on).collect();
+    assert_eq!(passed_on, [false, true, true]);
+    assert_eq!(imports("\n\nuse super::a::B;")[0].line, 3);
+}
+
+#[test]
+fn a_planted_circle_is_found_with_its_files_and_lines() {
+    let roof = |text: &str| source("room/mod.rs", text);
+    let found = |sources: &[Source]| {
+        let arrows = arrows(sources);
+        circles(&arrows).iter().map(|circle| told(circle, &arrows)).collect::<Vec<_>>()
+    };
+    let straight = [roof("mod a;\nmod b;\npub use a::A;\npub use b::B;"), source("room/a.rs", ""), source("room/b.rs", "use super::A;")];
+    assert_eq!(found(&straight), Vec::<String>::new(), "what the roof passes on is no arrow from it");
+
+    let round = [roof("pub use a::A;\npub use b::B;"), source("room/a.rs", "\nuse crate::room::B;"), source("room/b.rs", "use super::A;")];
+    let message = "room/a.rs, room/b.rs\n  room/a.rs:2 takes from room/b.rs\n  room/b.rs:1 takes from room/a.rs";
+    assert_eq!(found(&round), [message], "through what the roof passes on");
+
+    let of_roof = [roof("mod a;\npub struct Here;\nfn f() { a::g() }"), source("room/a.rs", "use super::Here;")];
+    assert_eq!(found(&of_roof).len(), 1, "what stands in the roof itself is taken from it");
+
+    let in_tests =
+        [roof("#[cfg(test)]\nmod b;\npub use a::A;"), source("room/a.rs", "use super::b::B;"), source("room/b.rs", "use super::A;")];
+    assert_eq!(found(&in_tests), Vec::<String>::new(), "files for tests alone may look wherever they like");
+
+    let deep = [
+        roof("pub use inner::C;"),
+        source("room/inner/mod.rs", "pub(super) use c::C;"),
+        source("room/inner/c.rs", "use super::super::a::A;"),
+        source("room/a.rs", "fn f() -> super::C { C }"),
+    ];
+    assert_eq!(found(&deep).len(), 1, "through two roofs");
+    let other_room = [source("one/a.rs", "use crate::two::b::B;"), source("two/b.rs", "use crate::one::a::A;")];
+    assert_eq!(found(&other_room), Vec::<String>::new(), "between rooms it is a matter of doors");
+}
+
+#[test]
+fn circles_of_an_import_table_are_its_groups_of_mutual_reach() {
+    let table = |rows: &[(&str, &str)]| rows.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned(), 1)).collect::<Vec<Arrow>>();
+    let found = circles(&table(&[("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("e", "d"), ("f", "a")]));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(found, [names(&["a", "b", "c"]), names(&["d", "e"])]);
+    assert!(circles(&table(&[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")])).is_empty(), "two ways to one file are no circle");
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use super::checkpoints::{MANY, along_curves};
 use super::failure::{Failure, OrInput};
-use super::recommend::falls;
 use super::source::{Source, SourceArgs};
-use super::sweep::as_failure;
 use crate::doctor::{Overfitting, overfitting};
 use crate::fit::{
     Estimator, FitError, FitOptions, FittedLaw, Floor, Interpolator, IsoflopFit, IsoflopOptions, RecipeStudy, Resample, Search, SeedNoise,
@@ -313,7 +311,7 @@ fn overfitting_notes(source: &Source) -> Result<Vec<String>, Failure> {
 pub(super) fn overfitting_runs(folder: &SweepFolder, records: &[RunRecord]) -> Result<Vec<(String, Overfitting)>, Failure> {
     let mut found = Vec::new();
     for record in records.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)) {
-        let curve = folder.curve(&record.run_id).map_err(as_failure)?;
+        let curve = folder.curve(&record.run_id)?;
         found.extend(curve.and_then(|curve| overfitting(&curve)).map(|what| (record.run_id.clone(), what)));
     }
     Ok(found)
@@ -361,7 +359,7 @@ pub(super) fn analyse(source: &Source, choices: &Choices, budgets: &[Flops]) -> 
         },
         Err(error) => analysis.refusal = Some(error),
     }
-    if analysis.chinchilla.as_ref().is_some_and(|fitted| !falls(&fitted.law)) {
+    if analysis.chinchilla.as_ref().is_some_and(|fitted| !fitted.law.has_optimum()) {
         analysis.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
     }
     let budgeted = analysis.evidence.at_budgets(budgets);

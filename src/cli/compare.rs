@@ -1,14 +1,12 @@
 //! `scalelab compare`: the laws of several sweeps side by side, in bits per byte where the runs say how many bytes their tokens
 //! have. Exponents with intervals, tests of equality, the fit with shared exponents, and what each law makes of one budget.
 
-use super::Folders;
 use super::analysis::{Choices, one_tokenizer, seen_once};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
-use super::fit::interval;
+use super::folders::Folders;
 use super::groups;
-use super::recommend::falls;
 use super::source::{Source, SourceArgs};
-use super::text::table;
+use super::text::{interval, table};
 use crate::fit::{Comparison, GroupFit, compare};
 use crate::law::{Evidence, in_bits_per_byte, tokenizers, tuned};
 use crate::recommend::{Allocation, Known, allocate};
@@ -162,7 +160,7 @@ fn allocated(found: &Comparison, groups: &[Group], asked: &[Flops]) -> Vec<Alloc
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
     let budgets = if asked.is_empty() { &defaults[..] } else { asked };
     let one = |budget: &Flops| {
-        let optimal = found.groups.iter().filter(|one| falls(&one.fitted.law));
+        let optimal = found.groups.iter().filter(|one| one.fitted.law.has_optimum());
         let allocation = |one: &GroupFit| {
             let group = of_group(groups, one);
             (one.group.clone(), allocate(&one.fitted, &group.evidence, &Known { records: &group.records, ..Known::default() }, *budget))
@@ -241,7 +239,7 @@ fn figure(found: &Comparison, groups: &[Group]) -> Result<Vec<u8>, crate::view::
         ComparedLaw {
             name: one.group.clone(),
             exponents: [of("a", "a"), of("b", "b"), of("α", "alpha"), of("β", "beta")].into_iter().flatten().collect(),
-            frontier: match falls(&one.fitted.law) {
+            frontier: match one.fitted.law.has_optimum() {
                 true => frontier_of(&one.fitted, &group.evidence, (low, 10.0 * high), FRONTIER_POINTS),
                 false => Vec::new(),
             },

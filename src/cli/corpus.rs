@@ -161,14 +161,14 @@ fn run_entropy(args: &EntropyArgs) -> Outcome {
     })?;
     let context = loaded.grid.shapes[0].context;
     let windows = loaded.plan.eval_windows;
-    let held_out = corpus.held_out(loaded.grid.seed_eval, windows as usize, context).or_input()?;
+    let held_out = corpus.held_out(loaded.grid.seeds.eval, windows as usize, context).or_input()?;
     let (mean, se) = held_out.floor().expect("a source of known entropy has a floor");
     if args.json {
         println!(
             "{:#}",
             json!({
                 "corpus": loaded.grid.corpus.name(), "entropy_nats": entropy, "entropy_bits": entropy / LN_2,
-                "floor_nats": mean, "floor_se_nats": se, "windows": windows, "context": context, "seed_eval": loaded.grid.seed_eval,
+                "floor_nats": mean, "floor_se_nats": se, "windows": windows, "context": context, "seed_eval": loaded.grid.seeds.eval,
             })
         );
         return Ok(());

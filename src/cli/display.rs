@@ -1,11 +1,10 @@
 //! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
 //! lines where standard error is no terminal.
 
-use super::plan::predicted_wall;
 use super::text::duration;
 use crate::results::RunningRun;
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus};
-use crate::sweep::{LabEvent, PlannedRun, Task, Tree, trees};
+use crate::sweep::{Advance, LabEvent, PlannedRun, Task, predicted_wall, predicted_work};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -53,7 +52,7 @@ impl Display {
     pub(super) fn new(runs: &[&PlannedRun], workers: usize) -> Self {
         let state = State {
             started: Instant::now(),
-            waiting: trees(runs).iter().map(Tree::predicted_seconds).sum(),
+            waiting: predicted_work(runs),
             running: (0..workers).map(|_| None).collect(),
             predicted_done: 0.0,
             ended: 0,
@@ -156,17 +155,11 @@ impl State {
         self.ended += 1;
     }
 
-    /// Predicted work that is left, scaled by how the work done so far compared with its prediction.
+    /// Seconds that are left, by how the work done so far compared with its prediction.
     fn time_left(&self, workers: usize) -> f64 {
-        let running = || self.running.iter().flatten();
-        let done = self.predicted_done + running().map(|run| run.predicted * run.share()).sum::<f64>();
-        let busy: f64 = self.started.elapsed().as_secs_f64() * workers as f64;
-        // The first seconds say little: the prediction counts as that much evidence too.
-        let weight = 5.0 * workers as f64;
-        let scale = (busy + weight) / (done + weight);
-        let rests = || running().map(|run| run.predicted * (1.0 - run.share()));
-        // The longest run starts first, so none that waits is longer than those that run.
-        ((self.waiting + rests().sum::<f64>()) / workers as f64).max(rests().fold(0.0, f64::max)) * scale
+        let running = self.running.iter().flatten().map(|run| (run.predicted, run.share())).collect();
+        let elapsed = self.started.elapsed().as_secs_f64();
+        Advance { waiting: self.waiting, running, ended: self.predicted_done, elapsed, workers }.time_left()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;
-use super::sweep::as_failure;
 use super::text::table;
 use crate::doctor::{FEWEST_POINTS, Finding, diagnose_all};
 use crate::spec::{CurvePoint, RunRecord};
@@ -38,7 +37,7 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let mut curves = Vec::new();
     for record in &source.records {
         curves.push(match &source.folder {
-            Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
+            Some(folder) => folder.curve(&record.run_id)?.unwrap_or_default(),
             None => of_trajectory(&source, &record.run_id),
         });
     }

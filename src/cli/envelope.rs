@@ -2,10 +2,9 @@
 
 use super::analysis::Analysis;
 use super::failure::{Failure, OrWork};
-use super::fit::{interval, number};
 use super::laws::Told;
 use super::source::Source;
-use super::sweep::as_failure;
+use super::text::{interval, number};
 use crate::fit::{EnvelopeFit, FitOptions, approach_one};
 use crate::law::{LossCurve, Point};
 use crate::results::Trajectory;
@@ -31,7 +30,7 @@ fn curves_of_runs(source: &Source, points: &[Point]) -> Result<Vec<LossCurve>, F
     let mut curves = Vec::new();
     let Some(folder) = &source.folder else { return Ok(curves) };
     for point in points {
-        let Some(curve) = folder.curve(&point.run).map_err(as_failure)? else { continue };
+        let Some(curve) = folder.curve(&point.run)? else { continue };
         let along = curve.iter().filter_map(|row| Some((row.tokens as f64, row.val_loss_nats?)));
         let points: Vec<(f64, f64, f64)> = along.map(|(d, loss)| (point.c / point.d * d, d, loss)).collect();
         if points.len() > 1 {

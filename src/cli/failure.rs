@@ -1,5 +1,6 @@
 //! How a command fails: the exit code, and the chain of causes on standard error.
 
+use crate::results::FolderError;
 use std::process::ExitCode;
 
 /// Why a command did not do what was asked.
@@ -40,6 +41,16 @@ fn told_once(error: &anyhow::Error) -> String {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Work(error)
+    }
+}
+
+impl From<FolderError> for Failure {
+    /// What a disk or another driver refuses is no fault of the input; a damaged table or a missing sweep is.
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Io { .. } | FolderError::Locked { .. } => Self::Work(error.into()),
+            FolderError::Table(_) | FolderError::NoSweep { .. } => Self::Input(error.into()),
+        }
     }
 }
 

@@ -2,19 +2,18 @@
 
 use super::analysis::{Analysis, Asked, Choices, analyse, seen};
 use super::checkpoints::MANY;
+use super::estimates::{certificate, estimates};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::folders::Folders;
 use super::laws::{LawName, Told, comparison, tell};
 use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
 use super::recommend::{advise, recommendation_rows};
 use super::scrutiny::{Scrutiny, scrutinise};
 use super::source::{Source, SourceArgs};
-use super::sweep::as_failure;
-use super::text::table;
-use super::{Folders, envelope, groups, plot, starts};
-use crate::fit::{
-    Estimate, FitStatus, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop,
-};
-use crate::law::{Chinchilla, Evidence, Law, PUBLISHED, PowerLaw, recipe_trials};
+use super::text::{interval, number, table};
+use super::{envelope, groups, plot, starts};
+use crate::fit::{Estimate, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Protocol, SeedNoise, Valley, deepseek, isoflop};
+use crate::law::{Chinchilla, Evidence, PUBLISHED, PowerLaw, recipe_trials};
 use crate::recommend::Allocation;
 use crate::results::{SweepFolder, to_csv, write_whole};
 use crate::spec::{Flops, Nats, short};
@@ -296,7 +295,7 @@ fn keep(args: &FitArgs, source: &Source, analysis: &Analysis, recommendations: &
     write_json(&fits.join("recommendation.json"), &serde_json::to_value(recommendations).or_work()?)?;
     if let Some(study) = &analysis.study {
         write_json(&fits.join("fits/hyperparameters.json"), &serde_json::to_value(study).or_work()?)?;
-        SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(study))).map_err(as_failure)?;
+        SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(study)))?;
     }
     let drawn = plot::draw_all(source, analysis, &args.asked.choices.options_for(source, &analysis.evidence)?, &plots)?;
     println!("\nfits: {}  recommendation: {}", fits.join("fits").display(), fits.join("recommendation.json").display());
@@ -423,62 +422,6 @@ fn in_bits_per_byte(fitted: &FittedLaw<PowerLaw>, bytes_per_token: f64) -> Named
     Named(fitted.coefficients.iter().map(one).collect())
 }
 
-/// Coefficients and what follows from them, a row each: name, value, standard error, interval.
-pub(super) fn estimates_rows<L: Law>(fitted: &FittedLaw<L>) -> Vec<Vec<String>> {
-    let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
-    fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
-}
-
-/// The same as a table.
-pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
-    let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
-    let (level, method) = any.unwrap_or((0.95, "none"));
-    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &estimates_rows(fitted))
-}
-
-/// What speaks for the minimum.
-/// Minima that are told of: so many, found more than once, of objectives within this factor of the least.
-const RIVALS: usize = 3;
-const RIVAL: f64 = 2.0;
-
-pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
-    let d = &fitted.diagnostics;
-    let mut text = format!(
-        "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % at most\n",
-        fitted.objective,
-        fitted.points,
-        100.0 * d.residual_rms,
-        100.0 * d.residual_max
-    );
-    if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
-        let how = if fitted.status == FitStatus::StartsDisagree { "differ by" } else { "agree to" };
-        text += &format!("  variable projection {varpro:.9e}, starts of L-BFGS and Newton {lbfgs:.9e}: they {how} {agreement:.1e}\n");
-    }
-    if let (Some(alone), Some(varpro)) = (d.lbfgs_alone_objective, d.varpro_objective) {
-        text += &format!("  L-BFGS alone, from thirty of the starts: {alone:.9e}, {:+.1e} beside it\n", alone / varpro - 1.0);
-    }
-    if let Some(gradient) = d.relative_gradient {
-        let condition = d.condition_number;
-        text += &format!("  slope at the minimum {gradient:.1e} of the objective, condition number {condition:.1e}\n");
-    }
-    for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
-        text += &format!(
-            "  another minimum: {:.6e} ({:+.2} %), {} starts; at ten times the compute it forecasts {:.4}, the best {:.4}\n",
-            basin.objective,
-            100.0 * (basin.objective / fitted.objective - 1.0),
-            basin.starts,
-            basin.forecast,
-            d.basins[0].forecast
-        );
-    }
-    if d.starts + d.refits > 0 {
-        text +=
-            &format!("  {} of {} starts at the minimum; {} refits, {} failed\n", d.starts_at_minimum, d.starts, d.refits, d.failed_refits);
-    }
-    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
-    text
-}
-
 /// E beside the truth, on a source whose entropy is known.
 fn truth(analysis: &Analysis, e: Option<&Estimate>) -> String {
     let (Some(floor), Some(entropy), Some(e)) = (analysis.floor_nats, analysis.entropy_nats, e) else {
@@ -490,22 +433,4 @@ fn truth(analysis: &Analysis, e: Option<&Estimate>) -> String {
         e.value,
         interval(e)
     )
-}
-
-/// Four significant digits.
-pub(super) fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return "—".into();
-    }
-    let magnitude = value.abs();
-    if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) { format!("{value:.3e}") } else { format!("{value:.4}") }
-}
-
-/// An interval; a side that is not bounded is said so.
-pub(super) fn interval(estimate: &Estimate) -> String {
-    if estimate.se.is_nan() && estimate.low == f64::NEG_INFINITY && estimate.high == f64::INFINITY {
-        return "—".into();
-    }
-    let end = |value: f64| if value.is_finite() { number(value) } else { "unbounded".into() };
-    format!("[{}, {}]", end(estimate.low), end(estimate.high))
 }

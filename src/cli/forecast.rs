@@ -2,11 +2,9 @@
 
 use super::analysis::{Analysis, Asked, analyse, seen};
 use super::failure::{Failure, OrWork, Outcome};
-use super::fit::number;
-use super::recipes::rate_text;
 use super::recommend::advise;
 use super::source::{Source, SourceArgs};
-use super::text::table;
+use super::text::{number, rate_text, table};
 use crate::fit::{Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Search, Target, decide, fit, rolling_origin};
 use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
 use crate::recommend::{
@@ -183,7 +181,7 @@ fn study_of(args: &ForecastArgs, level: f64) -> Result<RecipeStudy, Failure> {
 }
 
 fn law<'a>(analysis: &'a Analysis, source: &Source) -> Result<&'a FittedLaw<Chinchilla>, Failure> {
-    let usable = analysis.chinchilla.as_ref().filter(|fitted| super::recommend::falls(&fitted.law));
+    let usable = analysis.chinchilla.as_ref().filter(|fitted| fitted.law.has_optimum());
     usable.ok_or_else(|| {
         let why = analysis.notes.join("; ");
         Failure::Input(anyhow!("{}: no law of N and D can be fitted, so nothing can be forecast: {why}", source.path.display()))

@@ -2,9 +2,8 @@
 
 use super::analysis::{Choices, one_tokenizer};
 use super::failure::{Failure, OrInput};
-use super::fit::{interval, number};
 use super::source::Source;
-use super::text::table;
+use super::text::{interval, number, table};
 use crate::fit::{BlockGroup, BlockRun, Blocks, Comparison, Estimate, GroupFit, blocks, compare};
 use crate::law::{Evidence, block_of, in_bits_per_byte, tokenizers, tuned};
 use crate::spec::{RunRecord, RunStatus};

@@ -1,9 +1,9 @@
 //! The laws that `fit --law` names: each fitted by the same estimator to the same runs, told of in the same words, and
 //! compared by AICc (least squares of log loss) and by how each forecasts runs that it did not see.
 
+use super::estimates::{certificate, estimates};
 use super::failure::{Failure, OrWork};
-use super::fit::{certificate, estimates, number};
-use super::text::table;
+use super::text::{number, table};
 use crate::fit::{
     Criteria, FitError, FitOptions, Fittable, FittedLaw, Forecast, Named, Search, chinchilla, criteria, fit, repeats, rolling_origin,
 };

@@ -1,13 +1,13 @@
 //! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
 
 use super::failure::{Failure, OrInput};
+use super::machine::worker_count;
 use super::preparing::with_cache;
 use super::rates::Rates;
-use super::sweep::worker_count;
 use crate::corpus::{Corpus, CorpusError};
 use crate::fit::propose;
 use crate::spec::{CorpusSpec, RunRecord, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, Plan, Resolved, resolve};
+use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, Resolved, resolve, seconds_per_token};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::fs;
@@ -25,14 +25,14 @@ pub(super) struct Loaded {
     pub(super) speed: String,
     /// Families whose search is over, and all there are; 0 where nothing is searched.
     pub(super) search: (usize, usize),
-    rates: Rates,
+    rates: Vec<MeasuredRate>,
 }
 
 impl Loaded {
     /// The plan as far as results tell: more than at first where learning rate or batch is searched.
     pub(super) fn follow(&mut self, done: &HashMap<String, RunRecord>) -> Result<(), Failure> {
-        let seconds_per_token = |spec: &RunSpec| self.rates.seconds_per_token(spec, self.workers);
-        let Resolved { plan, settled, families } = resolve(&self.grid, &self.facts, &seconds_per_token, done, &propose).or_input()?;
+        let seconds = |spec: &RunSpec| seconds_per_token(&self.rates, spec, self.workers);
+        let Resolved { plan, settled, families } = resolve(&self.grid, &self.facts, &seconds, done, &propose).or_input()?;
         (self.plan, self.search) = (plan, (settled, families));
         Ok(())
     }
@@ -43,12 +43,13 @@ pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loa
     let grid = read_grid(path)?;
     let facts = corpus_facts(&grid, fetch)?;
     let grid = grid.with_vocabulary(facts.vocabulary);
-    let workers = worker_count(workers, grid.workers);
+    let workers = worker_count(workers, grid.run.workers);
     let rates = Rates::load();
-    let seconds_per_token = |spec: &RunSpec| rates.seconds_per_token(spec, workers);
-    let first = resolve(&grid, &facts, &seconds_per_token, &HashMap::new(), &propose);
+    let measured = rates.measured();
+    let seconds = |spec: &RunSpec| seconds_per_token(&measured, spec, workers);
+    let first = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose);
     let Resolved { plan, settled, families } = first.with_context(|| format!("in {}", path.display())).or_input()?;
-    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin(), search: (settled, families), rates })
+    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin(), search: (settled, families), rates: measured })
 }
 
 /// Reads and checks a grid file.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 /// Name of this machine, where the system says.
 pub(super) fn host() -> Option<String> {
@@ -17,6 +18,12 @@ pub(super) fn holder() -> String {
 /// Whether a process of this machine is alive; `None` where the system does not say.
 pub(super) fn is_alive(process: u32) -> Option<bool> {
     Path::new("/proc/self").exists().then(|| Path::new(&format!("/proc/{process}")).exists())
+}
+
+/// Workers to use: as asked, as the grid says, or one a core.
+pub(super) fn worker_count(asked: Option<u64>, grid: Option<usize>) -> usize {
+    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    asked.map(|n| n as usize).or(grid).unwrap_or_else(cores)
 }
 
 /// Bytes that programs may still take: of the machine, or of the group that a scheduler put us in.

@@ -10,14 +10,14 @@ mod checklist;
 mod checkpoints;
 mod compare;
 mod corpus;
-#[cfg(feature = "train")]
-mod device_bench;
 mod devices;
 mod display;
 mod doctor;
 mod envelope;
+mod estimates;
 mod failure;
 mod fit;
+mod folders;
 mod forecast;
 mod groups;
 mod laws;
@@ -47,8 +47,7 @@ mod verify;
 #[cfg(feature = "train")]
 mod worker;
 
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// The laboratory for neural scaling laws.
@@ -95,17 +94,6 @@ enum Command {
     #[cfg(feature = "train")]
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
-}
-
-/// Where folders of sweeps and of pictures are.
-#[derive(Args, Clone)]
-struct Folders {
-    /// Folder that holds the folders of sweeps
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
-    /// Folder that holds the folders of pictures [default: `plots` beside the results folder]
-    #[arg(long, value_name = "DIR")]
-    plots: Option<PathBuf>,
 }
 
 /// Parses the command line, runs it, and says what went wrong.

@@ -2,10 +2,10 @@
 
 use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
-use super::text::{duration, table};
+use super::text::{duration, table, trunk_line};
 use crate::results::write_whole;
 use crate::spec::{AdamW, FlopRule, ModelShape, OptimizerGroups, ParamCounts, RunSpec, Schedule, SizeMeasure, Tokens, short};
-use crate::sweep::{PlannedRun, Savings, Tree, predicted_bytes, savings, trees};
+use crate::sweep::{PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
 use clap::Args;
@@ -49,20 +49,13 @@ pub(super) fn run(args: &PlanArgs) -> Outcome {
     Ok(())
 }
 
-/// Seconds that the runs take on some workers, shared steps made once: never less than the longest run alone.
-pub(super) fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
-    let total: f64 = trees(runs).iter().map(Tree::predicted_seconds).sum();
-    let longest = runs.iter().map(|run| run.predicted_seconds).fold(0.0, f64::max);
-    (total / workers as f64).max(longest)
-}
-
 /// Every schedule of the grid, over the longest run that uses it.
 fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
     let longest = |schedule: &Schedule| {
         let using = loaded.plan.runs.iter().map(|run| &run.spec).filter(|spec| spec.recipe.schedule == *schedule);
         using.max_by_key(|spec| spec.steps).map(|spec| ScheduleCurve::of(schedule.label(), schedule, spec.steps, spec.warmup_steps()))
     };
-    loaded.grid.schedules.iter().filter_map(longest).collect()
+    loaded.grid.recipe.schedules.iter().filter_map(longest).collect()
 }
 
 fn as_text(loaded: &Loaded, every_run: bool) -> String {
@@ -85,7 +78,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     }
     let windows = plan.eval_windows;
     let context = grid.shapes[0].context as u64;
-    let cost = flops(&runs);
+    let cost = exact_flops(&runs);
     let most = worker_megabytes(loaded);
     text += &format!(
         "\nevaluation: {windows} held-out windows of {context} tokens ({} tokens) at the end of each run\n",
@@ -120,27 +113,6 @@ fn search_line(families: usize, first: usize) -> String {
 fn worker_megabytes(loaded: &Loaded) -> f64 {
     let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, "cpu"));
     bytes.fold(0.0, f64::max) / 1e6
-}
-
-/// What shared steps save, a line; nothing where none are shared.
-pub(super) fn trunk_line(cost: &Savings) -> String {
-    if cost.trunks == 0 {
-        return String::new();
-    }
-    let Savings { trunks, sharing, alone, shared } = cost;
-    let percent = 100.0 * cost.fraction();
-    format!(
-        "trunks: {trunks} share the constant-rate steps of {sharing} runs: {shared:.3e} FLOPs instead of {alone:.3e}, {percent:.1} % less\n"
-    )
-}
-
-/// FLOPs of the runs, alone and with shared steps made once.
-pub(super) fn flops(runs: &[&PlannedRun]) -> Savings {
-    savings(runs, &|run| exact(run).unwrap_or(0.0))
-}
-
-fn exact(run: &PlannedRun) -> Option<f64> {
-    FlopRule::Exact.of(&run.spec.shape, run.spec.tokens()).map(|flops| flops.0)
 }
 
 fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {
@@ -237,7 +209,7 @@ fn as_json(loaded: &Loaded) -> serde_json::Value {
         .iter()
         .map(|cell| json!({ "shape": cell.shape.to_string(), "budget": cell.budget, "reason": cell.reason }))
         .collect();
-    let cost = flops(&runs);
+    let cost = exact_flops(&runs);
     json!({
         "sweep": loaded.grid.name,
         "runs": rows,

@@ -2,10 +2,8 @@
 
 use super::analysis::{Analysis, Choices, analyse};
 use super::failure::{Failure, OrWork, Outcome};
-use super::recommend::falls;
-use super::report::LARGE;
+use super::scrutiny::LARGE;
 use super::source::{Source, SourceArgs};
-use super::sweep::as_failure;
 use crate::fit::{
     Convention, Estimate, FitOptions, FittedLaw, Influence, IsoflopFit, RecipeStudy, Response, Search, chinchilla_targets,
     conventions as exponents_counted, influence, profiles,
@@ -98,7 +96,7 @@ pub(super) fn figures(source: &Source, analysis: &Analysis, options: &FitOptions
         }
         figures.push(("recipe-laws.png", recipe_laws(&laws_of_recipes(source, analysis, study), &all_runs(source, &data))));
     }
-    if let (Some(law), Some(fit)) = (law.filter(|law| falls(law)), &analysis.chinchilla) {
+    if let (Some(law), Some(fit)) = (law.filter(|law| law.has_optimum()), &analysis.chinchilla) {
         let points = &analysis.evidence.points;
         let optimal = frontier_figure(analysis);
         figures.push(("frontier.png", frontier(&optimal, &fitted)));
@@ -168,7 +166,7 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
     let mut curves = Vec::new();
     for record in &source.records {
         let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total);
-        let (Some(size), Some(curve)) = (size, folder.curve(&record.run_id).map_err(as_failure)?) else {
+        let (Some(size), Some(curve)) = (size, folder.curve(&record.run_id)?) else {
             continue;
         };
         let held_out = record.tokens.zip(record.loss_nats).map(|(tokens, loss)| (tokens.0, loss.0));

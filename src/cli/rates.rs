@@ -3,7 +3,8 @@
 
 #[cfg(feature = "train")]
 use crate::results::write_whole;
-use crate::spec::{FlopRule, ModelShape, RunSpec};
+use crate::spec::ModelShape;
+use crate::sweep::{ASSUMED_FLOPS_PER_SECOND, MeasuredRate};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
@@ -47,10 +48,6 @@ pub(super) struct StepShares {
     pub(super) other: f64,
 }
 
-/// Training rate assumed for one worker where nothing was measured, FLOP/s: what one core of a current
-/// CPU reaches at the smallest shapes (see LOG.md).
-const DEFAULT_RATE: f64 = 2.5e10;
-
 /// Rates of this machine, or none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rates(pub(super) Vec<Rate>);
@@ -72,54 +69,30 @@ impl Rates {
         Ok(Some(path))
     }
 
-    /// Predicted seconds of one token of a run on one of `workers` workers.
-    pub(super) fn seconds_per_token(&self, spec: &RunSpec, workers: usize) -> f64 {
-        let flops = per_token(&spec.shape);
-        let mut known: Vec<&Rate> = self.0.iter().filter(|rate| rate.threads == workers).collect();
-        if known.is_empty() {
-            known = self.0.iter().filter(|rate| rate.threads == 1).collect();
-        }
-        let exact = known.iter().rev().find(|rate| rate.shape == spec.shape && rate.batch_tokens == spec.recipe.batch_tokens);
-        if let Some(rate) = exact {
-            return rate.threads as f64 / rate.tokens_per_second;
-        }
-        let mut curve: Vec<(f64, f64)> =
-            known.iter().map(|rate| (per_token(&rate.shape).ln(), (rate.gflops * 1e9 / rate.threads as f64).ln())).collect();
-        curve.sort_by(|a, b| a.0.total_cmp(&b.0));
-        flops / interpolated(&curve, flops.ln()).map_or(DEFAULT_RATE, f64::exp)
+    /// What was measured, for predictions.
+    pub(super) fn measured(&self) -> Vec<MeasuredRate> {
+        let one = |rate: &Rate| MeasuredRate {
+            shape: rate.shape.clone(),
+            batch_tokens: rate.batch_tokens,
+            threads: rate.threads,
+            tokens_per_second: rate.tokens_per_second,
+        };
+        self.0.iter().map(one).collect()
     }
 
     /// Where predicted times come from, in words.
     pub(super) fn origin(&self) -> String {
         if self.0.is_empty() {
-            format!("{:.0} GFLOP/s a worker assumed; `scalelab bench` measures this machine", DEFAULT_RATE / 1e9)
+            format!("{:.0} GFLOP/s a worker assumed; `scalelab bench` measures this machine", ASSUMED_FLOPS_PER_SECOND / 1e9)
         } else {
             "from rates that `scalelab bench` measured".into()
         }
     }
 }
 
-/// FLOPs of one training token, exact count.
-pub(super) fn per_token(shape: &ModelShape) -> f64 {
-    FlopRule::Exact.per_token(shape).expect("a counted rule")
-}
-
 #[cfg(feature = "train")]
 fn same_workload(a: &Rate, b: &Rate) -> bool {
     (&a.shape, a.batch_tokens, a.threads) == (&b.shape, b.batch_tokens, b.threads)
-}
-
-/// Linear between neighbours, constant outside; `None` without points.
-fn interpolated(curve: &[(f64, f64)], x: f64) -> Option<f64> {
-    let (first, last) = (curve.first()?, curve.last()?);
-    if x <= first.0 {
-        return Some(first.1);
-    }
-    let pair = curve.windows(2).find(|pair| x <= pair[1].0);
-    Some(pair.map_or(last.1, |pair| {
-        let share = (x - pair[0].0) / (pair[1].0 - pair[0].0);
-        pair[0].1 + share * (pair[1].1 - pair[0].1)
-    }))
 }
 
 /// `$XDG_CACHE_HOME/scalelab/rates.json`, or below `~/.cache`.
@@ -132,16 +105,4 @@ pub(super) fn cache_folder() -> Option<PathBuf> {
     let cache = std::env::var("XDG_CACHE_HOME").ok().filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let home = || std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".cache"));
     Some(cache.or_else(home)?.join("scalelab"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_between_measured_shapes_lie_between_them() {
-        let curve = [(0.0, 1.0), (2.0, 3.0), (4.0, 3.0)];
-        assert_eq!([-1.0, 1.0, 3.0, 9.0].map(|x| interpolated(&curve, x)), [Some(1.0), Some(2.0), Some(3.0), Some(3.0)]);
-        assert_eq!(interpolated(&[], 1.0), None);
-    }
 }

@@ -1,7 +1,6 @@
 //! What a sweep says of learning rate and batch, for a person, for a program, and as `cells.csv`.
 
-use super::fit::{interval, number};
-use super::text::table;
+use super::text::{interval, number, rate_text, table};
 use crate::fit::{Estimate, FitOptions, FittedLaw, PowerFit, Protocol, RecipeLaw, RecipeStudy, Response, Score, fit};
 use crate::law::{Chinchilla, Evidence, Point, RECIPES, RecipeTrials, ThreeTerm};
 use crate::spec::{Flops, RunRecord, short};
@@ -51,11 +50,6 @@ fn cell_row(cell: &Response) -> Vec<String> {
         format!("{:.2} %", 100.0 * cell.band),
         cell.near_optimal.len().to_string(),
     ]
-}
-
-/// A learning rate in three digits.
-pub(super) fn rate_text(rate: f64) -> String {
-    format!("{rate:.2e}")
 }
 
 /// An interval; a side without end is said so.

@@ -2,9 +2,7 @@
 
 use super::analysis::{Analysis, Asked, analyse};
 use super::failure::{Failure, OrWork, Outcome};
-use super::fit::{interval, number};
-use super::recipes::rate_text;
-use super::text::{Piece, duration, markdown, plain};
+use super::text::{Piece, duration, interval, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{Chinchilla, ComputeCount, FRONTIERS, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
@@ -181,14 +179,9 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
 /// Multiples of the largest run that are recommended for unless budgets are asked for.
 const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
 
-/// Whether loss falls with both N and D; else no budget has an optimum.
-pub(super) fn falls(law: &Chinchilla) -> bool {
-    law.a > 0.0 && law.b > 0.0 && law.alpha > 0.0 && law.beta > 0.0
-}
-
 /// A recommendation for every budget, where a law of N and D was fitted.
 pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Allocation>, Failure> {
-    let Some(fitted) = analysis.chinchilla.as_ref().filter(|fitted| falls(&fitted.law)) else {
+    let Some(fitted) = analysis.chinchilla.as_ref().filter(|fitted| fitted.law.has_optimum()) else {
         return Ok(Vec::new());
     };
     let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);

@@ -3,15 +3,14 @@
 
 use super::analysis::{Analysis, Asked, analyse};
 use super::checklist::{checklist, commands, conventions_of, methods};
+use super::estimates::estimates_rows;
 use super::failure::{Failure, OrWork, Outcome};
-use super::fit::{estimates_rows, interval, number, report as fit_text};
+use super::fit::report as fit_text;
 use super::plot::figures;
-use super::recipes::rate_text;
 use super::recommend::{advise, recommendations_told};
-use super::scrutiny::{BY_ESTIMATOR, Scrutiny, estimator_rows, scrutinise};
+use super::scrutiny::{BY_ESTIMATOR, LARGE, Scrutiny, estimator_rows, scrutinise};
 use super::source::Source;
-use super::sweep::as_failure;
-use super::text::Piece;
+use super::text::{Piece, interval, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
 use crate::fit::{Estimate, FitOptions};
 use crate::law::{ComputeCount, shape_of};
@@ -117,14 +116,11 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
 }
 
-/// Runs beyond which a report waits for no second search and for no fit without each run; `scalelab fit` does both.
-pub(super) const LARGE: usize = 300;
-
 fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
     let mut curves = Vec::new();
     for record in &source.records {
         curves.push(match &source.folder {
-            Some(folder) => folder.curve(&record.run_id).map_err(as_failure)?.unwrap_or_default(),
+            Some(folder) => folder.curve(&record.run_id)?.unwrap_or_default(),
             None => Vec::new(),
         });
     }

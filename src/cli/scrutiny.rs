@@ -2,9 +2,8 @@
 //! likelihood and cluster-robust intervals say beside the bootstrap, and what other conventions of counting give.
 
 use super::analysis::Analysis;
-use super::fit::{interval, number};
 use super::laws::cuts;
-use super::text::table;
+use super::text::{interval, number, table};
 use crate::fit::{
     ByEstimator, Convention, Criteria, FitOptions, Forecast, Influence, Named, Profile, Robust, Search, by_estimator, chinchilla_targets,
     conventions, criteria, influence_on, profiles, robust, rolling_origin, without_each,
@@ -12,6 +11,9 @@ use crate::fit::{
 use crate::law::Chinchilla;
 use crate::spec::{Flops, RunRecord, short};
 use serde::Serialize;
+
+/// Runs beyond which a report waits for no second search and for no fit without each run; `scalelab fit` does both.
+pub(super) const LARGE: usize = 300;
 
 /// The answers, each absent where it cannot be given.
 #[derive(Serialize)]

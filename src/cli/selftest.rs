@@ -1,9 +1,8 @@
 //! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
 
 use super::failure::{Failure, OrInput, Outcome};
-use super::fit::number;
 use super::source::SourceArgs;
-use super::text::table;
+use super::text::{number, table};
 use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};

@@ -1,7 +1,7 @@
 //! `scalelab slurm`: the scripts that run a sweep as a job array, and their submission.
 
-use super::Folders;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::folders::Folders;
 use super::load::read_grid;
 use crate::results::write_whole;
 use crate::sweep::SlurmJob;

@@ -1,8 +1,7 @@
 //! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
 
-use super::Folders;
 use super::failure::{Failure, OrInput, Outcome};
-use super::sweep::as_failure;
+use super::folders::Folders;
 use crate::results::{
     ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
 };
@@ -80,7 +79,7 @@ impl SourceArgs {
     pub(super) fn read_by(&self, by: Option<&str>) -> Result<Source, Failure> {
         let path = match &self.path {
             Some(path) => path.clone(),
-            None => newest_sweep(&self.folders.results).map_err(as_failure)?.path,
+            None => newest_sweep(&self.folders.results)?.path,
         };
         if path.is_dir() { self.read_folder(&path, by) } else { self.read_file(&path, by) }
     }
@@ -98,7 +97,7 @@ impl SourceArgs {
 
     fn read_folder(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
-        let (gathered, planned) = (folder.gathered().map_err(as_failure)?, folder.plan().map_err(as_failure)?);
+        let (gathered, planned) = (folder.gathered()?, folder.plan()?);
         if gathered.is_empty() && planned.is_none() && is_folder_of_tables(path) {
             return self.read_file(path, by);
         }

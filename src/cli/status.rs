@@ -1,12 +1,11 @@
 //! `scalelab status`: what of a sweep is done, what runs right now, and why the rest is not done. Reads files alone, so
 //! it works beside a running sweep and in a folder that cannot be written.
 
-use super::Folders;
 use super::analysis::overfitting_runs;
 use super::failure::{Failure, Outcome};
+use super::folders::Folders;
 use super::machine::{host, is_alive};
 use super::pulse::now;
-use super::sweep::as_failure;
 use super::text::{duration, table};
 use crate::doctor::Overfitting;
 use crate::results::{DamagedRun, Pulse, RunningRun, SweepFolder, newest_sweep};
@@ -39,11 +38,11 @@ const MOST_ROWS: usize = 50;
 pub(super) fn run(args: &StatusArgs) -> Outcome {
     let folder = match &args.folder {
         Some(path) => SweepFolder::at(path),
-        None => newest_sweep(&args.folders.results).map_err(as_failure)?,
+        None => newest_sweep(&args.folders.results)?,
     };
     let nothing = || Failure::Input(anyhow!("{} has no plan.csv: it is no results folder of a sweep", folder.path.display()));
-    let plan = folder.plan().map_err(as_failure)?.ok_or_else(nothing)?;
-    let (done, damaged) = folder.done().map_err(as_failure)?;
+    let plan = folder.plan()?.ok_or_else(nothing)?;
+    let (done, damaged) = folder.done()?;
     let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
     let mut finished: Vec<RunRecord> = done.values().cloned().collect();
     finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));

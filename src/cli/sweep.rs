@@ -1,25 +1,24 @@
 //! `scalelab sweep`: train what is missing of a grid, keep every result, gather the table.
 
-use super::Folders;
 use super::devices::{Devices, check_dtypes, check_room};
 use super::display::Display;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::folders::Folders;
 use super::load::{Loaded, load};
 use super::machine::holder;
-use super::plan::{flops, trunk_line};
 use super::process::ProcessTrainer;
 use super::pulse::with_pulse;
 use super::retry::retries;
-use crate::results::{Claim, Conflict, FolderError, SweepFolder};
+use super::text::trunk_line;
+use crate::results::{Claim, Conflict, SweepFolder};
 use crate::spec::{RunRecord, RunStatus};
-use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Shard, Slot, changes, run_plan};
+use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Shard, Slot, changes, exact_flops, run_plan};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 #[derive(Args)]
 #[command(
@@ -63,8 +62,8 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
     let claim = claim(args);
-    let lock = folder.lock(claim, &holder()).map_err(as_failure)?;
-    let (mut done, damaged) = folder.done().map_err(as_failure)?;
+    let lock = folder.lock(claim, &holder())?;
+    let (mut done, damaged) = folder.done()?;
     for (path, error) in &damaged {
         eprintln!("damaged, its run is trained again: {}: {error}", path.display());
     }
@@ -78,7 +77,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     let planned = loaded.plan.records();
     // A plan that cannot be read any more has nothing to compare with; it is written anew.
     let earlier = folder.plan().ok().flatten().unwrap_or_default();
-    folder.write_plan(&planned).map_err(as_failure)?;
+    folder.write_plan(&planned)?;
     if !earlier.is_empty() {
         print!("{}", changes_as_text(&changes(&earlier, &planned)));
     }
@@ -96,13 +95,13 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
             summary = train_missing(args, slots.clone(), &loaded, &folder, &missing, &stop)?;
         }
         let trained = missing.len();
-        done = folder.done().map_err(as_failure)?.0;
-        folder.write_runs(&loaded.plan.gathered(&done)).map_err(as_failure)?;
+        done = folder.done()?.0;
+        folder.write_runs(&loaded.plan.gathered(&done))?;
         if trained == 0 || summary.not_run > 0 || loaded.search.1 == 0 {
             break;
         }
         loaded.follow(&done)?;
-        folder.write_plan(&loaded.plan.records()).map_err(as_failure)?;
+        folder.write_plan(&loaded.plan.records())?;
         let (settled, families) = loaded.search;
         println!("search: {settled} of {families} families settled, {} runs so far", done.len());
     }
@@ -157,12 +156,6 @@ fn next_step(all: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &Sw
     }
 }
 
-/// Workers to use: as asked, as the grid says, or one a core.
-pub(super) fn worker_count(asked: Option<u64>, grid: Option<usize>) -> usize {
-    let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked.map(|n| n as usize).or(grid).unwrap_or_else(cores)
-}
-
 /// Two results of one run cannot stand in one table.
 fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
     let told = |record: &RunRecord| {
@@ -199,9 +192,9 @@ fn train_missing(
     slots.truncate(missing.len());
     check_room(missing, &slots)?;
     let workers = slots.len();
-    eprint!("{}", trunk_line(&flops(missing)));
+    eprint!("{}", trunk_line(&exact_flops(missing)));
     let display = Display::new(missing, workers);
-    let trainer = ProcessTrainer::new(slots, folder, loaded.grid.checkpoint_seconds);
+    let trainer = ProcessTrainer::new(slots, folder, loaded.grid.run.checkpoint_seconds);
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
     let claim = claim(args);
     let outcome = with_pulse(folder, claim, &display, || {
@@ -259,11 +252,4 @@ fn report(runs: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &Swee
         println!("failed runs are trained again with --retry failed; `scalelab status {}` gives the reasons", folder.path.display());
     }
     failed
-}
-
-pub(super) fn as_failure(error: FolderError) -> Failure {
-    match error {
-        FolderError::Io { .. } | FolderError::Locked { .. } => Failure::Work(error.into()),
-        FolderError::Table(_) | FolderError::NoSweep { .. } => Failure::Input(error.into()),
-    }
 }

@@ -1,5 +1,7 @@
 //! Tables and numbers for a terminal.
 
+use crate::fit::Estimate;
+use crate::sweep::Savings;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// A table with a header and right-aligned columns but the first, indented by two.
@@ -62,6 +64,41 @@ pub(super) fn duration(seconds: f64) -> String {
         60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
     }
+}
+
+/// Four decimals, or an exponent where they would say little; a dash for what is not finite.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "—".into();
+    }
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) { format!("{value:.3e}") } else { format!("{value:.4}") }
+}
+
+/// An interval; a side that is not bounded is said so.
+pub(super) fn interval(estimate: &Estimate) -> String {
+    if estimate.se.is_nan() && estimate.low == f64::NEG_INFINITY && estimate.high == f64::INFINITY {
+        return "—".into();
+    }
+    let end = |value: f64| if value.is_finite() { number(value) } else { "unbounded".into() };
+    format!("[{}, {}]", end(estimate.low), end(estimate.high))
+}
+
+/// A learning rate in three digits.
+pub(super) fn rate_text(rate: f64) -> String {
+    format!("{rate:.2e}")
+}
+
+/// What shared steps save, a line; nothing where none are shared.
+pub(super) fn trunk_line(cost: &Savings) -> String {
+    if cost.trunks == 0 {
+        return String::new();
+    }
+    let Savings { trunks, sharing, alone, shared } = cost;
+    let percent = 100.0 * cost.fraction();
+    format!(
+        "trunks: {trunks} share the constant-rate steps of {sharing} runs: {shared:.3e} FLOPs instead of {alone:.3e}, {percent:.1} % less\n"
+    )
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! `scalelab verify`: a forecast against the runs that came after it.
 
-use super::Folders;
 use super::failure::{Failure, OrWork, Outcome};
-use super::fit::number;
-use super::recipes::rate_text;
+use super::folders::Folders;
 use super::source::SourceArgs;
-use super::text::table;
+use super::text::{number, rate_text, table};
 use crate::fit::Estimate;
 use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification, verify};
 use crate::results::write_whole;

@@ -8,8 +8,10 @@ mod bpe;
 #[cfg(not(feature = "train"))]
 #[path = "no_bpe.rs"]
 mod bpe;
+mod cache;
 mod documents;
 mod error;
+mod held_out;
 mod prepare;
 mod source;
 mod statistics;
@@ -18,14 +20,15 @@ mod synthetic;
 mod text;
 
 pub use batches::Order;
+pub use cache::{Cache, Preparing};
 pub use documents::Contents;
 pub use error::CorpusError;
+pub use held_out::HeldOut;
 pub use prepare::SplitUnit;
 pub use statistics::Statistics;
 
 use crate::spec::{CorpusSpec, TextSpec, Tokenizer};
 use prepare::{Form, Meta, Prepared};
-use std::path::PathBuf;
 use synthetic::ZipfFacts;
 
 /// A corpus, opened and hashed.
@@ -37,56 +40,6 @@ pub struct Corpus {
 enum Source {
     Text(Box<Prepared>),
     ZipfFacts(ZipfFacts),
-}
-
-/// Where prepared text is kept, and who is told of long work.
-pub struct Cache<'a> {
-    /// Its folder; made when something is kept.
-    pub folder: PathBuf,
-    /// Called now and then.
-    pub told: &'a dyn Fn(&Preparing),
-}
-
-impl Cache<'_> {
-    /// A cache that tells nobody.
-    pub fn quiet(folder: impl Into<PathBuf>) -> Self {
-        Cache { folder: folder.into(), told: &|_| () }
-    }
-}
-
-/// How far the preparation of a text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Preparing {
-    /// What is being done, in words.
-    pub stage: &'static str,
-    /// Bytes done.
-    pub done: u64,
-    /// Bytes in all.
-    pub total: u64,
-}
-
-/// The windows that final losses are measured on, the same for every run of a sweep.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeldOut {
-    /// Token ids, [windows, context + 1] row-major; position i + 1 is the target of position i.
-    pub tokens: Vec<u32>,
-    /// Windows.
-    pub windows: usize,
-    /// Lowest possible mean loss of each window, nats per token, where the source is known exactly:
-    /// the mean of −ln p(token | the source's past) over exactly the scored tokens.
-    pub floor_nats: Option<Vec<f32>>,
-}
-
-impl HeldOut {
-    /// The lowest mean loss possible on these windows, nats per token, and the standard error that windows drawn anew would have;
-    /// none where the source is not known.
-    pub fn floor(&self) -> Option<(f64, f64)> {
-        let floors = self.floor_nats.as_ref()?;
-        let n = floors.len() as f64;
-        let mean = floors.iter().map(|&floor| f64::from(floor)).sum::<f64>() / n;
-        let squares: f64 = floors.iter().map(|&floor| (f64::from(floor) - mean).powi(2)).sum();
-        Some((mean, (squares / (n - 1.0).max(1.0) / n).sqrt()))
-    }
 }
 
 impl Corpus {
@@ -216,9 +169,4 @@ pub fn inspect(spec: &TextSpec, cache: &Cache<'_>) -> Result<(Contents, Statisti
 /// Trains a byte-level tokenizer on the training side of a text; its `tokenizer.json`.
 pub fn train_tokenizer(spec: &TextSpec, vocabulary: usize, cache: &Cache<'_>) -> Result<Vec<u8>, CorpusError> {
     prepare::train_tokenizer(spec, vocabulary, cache)
-}
-
-/// Hexadecimal text of a digest.
-fn hexadecimal(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

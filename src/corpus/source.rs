@@ -1,7 +1,7 @@
 //! Files of text: paths and patterns into a sorted list, plain, gzip or zstd into bytes. How a file is packed is seen from
 //! its first bytes, not from its name.
 
-use super::{CorpusError, hexadecimal};
+use super::CorpusError;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -105,7 +105,7 @@ pub(super) fn is_json_lines(path: &Path) -> bool {
 
 /// SHA-256, hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 #[cfg(test)]

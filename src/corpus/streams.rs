@@ -4,7 +4,7 @@
 use super::batches::window_at;
 use super::source::{Bytes, map};
 use super::text::choose;
-use super::{CorpusError, HeldOut, hexadecimal};
+use super::{CorpusError, HeldOut};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -109,7 +109,7 @@ fn digest(train: &[u8], held_out: &[u8], spans: &[[u64; 2]]) -> String {
     let mut digest = Sha256::new_with_prefix(format!("scalelab tokens 1, {} + {} bytes, spans {spans:?}\n", train.len(), held_out.len()));
     digest.update(train);
     digest.update(held_out);
-    hexadecimal(&digest.finalize())
+    format!("{:x}", digest.finalize())
 }
 
 /// Writes the two files of a folder.

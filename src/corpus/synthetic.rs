@@ -5,7 +5,7 @@
 //! A record is four bytes, `[k1][64 + k2][128 + k3][192 + z]`, with k = 4096·k1 + 64·k2 + k3 and the
 //! fact z = z(k) in 0..64. P(k) ∝ (k + 1)^-(1 + a). Losses are in nats per byte.
 
-use super::{CorpusError, HeldOut, hexadecimal};
+use super::{CorpusError, HeldOut};
 use crate::spec::Random;
 use sha2::{Digest, Sha256};
 
@@ -48,7 +48,7 @@ impl ZipfFacts {
     }
 
     pub(super) fn sha256(&self) -> String {
-        hexadecimal(&Sha256::digest(&self.name))
+        format!("{:x}", Sha256::digest(&self.name))
     }
 
     /// H(K)/4 nats per byte: the fact follows from the key, and keys are independent.

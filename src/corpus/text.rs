@@ -4,7 +4,7 @@
 
 use super::batches::window_at;
 use super::source::{Bytes, map};
-use super::{CorpusError, HeldOut, hexadecimal};
+use super::{CorpusError, HeldOut};
 use crate::spec::Random;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Text {
     }
 
     pub(super) fn sha256(&self) -> String {
-        hexadecimal(&Sha256::digest(&self.bytes[..]))
+        format!("{:x}", Sha256::digest(&self.bytes[..]))
     }
 
     /// Windows of context + 1 bytes, one starting every context bytes of the training side.
@@ -173,7 +173,7 @@ mod tests {
         let draw = |seed| text.held_out(seed, 100, 64).expect("enough");
         assert_eq!(draw(0), draw(0));
         assert_ne!(draw(0), draw(1));
-        assert_eq!(text.sha256(), hexadecimal(&Sha256::digest(&bytes)));
+        assert_eq!(text.sha256(), format!("{:x}", Sha256::digest(&bytes)));
     }
 
     #[test]

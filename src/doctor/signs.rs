@@ -1,7 +1,9 @@
 //! What is read off a curve: levels, noise, the course of the rate. Losses in nats per token, steps from 1.
 
-use super::FEWEST_POINTS;
 use crate::spec::{CurvePoint, RunRecord};
+
+/// Fewest points of a curve that say anything.
+pub const FEWEST_POINTS: usize = 20;
 
 /// A curve prepared for the rules.
 pub(super) struct Signs<'a> {

@@ -12,66 +12,6 @@ use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Parabola, Point, PowerLa
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::Serialize;
 
-/// How the bottom of a valley is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interpolator {
-    /// Least-squares parabola of L in ln N.
-    #[default]
-    Parabola,
-    /// Akima spline of ln L in ln N (Porian 2406.19146).
-    Akima,
-}
-
-/// The choices of an IsoFLOP analysis.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct IsoflopOptions {
-    /// How the bottom of a valley is found.
-    pub interpolator: Interpolator,
-    /// Budgets are one when their compute differs by less than this part and no nominal budget is known.
-    pub tolerance: f64,
-    /// Confidence level of intervals.
-    pub level: f64,
-    /// Noise of one run's loss, for vertex errors by the Akima spline; the parabola takes its own residuals.
-    pub noise: LossNoise,
-    /// Draws of noise for vertex errors by the Akima spline.
-    pub draws: usize,
-    /// Seed of those draws.
-    pub seed: u64,
-}
-
-impl Default for IsoflopOptions {
-    fn default() -> Self {
-        Self { interpolator: Interpolator::Parabola, tolerance: 0.1, level: 0.95, noise: LossNoise::default(), draws: 400, seed: 0 }
-    }
-}
-
-/// The valley of loss at one budget.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Valley {
-    /// Compute, FLOPs (the nominal budget where known, else the geometric mean of its runs).
-    pub compute: f64,
-    /// Runs in it.
-    pub points: usize,
-    /// Size at the minimum, weights.
-    pub params: Estimate,
-    /// Tokens at the minimum.
-    pub tokens: Estimate,
-    /// Loss at the minimum, nats per token.
-    pub loss: f64,
-    /// The fitted parabola, where one was fitted.
-    #[serde(skip)]
-    pub parabola: Option<Parabola>,
-    /// Sizes of its runs.
-    #[serde(skip)]
-    pub sizes: Vec<f64>,
-    /// Places of its runs among the points of the evidence.
-    #[serde(skip)]
-    pub members: Vec<usize>,
-    /// Mean of ln(N/N*) over its runs: how far the grid lies off its own optimum.
-    pub centre_offset: f64,
-}
-
 /// A budget without a usable minimum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DroppedBudget {
@@ -277,6 +217,7 @@ fn centre_drift(valleys: &[Valley]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::LossNoise;
     use crate::law::{Design, Noise, simulate};
 
     fn evidence(noise: f64, span: f64) -> Evidence {

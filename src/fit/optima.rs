@@ -1,7 +1,7 @@
 //! Powers of compute through the optima of budgets.
 
 use super::estimate::t_quantile;
-use super::isoflop::Valley;
+use super::valley::Valley;
 use super::{Estimate, Interval};
 use serde::Serialize;
 

@@ -2,18 +2,78 @@
 
 use super::akima::akima_minimum;
 use super::estimate::t_quantile;
-use super::isoflop::{Interpolator, IsoflopOptions, Valley};
 use super::linear::least_squares;
 use super::{Estimate, Interval};
 use crate::law::{Parabola, Point};
 use crate::spec::Random;
 use rayon::prelude::*;
+use serde::Serialize;
 
 /// Sizes closer than this in ln N are one knot of a spline, at their mean: a noise of a per cent over a step of a tenth
 /// of a per cent would be a slope of ten.
 const ONE_KNOT: f64 = 0.05;
 /// Least number of sizes that a valley needs.
 const SIZES: usize = 4;
+
+/// How the bottom of a valley is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interpolator {
+    /// Least-squares parabola of L in ln N.
+    #[default]
+    Parabola,
+    /// Akima spline of ln L in ln N (Porian 2406.19146).
+    Akima,
+}
+
+/// The choices of an IsoFLOP analysis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IsoflopOptions {
+    /// How the bottom of a valley is found.
+    pub interpolator: Interpolator,
+    /// Budgets are one when their compute differs by less than this part and no nominal budget is known.
+    pub tolerance: f64,
+    /// Confidence level of intervals.
+    pub level: f64,
+    /// Noise of one run's loss, for vertex errors by the Akima spline; the parabola takes its own residuals.
+    pub noise: LossNoise,
+    /// Draws of noise for vertex errors by the Akima spline.
+    pub draws: usize,
+    /// Seed of those draws.
+    pub seed: u64,
+}
+
+impl Default for IsoflopOptions {
+    fn default() -> Self {
+        Self { interpolator: Interpolator::Parabola, tolerance: 0.1, level: 0.95, noise: LossNoise::default(), draws: 400, seed: 0 }
+    }
+}
+
+/// The valley of loss at one budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Valley {
+    /// Compute, FLOPs (the nominal budget where known, else the geometric mean of its runs).
+    pub compute: f64,
+    /// Runs in it.
+    pub points: usize,
+    /// Size at the minimum, weights.
+    pub params: Estimate,
+    /// Tokens at the minimum.
+    pub tokens: Estimate,
+    /// Loss at the minimum, nats per token.
+    pub loss: f64,
+    /// The fitted parabola, where one was fitted.
+    #[serde(skip)]
+    pub parabola: Option<Parabola>,
+    /// Sizes of its runs.
+    #[serde(skip)]
+    pub sizes: Vec<f64>,
+    /// Places of its runs among the points of the evidence.
+    #[serde(skip)]
+    pub members: Vec<usize>,
+    /// Mean of ln(N/N*) over its runs: how far the grid lies off its own optimum.
+    pub centre_offset: f64,
+}
 
 /// Standard deviation of ln L between repeats of a run: a power of L between two losses, constant beyond them.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,7 +1,6 @@
 //! The cells of a grid: which shape is trained on how many tokens, and which are left out and why.
 
-use super::corpus::CorpusFacts;
-use super::grid::{Around, Budget, Grid};
+use super::grid::{Around, Budget, CorpusFacts, Grid};
 use crate::spec::{FlopRule, Flops, ModelShape, ParamCounts, Tokens};
 
 /// One shape, one number of tokens.
@@ -49,8 +48,8 @@ impl Cell {
 pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
     let mut kept = Vec::new();
     let mut left_out = Vec::new();
-    for &batch_tokens in &grid.batch_tokens {
-        match &grid.budget {
+    for &batch_tokens in &grid.recipe.batch_tokens {
+        match &grid.budget.amounts {
             Budget::Tokens(all) => {
                 for (level, &tokens) in all.iter().enumerate() {
                     let row = grid.shapes.iter().map(|shape| (shape, tokens, None));
@@ -70,7 +69,7 @@ pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut
                     let mut possible = Vec::new();
                     let name = format!("C = {compute}");
                     keep_possible(grid, facts, (level, batch_tokens), row, &name, &mut possible, &mut left_out);
-                    keep_nearest(*around, &grid.epochs, possible, &name, &mut kept, &mut left_out);
+                    keep_nearest(*around, &grid.budget.epochs, possible, &name, &mut kept, &mut left_out);
                 }
             }
         }
@@ -94,7 +93,7 @@ fn keep_possible<'a>(
     left_out: &mut Vec<LeftOut>,
 ) {
     for (shape, tokens, budget) in row {
-        let once: &[f64] = if grid.epochs.is_empty() { &[1.0] } else { &grid.epochs };
+        let once: &[f64] = if grid.budget.epochs.is_empty() { &[1.0] } else { &grid.budget.epochs };
         for &epochs in once {
             let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, budget }.repeated(epochs);
             match impossible(grid, facts, &cell) {
@@ -135,11 +134,11 @@ pub(super) fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Optio
             cell.batch_tokens
         ));
     }
-    if steps < grid.min_steps {
+    if steps < grid.budget.min_steps {
         let batch = cell.batch_tokens;
         return Some(format!(
             "{} tokens are {steps} steps of {batch} tokens, at least {} are wanted: lower recipe.batch_tokens or raise the budget",
-            cell.tokens, grid.min_steps
+            cell.tokens, grid.budget.min_steps
         ));
     }
     if let Some(unique) = cell.unique_tokens {

@@ -59,8 +59,8 @@ fn values(rows: &[Fields], name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::plan;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::tests::plan;
     use super::*;
 
     #[test]

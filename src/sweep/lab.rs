@@ -1,7 +1,7 @@
 //! The lab: workers over a queue, the longest run first. A run that fails is a record, not a crash;
 //! what finished is on disk before the next run starts.
 
-use super::plan::PlannedRun;
+use super::planned::PlannedRun;
 use super::queue::{Queue, Task};
 use crate::results::{FolderError, SweepFolder};
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus, TrainedRun};
@@ -288,8 +288,9 @@ impl LabSummary {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::plan;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::{Plan, tests::plan};
+    use super::super::plan::Plan;
     use super::*;
     use crate::spec::Nats;
 

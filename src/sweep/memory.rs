@@ -1,6 +1,6 @@
 //! Memory that runs will take, reckoned before anything is started: a sweep that dies of it at night is found in the morning.
 
-use super::plan::PlannedRun;
+use super::planned::PlannedRun;
 use super::slots::Slot;
 use crate::spec::{ModelShape, ParamCounts, RunSpec, training_bytes};
 
@@ -81,8 +81,8 @@ pub fn check_memory(runs: &[&PlannedRun], slots: &[Slot], available: &dyn Fn(usi
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::plan;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::tests::plan;
     use super::super::slots::slots;
     use super::*;
 

@@ -4,12 +4,13 @@
 mod axis;
 mod cells;
 mod changes;
-mod corpus;
+mod cost;
+mod expand;
 mod grid;
 mod lab;
 mod memory;
-mod optimizer;
 mod plan;
+mod planned;
 mod queue;
 mod search;
 mod shard;
@@ -20,14 +21,21 @@ mod trunk;
 
 pub use cells::LeftOut;
 pub use changes::{Change, changes};
-pub use corpus::CorpusFacts;
-pub use grid::{Around, Budget, Grid, GridError, SearchedAxes, Sharing, Warmup};
+pub use cost::{
+    ASSUMED_FLOPS_PER_SECOND, Advance, MeasuredRate, Savings, exact_flops, flops_per_token, predicted_wall, predicted_work, savings,
+    seconds_per_token,
+};
+pub use expand::expand;
+pub use grid::{
+    Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
+};
 pub use lab::{LabEvent, LabOptions, LabSummary, News, OnFailure, RunFailure, Trainer, run_plan};
 pub use memory::{MemoryError, check_memory, predicted_bytes};
-pub use plan::{Chain, Plan, PlanError, PlannedRun, expand};
+pub use plan::{Plan, PlanError};
+pub use planned::{Branch, Chain, PlannedRun};
 pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use shard::{Shard, ShardError};
 pub use slots::{Slot, SlotError, slots};
 pub use slurm::SlurmJob;
-pub use trunk::{Branch, Savings, Tree, savings, trees};
+pub use trunk::{Tree, trees};

@@ -1,7 +1,7 @@
 //! What may run next: the longest predicted first; a branch waits until its trunk has left a state where it branches
 //! off, or until nobody makes that state any more.
 
-use super::plan::PlannedRun;
+use super::planned::PlannedRun;
 use super::trunk::{Tree, trees};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -126,8 +126,9 @@ fn branch_task(run: &PlannedRun) -> Task<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::plan;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::{Plan, tests::plan};
+    use super::super::plan::Plan;
     use super::*;
 
     /// One shape, three lengths, one trunk.

@@ -4,9 +4,10 @@
 //! which own whole chains of families, decide alike without talking to each other.
 
 use super::cells::{Cell, impossible};
-use super::corpus::CorpusFacts;
-use super::grid::Grid;
-use super::plan::{Chain, Groundwork, Plan, PlanError, RunList, corner_cells, expand, groundwork, largest, recipe};
+use super::expand::{Groundwork, RunList, corner_cells, expand, groundwork, largest, recipe};
+use super::grid::{CorpusFacts, Grid, RecipeAxes};
+use super::plan::{Plan, PlanError};
+use super::planned::Chain;
 use super::shard::usual_picoseconds;
 use crate::spec::{ParamCounts, RunRecord, RunSpec, Schedule, SearchFamily, SearchSpace, Seeds, Tried};
 use std::collections::{BTreeMap, HashMap};
@@ -34,14 +35,14 @@ pub fn resolve(
     done: &HashMap<String, RunRecord>,
     propose: Propose<'_>,
 ) -> Result<Resolved, PlanError> {
-    if !grid.search.any() {
+    if !grid.recipe.search.any() {
         return Ok(Resolved { plan: expand(grid, facts, seconds_per_token)?, settled: 0, families: 0 });
     }
     let grid = &grid.with_vocabulary(facts.vocabulary);
     // Cells are laid out at one batch where batches are searched.
-    let middle = grid.batch_tokens[grid.batch_tokens.len() / 2];
-    let batches = if grid.search.batch { vec![middle] } else { grid.batch_tokens.clone() };
-    let laid_out = Grid { batch_tokens: batches, ..grid.clone() };
+    let middle = grid.recipe.batch_tokens[grid.recipe.batch_tokens.len() / 2];
+    let batches = if grid.recipe.search.batch { vec![middle] } else { grid.recipe.batch_tokens.clone() };
+    let laid_out = Grid { recipe: RecipeAxes { batch_tokens: batches, ..grid.recipe.clone() }, ..grid.clone() };
     let Groundwork { kept, left_out, eval_windows, warmup_tokens } = groundwork(&laid_out, facts)?;
     let corners = corner_cells(&kept);
     let mut search = Search {
@@ -76,11 +77,11 @@ fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
     for (at, cell) in kept.iter().enumerate() {
         budgets.entry((cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0))).or_default().push(at);
     }
-    let fixed = if grid.search.learning_rate { &grid.learning_rates[..1] } else { &grid.learning_rates[..] };
+    let fixed = if grid.recipe.search.learning_rate { &grid.recipe.learning_rates[..1] } else { &grid.recipe.learning_rates[..] };
     let mut chains = Vec::new();
     for mut families in budgets.into_values() {
         families.sort_by_key(|&at| ParamCounts::of(&kept[at].shape).total());
-        for schedule in &grid.schedules {
+        for schedule in &grid.recipe.schedules {
             chains.extend(fixed.iter().map(|&rate| FamilyChain { schedule, rate, families: families.clone() }));
         }
     }
@@ -89,8 +90,8 @@ fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
 
 fn space(grid: &Grid) -> SearchSpace {
     SearchSpace {
-        learning_rate: grid.search.learning_rate.then(|| grid.learning_rates.clone()),
-        batch: grid.search.batch.then(|| grid.batch_tokens.iter().map(|&batch| batch as f64).collect()),
+        learning_rate: grid.recipe.search.learning_rate.then(|| grid.recipe.learning_rates.clone()),
+        batch: grid.recipe.search.batch.then(|| grid.recipe.batch_tokens.iter().map(|&batch| batch as f64).collect()),
         context: grid.shapes[0].context as f64,
     }
 }
@@ -145,10 +146,11 @@ impl Search<'_> {
         }
         let seeds: Vec<Seeds> = self
             .grid
-            .seeds_init
+            .seeds
+            .init
             .iter()
-            .flat_map(|&init| self.grid.seeds_data.iter().map(move |&data| (init, data)))
-            .map(|(init, data)| Seeds { init, data, eval: self.grid.seed_eval })
+            .flat_map(|&init| self.grid.seeds.data.iter().map(move |&data| (init, data)))
+            .map(|(init, data)| Seeds { init, data, eval: self.grid.seeds.eval })
             .collect();
         let mut losses = Vec::new();
         for seeds in seeds {
@@ -166,10 +168,10 @@ impl Search<'_> {
         let finished = family.tried.iter().filter_map(|tried| Some((tried, tried.loss?)));
         let Some((best, _)) = finished.min_by(|a, b| a.1.total_cmp(&b.1)) else { return };
         let cell = Cell { batch_tokens: best.batch as u64, ..cell.clone() };
-        let (init, data) = (largest(&self.grid.seeds_init), largest(&self.grid.seeds_data));
-        for k in 1..self.grid.corners {
+        let (init, data) = (largest(&self.grid.seeds.init), largest(&self.grid.seeds.data));
+        for k in 1..self.grid.seeds.corners {
             let recipe = recipe(self.grid, &cell, chain.schedule, best.learning_rate, self.list.warmup_tokens);
-            self.list.push(&cell, recipe, Seeds { init: init + k, data: data + k, eval: self.grid.seed_eval }, Some(key));
+            self.list.push(&cell, recipe, Seeds { init: init + k, data: data + k, eval: self.grid.seeds.eval }, Some(key));
         }
     }
 
@@ -184,8 +186,8 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::facts;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::tests::facts;
     use super::super::shard::Shard;
     use super::*;
     use crate::spec::{Nats, RunStatus};

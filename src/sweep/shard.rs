@@ -1,7 +1,7 @@
 //! One shard of a plan, `k/n`: every machine computes the same division from the same plan, so no coordinator is
 //! needed and no run is in two shards. Trunks are kept whole; shards cost about the same.
 
-use super::plan::{Chain, PlannedRun};
+use super::planned::{Chain, PlannedRun};
 use super::trunk::{Tree, trees};
 use crate::spec::{FlopRule, RunSpec};
 use std::fmt;
@@ -102,8 +102,8 @@ fn usual_seconds_per_token(spec: &RunSpec) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expand::tests::plan;
     use super::super::grid::tests::SMALL;
-    use super::super::plan::tests::plan;
     use super::*;
     use std::collections::{HashMap, HashSet};
 

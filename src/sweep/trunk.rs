@@ -1,17 +1,8 @@
 //! Trunks and branches of a set of runs: the longest run of a trunk leads and leaves its state where the shorter
 //! ones branch off; each of those begins there instead of at its first step.
 
-use super::plan::PlannedRun;
+use super::planned::PlannedRun;
 use std::collections::BTreeMap;
-
-/// Where a run meets the others of its trunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Branch {
-    /// Name of the trunk.
-    pub trunk_id: String,
-    /// The first step that is the run's own.
-    pub step: u64,
-}
 
 /// Runs that are executed in the order given, or a single one that shares nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,55 +47,9 @@ impl<'a> Tree<'a> {
     }
 }
 
-impl PlannedRun {
-    /// The part of its steps that a run makes itself when it begins where it branches off.
-    pub fn branch_share(&self) -> f64 {
-        self.branch.as_ref().map_or(1.0, |branch| 1.0 - branch.step as f64 / self.spec.steps as f64)
-    }
-
-    /// Predicted seconds of that part.
-    pub fn branch_seconds(&self) -> f64 {
-        self.predicted_seconds * self.branch_share()
-    }
-}
-
-/// What a set of runs costs in some unit, each alone and with trunks shared.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Savings {
-    /// Trees of more than one run.
-    pub trunks: usize,
-    /// Runs in them.
-    pub sharing: usize,
-    /// Each run from its first step.
-    pub alone: f64,
-    /// Shared steps made once.
-    pub shared: f64,
-}
-
-/// Sums the cost of runs with and without sharing.
-pub fn savings(runs: &[&PlannedRun], cost: &dyn Fn(&PlannedRun) -> f64) -> Savings {
-    let mut savings = Savings { trunks: 0, sharing: 0, alone: 0.0, shared: 0.0 };
-    for tree in trees(runs) {
-        savings.alone += tree.runs().map(cost).sum::<f64>();
-        savings.shared += cost(tree.leader) + tree.branches.iter().map(|run| cost(run) * run.branch_share()).sum::<f64>();
-        if !tree.branches.is_empty() {
-            savings.trunks += 1;
-            savings.sharing += 1 + tree.branches.len();
-        }
-    }
-    savings
-}
-
-impl Savings {
-    /// The part of the cost that is saved, from 0 to 1.
-    pub fn fraction(&self) -> f64 {
-        if self.alone > 0.0 { 1.0 - self.shared / self.alone } else { 0.0 }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::plan::tests::plan;
+    use super::super::expand::tests::plan;
     use super::*;
     use crate::sweep::grid::tests::SMALL;
 
@@ -112,16 +57,6 @@ mod tests {
 
     fn doubling(more: &str) -> super::super::plan::Plan {
         plan(&format!("{}\n{more}", SMALL.replace("[\"100k\", \"200k\"]", DOUBLING)))
-    }
-
-    #[test]
-    fn four_doublings_with_a_fifth_of_cooldown_save_37_per_cent() {
-        let plan = doubling("[recipe]\nlearning_rate = [1e-3, 2e-3]\nbatch_tokens = 1024\n[model]\ncontext = 64");
-        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
-        let found = savings(&runs, &|run| run.spec.tokens().0);
-        // 8 + (1 + 2 + 4)/5 units instead of 15.
-        assert!((found.fraction() - (1.0 - 9.4 / 15.0)).abs() < 0.002, "{found:?}");
-        assert_eq!((found.trunks, found.sharing), (4, 16), "each learning rate of each shape has its own trunk");
     }
 
     #[test]
@@ -141,9 +76,7 @@ mod tests {
         for recipe in ["trunk = \"off\"", "schedule = { kind = \"cosine\" }"] {
             let plan = doubling(&format!("[recipe]\n{recipe}"));
             let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
-            let found = savings(&runs, &|run| run.predicted_seconds);
-            assert_eq!((found.trunks, found.fraction()), (0, 0.0), "{recipe}");
-            assert_eq!(trees(&runs).len(), 8);
+            assert_eq!(trees(&runs).len(), 8, "{recipe}");
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use super::adamw::Update;
 use super::device::TrainDevice;
+use super::error::TrainError;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState, Reading};
 use super::prefetch::{BatchSource, Batches};
-use super::{TrainError, check, network};
+use super::training::{check, network};
 use crate::corpus::{Corpus, Order};
 use crate::spec::{Dtype, RunSpec};
 use candle_core::Device;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::corpus::Cache;
 use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
+use crate::spec::{RunStatus, Tokens};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 

@@ -1,6 +1,6 @@
 //! What a grid file says of the optimizer: numbers, rules in their place, and factors of groups of parameters.
 
-use super::grid::{GridError, field, in_range};
+use super::error::{GridError, field, in_range};
 use crate::spec::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, Tokens, WeightDecay};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -119,8 +119,8 @@ impl FactorsFile {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grid::Grid;
-    use super::super::grid::tests::SMALL;
+    use super::super::Grid;
+    use super::super::tests::SMALL;
     use super::*;
 
     fn with(recipe: &str) -> Result<Grid, GridError> {
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn numbers_and_rules_are_read() {
-        let adamw = |line: &str| with(line).expect("valid").adamw;
+        let adamw = |line: &str| with(line).expect("valid").recipe.adamw;
         assert_eq!(adamw(""), AdamWRule::default());
         assert_eq!(adamw("adamw = { beta2 = 0.95, weight_decay = 0 }").weight_decay, WeightDecay::Fixed(0.0));
         assert_eq!(adamw("adamw = { beta2 = { half_life_tokens = \"1M\" } }").beta2, Beta2::HalfLife(Tokens(1e6)));
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn groups_change_only_what_they_name() {
-        assert_eq!(with("").expect("valid").groups, OptimizerGroups::default());
-        let groups = with("groups = { base_width = 64, embedding = { rate = 2 }, norm = { decay = 1.0 } }").expect("valid").groups;
+        assert_eq!(with("").expect("valid").recipe.groups, OptimizerGroups::default());
+        let groups = with("groups = { base_width = 64, embedding = { rate = 2 }, norm = { decay = 1.0 } }").expect("valid").recipe.groups;
         let usual = OptimizerGroups::default();
         assert_eq!((groups.base_width, groups.matrix, groups.head), (Some(64), usual.matrix, usual.head));
         assert_eq!((groups.embedding, groups.norm), (GroupFactors { rate: 2.0, decay: 0.0 }, GroupFactors { rate: 1.0, decay: 1.0 }));

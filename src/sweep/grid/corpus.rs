@@ -1,7 +1,7 @@
 //! What a grid says of its data: the corpus, checked before it is opened, and how often data are repeated.
 
-use super::axis::Axis;
-use super::grid::{GridError, field, in_range};
+use super::super::axis::Axis;
+use super::error::{GridError, field, in_range};
 use crate::spec::{CorpusSpec, Tokenizer};
 
 /// What a plan must know of a corpus; whoever opened it says.
@@ -56,8 +56,8 @@ pub(super) fn checked_epochs(epochs: Option<Axis<f64>>) -> Result<Vec<f64>, Grid
 
 #[cfg(test)]
 mod tests {
-    use super::super::grid::Grid;
-    use super::super::grid::tests::SMALL;
+    use super::super::Grid;
+    use super::super::tests::SMALL;
 
     fn error(from: &str, to: &str) -> String {
         let text = SMALL.replace(from, to);

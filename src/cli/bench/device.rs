@@ -1,13 +1,14 @@
 //! `scalelab bench --device cuda:0`: how fast a device trains, and how far its losses and gradients are from the processor's.
 
-use super::bench::{BenchArgs, Workload, corpus, endless, training_rate, workloads};
-use super::failure::{Failure, OrInput, OrWork, Outcome};
-use super::rates::per_token;
-use super::text::table;
+use super::workload::{Workload, corpus, endless, training_rate, workloads};
+use crate::cli::failure::{Failure, OrInput, OrWork, Outcome};
+use crate::cli::text::table;
 use crate::corpus::Corpus;
 use crate::spec::short;
+use crate::sweep::flops_per_token;
 use crate::train::{Comparison, TrainDevice, compare};
 use serde::Serialize;
+use std::path::Path;
 use std::time::Duration;
 
 /// Steps that both are compared over.
@@ -29,16 +30,16 @@ struct DeviceRate {
     worst_parameter: String,
 }
 
-pub(super) fn run(args: &BenchArgs, device: TrainDevice, length: Duration) -> Outcome {
+pub(super) fn run(grid: Option<&Path>, device: TrainDevice, length: Duration, json: bool) -> Outcome {
     device.check_present().or_input()?;
     let corpus = corpus()?;
     let mut rates = Vec::new();
-    for workload in workloads(args)? {
+    for workload in workloads(grid)? {
         device.check(workload.dtype).or_input()?;
         eprintln!("measuring {} on {device}", workload.name);
         rates.push(measure(&workload, &corpus, device, length)?);
     }
-    if args.json {
+    if json {
         println!("{}", serde_json::to_string_pretty(&rates).or_work()?);
     } else {
         print!("{}", as_text(&rates));
@@ -55,7 +56,7 @@ fn measure(workload: &Workload, corpus: &Corpus, device: TrainDevice, length: Du
         device: device.to_string(),
         workload: workload.name.clone(),
         dtype: workload.dtype.to_string(),
-        gflops: tokens_per_second * per_token(&workload.shape) / 1e9,
+        gflops: tokens_per_second * flops_per_token(&workload.shape) / 1e9,
         tokens_per_second,
         loss_distance,
         gradient_distance,

@@ -1,0 +1,131 @@
+//! `scalelab bench`: what this machine does, so that `plan` can say how long a sweep takes.
+
+mod device;
+mod workload;
+
+use super::failure::{Failure, OrWork, Outcome};
+use super::memory::{forget_peak, peak_mb};
+use super::rates::{Rate, Rates};
+use super::text::table;
+use crate::spec::short;
+use crate::sweep::flops_per_token;
+use crate::train::{GemmProbe, TrainDevice};
+use anyhow::anyhow;
+use clap::Args;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+use workload::{Workload, corpus, training_rate, workloads};
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  scalelab bench\n  scalelab bench sweeps/grid.toml\n\nRates are kept in the user's cache folder; plan and sweep predict time from them."
+)]
+pub(super) struct BenchArgs {
+    /// Grid whose shapes are measured instead of the standard workloads
+    grid: Option<PathBuf>,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 1.5)]
+    seconds: f64,
+    /// Measure another device than the processor, and compare losses and gradients with the processor's
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: TrainDevice,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Size of the square product whose rate is the ceiling.
+const GEMM_SIZE: usize = 512;
+
+pub(super) fn run(args: &BenchArgs) -> Outcome {
+    if !(args.seconds > 0.0 && args.seconds <= 600.0) {
+        return Err(Failure::Input(anyhow!("--seconds {}: say a time from above 0 to 600", args.seconds)));
+    }
+    let length = Duration::from_secs_f64(args.seconds);
+    if args.device != TrainDevice::Cpu {
+        return device::run(args.grid.as_deref(), args.device, length, args.json);
+    }
+    let cores = super::machine::worker_count(None, None);
+    let mut rates = Vec::new();
+    for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
+        let gemm_gflops = side_by_side(threads, || Ok(gemm_rate(length)))?.iter().sum::<f64>() / 1e9;
+        for workload in workloads(args.grid.as_deref())? {
+            eprintln!("measuring {} on {threads} threads", workload.name);
+            rates.push(measure(&workload, threads, length, gemm_gflops)?);
+        }
+    }
+    let kept = Rates::load().keep(rates.clone()).or_work()?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rates).or_work()?);
+        return Ok(());
+    }
+    print!("{}", as_text(&rates));
+    if let Some(path) = kept {
+        println!("kept in {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {
+    forget_peak();
+    let corpus = corpus()?;
+    let each = side_by_side(threads, || training_rate(workload, &corpus, TrainDevice::Cpu, length))?;
+    let tokens_per_second = each.iter().map(|(rate, _)| rate).sum();
+    Ok(Rate {
+        workload: workload.name.clone(),
+        gflops: tokens_per_second * flops_per_token(&workload.shape) / 1e9,
+        shape: workload.shape.clone(),
+        batch_tokens: workload.batch_tokens,
+        threads,
+        tokens_per_second,
+        gemm_gflops,
+        peak_memory_mb: peak_mb(),
+        step: each.first().map(|(_, step)| *step),
+    })
+}
+
+/// What several threads measure at the same time.
+fn side_by_side<T: Send>(threads: usize, measure: impl Fn() -> Result<T, Failure> + Sync) -> Result<Vec<T>, Failure> {
+    let panicked = |_| Failure::Work(anyhow!("a measuring thread panicked"));
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&measure)).collect();
+        workers.into_iter().map(|worker| worker.join().map_err(panicked)?).collect()
+    })
+}
+
+/// FLOP/s of square products on this thread.
+fn gemm_rate(length: Duration) -> f64 {
+    let mut probe = GemmProbe::new(GEMM_SIZE);
+    probe.multiply();
+    let (start, mut flops) = (Instant::now(), 0.0);
+    while start.elapsed() < length {
+        flops += probe.multiply();
+    }
+    flops / start.elapsed().as_secs_f64()
+}
+
+fn as_text(rates: &[Rate]) -> String {
+    let row = |rate: &Rate| {
+        vec![
+            rate.workload.clone(),
+            rate.threads.to_string(),
+            short(rate.tokens_per_second),
+            format!("{:.1}", rate.gflops),
+            format!("{:.1}", rate.gemm_gflops),
+            format!("{:.0} %", 100.0 * rate.gflops / rate.gemm_gflops),
+            rate.peak_memory_mb.map_or("unknown".into(), |mb| format!("{mb:.0} MB")),
+        ]
+    };
+    let header = ["workload", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
+    let speed = table(&header, &rates.iter().map(row).collect::<Vec<_>>());
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let row = |rate: &Rate| {
+        let step = rate.step?;
+        let mut row = vec![rate.workload.clone(), rate.threads.to_string()];
+        row.extend([step.gemm, step.attention, step.elementwise, step.optimizer, step.other].map(percent));
+        Some(row)
+    };
+    let header = ["workload", "threads", "products", "attention", "elementwise", "optimizer", "other"];
+    format!("{speed}\nwhere the time of a step goes\n{}", table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>()))
+}

@@ -1,0 +1,61 @@
+//! What is said of a fitted law: its estimates with their intervals, and what speaks for its minimum.
+
+use super::text::{interval, number, table};
+use crate::fit::{Estimate, FitStatus, FittedLaw};
+use crate::law::Law;
+
+/// Coefficients and what follows from them, a row each: name, value, standard error, interval.
+pub(super) fn estimates_rows<L: Law>(fitted: &FittedLaw<L>) -> Vec<Vec<String>> {
+    let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
+    fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
+}
+
+/// The same as a table.
+pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
+    let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
+    let (level, method) = any.unwrap_or((0.95, "none"));
+    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &estimates_rows(fitted))
+}
+
+/// Minima that are told of: so many, found more than once, of objectives within this factor of the least.
+const RIVALS: usize = 3;
+const RIVAL: f64 = 2.0;
+
+/// What speaks for the minimum.
+pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
+    let d = &fitted.diagnostics;
+    let mut text = format!(
+        "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % at most\n",
+        fitted.objective,
+        fitted.points,
+        100.0 * d.residual_rms,
+        100.0 * d.residual_max
+    );
+    if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
+        let how = if fitted.status == FitStatus::StartsDisagree { "differ by" } else { "agree to" };
+        text += &format!("  variable projection {varpro:.9e}, starts of L-BFGS and Newton {lbfgs:.9e}: they {how} {agreement:.1e}\n");
+    }
+    if let (Some(alone), Some(varpro)) = (d.lbfgs_alone_objective, d.varpro_objective) {
+        text += &format!("  L-BFGS alone, from thirty of the starts: {alone:.9e}, {:+.1e} beside it\n", alone / varpro - 1.0);
+    }
+    if let Some(gradient) = d.relative_gradient {
+        let condition = d.condition_number;
+        text += &format!("  slope at the minimum {gradient:.1e} of the objective, condition number {condition:.1e}\n");
+    }
+    for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
+        text += &format!(
+            "  another minimum: {:.6e} ({:+.2} %), {} starts; at ten times the compute it forecasts {:.4}, the best {:.4}\n",
+            basin.objective,
+            100.0 * (basin.objective / fitted.objective - 1.0),
+            basin.starts,
+            basin.forecast,
+            d.basins[0].forecast
+        );
+    }
+    if d.starts + d.refits > 0 {
+        text +=
+            &format!("  {} of {} starts at the minimum; {} refits, {} failed\n", d.starts_at_minimum, d.starts, d.refits, d.failed_refits);
+    }
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}

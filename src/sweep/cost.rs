@@ -1,0 +1,201 @@
+//! What runs cost: floating-point operations, and seconds on this or that machine, with the steps that runs share made once.
+
+use super::planned::PlannedRun;
+use super::trunk::{Tree, trees};
+use crate::spec::{FlopRule, ModelShape, RunSpec};
+
+/// What a set of runs costs in some unit, each alone and with trunks shared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Savings {
+    /// Trees of more than one run.
+    pub trunks: usize,
+    /// Runs in them.
+    pub sharing: usize,
+    /// Each run from its first step.
+    pub alone: f64,
+    /// Shared steps made once.
+    pub shared: f64,
+}
+
+/// Sums the cost of runs with and without sharing.
+pub fn savings(runs: &[&PlannedRun], cost: &dyn Fn(&PlannedRun) -> f64) -> Savings {
+    let mut savings = Savings { trunks: 0, sharing: 0, alone: 0.0, shared: 0.0 };
+    for tree in trees(runs) {
+        savings.alone += tree.runs().map(cost).sum::<f64>();
+        savings.shared += cost(tree.leader) + tree.branches.iter().map(|run| cost(run) * run.branch_share()).sum::<f64>();
+        if !tree.branches.is_empty() {
+            savings.trunks += 1;
+            savings.sharing += 1 + tree.branches.len();
+        }
+    }
+    savings
+}
+
+impl Savings {
+    /// The part of the cost that is saved, from 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        if self.alone > 0.0 { 1.0 - self.shared / self.alone } else { 0.0 }
+    }
+}
+
+/// FLOPs of the runs, exact count, alone and with shared steps made once.
+pub fn exact_flops(runs: &[&PlannedRun]) -> Savings {
+    savings(runs, &|run| FlopRule::Exact.of(&run.spec.shape, run.spec.tokens()).map_or(0.0, |flops| flops.0))
+}
+
+/// FLOPs of one training token, exact count.
+pub fn flops_per_token(shape: &ModelShape) -> f64 {
+    FlopRule::Exact.per_token(shape).expect("a counted rule")
+}
+
+/// How fast a machine was measured to train one workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredRate {
+    /// The network.
+    pub shape: ModelShape,
+    /// Tokens per optimizer step.
+    pub batch_tokens: u64,
+    /// Runs trained side by side, one thread each.
+    pub threads: usize,
+    /// Training tokens per second of all of them together.
+    pub tokens_per_second: f64,
+}
+
+/// Training rate assumed for one worker where nothing was measured, FLOP/s: what one core of a current
+/// CPU reaches at the smallest shapes (see LOG.md).
+pub const ASSUMED_FLOPS_PER_SECOND: f64 = 2.5e10;
+
+impl MeasuredRate {
+    /// FLOP/s of one of the runs that were trained side by side.
+    fn flops_per_second_of_one(&self) -> f64 {
+        self.tokens_per_second * flops_per_token(&self.shape) / self.threads as f64
+    }
+}
+
+/// Predicted seconds of one token of a run on one of `workers` workers: as measured of its shape and batch, else between the
+/// nearest measured shapes, from measurements with as many threads or, without any, with one.
+pub fn seconds_per_token(measured: &[MeasuredRate], spec: &RunSpec, workers: usize) -> f64 {
+    let flops = flops_per_token(&spec.shape);
+    let with = |threads: usize| measured.iter().filter(|rate| rate.threads == threads).collect::<Vec<_>>();
+    let known = Some(with(workers)).filter(|known| !known.is_empty()).unwrap_or_else(|| with(1));
+    let exact = known.iter().rev().find(|rate| rate.shape == spec.shape && rate.batch_tokens == spec.recipe.batch_tokens);
+    if let Some(rate) = exact {
+        return rate.threads as f64 / rate.tokens_per_second;
+    }
+    let mut curve: Vec<(f64, f64)> =
+        known.iter().map(|rate| (flops_per_token(&rate.shape).ln(), rate.flops_per_second_of_one().ln())).collect();
+    curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+    flops / interpolated(&curve, flops.ln()).map_or(ASSUMED_FLOPS_PER_SECOND, f64::exp)
+}
+
+/// Linear between neighbours, constant outside; `None` without points.
+fn interpolated(curve: &[(f64, f64)], x: f64) -> Option<f64> {
+    let (first, last) = (curve.first()?, curve.last()?);
+    if x <= first.0 {
+        return Some(first.1);
+    }
+    let pair = curve.windows(2).find(|pair| x <= pair[1].0);
+    Some(pair.map_or(last.1, |pair| {
+        let share = (x - pair[0].0) / (pair[1].0 - pair[0].0);
+        pair[0].1 + share * (pair[1].1 - pair[0].1)
+    }))
+}
+
+/// Predicted seconds of the runs one after the other, shared steps made once.
+pub fn predicted_work(runs: &[&PlannedRun]) -> f64 {
+    trees(runs).iter().map(Tree::predicted_seconds).sum()
+}
+
+/// Seconds that the runs take on some workers, shared steps made once: never less than the longest run alone.
+pub fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
+    let longest = runs.iter().map(|run| run.predicted_seconds).fold(0.0, f64::max);
+    (predicted_work(runs) / workers as f64).max(longest)
+}
+
+/// How far a sweep has come, in seconds that were predicted before it began.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    /// Of the runs that no worker took yet.
+    pub waiting: f64,
+    /// Of each run that a worker is at, with the part of it that is done, from 0 to 1.
+    pub running: Vec<(f64, f64)>,
+    /// Of the runs that ended.
+    pub ended: f64,
+    /// Seconds since it began, by the clock.
+    pub elapsed: f64,
+    /// Workers.
+    pub workers: usize,
+}
+
+/// Seconds of work a worker that the prediction counts as evidence of its own: the first seconds by the clock say little.
+const PRIOR_SECONDS: f64 = 5.0;
+
+impl Advance {
+    /// Seconds that are left: predicted work, scaled by how the work done so far compared with its prediction.
+    pub fn time_left(&self) -> f64 {
+        let workers = self.workers as f64;
+        let done = self.ended + self.running.iter().map(|(predicted, part)| predicted * part).sum::<f64>();
+        let prior = PRIOR_SECONDS * workers;
+        let scale = (self.elapsed * workers + prior) / (done + prior);
+        let rests = || self.running.iter().map(|(predicted, part)| predicted * (1.0 - part));
+        // The longest run starts first, so none that waits is longer than those that run.
+        ((self.waiting + rests().sum::<f64>()) / workers).max(rests().fold(0.0, f64::max)) * scale
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::expand::tests::plan;
+    use super::super::grid::tests::SMALL;
+    use super::*;
+
+    #[test]
+    fn four_doublings_with_a_fifth_of_cooldown_save_37_per_cent() {
+        let text = SMALL.replace("[\"100k\", \"200k\"]", "[\"100k\", \"200k\", \"400k\", \"800k\"]");
+        let plan = plan(&format!("{text}\n[recipe]\nlearning_rate = [1e-3, 2e-3]\nbatch_tokens = 1024\n[model]\ncontext = 64"));
+        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+        let found = savings(&runs, &|run| run.spec.tokens().0);
+        // 8 + (1 + 2 + 4)/5 units instead of 15.
+        assert!((found.fraction() - (1.0 - 9.4 / 15.0)).abs() < 0.002, "{found:?}");
+        assert_eq!((found.trunks, found.sharing), (4, 16), "each learning rate of each shape has its own trunk");
+    }
+
+    #[test]
+    fn runs_that_share_nothing_save_nothing() {
+        let plan = plan(&format!("{SMALL}\n[recipe]\ntrunk = \"off\""));
+        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+        let found = exact_flops(&runs);
+        assert_eq!((found.trunks, found.sharing, found.fraction()), (0, 0, 0.0));
+        assert_eq!(found.alone, found.shared);
+    }
+
+    #[test]
+    fn rates_between_measured_shapes_lie_between_them() {
+        let curve = [(0.0, 1.0), (2.0, 3.0), (4.0, 3.0)];
+        assert_eq!([-1.0, 1.0, 3.0, 9.0].map(|x| interpolated(&curve, x)), [Some(1.0), Some(2.0), Some(3.0), Some(3.0)]);
+        assert_eq!(interpolated(&[], 1.0), None);
+    }
+
+    #[test]
+    fn a_measured_shape_is_predicted_as_measured_and_an_unmeasured_machine_as_assumed() {
+        let spec = plan(SMALL).runs[0].spec.clone();
+        let rate =
+            |batch_tokens, threads, tokens_per_second| MeasuredRate { shape: spec.shape.clone(), batch_tokens, threads, tokens_per_second };
+        let own = spec.recipe.batch_tokens;
+        let measured = [rate(own, 1, 100.0), rate(own, 2, 150.0), rate(2 * own, 2, 9.0)];
+        assert_eq!(seconds_per_token(&measured, &spec, 2), 2.0 / 150.0);
+        assert_eq!(seconds_per_token(&measured, &spec, 4), 1.0 / 100.0, "one thread stands for what was not measured");
+        assert_eq!(seconds_per_token(&[], &spec, 2), flops_per_token(&spec.shape) / ASSUMED_FLOPS_PER_SECOND);
+        let near = seconds_per_token(&[rate(2 * own, 2, 50.0)], &spec, 2);
+        assert!((near / (2.0 / 50.0) - 1.0).abs() < 1e-12, "another batch of the shape: its rate");
+    }
+
+    #[test]
+    fn time_left_follows_what_the_first_runs_took_and_is_no_less_than_the_longest_rest() {
+        let advance = Advance { waiting: 100.0, running: vec![(100.0, 0.5), (20.0, 0.5)], ended: 0.0, elapsed: 60.0, workers: 2 };
+        // 60 predicted seconds took 120: with the prior of 10, a scale of 130/70; 160 seconds are left for two.
+        assert!((advance.time_left() - 80.0 * 130.0 / 70.0).abs() < 1e-9, "{}", advance.time_left());
+        let last = Advance { waiting: 0.0, running: vec![(100.0, 0.0)], ended: 0.0, elapsed: 0.0, workers: 2 };
+        assert_eq!(last.time_left(), 100.0, "one run is no shorter for a second worker");
+    }
+}

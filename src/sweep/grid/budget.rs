@@ -1,0 +1,145 @@
+//! What a grid says of the length of its runs: how D is set, how often data are seen, how short a run may be.
+
+use super::super::axis::Axis;
+use super::corpus::checked_epochs;
+use super::error::{GridError, field, in_range, non_empty};
+use crate::spec::{FlopRule, Flops, Tokens};
+use serde::Deserialize;
+
+/// How D is set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Budget {
+    /// The same numbers of tokens for every shape.
+    Tokens(Vec<Tokens>),
+    /// Tokens per trained weight.
+    TokensPerParam(Vec<f64>),
+    /// Compute budgets; D = C / (FLOPs per token of the shape).
+    IsoFlop {
+        /// How the budget counts FLOPs.
+        rule: FlopRule,
+        /// The budgets.
+        flops: Vec<Flops>,
+        /// Which shapes are trained at a budget.
+        around: Around,
+    },
+}
+
+/// Which shapes of the ladder are trained at a compute budget.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Around {
+    /// All of them.
+    All,
+    /// The `sizes` shapes whose tokens per weight at this budget are nearest to `center`.
+    Nearest {
+        /// Expected tokens per weight at the optimum.
+        center: f64,
+        /// Shapes per budget.
+        sizes: usize,
+    },
+}
+
+/// How long runs are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetAxes {
+    /// How D is set.
+    pub amounts: Budget,
+    /// How often a run sees its data, an axis; empty: once, or as often as the corpus makes it.
+    pub epochs: Vec<f64>,
+    /// Fewest optimizer steps of a run; shorter cells are left out.
+    pub min_steps: u64,
+}
+
+/// `budget = { kind = "tokens", tokens = ["1M"] }` and its like. `kind` may be left out, since the list says it; so this is no
+/// tagged enum, which would also lose the place of an error in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BudgetFile {
+    kind: Option<String>,
+    rule: Option<FlopRule>,
+    flops: Option<Axis<Flops>>,
+    around: Option<String>,
+    center: Option<f64>,
+    sizes: Option<usize>,
+    tokens: Option<Axis<Tokens>>,
+    #[serde(rename = "tokens-per-param", alias = "tokens_per_param")]
+    tokens_per_param: Option<Axis<f64>>,
+    min_steps: Option<u64>,
+    epochs: Option<Axis<f64>>,
+}
+
+/// Fewest steps of a run of a compute budget unless the grid says: its longest shapes would be trained for a handful.
+const LEAST_STEPS_OF_COMPUTE: u64 = 300;
+
+impl BudgetFile {
+    pub(super) fn check(mut self) -> Result<BudgetAxes, GridError> {
+        let epochs = checked_epochs(self.epochs.take())?;
+        let least = if self.flops.is_some() { LEAST_STEPS_OF_COMPUTE } else { 1 };
+        let min_steps = self.min_steps.unwrap_or(least).max(1);
+        Ok(BudgetAxes { amounts: self.amounts()?, epochs, min_steps })
+    }
+
+    /// Refuses several lists, none, and whatever does not belong to the one.
+    fn is_of_one_kind(&self) -> Result<(), GridError> {
+        let given = [self.flops.is_some(), self.tokens.is_some(), self.tokens_per_param.is_some()];
+        let kinds = ["iso-flop", "tokens", "tokens-per-param"];
+        let allowed = "one of flops = [...] (kind \"iso-flop\"), tokens = [...] or tokens-per-param = [...]";
+        let (1, Some(at)) = (given.iter().filter(|g| **g).count(), given.iter().position(|g| *g)) else {
+            return Err(field("budget", self.kind.as_deref().unwrap_or("(no list)"), allowed));
+        };
+        if let Some(kind) = self.kind.as_deref().filter(|kind| *kind != kinds[at]) {
+            return Err(field("budget.kind", kind, &format!("its list is that of \"{}\"; write {allowed}", kinds[at])));
+        }
+        if at != 0 && (self.rule.is_some() || self.around.is_some() || self.center.is_some() || self.sizes.is_some()) {
+            return Err(field("budget", kinds[at], "rule, around, center and sizes belong to an iso-flop budget"));
+        }
+        Ok(())
+    }
+
+    fn amounts(self) -> Result<Budget, GridError> {
+        self.is_of_one_kind()?;
+        if let Some(tokens) = self.tokens {
+            return Ok(Budget::Tokens(non_empty("budget.tokens", tokens.0)?));
+        }
+        if let Some(ratios) = self.tokens_per_param {
+            let ratios = non_empty("budget.tokens-per-param", ratios.0)?;
+            for &ratio in &ratios {
+                in_range("budget.tokens-per-param", ratio, ratio > 0.0 && ratio.is_finite(), "above 0")?;
+            }
+            return Ok(Budget::TokensPerParam(ratios));
+        }
+        let around = checked_around(self.around.as_deref(), self.center, self.sizes)?;
+        let rule = self.rule.unwrap_or(FlopRule::Exact);
+        if rule == FlopRule::AsGiven {
+            return Err(field("budget.rule", rule, "one of exact, md, 6nd"));
+        }
+        Ok(Budget::IsoFlop { rule, flops: non_empty("budget.flops", self.flops.map(|f| f.0).unwrap_or_default())?, around })
+    }
+}
+
+impl Budget {
+    /// How many lengths, ratios or amounts of compute it lists.
+    pub(super) fn levels(&self) -> usize {
+        match self {
+            Self::Tokens(tokens) => tokens.len(),
+            Self::TokensPerParam(ratios) => ratios.len(),
+            Self::IsoFlop { flops, .. } => flops.len(),
+        }
+    }
+}
+
+/// Tokens per weight that byte-level networks of 10k to 400k weights want at the optimum (see LOG.md).
+const EXPECTED_TOKENS_PER_PARAM: f64 = 60.0;
+/// Shapes per budget around the expected optimum.
+const SIZES_PER_BUDGET: usize = 5;
+
+fn checked_around(around: Option<&str>, center: Option<f64>, sizes: Option<usize>) -> Result<Around, GridError> {
+    let center = center.unwrap_or(EXPECTED_TOKENS_PER_PARAM);
+    let sizes = sizes.unwrap_or(SIZES_PER_BUDGET);
+    in_range("budget.center", center, center > 0.0 && center.is_finite(), "tokens per weight, above 0")?;
+    match around.unwrap_or("nearest") {
+        "all" => Ok(Around::All),
+        "nearest" if sizes > 0 => Ok(Around::Nearest { center, sizes }),
+        "nearest" => Err(field("budget.sizes", sizes, "at least 1")),
+        other => Err(field("budget.around", other, "\"nearest\" or \"all\"")),
+    }
+}

@@ -1,0 +1,242 @@
+//! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
+
+mod budget;
+mod corpus;
+mod error;
+mod optimizer;
+mod recipe;
+mod run;
+
+pub use budget::{Around, Budget, BudgetAxes};
+pub use corpus::CorpusFacts;
+pub use error::GridError;
+pub use recipe::{RecipeAxes, SearchedAxes, Sharing, Warmup};
+pub use run::{RunSettings, SeedAxes};
+
+use super::suggest::with_suggestion;
+use crate::spec::{CorpusSpec, Ladder, ModelShape};
+use budget::BudgetFile;
+use error::{field, non_empty};
+use recipe::RecipeFile;
+use run::{EvalFile, RunFile, SeedsFile};
+use serde::Deserialize;
+
+/// A checked grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Name of the sweep and of its results folder.
+    pub name: String,
+    /// Networks, vocabulary still that of bytes.
+    pub shapes: Vec<ModelShape>,
+    /// Data.
+    pub corpus: CorpusSpec,
+    /// How long runs are.
+    pub budget: BudgetAxes,
+    /// How they are trained.
+    pub recipe: RecipeAxes,
+    /// What is drawn, and how often.
+    pub seeds: SeedAxes,
+    /// How they are executed and measured.
+    pub run: RunSettings,
+}
+
+impl Grid {
+    /// Reads and checks the text of a grid file.
+    pub fn parse(text: &str) -> Result<Self, GridError> {
+        let file: GridFile = toml::from_str(text).map_err(|error| GridError::Syntax(with_suggestion(&error.to_string())))?;
+        file.check()
+    }
+
+    /// The same with networks of a corpus' vocabulary.
+    pub fn with_vocabulary(&self, vocabulary: usize) -> Self {
+        let shapes = self.shapes.iter().map(|shape| ModelShape { vocabulary, ..shape.clone() }).collect();
+        Self { shapes, ..self.clone() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GridFile {
+    name: String,
+    ladder: Ladder,
+    corpus: CorpusSpec,
+    budget: BudgetFile,
+    #[serde(default)]
+    model: ModelFile,
+    #[serde(default)]
+    recipe: RecipeFile,
+    #[serde(default)]
+    seeds: SeedsFile,
+    #[serde(default)]
+    eval: EvalFile,
+    #[serde(default)]
+    run: RunFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ModelFile {
+    context: usize,
+    qk_norm: bool,
+    tied_head: bool,
+    kv_heads: toml::Value,
+}
+
+impl Default for ModelFile {
+    fn default() -> Self {
+        Self { context: 256, qk_norm: true, tied_head: false, kv_heads: toml::Value::String("same".into()) }
+    }
+}
+
+impl GridFile {
+    fn check(self) -> Result<Grid, GridError> {
+        let shapes = self.shapes()?;
+        let context = shapes[0].context as u64;
+        let recipe = self.recipe.check(&shapes)?;
+        let budget = self.budget.check()?;
+        recipe.fits_trunks_of(&budget.amounts)?;
+        let least_batch = recipe.batch_tokens.iter().copied().min().unwrap_or(context);
+        Ok(Grid {
+            name: checked_name(self.name)?,
+            shapes,
+            corpus: corpus::checked(self.corpus)?,
+            budget,
+            recipe,
+            seeds: self.seeds.check()?,
+            run: self.run.check(&self.eval, least_batch / context)?,
+        })
+    }
+
+    fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {
+        let ModelFile { context, qk_norm, tied_head, kv_heads } = &self.model;
+        let mut shapes = non_empty("ladder", self.ladder.shapes()?)?;
+        for shape in &mut shapes {
+            (shape.context, shape.qk_norm, shape.tied_head) = (*context, *qk_norm, *tied_head);
+            shape.kv_heads = match kv_heads {
+                toml::Value::String(same) if same == "same" => shape.heads,
+                toml::Value::Integer(n) if *n > 0 => *n as usize,
+                other => return Err(field("model.kv_heads", other, "\"same\" or a number of heads")),
+            };
+            shape.check()?;
+        }
+        Ok(shapes)
+    }
+}
+
+/// A name that is safe as a folder: letters, digits, `.`, `_`, `-`, not starting with a dot.
+fn checked_name(name: String) -> Result<String, GridError> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !name.is_empty() && name.len() <= 100 && !name.starts_with(['.', '-']) && name.chars().all(fine) {
+        return Ok(name);
+    }
+    Err(field(
+        "name",
+        format!("{name:?}"),
+        "letters, digits, dots, underscores and dashes, starting with a letter or digit: it names a folder",
+    ))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::spec::{AdamW, Dtype, FlopRule, Flops, OptimizerGroups, Schedule, Tokens};
+
+    pub(in crate::sweep) const SMALL: &str = r#"
+        name = "small"
+        ladder = { kind = "list", shapes = ["2x16", "2x32"] }
+        corpus = { kind = "zipf-facts", a = 0.5, keys = 4096 }
+        budget = { kind = "tokens", tokens = ["100k", "200k"] }
+    "#;
+
+    fn error(change: impl Fn(&str) -> String) -> String {
+        Grid::parse(&change(SMALL)).expect_err("refused").to_string()
+    }
+
+    fn with(line: &str) -> impl Fn(&str) -> String {
+        let line = line.to_owned();
+        move |text| format!("{text}\n{line}\n")
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let grid = Grid::parse(SMALL).expect("valid");
+        assert_eq!(grid.recipe.learning_rates, [2e-3]);
+        assert_eq!(grid.recipe.batch_tokens, [4096]);
+        assert_eq!(grid.recipe.schedules, [Schedule::default()]);
+        assert_eq!(grid.recipe.warmup, Warmup::FractionOfShortest(0.05));
+        assert_eq!((grid.shapes[0].context, grid.shapes[0].qk_norm, grid.shapes[0].tied_head), (256, true, false));
+        assert_eq!((grid.seeds.corners, grid.run.eval_windows, grid.run.workers), (1, None, None));
+        assert_eq!((grid.recipe.sharing, grid.run.checkpoint_seconds), (Sharing::Trunks, 60.0));
+        let adamw = AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
+        assert_eq!(grid.recipe.adamw.resolve(2e-3, 4096, 100), adamw);
+        assert_eq!((grid.recipe.groups, grid.run.noise_scale_every), (OptimizerGroups::default(), 0));
+        assert_eq!(grid.recipe.dtype, Dtype::F32);
+    }
+
+    #[test]
+    fn a_misspelt_key_names_the_nearest_known_one_and_its_line() {
+        let message = error(with("[recipe]\nlearnin_rate = [1e-3]"));
+        assert!(message.contains("learnin_rate") && message.contains("line 8"), "{message}");
+        assert!(message.ends_with("did you mean `learning_rate`?"), "{message}");
+        let message = error(|text| text.replace("shapes", "shape"));
+        assert!(message.ends_with("did you mean `shapes`?"), "{message}");
+        let message = error(|text| text.replace("zipf-facts", "zipf-fact"));
+        assert!(message.ends_with("did you mean `zipf-facts`?"), "{message}");
+    }
+
+    #[test]
+    fn a_rule_in_the_length_of_a_run_is_refused_on_a_trunk_and_nowhere_else() {
+        let rule = "[recipe]\nadamw = { weight_decay = { timescale = 0.5 } }";
+        let message = error(with(rule));
+        assert!(message.contains("recipe.adamw.weight_decay") && message.contains("recipe.trunk = \"off\""), "{message}");
+        for fine in ["trunk = \"off\"", "schedule = { kind = \"cosine\" }"] {
+            Grid::parse(&format!("{SMALL}\n{rule}\n{fine}")).expect("no trunk is shared");
+        }
+        Grid::parse(&format!("{}\n{rule}", SMALL.replace("[\"100k\", \"200k\"]", "\"100k\""))).expect("one length");
+    }
+
+    #[test]
+    fn bad_values_name_the_field_and_what_is_allowed() {
+        assert!(error(with("[recipe]\nlearning_rate = []")).contains("recipe.learning_rate is an empty list"));
+        assert!(error(with("[recipe]\nlearning_rate = [-1.0]")).contains("recipe.learning_rate = -1: must be above 0"));
+        assert!(error(with("[recipe]\nbatch_tokens = 1000")).contains("a multiple of model.context = 256"));
+        assert!(error(with("[recipe]\nwarmup_tokens = \"a while\"")).contains("5% of the shortest budget"));
+        assert!(error(with("[recipe]\nadamw = { beta2 = 1.5 }")).contains("recipe.adamw.beta2 = 1.5"));
+        assert!(error(with("[recipe]\nbatch_tokens = 256\n[run]\nnoise_scale_every = 10")).contains("two or more"));
+        assert!(error(with("[run]\ncheckpoint_every = \"often\"")).contains("\"60s\""));
+        assert!(error(with("[eval]\nwindows = 0")).contains("eval.windows = 0"));
+        assert!(error(|text| text.replace("2x16", "2x17")).contains("odd"));
+        assert!(error(|text| text.replace("\"2x16\", \"2x32\"", "")).contains("ladder is an empty list"));
+        assert!(error(|text| text.replace("small", "../small")).contains("it names a folder"));
+        assert!(error(|text| text.replace("kind = \"tokens\"", "kind = \"iso-flop\"")).contains("budget.kind"));
+        assert!(error(|text| text.replace("100k", "many")).contains("`many` is not a number"));
+        assert!(Grid::parse("name =").is_err() && Grid::parse("").is_err());
+    }
+
+    #[test]
+    fn products_are_f32_or_bf16() {
+        assert_eq!(Grid::parse(&with("[recipe]\ndtype = \"bf16\"")(SMALL)).expect("valid").recipe.dtype, Dtype::Bf16);
+        let message = error(with("[recipe]\ndtype = \"bf61\""));
+        assert!(message.contains("`f32` or `bf16`") && message.ends_with("did you mean `bf16`?"), "{message}");
+    }
+
+    #[test]
+    fn budgets_are_read_in_each_kind() {
+        let budget = |line: &str| {
+            Grid::parse(&SMALL.replace("budget = { kind = \"tokens\", tokens = [\"100k\", \"200k\"] }", line)).map(|g| g.budget.amounts)
+        };
+        assert_eq!(budget("budget = { tokens = 1000 }").expect("valid"), Budget::Tokens(vec![Tokens(1000.0)]));
+        assert_eq!(budget("budget = { tokens-per-param = [20, 40] }").expect("valid"), Budget::TokensPerParam(vec![20.0, 40.0]));
+        let iso = budget("budget = { kind = \"iso-flop\", rule = \"md\", flops = [\"1e11\"], around = \"all\" }").expect("valid");
+        assert_eq!(iso, Budget::IsoFlop { rule: FlopRule::Md, flops: vec![Flops(1e11)], around: Around::All });
+        assert!(budget("budget = { kind = \"iso-flop\" }").is_err());
+        assert!(budget("budget = { tokens = 1, rule = \"md\" }").is_err());
+    }
+
+    #[test]
+    fn every_shape_may_have_rates_of_its_own() {
+        let grid = Grid::parse(&with("[recipe]\nlearning_rate_by_shape = { 2x16 = [1e-3, 2e-3] }")(SMALL)).expect("valid");
+        assert_eq!(grid.recipe.shape_learning_rates, [("2x16".to_owned(), vec![1e-3, 2e-3])]);
+        assert!(error(with("[recipe]\nlearning_rate_by_shape = { 9x16 = 1e-3 }")).contains("a shape of the ladder"));
+    }
+}

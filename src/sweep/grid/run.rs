@@ -1,0 +1,127 @@
+//! What a grid says of repetition, evaluation and execution: seeds, held-out windows, workers, checkpoints.
+
+use super::super::axis::Axis;
+use super::error::{GridError, field, non_empty, number_or_auto};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// What is drawn, and how often.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedAxes {
+    /// Seeds of first weights.
+    pub init: Vec<u64>,
+    /// Seeds of data order.
+    pub data: Vec<u64>,
+    /// Seed of the held-out windows.
+    pub eval: u64,
+    /// Replicates at the corner cells (smallest and largest shape, shortest and longest run).
+    pub corners: u64,
+}
+
+/// How runs are executed and measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSettings {
+    /// Held-out windows; `None`: chosen from the plan.
+    pub eval_windows: Option<u64>,
+    /// Steps from one measurement of the gradient noise scale to the next; 0: none.
+    pub noise_scale_every: u64,
+    /// Worker processes; `None`: one a core.
+    pub workers: Option<usize>,
+    /// Seconds between two checkpoints of a run.
+    pub checkpoint_seconds: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SeedsFile {
+    init: Axis<u64>,
+    data: Axis<u64>,
+    eval: u64,
+    corners: u64,
+}
+
+impl Default for SeedsFile {
+    fn default() -> Self {
+        Self { init: Axis(vec![0]), data: Axis(vec![0]), eval: 0, corners: 1 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EvalFile {
+    windows: toml::Value,
+}
+
+impl Default for EvalFile {
+    fn default() -> Self {
+        Self { windows: toml::Value::String("auto".into()) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RunFile {
+    workers: toml::Value,
+    checkpoint_every: String,
+    noise_scale_every: u64,
+}
+
+impl Default for RunFile {
+    fn default() -> Self {
+        Self { workers: toml::Value::String("auto".into()), checkpoint_every: "60s".into(), noise_scale_every: 0 }
+    }
+}
+
+/// Replicates of a corner beyond which a number is a slip of the pen.
+const MOST_CORNERS: u64 = 1000;
+/// Held-out windows beyond which they no longer fit into memory.
+const MOST_WINDOWS: u64 = 1_000_000;
+
+impl SeedsFile {
+    pub(super) fn check(self) -> Result<SeedAxes, GridError> {
+        if self.corners == 0 {
+            return Err(field("seeds.corners", 0, "at least 1"));
+        }
+        if self.corners > MOST_CORNERS {
+            return Err(field("seeds.corners", self.corners, "at most 1000"));
+        }
+        Ok(SeedAxes {
+            init: non_empty("seeds.init", self.init.0)?,
+            data: non_empty("seeds.data", self.data.0)?,
+            eval: self.eval,
+            corners: self.corners,
+        })
+    }
+}
+
+impl EvalFile {
+    fn windows(&self) -> Result<Option<u64>, GridError> {
+        match number_or_auto("eval.windows", &self.windows)? {
+            Some(windows) if windows > MOST_WINDOWS => Err(field("eval.windows", &self.windows, "at most 1000000")),
+            windows => Ok(windows),
+        }
+    }
+}
+
+impl RunFile {
+    /// `least_sequences`: those of the smallest batch.
+    pub(super) fn check(self, eval: &EvalFile, least_sequences: u64) -> Result<RunSettings, GridError> {
+        if self.noise_scale_every > 0 && least_sequences < 2 {
+            return Err(field("run.noise_scale_every", self.noise_scale_every, "0 where a batch is one sequence: it needs two or more"));
+        }
+        Ok(RunSettings {
+            eval_windows: eval.windows()?,
+            noise_scale_every: self.noise_scale_every,
+            workers: number_or_auto("run.workers", &self.workers)?.map(|n| n as usize),
+            checkpoint_seconds: duration_seconds(&self.checkpoint_every)?,
+        })
+    }
+}
+
+/// Reads `"60s"`, `"5m"`, `"2h"`.
+fn duration_seconds(text: &str) -> Result<f64, GridError> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time > Duration::ZERO => Ok(time.as_secs_f64()),
+        _ => Err(field("run.checkpoint_every", text, "a time such as \"60s\", \"5m\" or \"2h\"")),
+    }
+}

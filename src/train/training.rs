@@ -1,0 +1,251 @@
+//! A run in training: its steps in order, what is measured along the way, and the record that it leaves.
+
+use super::adamw::Update;
+use super::attend::{Attendant, Wish};
+use super::checkpoint::Checkpoint;
+use super::composed::Composed;
+use super::curve::{Curve, StepFacts};
+use super::device::TrainDevice;
+use super::error::TrainError;
+use super::fused::Fused;
+use super::init::Layout;
+use super::learner::{Learner, LearnerState, Reading};
+use super::noise::{self, NoiseScale, SquaredNorm};
+use super::prefetch::{Batch, BatchSource, Batches};
+use super::{eval, guard};
+use crate::corpus::{Corpus, HeldOut, Order};
+use crate::spec::{Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
+use candle_core::Device;
+use std::ops::ControlFlow;
+use std::thread;
+
+/// Trains one run from a checkpoint, or from its first step, and measures its held-out loss.
+///
+/// The result depends on the spec, the corpus, the code and the kind of device alone, not on where it was
+/// interrupted. A loss or gradient norm that is not finite ends the run as diverged, which is a result and no error.
+/// The record lacks what only its executor knows (host, clock, memory).
+pub fn train_from(
+    checkpoint: Option<Checkpoint>,
+    spec: &RunSpec,
+    corpus: &Corpus,
+    device: &TrainDevice,
+    attendant: &mut dyn Attendant,
+) -> Result<TrainedRun, TrainError> {
+    check(spec, corpus, *device)?;
+    let opened = device.open()?;
+    let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &Layout::of(&spec.shape)));
+    let first = checkpoint.step;
+    let mut training = Training::resumed(checkpoint, spec, corpus, device, &opened)?;
+    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
+    let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
+    let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
+        let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
+        for step in first..spec.steps {
+            if training.step(step, batches.of(step), attendant)?.is_break() {
+                return Ok(Ended::Diverged);
+            }
+        }
+        Ok(Ended::AfterItsLastStep)
+    })?;
+    training.finish(ended, corpus, &opened)
+}
+
+/// A run between two of its steps.
+struct Training<'a> {
+    spec: &'a RunSpec,
+    device: &'a TrainDevice,
+    layout: Layout,
+    learner: Box<dyn Learner>,
+    curve: Curve,
+    noise: NoiseScale,
+    held_out: HeldOut,
+    /// Distinct tokens that it may see; `None` where there is no end of them.
+    unique: Option<u64>,
+    /// The first step that is its own, and the seconds that went before: what a checkpoint says beside the state.
+    own_from: u64,
+    seconds: f64,
+}
+
+/// How the steps of a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    AfterItsLastStep,
+    Diverged,
+}
+
+impl<'a> Training<'a> {
+    fn resumed(
+        checkpoint: Checkpoint,
+        spec: &'a RunSpec,
+        corpus: &Corpus,
+        device: &'a TrainDevice,
+        opened: &Device,
+    ) -> Result<Self, TrainError> {
+        let context = spec.shape.context;
+        let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
+        Ok(Self {
+            layout: Layout::of(&spec.shape),
+            held_out: corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?,
+            learner: network(spec, learner, *device, opened)?,
+            curve: Curve::resumed(spec, &history),
+            unique: spec.unique_tokens.or_else(|| corpus.unique_tokens(context)),
+            spec,
+            device,
+            noise,
+            own_from,
+            seconds,
+        })
+    }
+
+    /// One step and what the attendant wishes after it; a break where the run diverged.
+    fn step(&mut self, step: u64, batch: &Batch, attendant: &mut dyn Attendant) -> Result<ControlFlow<()>, TrainError> {
+        let Batch { inputs, targets } = batch;
+        let parts = self.norms_of_parts(step, batch)?;
+        let update = Update::new(&self.spec.recipe.adamw, step, self.spec.learning_rate(step));
+        let mut readings = self.learner.step(inputs, targets, &update, self.spec.recipe.grad_clip)?;
+
+        let done = step + 1;
+        let wish = attendant.after_step(&self.progress(done, &readings));
+        let epoch_ends = done < self.spec.steps && ends_an_epoch(done, self.spec.recipe.batch_tokens, self.unique);
+        if step == 0 || parts.is_some() || epoch_ends || done == self.spec.steps || wish != Wish::GoOn {
+            readings.extend(self.learner.settle()?);
+        }
+        if let (0, Some(reading)) = (step, readings.last()) {
+            guard::first_step(&self.layout, reading.loss, &self.learner.flat_gradient()?, self.spec.shape.vocabulary)?;
+        }
+        for reading in readings {
+            // A device tells its losses late, so a reading may be that of an earlier step.
+            let of_this_step = self.curve.history().len() as u64 == step;
+            let mut facts = StepFacts::of(reading, self.spec.recipe.grad_clip);
+            if of_this_step {
+                facts.noise_scale = parts.and_then(|parts| self.noise.take(parts, whole_batch(inputs.len(), reading)));
+            }
+            if of_this_step && epoch_ends && reading.is_finite() {
+                facts.held_out_loss = Some(eval::mean(&self.window_losses()?));
+            }
+            self.curve.record(self.spec, self.curve.history().len() as u64, &facts);
+            if !reading.is_finite() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        self.grant(wish, done, attendant)?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Norms of the gradients of parts of a batch, where the noise scale is measured at this step.
+    fn norms_of_parts(&mut self, step: u64, Batch { inputs, targets }: &Batch) -> Result<Option<SquaredNorm>, TrainError> {
+        let every = self.spec.noise_scale_every;
+        if every == 0 || !(step + 1).is_multiple_of(every) {
+            return Ok(None);
+        }
+        noise::of_parts(&mut *self.learner, inputs, targets, self.spec.shape.context)
+    }
+
+    fn progress(&self, done: u64, readings: &[Reading]) -> Progress {
+        let latest = readings.last().map_or(self.curve.latest_loss(), |reading| Some(reading.loss));
+        Progress { step: done, steps: self.spec.steps, train_loss_nats: latest.filter(|loss| loss.is_finite()) }
+    }
+
+    /// Hands the state over, or ends the run, as the attendant wishes.
+    fn grant(&mut self, wish: Wish, done: u64, attendant: &mut dyn Attendant) -> Result<(), TrainError> {
+        if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
+            let state = Checkpoint {
+                step: done,
+                own_from: self.own_from,
+                seconds: self.seconds + attendant.seconds(),
+                learner: self.learner.state()?,
+                noise: self.noise,
+                history: self.curve.history().to_vec(),
+            };
+            attendant.keep(done, state.to_bytes(self.spec, self.device));
+        }
+        if matches!(wish, Wish::Stop | Wish::KeepAndStop) {
+            return Err(TrainError::Interrupted { step: done });
+        }
+        Ok(())
+    }
+
+    /// Loss of every held-out window.
+    fn window_losses(&mut self) -> Result<Vec<f32>, TrainError> {
+        eval::window_losses(&mut *self.learner, &self.held_out.tokens, self.spec.shape.context, self.spec.batch_sequences())
+    }
+
+    /// The final measurement and the record of the run.
+    fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Device) -> Result<TrainedRun, TrainError> {
+        let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
+        let loss = eval::mean(&window_losses);
+        let mut record = self.record(corpus, opened);
+        if ended == Ended::Diverged || !loss.is_finite() {
+            record.status = RunStatus::Diverged;
+            return Ok(TrainedRun { record, curve: self.curve.points(None), window_losses: Vec::new() });
+        }
+        record.status = RunStatus::Finished;
+        record.loss_nats = Some(Nats(loss));
+        record.loss_se_nats = eval::standard_error(&window_losses);
+        record.eval_tokens = Some(Tokens((window_losses.len() * self.spec.shape.context) as f64));
+        record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
+        record.train_loss_nats = self.curve.last_losses().map(Nats);
+        record.floor_nats = self.held_out.floor_nats.as_deref().map(eval::mean);
+        Ok(TrainedRun { record, curve: self.curve.points(Some(loss)), window_losses })
+    }
+
+    /// What is known of the run however it ended.
+    fn record(&self, corpus: &Corpus, opened: &Device) -> RunRecord {
+        let mut record = RunRecord {
+            clip_fraction: self.curve.clip_fraction(),
+            noise_scale_tokens: self.curve.noise_scale(),
+            entropy_nats: corpus.entropy_nats(),
+            device: Some(self.device.described(opened)),
+            precision: Some(self.device.precision(self.spec.recipe.dtype)),
+            ..RunRecord::planned(self.spec)
+        };
+        if let Some(unique) = self.unique {
+            record.unique_tokens = Some(Tokens(unique as f64));
+            record.epochs = Some(self.spec.tokens().0 / unique as f64);
+        }
+        record
+    }
+}
+
+/// The squared norm of a step's whole batch.
+fn whole_batch(tokens: usize, reading: Reading) -> SquaredNorm {
+    SquaredNorm { tokens: tokens as f64, mean: reading.norm * reading.norm }
+}
+
+/// Whether an epoch at which the held-out loss is measured ends with step `done`: 1, 2, 3, 4, 6, 8, 12, 16, 24, … so that a run
+/// which sees its data again and again shows whether it learns them by heart. Does not depend on how long the run is.
+fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bool {
+    let Some(unique) = unique_tokens.filter(|unique| *unique > 0) else { return false };
+    let epochs = |steps: u64| steps * batch_tokens / unique;
+    (epochs(done - 1) + 1..=epochs(done)).any(|epoch| matches!(epoch >> epoch.trailing_zeros(), 1 | 3))
+}
+
+/// Whether a run can be trained at all, before anything is allocated.
+pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> Result<(), TrainError> {
+    spec.shape.check()?;
+    device.check(spec.recipe.dtype)?;
+    let (batch_tokens, context) = (spec.recipe.batch_tokens, spec.shape.context);
+    if batch_tokens == 0 || !batch_tokens.is_multiple_of(context as u64) {
+        return Err(TrainError::Batch { batch_tokens, context });
+    }
+    if spec.steps == 0 {
+        return Err(TrainError::NoSteps { batch_tokens });
+    }
+    if spec.eval_windows == 0 {
+        return Err(TrainError::NoWindows);
+    }
+    if corpus.vocabulary() != spec.shape.vocabulary {
+        let tokenizer = corpus.tokenizer().name;
+        return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary, tokenizer });
+    }
+    Ok(())
+}
+
+/// The network of a run with its weights and moments, on its device.
+pub(super) fn network(spec: &RunSpec, state: LearnerState, device: TrainDevice, opened: &Device) -> Result<Box<dyn Learner>, TrainError> {
+    let (shape, Recipe { groups, dtype, .. }) = (&spec.shape, &spec.recipe);
+    if device.is_fused() {
+        return Ok(Box::new(Fused::new(shape, groups, state)));
+    }
+    Ok(Box::new(Composed::new(shape, groups, &state, opened, *dtype)?))
+}
