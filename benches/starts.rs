@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use scalelab::fit::{Estimator, start_ends};
-use scalelab::law::{Chinchilla, Evidence, Point};
+use scalelab::law::{Additive, Evidence, Point};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,7 +66,7 @@ fn our_starts(evidence: &Evidence) -> Cost {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     let search = || {
         let before = cpu_seconds();
-        let ends = start_ends(&Chinchilla::default(), evidence, Estimator::default()).expect("ends");
+        let ends = start_ends(&Additive.into(), evidence, Estimator::default()).expect("ends");
         (cpu_seconds() - before, ends)
     };
     let (seconds, ends) = pool.install(search);

@@ -3,7 +3,7 @@
 
 mod support;
 
-use scalelab::law::{Chinchilla, Design, Noise, simulate};
+use scalelab::law::{Chinchilla, Design, Law, Noise, simulate};
 use std::path::Path;
 use support::{refused, succeed, text};
 
@@ -12,7 +12,7 @@ const FIRST: Chinchilla = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.34, 
 /// A table of runs from a law.
 fn table(folder: &Path, name: &str, law: &Chinchilla) -> String {
     let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
-    let points = simulate(law, &design, Noise { run: 0.002, cluster: 0.0 }, 3);
+    let points = simulate(&Law::from(*law), &design, Noise { run: 0.002, cluster: 0.0 }, 3);
     let mut csv = String::from("params,tokens,loss,flops\n");
     for point in points {
         csv += &format!("{},{},{},{}\n", point.n, point.d, point.loss, point.c);

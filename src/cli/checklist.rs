@@ -1,10 +1,10 @@
 //! What a reader needs to judge and to repeat a study, filled from the rows of the runs: conventions, methods, the questions that
 //! the survey of Li et al. ((Mis)Fitting, 2502.18969) found unanswered in most papers, and the commands.
 
-use super::analysis::Analysis;
 use super::source::Source;
 use crate::fit::Estimator;
 use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
+use crate::study::Study;
 use crate::view::ReportTable;
 
 /// The different values of a column, shortest form; "not recorded" where no row has one.
@@ -51,8 +51,8 @@ fn meaning(measure: SizeMeasure) -> &'static str {
 }
 
 /// How things were counted.
-pub(super) fn conventions_of(source: &Source, analysis: &Analysis) -> ReportTable {
-    let evidence = &analysis.evidence;
+pub(super) fn conventions_of(source: &Source, study: &Study) -> ReportTable {
+    let evidence = &study.evidence;
     let records = &source.records;
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = vec![
@@ -70,9 +70,8 @@ pub(super) fn conventions_of(source: &Source, analysis: &Analysis) -> ReportTabl
         ),
         row(
             "intervals",
-            analysis
-                .chinchilla
-                .as_ref()
+            study
+                .best_law()
                 .and_then(|fitted| fitted.coefficients.0.first())
                 .map_or("none".into(), |(_, e)| format!("{:.0} %, {}", 100.0 * e.level, e.interval.name())),
         ),
@@ -81,7 +80,7 @@ pub(super) fn conventions_of(source: &Source, analysis: &Analysis) -> ReportTabl
 }
 
 /// A paragraph for a paper.
-pub(super) fn methods(source: &Source, analysis: &Analysis) -> String {
+pub(super) fn methods(source: &Source, study: &Study) -> String {
     let records = &source.records;
     let count = |status| records.iter().filter(|record| record.status == status).count();
     let mut text = format!(
@@ -108,11 +107,12 @@ pub(super) fn methods(source: &Source, analysis: &Analysis) -> String {
             values(records, |r| r.schedule.clone())
         );
     }
-    if let Some(fitted) = &analysis.chinchilla {
+    if let Some(fitted) = study.best_law() {
         let d = &fitted.diagnostics;
         text += &format!(
-            " L(N, D) = E + A/N^alpha + B/D^beta was fitted to {} runs by {} ({}), by variable projection and by L-BFGS from {} starts, {} of which ended at the minimum; intervals rest on {} refits ({} failed; seed {}). {} runs were left out, with reasons listed in this report. N was counted as {}, C as {}.",
-            fitted.points,
+            " {} was fitted to {} runs by {} ({}), by variable projection and by L-BFGS from {} starts, {} of which ended at the minimum; intervals rest on {} refits ({} failed; seed {}). {} runs were left out, with reasons listed in this report. N was counted as {}, C as {}.",
+            fitted.law.text(),
+            fitted.evidence.points.len(),
             fitted.estimator,
             fitted.status,
             d.starts,
@@ -120,28 +120,28 @@ pub(super) fn methods(source: &Source, analysis: &Analysis) -> String {
             d.refits,
             d.failed_refits,
             fitted.seed,
-            fitted.excluded.len(),
-            fitted.size_measure,
-            fitted.flop_rule
+            fitted.evidence.excluded.len(),
+            fitted.evidence.size_measure,
+            fitted.evidence.flop_rule
         );
     }
     text
 }
 
 /// The survey's four groups of questions.
-pub(super) fn checklist(source: &Source, analysis: &Analysis) -> ReportTable {
+pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
     let records = &source.records;
     let mut rows = Vec::new();
     let mut add = |group: &str, question: &str, answer: String| rows.push(vec![group.to_owned(), question.to_owned(), answer]);
-    let fitted = analysis.chinchilla.as_ref();
+    let fitted = study.best_law();
     add(
         "hypothesis",
         "form of the law",
-        fitted.map_or("no law of N and D".into(), |_| "E + A/N^alpha + B/D^beta, five free parameters".into()),
+        fitted.map_or("no law is fitted".into(), |fitted| format!("{}, {} free parameters", fitted.law.text(), fitted.law.theta().len())),
     );
-    add("hypothesis", "variables and units", format!("N {}; D tokens; L nats per token", analysis.evidence.size_measure));
+    add("hypothesis", "variables and units", format!("N {}; D tokens; L nats per token", study.evidence.size_measure));
     add("training", "shapes", values(records, |r| Some(format!("{}x{}", r.layers?, r.width?))));
-    add("training", "N and C with embeddings?", format!("N {}, C {}", analysis.evidence.size_measure, analysis.evidence.flop_rule));
+    add("training", "N and C with embeddings?", format!("N {}, C {}", study.evidence.size_measure, study.evidence.flop_rule));
     add("training", "data", values(records, |r| r.corpus.clone()));
     add("training", "passes over the data", range(records, |r| r.epochs));
     add("training", "learning rate", values(records, |r| r.learning_rate));
@@ -159,7 +159,7 @@ pub(super) fn checklist(source: &Source, analysis: &Analysis) -> ReportTable {
             values(records, |r| r.weight_decay)
         ),
     );
-    add("training", "how recipes were tuned", tuning(analysis));
+    add("training", "how recipes were tuned", tuning(study));
     add("training", "first weights", values(records, |r| r.init.clone()));
     add("training", "seeds (weights; data)", format!("{}; {}", values(records, |r| r.seed_init), values(records, |r| r.seed_data)));
     add(
@@ -167,22 +167,21 @@ pub(super) fn checklist(source: &Source, analysis: &Analysis) -> ReportTable {
         "precision and device",
         format!("{}, {}", values(records, |r| r.precision.clone()), values(records, |r| r.device.clone())),
     );
-    add("data collection", "runs", format!("{} trained, {} in the fit", records.len(), analysis.evidence.points.len()));
+    add("data collection", "runs", format!("{} trained, {} in the fit", records.len(), study.evidence.points.len()));
     add("data collection", "final losses or checkpoints", "the loss after the last step of each run".into());
-    add("data collection", "left out", exclusions(analysis));
+    add("data collection", "left out", exclusions(study));
     add("data collection", "budgets", values(records, |r| r.budget_flops));
     add(
         "data collection",
         "noise between seeds",
-        analysis
+        study
             .noise
             .as_ref()
             .map_or("no cell was repeated".into(), |noise| format!("{:.2} % of the loss ({} runs)", 100.0 * noise.sigma.value, noise.runs)),
     );
     if let Some(fitted) = fitted {
         let d = &fitted.diagnostics;
-        let weights =
-            if analysis.evidence.points.iter().all(|point| point.weight == 1.0) { "all runs alike" } else { "by the noise of runs" };
+        let weights = if study.evidence.points.iter().all(|point| point.weight == 1.0) { "all runs alike" } else { "by the noise of runs" };
         add("fitting", "objective and weights", format!("{}{}; {weights}", fitted.estimator, delta(fitted.estimator)));
         add(
             "fitting",
@@ -210,26 +209,26 @@ fn delta(estimator: Estimator) -> &'static str {
     if matches!(estimator, Estimator::LeastSquaresLog) { " (residuals of ln L)" } else { "" }
 }
 
-fn tuning(analysis: &Analysis) -> String {
-    match &analysis.study {
+fn tuning(study: &Study) -> String {
+    match &study.hyperparameters {
         Some(study) => format!("surfaces of loss over learning rate and batch in {} cells", study.cells.len()),
         None => "one recipe a cell, or the best of those tried".into(),
     }
 }
 
-fn exclusions(analysis: &Analysis) -> String {
-    let reasons: Vec<String> = analysis.exclusions_by_reason().into_iter().map(|(reason, count)| format!("{count} ({reason})")).collect();
+fn exclusions(study: &Study) -> String {
+    let reasons: Vec<String> = study.exclusions_by_reason().into_iter().map(|(reason, count)| format!("{count} ({reason})")).collect();
     if reasons.is_empty() { "none".into() } else { reasons.join("; ") }
 }
 
 /// What repeats the study, a command a line.
-pub(super) fn commands(source: &Source, analysis: &Analysis) -> String {
+pub(super) fn commands(source: &Source, study: &Study) -> String {
     let path = source.path.display();
-    let level = analysis.chinchilla.as_ref().map_or(String::new(), |fitted| {
+    let level = study.best_law().map_or(String::new(), |fitted| {
         format!(
             " --size-measure {} --flop-rule {} --estimator {} --seed {}",
-            fitted.size_measure.name(),
-            fitted.flop_rule.name(),
+            fitted.evidence.size_measure.name(),
+            fitted.evidence.flop_rule.name(),
             fitted.estimator.name(),
             fitted.seed
         )

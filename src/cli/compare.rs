@@ -1,22 +1,22 @@
 //! `scalelab compare`: the laws of several sweeps side by side, in bits per byte where the runs say how many bytes their tokens
 //! have. Exponents with intervals, tests of equality, the fit with shared exponents, and what each law makes of one budget.
 
-use super::analysis::{Choices, one_tokenizer, seen_once};
+use super::analysis::Choices;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::groups;
 use super::source::{Source, SourceArgs};
 use super::text::{interval, table};
-use crate::fit::{Comparison, GroupFit, compare};
-use crate::law::{Evidence, in_bits_per_byte, tokenizers, tuned};
+use crate::fit::{Comparison, GroupFit};
+use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
-use crate::spec::{Flops, RunRecord, short};
+use crate::spec::{Flops, short};
+use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups};
 use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -42,21 +42,6 @@ pub(super) struct CompareArgs {
     folders: Folders,
 }
 
-/// One data set under the common convention.
-struct Group {
-    name: String,
-    evidence: Evidence,
-    records: Vec<RunRecord>,
-}
-
-/// In what all of them are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum LossUnit {
-    BitsPerByte,
-    NatsPerToken,
-}
-
 /// What the laws of the groups make of a budget.
 #[derive(Serialize)]
 struct Allocated {
@@ -72,8 +57,7 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
     let sources: Vec<Source> = args.paths.iter().map(|path| source_args(path).read()).collect::<Result<_, _>>()?;
     let first = sources.first().expect("two or more are required");
     let (unit, groups) = grouped(&sources, &args.choices)?;
-    let evidence: Vec<(String, Evidence)> = groups.iter().map(|group| (group.name.clone(), group.evidence.clone())).collect();
-    let found = compare(&evidence, &args.choices.options(first)?).or_input()?;
+    let found = compare_groups(&groups, &args.choices.options(first)).or_input()?;
     let allocated = allocated(&found, &groups, &args.compute);
     let document = document(unit, &found, &allocated)?;
     if args.json {
@@ -109,44 +93,16 @@ fn write(path: &Path, bytes: &[u8]) -> Outcome {
 
 /// The sources as groups, all in the same unit of loss.
 fn grouped(sources: &[Source], choices: &Choices) -> Result<(LossUnit, Vec<Group>), Failure> {
-    let names: BTreeSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    if names.len() < sources.len() {
-        return Err(Failure::Input(anyhow!("two of the paths have the same name; each data set needs one of its own")));
-    }
-    sources.iter().try_for_each(one_tokenizer)?;
-    let converted: Option<Vec<Vec<RunRecord>>> = sources.iter().map(|source| in_bits_per_byte(&source.records)).collect();
-    let all: Vec<RunRecord> = sources.iter().flat_map(|source| source.records.iter().cloned()).collect();
-    let unit = match (&converted, tokenizers(&all).len()) {
-        (Some(_), _) => LossUnit::BitsPerByte,
-        (None, 0 | 1) => LossUnit::NatsPerToken,
-        (None, _) => {
-            return Err(Failure::Input(anyhow!(
-                "the runs have several tokenizers ({}) and do not say how many bytes their tokens have, so their losses cannot be compared: fill the column bytes_per_token",
-                tokenizers(&all).join(", ")
-            )));
-        }
-    };
-    let records = converted.unwrap_or_else(|| sources.iter().map(|source| source.records.clone()).collect());
-    let group = |(source, records): (&Source, Vec<RunRecord>)| {
-        let (measure, rule) = choices.conventions(source)?;
-        let best = tuned(records);
-        let mut evidence = Evidence::of(&best.records, measure, rule);
-        if source.own {
-            seen_once(&mut evidence);
-        }
-        evidence.excluded.extend(best.excluded);
-        Ok(Group { name: source.name.clone(), evidence, records: best.records })
-    };
-    let groups: Vec<Group> = sources.iter().zip(records).map(group).collect::<Result<_, Failure>>()?;
-    let counted: BTreeSet<String> =
-        groups.iter().map(|group| format!("N as {}, C as {}", group.evidence.size_measure, group.evidence.flop_rule)).collect();
-    if counted.len() > 1 {
-        let ways = counted.into_iter().collect::<Vec<_>>().join("; ");
-        return Err(Failure::Input(anyhow!(
-            "the sources count in several ways ({ways}); compare sweeps with sweeps and tables with tables"
-        )));
-    }
-    Ok((unit, groups))
+    let named = |source: &Source| choices.options(source);
+    let options: Vec<StudyOptions> = sources.iter().map(named).collect();
+    let all: Vec<NamedRuns<'_>> =
+        sources.iter().zip(options).map(|(source, options)| (source.name.as_str(), source.records.as_slice(), options)).collect();
+    crate::study::grouped(&all).or_input()
+}
+
+/// Whether a budget has an optimum under the law of a group.
+fn has_optimum(one: &GroupFit) -> bool {
+    one.fitted.law.has_optimum(one.fitted.evidence.largest_compute(), &ComputeCount::of(&one.fitted.evidence.points))
 }
 
 fn of_group<'a>(groups: &'a [Group], one: &GroupFit) -> &'a Group {
@@ -155,15 +111,15 @@ fn of_group<'a>(groups: &'a [Group], one: &GroupFit) -> &'a Group {
 
 /// Every law that has optima, at every budget.
 fn allocated(found: &Comparison, groups: &[Group], asked: &[Flops]) -> Vec<Allocated> {
-    let largest = |group: &Group| group.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
-    let common = groups.iter().map(largest).fold(f64::INFINITY, f64::min);
+    let common = groups.iter().map(|group| group.evidence.largest_compute()).fold(f64::INFINITY, f64::min);
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
     let budgets = if asked.is_empty() { &defaults[..] } else { asked };
     let one = |budget: &Flops| {
-        let optimal = found.groups.iter().filter(|one| one.fitted.law.has_optimum());
+        let optimal = found.groups.iter().filter(|one| has_optimum(one));
         let allocation = |one: &GroupFit| {
             let group = of_group(groups, one);
-            (one.group.clone(), allocate(&one.fitted, &group.evidence, &Known { records: &group.records, ..Known::default() }, *budget))
+            let known = Known { records: &group.records, ..Known::default() };
+            (one.group.clone(), allocate(&one.fitted, one.fitted.level, &known, *budget))
         };
         Allocated { compute: budget.0, groups: optimal.map(allocation).collect() }
     };
@@ -239,8 +195,8 @@ fn figure(found: &Comparison, groups: &[Group]) -> Result<Vec<u8>, crate::view::
         ComparedLaw {
             name: one.group.clone(),
             exponents: [of("a", "a"), of("b", "b"), of("α", "alpha"), of("β", "beta")].into_iter().flatten().collect(),
-            frontier: match one.fitted.law.has_optimum() {
-                true => frontier_of(&one.fitted, &group.evidence, (low, 10.0 * high), FRONTIER_POINTS),
+            frontier: match has_optimum(one) {
+                true => frontier_of(&one.fitted, one.fitted.level, (low, 10.0 * high), FRONTIER_POINTS),
                 false => Vec::new(),
             },
             evidence: reached(group),

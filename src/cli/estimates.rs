@@ -2,16 +2,15 @@
 
 use super::text::{interval, number, table};
 use crate::fit::{Estimate, FitStatus, FittedLaw};
-use crate::law::Law;
 
 /// Coefficients and what follows from them, a row each: name, value, standard error, interval.
-pub(super) fn estimates_rows<L: Law>(fitted: &FittedLaw<L>) -> Vec<Vec<String>> {
+pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
     let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
     fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
 }
 
 /// The same as a table.
-pub(super) fn estimates<L: Law>(fitted: &FittedLaw<L>) -> String {
+pub(super) fn estimates(fitted: &FittedLaw) -> String {
     let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
     let (level, method) = any.unwrap_or((0.95, "none"));
     table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &estimates_rows(fitted))
@@ -22,12 +21,12 @@ const RIVALS: usize = 3;
 const RIVAL: f64 = 2.0;
 
 /// What speaks for the minimum.
-pub(super) fn certificate<L: Law>(fitted: &FittedLaw<L>) -> String {
+pub(super) fn certificate(fitted: &FittedLaw) -> String {
     let d = &fitted.diagnostics;
     let mut text = format!(
         "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % at most\n",
         fitted.objective,
-        fitted.points,
+        fitted.evidence.points.len(),
         100.0 * d.residual_rms,
         100.0 * d.residual_max
     );

@@ -1,22 +1,18 @@
 //! `scalelab forecast`: what the law says of runs that are not trained yet, written down before they are.
 
-use super::analysis::{Analysis, Asked, analyse, seen};
+use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
-use super::recommend::advise;
+use super::recommend::why_not;
 use super::source::{Source, SourceArgs};
 use super::text::{number, rate_text, table};
-use crate::fit::{Estimate, FitOptions, Fittable, FittedLaw, IsoflopFit, RecipeStudy, Search, Target, decide, fit, rolling_origin};
-use crate::law::{Chinchilla, Gamma, Kaplan, PowerLaw};
-use crate::recommend::{
-    Allocation, BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, Network, OtherLaw, Predicted, Range, Record, RunForecast,
-    network_losses, networks, run_noise,
-};
+use crate::fit::RecipeStudy;
+use crate::recommend::{self, BudgetForecast, Code, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunForecast};
 use crate::results::write_whole;
 use crate::spec::{Flops, parse_layers_by_width, short};
+use crate::study::{Curves, prepare};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -66,161 +62,35 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
 }
 
 fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
-    let levels: Vec<(Analysis, Vec<Allocation>)> = LEVELS.iter().map(|&level| at_level(args, source, level)).collect::<Result<_, _>>()?;
-    let [analysis, widest] = [&levels[0].0, &levels[LEVELS.len() - 1].0];
-    let fitted = law(analysis, source)?;
-    let of_allocation = |allocation: &Allocation| networks(fitted, &analysis.evidence, &analysis.records, allocation, &args.shapes);
-    let networks: Vec<Vec<Network>> = levels[0].1.iter().map(of_allocation).collect();
-    let budgets = networks.iter().enumerate().filter_map(|(at, found)| of_budget(&levels, at, found)).collect();
-    let coefficients = coefficients(fitted);
-    let loss = levels[0].1.first().map_or(f64::NAN, |one| one.loss.value);
-    let (run_noise, noise_source) = run_noise(fitted, &analysis.records, loss);
-    Ok(Forecast {
+    let study = asked_study(source, &args.asked, |_| ())?;
+    let hyperparameters = if args.recipe_from.is_empty() { None } else { Some(hyperparameters_of(args)?) };
+    let request = Request {
+        budgets: &args.asked.compute,
+        shapes: &args.shapes,
+        hyperparameters: hyperparameters.as_ref(),
         made_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         source: source.path.display().to_string(),
         recipe_sources: args.recipe_from.iter().map(|path| path.display().to_string()).collect(),
         code: Code { version: env!("CARGO_PKG_VERSION").to_owned(), program_sha256: program_sha256()? },
-        data_sha256: fitted.data_sha256.clone(),
-        law: ForecastLaw {
-            name: fitted.name.clone(),
-            estimator: fitted.estimator.to_string(),
-            sha256: ForecastLaw::hash_of(&coefficients),
-            coefficients,
-            size_measure: fitted.size_measure,
-            flop_rule: fitted.flop_rule,
-        },
-        points: fitted.points,
-        evidence: Range::of(&widest.evidence.points),
-        run_noise,
-        noise_source,
-        record: record(&fitted.law, analysis, &args.asked.choices.options(source)?),
-        others: vec![
-            other(&Gamma::default(), args, source, &levels, &networks)?,
-            other(&Kaplan::default(), args, source, &levels, &networks)?,
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-        budgets,
-        sha256: String::new(),
+    };
+    recommend::forecast(&study, request).ok_or_else(|| {
+        let path = source.path.display();
+        Failure::Input(anyhow!("{path}: no law of N and D can be fitted, so nothing can be forecast: {}", why_not(&study)))
     })
 }
 
-/// How a law fitted to the runs up to half the largest compute forecasts the others.
-fn record<L: Fittable>(form: &L, analysis: &Analysis, options: &FitOptions) -> Option<Record> {
-    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
-    let options = FitOptions { search: Search::VarproOnly, ..*options };
-    // Budgets are met to within a step: a little above half is half.
-    let found = rolling_origin(form, &analysis.evidence, &options, &[0.51 * largest]);
-    let one = found.first()?;
-    Some(Record { distance: one.distance, runs: one.runs[1], bias_nats: one.bias_nats, rms_nats: one.rms_nats })
-}
-
-/// Another law on the same runs, networks and levels; absent where it cannot be fitted.
-fn other<L: Fittable>(
-    form: &L,
-    args: &ForecastArgs,
-    source: &Source,
-    levels: &[(Analysis, Vec<Allocation>)],
-    networks: &[Vec<Network>],
-) -> Result<Option<OtherLaw>, Failure> {
-    let mut fits = Vec::new();
-    for (level, (analysis, _)) in LEVELS.iter().zip(levels) {
-        let options = FitOptions { search: Search::VarproOnly, ..args.asked.choices.at_level(*level).options(source)? };
-        let Ok(fitted) = fit(form, &analysis.evidence, &options) else { return Ok(None) };
-        fits.push((analysis, fitted));
-    }
-    let (first, fitted) = &fits[0];
-    let of_budget = |found: &Vec<Network>| {
-        let by_level: Vec<Vec<[Estimate; 2]>> =
-            fits.iter().map(|(analysis, fitted)| network_losses(fitted, &analysis.evidence, &analysis.records, found)).collect();
-        (0..found.len()).filter_map(|at| Predicted::of(&by_level.iter().map(|level| level[at][1]).collect::<Vec<_>>())).collect()
-    };
-    Ok(Some(OtherLaw {
-        name: fitted.name.clone(),
-        coefficients: coefficients(fitted),
-        record: record(form, first, &args.asked.choices.options(source)?),
-        losses: networks.iter().map(of_budget).collect(),
-    }))
-}
-
-/// Coefficients by name.
-fn coefficients<L: Fittable>(fitted: &FittedLaw<L>) -> BTreeMap<String, f64> {
-    fitted.coefficients.iter().map(|(name, one)| (name.to_owned(), one.value)).collect()
-}
-
-/// The analysis and the allocations with intervals of one level. The windows that losses are measured on are those of the runs
-/// to come, so their noise is no error of the forecast.
-fn at_level(args: &ForecastArgs, source: &Source, level: f64) -> Result<(Analysis, Vec<Allocation>), Failure> {
-    let choices = args.asked.choices.at_level(level);
-    let mut analysis = analyse(source, &choices, &[])?.with_a_law()?;
-    if let Some(fitted) = &mut analysis.chinchilla {
-        fitted.windows.clear();
-    }
-    if !args.recipe_from.is_empty() {
-        analysis.study = Some(study_of(args, level)?);
-    }
-    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
-    let default = [Flops(3.0 * largest), Flops(10.0 * largest)];
-    let budgets = if args.asked.compute.is_empty() { &default[..] } else { &args.asked.compute };
-    let allocations = advise(&analysis, budgets)?;
-    Ok((analysis, allocations))
-}
-
 /// What other sweeps say of learning rate and batch, their runs taken together.
-fn study_of(args: &ForecastArgs, level: f64) -> Result<RecipeStudy, Failure> {
+fn hyperparameters_of(args: &ForecastArgs) -> Result<RecipeStudy, Failure> {
     let read = |path: &PathBuf| {
         SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), ..args.asked.source.clone() }.read()
     };
     let mut all = args.recipe_from.iter().map(read).collect::<Result<Vec<Source>, Failure>>()?.into_iter();
     let mut first = all.next().expect("asked for where there is one");
     all.for_each(|other| first.records.extend(other.records));
-    seen(&first, &args.asked.choices.at_level(level))?.study.ok_or_else(|| {
+    let prepared = prepare(&first.records, &Curves::default(), &args.asked.choices.options(&first));
+    prepared.map_err(|error| of_source(&first, error))?.hyperparameters.ok_or_else(|| {
         Failure::Input(anyhow!("the runs of --recipe-from tell nothing of learning rate and batch: no cell has three of either"))
     })
-}
-
-fn law<'a>(analysis: &'a Analysis, source: &Source) -> Result<&'a FittedLaw<Chinchilla>, Failure> {
-    let usable = analysis.chinchilla.as_ref().filter(|fitted| fitted.law.has_optimum());
-    usable.ok_or_else(|| {
-        let why = analysis.notes.join("; ");
-        Failure::Input(anyhow!("{}: no law of N and D can be fitted, so nothing can be forecast: {why}", source.path.display()))
-    })
-}
-
-/// One budget from the analyses at every level.
-fn of_budget(levels: &[(Analysis, Vec<Allocation>)], at: usize, found: &[Network]) -> Option<BudgetForecast> {
-    let allocations: Vec<Allocation> = levels.iter().map(|(_, allocations)| allocations[at].clone()).collect();
-    let losses: Vec<Vec<[Estimate; 2]>> = levels
-        .iter()
-        .map(|(analysis, _)| Some(network_losses(analysis.chinchilla.as_ref()?, &analysis.evidence, &analysis.records, found)))
-        .collect::<Option<_>>()?;
-    let run = |(number, network): (usize, &Network)| {
-        let of = |which: usize| Predicted::of(&losses.iter().map(|level| level[number][which]).collect::<Vec<_>>());
-        Some(RunForecast {
-            role: network.role.clone(),
-            shape: network.shape.to_string(),
-            params: network.params,
-            tokens: network.tokens,
-            loss: of(0)?,
-            loss_of_a_run: of(1)?,
-        })
-    };
-    let runs = found.iter().enumerate().filter_map(run).collect();
-    BudgetForecast::of(&allocations, by_isoflop(levels, allocations[0].compute), runs)
-}
-
-/// N*, D* and L* by parabolas at every level.
-fn by_isoflop(levels: &[(Analysis, Vec<Allocation>)], compute: f64) -> Option<[Predicted; 3]> {
-    let fits: Vec<&IsoflopFit> = levels.iter().map(|(analysis, _)| analysis.isoflop.as_ref()).collect::<Option<_>>()?;
-    let loss = |fit: &IsoflopFit| {
-        let law = fit.loss_of_compute(fit.params.exponent.level).ok()?;
-        let target = Target { name: "loss".into(), of: Box::new(move |law: &PowerLaw| law.at(compute)) };
-        decide(&law, &fit.bottoms(), &[target]).first().copied()
-    };
-    let losses: Vec<Estimate> = fits.iter().map(|fit| loss(fit)).collect::<Option<_>>()?;
-    let of = |pick: &dyn Fn(&IsoflopFit) -> Estimate| Predicted::of(&fits.iter().map(|fit| pick(fit)).collect::<Vec<_>>());
-    Some([of(&|fit| fit.params.at(compute))?, of(&|fit| fit.tokens.at(compute))?, Predicted::of(&losses)?])
 }
 
 /// SHA-256 of the program that runs.

@@ -1,16 +1,17 @@
 //! `scalelab plot`: the figures of a sweep or a table of runs.
 
-use super::analysis::{Analysis, Choices, analyse};
+use super::analysis::{Choices, Laws, study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::scrutiny::LARGE;
 use super::source::{Source, SourceArgs};
 use crate::fit::{
-    Convention, Estimate, FitOptions, FittedLaw, Influence, IsoflopFit, RecipeStudy, Response, Search, chinchilla_targets,
+    Convention, Estimate, FitOptions, FittedLaw, Influence, IsoflopFit, Quantity, RecipeStudy, Response, Search,
     conventions as exponents_counted, influence, profiles,
 };
-use crate::law::{Chinchilla, ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
+use crate::law::{ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
 use crate::spec::{RunStatus, SizeMeasure};
+use crate::study::Study;
 use crate::view::{
     Conventions, CountedExponent, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell,
     RecipeFigure, RecipeLine, RecipeMap, RecipePoint, Residual, RunCurve, ViewError, conventions_matrix, exponent_cloud, floor_profile,
@@ -28,6 +29,8 @@ pub(super) struct PlotArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
+    laws: Laws,
+    #[command(flatten)]
     choices: Choices,
     /// Folder for the pictures [default for a results folder: plots/<sweep> beside it]
     #[arg(long, value_name = "DIR")]
@@ -41,21 +44,20 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
         (None, Some(_)) => args.source.plots_of(&source),
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
     };
-    let options = args.choices.options(&source)?;
-    let analysis = analyse(&source, &args.choices, &[])?;
-    if let Some(refusal) = &analysis.refusal {
+    let study = study(&source, &args.choices.options_with(&source, &args.laws))?;
+    if let Some(refusal) = study.laws.first().and_then(|report| report.fitted.as_ref().err()) {
         eprintln!("no law is drawn: {refusal}");
     }
-    for name in draw_all(&source, &analysis, &options, &folder)? {
+    for name in draw_all(&source, &study, &folder)? {
         println!("{}", folder.join(name).display());
     }
     Ok(())
 }
 
 /// Draws every figure that the runs allow and returns the names of the files.
-pub(super) fn draw_all(source: &Source, analysis: &Analysis, options: &FitOptions, folder: &Path) -> Result<Vec<&'static str>, Failure> {
+pub(super) fn draw_all(source: &Source, study: &Study, folder: &Path) -> Result<Vec<&'static str>, Failure> {
     let mut drawn = Vec::new();
-    for (name, picture) in figures(source, analysis, options)? {
+    for (name, picture) in figures(source, study)? {
         match picture {
             Ok(bytes) => {
                 let path = folder.join(name);
@@ -72,79 +74,83 @@ pub(super) fn draw_all(source: &Source, analysis: &Analysis, options: &FitOption
 pub(super) type Drawn = (&'static str, Result<Vec<u8>, ViewError>);
 
 /// Every figure that the runs allow.
-pub(super) fn figures(source: &Source, analysis: &Analysis, options: &FitOptions) -> Result<Vec<Drawn>, Failure> {
-    let data = Conventions::of(&source.name, &analysis.evidence);
-    let fitted = match &analysis.chinchilla {
+pub(super) fn figures(source: &Source, study: &Study) -> Result<Vec<Drawn>, Failure> {
+    let data = Conventions::of(&source.name, &study.evidence);
+    let advising = study.best_law().filter(|fitted| fitted.law.may_advise());
+    let fitted = match advising {
         Some(law) => data.clone().fitted_by(law.estimator),
         None => data.clone(),
     };
-    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
-    let mut figures = vec![("loss-by-tokens.png", loss_by_tokens(&analysis.evidence.points, law, &fitted))];
+    let law = advising.map(|fitted| &fitted.law);
+    let mut figures = vec![("loss-by-tokens.png", loss_by_tokens(&study.evidence.points, law, &fitted))];
     if source.folder.is_some() {
-        figures.push(("loss-curves.png", loss_curves(&curves(source, analysis.evidence.size_measure)?, &all_runs(source, &data))));
+        figures.push(("loss-curves.png", loss_curves(&curves(source, study.evidence.size_measure)?, &all_runs(source, &data))));
     }
-    if analysis.evidence.points.iter().any(|point| point.budget.is_some()) {
-        figures.push(("isoflop.png", isoflop_valleys(&valleys(analysis), &data)));
+    if study.evidence.points.iter().any(|point| point.budget.is_some()) {
+        figures.push(("isoflop.png", isoflop_valleys(&valleys(study), &data)));
     }
-    let rates = rates_of_cells(source, analysis);
+    let rates = rates_of_cells(source, study);
     if !rates.is_empty() {
         figures.push(("learning-rates.png", rate_curves(&rates, &all_runs(source, &data))));
     }
-    if let Some(study) = analysis.study.as_ref() {
-        if study.cells.iter().any(|cell| cell.tried[1] > 1) {
-            figures.push(("recipe-maps.png", recipe_maps(&maps(source, analysis, study), &all_runs(source, &data))));
+    if let Some(recipes) = study.hyperparameters.as_ref() {
+        if recipes.cells.iter().any(|cell| cell.tried[1] > 1) {
+            figures.push(("recipe-maps.png", recipe_maps(&maps(source, study, recipes), &all_runs(source, &data))));
         }
-        figures.push(("recipe-laws.png", recipe_laws(&laws_of_recipes(source, analysis, study), &all_runs(source, &data))));
+        figures.push(("recipe-laws.png", recipe_laws(&laws_of_recipes(source, study, recipes), &all_runs(source, &data))));
     }
-    if let (Some(law), Some(fit)) = (law.filter(|law| law.has_optimum()), &analysis.chinchilla) {
-        let points = &analysis.evidence.points;
-        let optimal = frontier_figure(analysis);
+    if let Some(fit) = study.law_with_optima() {
+        let law = &fit.law;
+        let points = &study.evidence.points;
+        let optimal = frontier_figure(study, fit);
         figures.push(("frontier.png", frontier(&optimal, &fitted)));
-        figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, Some(law.e), &fitted)));
+        figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, law.floor(), &fitted)));
         figures.push(("loss-surface.png", loss_surface(points, law, &ComputeCount::of(points), &fitted)));
-        figures.push(("exponents.png", exponent_cloud(&ExponentCloud::of(fit), &fitted)));
+        figures.extend(ExponentCloud::of(fit).map(|cloud| ("exponents.png", exponent_cloud(&cloud, &fitted))));
         let residuals = Residual::of(points, law);
         figures.push(("observed-predicted.png", observed_and_predicted(&residuals, &fitted)));
         figures.push(("residual-map.png", residual_map(&residuals, &fitted)));
-        figures.extend(influence_on_a(analysis, fit).map(|(runs, a)| ("influence.png", leave_one_out(&runs, a, &fitted))));
-        figures.extend(profile_of_floor(analysis, options, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
-        figures.extend(counted(source, analysis, options).map(|rows| ("conventions.png", conventions_matrix(&rows, &fitted))));
+        figures.extend(influence_on_a(fit).map(|(runs, a)| ("influence.png", leave_one_out(&runs, a, &fitted))));
+        figures.extend(profile_of_floor(study, fit).map(|drawn| ("floor-profile.png", drawn(&fitted))));
+        figures.extend(counted(study, fit).map(|rows| ("conventions.png", conventions_matrix(&rows, &fitted))));
     }
     Ok(figures)
 }
 
 /// The exponent a without each run in turn.
-fn influence_on_a(analysis: &Analysis, fit: &FittedLaw<Chinchilla>) -> Option<(Vec<LeftOut>, Range)> {
+fn influence_on_a(fit: &FittedLaw) -> Option<(Vec<LeftOut>, Range)> {
+    let points = &fit.evidence.points;
     // A run of hundreds carries little, and a fit without each of them is a wait.
-    if analysis.evidence.points.len() > LARGE {
+    if points.len() > LARGE {
         return None;
     }
-    let compute: HashMap<&str, f64> = analysis.evidence.points.iter().map(|point| (point.run.as_str(), point.c)).collect();
-    let found = influence(fit, &analysis.evidence, Chinchilla::params_exponent).ok()?;
+    let compute: HashMap<&str, f64> = points.iter().map(|point| (point.run.as_str(), point.c)).collect();
+    let exponent = Quantity::params_exponent(fit.evidence.largest_compute(), &ComputeCount::of(points));
+    let found = influence(fit, &exponent).ok()?;
     let one = |one: Influence| Some(LeftOut { compute: *compute.get(one.run.as_str())?, run: one.run, exponent: one.without });
     Some((found.into_iter().filter_map(one).collect(), Range::from(fit.derived.get("a")?)))
 }
 
 /// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.
-fn profile_of_floor(
-    analysis: &Analysis,
-    options: &FitOptions,
-    fit: &FittedLaw<Chinchilla>,
-) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
-    let targets = chinchilla_targets(&analysis.evidence, &[]);
-    let found = profiles(fit, &analysis.evidence, options.resample, options.level, &targets[..1]).ok()?;
+fn profile_of_floor(study: &Study, fit: &FittedLaw) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
+    let floor = fit.law.coefficients().iter().position(|one| one.name == "E")?;
+    let found = profiles(fit, fit.level, &[Quantity::coefficient(&fit.law, floor)]).ok()?;
     let profile = found.get("E")?.clone();
-    let references: Vec<(String, f64)> = analysis.floor_nats.map(|floor| ("truth".to_owned(), floor)).into_iter().collect();
+    let references: Vec<(String, f64)> = study.floor_nats.map(|floor| ("truth".to_owned(), floor)).into_iter().collect();
     Some(move |conventions: &Conventions| floor_profile(&profile.curve, Range::from(&profile.profile), &references, conventions))
 }
 
+/// Refits for the exponent under one way of counting, at most.
+const CONVENTION_REFITS: usize = 200;
+
 /// The exponent under every way of counting, where the shapes of the runs allow to count anew.
-fn counted(source: &Source, analysis: &Analysis, options: &FitOptions) -> Option<Vec<CountedExponent>> {
-    if !source.own || analysis.evidence.points.len() > LARGE {
+fn counted(study: &Study, fit: &FittedLaw) -> Option<Vec<CountedExponent>> {
+    if !study.options.own || study.evidence.points.len() > LARGE {
         return None;
     }
-    let options = FitOptions { search: Search::VarproOnly, refits: options.refits.min(200), ..*options };
-    let found = exponents_counted(&analysis.records, &options);
+    let options = study.options.fit_options();
+    let options = FitOptions { search: Search::VarproOnly, refits: options.refits.min(CONVENTION_REFITS), ..options };
+    let found = exponents_counted(&fit.law, &study.records, &options, fit.level);
     let row = |same: &[Convention]| CountedExponent {
         size_measure: same[0].size_measure,
         flop_rules: same.iter().map(|one| one.flop_rule.name()).collect::<Vec<_>>().join(", "),
@@ -177,8 +183,8 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
 
 /// Loss against learning rate of each cell in which more than one rate was tried: the mean over seeds, at the best batch of
 /// each rate. The optimum is that of the cell's surface.
-fn rates_of_cells(source: &Source, analysis: &Analysis) -> Vec<RateCurve> {
-    let Evidence { size_measure, flop_rule, .. } = analysis.evidence;
+fn rates_of_cells(source: &Source, study: &Study) -> Vec<RateCurve> {
+    let Evidence { size_measure, flop_rule, .. } = *study.evidence;
     let curve = |cell: &RecipeTrials| {
         let rates = cell.tried(|trial| trial.learning_rate);
         let lowest = |rate: f64| {
@@ -192,7 +198,7 @@ fn rates_of_cells(source: &Source, analysis: &Analysis) -> Vec<RateCurve> {
         let runs: Vec<(f64, f64)> = rates.iter().filter_map(|&rate| Some((rate, lowest(rate)?))).collect();
         let diverged = rates.iter().copied().filter(|&rate| lowest(rate).is_none()).collect();
         let best = cell.best().map(|(trial, _)| trial.run.as_str());
-        let response = analysis.study.as_ref().and_then(|study| study.cells.iter().find(|one| Some(one.best_run.as_str()) == best));
+        let response = study.hyperparameters.as_ref().and_then(|found| found.cells.iter().find(|one| Some(one.best_run.as_str()) == best));
         let optimum = response.filter(|one| one.is_inside()).and_then(|one| Some((Range::from(&one.learning_rate?), one.loss?.value)));
         RateCurve { n: cell.scale.n, d: cell.scale.d, runs, diverged, parabola: None, optimum }
     };
@@ -201,12 +207,12 @@ fn rates_of_cells(source: &Source, analysis: &Analysis) -> Vec<RateCurve> {
 }
 
 /// The cells as they were tried, in the order of the study.
-fn trials_of(source: &Source, analysis: &Analysis) -> Vec<RecipeTrials> {
-    let Evidence { size_measure, flop_rule, .. } = analysis.evidence;
+fn trials_of(source: &Source, study: &Study) -> Vec<RecipeTrials> {
+    let Evidence { size_measure, flop_rule, .. } = *study.evidence;
     recipe_trials(&source.records, size_measure, flop_rule).into_iter().filter(|cell| cell.best().is_some()).collect()
 }
 
-fn maps(source: &Source, analysis: &Analysis, study: &RecipeStudy) -> Vec<RecipeMap> {
+fn maps(source: &Source, study: &Study, recipes: &RecipeStudy) -> Vec<RecipeMap> {
     let map = |(cell, trials): (&Response, RecipeTrials)| {
         let one = |trial: &Trial| RecipeCell { learning_rate: trial.learning_rate, batch: trial.batch, loss: trial.loss };
         let optimum = cell.learning_rate.zip(cell.batch).zip(cell.loss).filter(|_| cell.is_inside());
@@ -217,7 +223,7 @@ fn maps(source: &Source, analysis: &Analysis, study: &RecipeStudy) -> Vec<Recipe
             band: cell.band,
         }
     };
-    study.cells.iter().zip(trials_of(source, analysis)).filter(|(cell, _)| cell.tried[1] > 1).map(map).collect()
+    recipes.cells.iter().zip(trials_of(source, study)).filter(|(cell, _)| cell.tried[1] > 1).map(map).collect()
 }
 
 /// Points along which laws are drawn.
@@ -225,23 +231,23 @@ const LAW_POINTS: usize = 60;
 
 /// Optima and near-optimal runs of the cells, the law that served unseen cells best, and the published ones, along the line
 /// on which N and D of the cells grow with C.
-fn laws_of_recipes(source: &Source, analysis: &Analysis, study: &RecipeStudy) -> RecipeFigure {
-    let trials = trials_of(source, analysis);
+fn laws_of_recipes(source: &Source, study: &Study, recipes: &RecipeStudy) -> RecipeFigure {
+    let trials = trials_of(source, study);
     let range = |estimate: &Estimate| Range::from(estimate);
     let exact = |value: f64| Range { value, low: value, high: value };
-    let optima = study.cells.iter().filter(|cell| cell.is_inside()).map(|cell| RecipePoint {
+    let optima = recipes.cells.iter().filter(|cell| cell.is_inside()).map(|cell| RecipePoint {
         compute: cell.scale.c,
         learning_rate: cell.learning_rate.as_ref().map(range),
         batch: cell.batch.as_ref().map(range),
     });
-    let near = study.cells.iter().zip(&trials).flat_map(|(cell, trials)| {
+    let near = recipes.cells.iter().zip(&trials).flat_map(|(cell, trials)| {
         cell.near_optimal.iter().map(move |&at| RecipePoint {
             compute: cell.scale.c,
             learning_rate: (cell.tried[0] > 1).then(|| exact(trials.trials[at].learning_rate)),
             batch: (cell.tried[1] > 1).then(|| exact(trials.trials[at].batch)),
         })
     });
-    let law = study.best_law().map_or_else(Vec::new, |law| {
+    let law = recipes.best_law().map_or_else(Vec::new, |law| {
         let at = |(compute, scale): (f64, Scale)| RecipePoint {
             compute,
             learning_rate: law.learning_rate.as_ref().map(|fit| range(&fit.at(&scale))),
@@ -277,14 +283,14 @@ fn path_of(trials: &[RecipeTrials], scale: &dyn Fn(&RecipeTrials) -> Scale) -> V
 }
 
 /// Every budget with its runs, its parabola and, where it is used, its vertex.
-fn valleys(analysis: &Analysis) -> Vec<IsoflopBudget> {
-    let points = &analysis.evidence.points;
+fn valleys(study: &Study) -> Vec<IsoflopBudget> {
+    let points = &study.evidence.points;
     let mut budgets: Vec<f64> = points.iter().filter_map(|point| point.budget).collect();
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();
     let valley = |budget: f64| {
         let runs = points.iter().filter(|point| point.budget == Some(budget)).map(|point| (point.n, point.loss)).collect();
-        let used = analysis.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
+        let used = study.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
         IsoflopBudget {
             budget,
             runs,
@@ -304,17 +310,16 @@ fn same_budget(a: f64, b: f64) -> bool {
 const FRONTIER_POINTS: usize = 25;
 
 /// The law's frontier over the evidence and well beyond, with the optima of the parabolas.
-fn frontier_figure(analysis: &Analysis) -> Frontier {
-    let points = &analysis.evidence.points;
+fn frontier_figure(study: &Study, fit: &FittedLaw) -> Frontier {
+    let points = &study.evidence.points;
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
     let shown = (low / 3.0, high * 1000.0);
-    let law = analysis.chinchilla.as_ref().map(|fitted| frontier_of(fitted, &analysis.evidence, shown, FRONTIER_POINTS));
-    let comparable = analysis.evidence.size_measure == SizeMeasure::AsGiven;
+    let comparable = study.evidence.size_measure == SizeMeasure::AsGiven;
     let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
     Frontier {
-        optima: analysis.isoflop.as_ref().map(optima).unwrap_or_default(),
-        law: law.unwrap_or_default(),
+        optima: study.isoflop.as_ref().map(optima).unwrap_or_default(),
+        law: frontier_of(fit, fit.level, shown, FRONTIER_POINTS),
         evidence: Some((low, high)),
         published,
         asked: Vec::new(),

@@ -1,9 +1,10 @@
 //! What a sweep says of learning rate and batch, for a person, for a program, and as `cells.csv`.
 
 use super::text::{interval, number, rate_text, table};
-use crate::fit::{Estimate, FitOptions, FittedLaw, PowerFit, Protocol, RecipeLaw, RecipeStudy, Response, Score, fit};
-use crate::law::{Chinchilla, Evidence, Point, RECIPES, RecipeTrials, ThreeTerm};
+use crate::fit::{Estimate, FittedLaw, PowerFit, Protocol, RecipeLaw, RecipeStudy, Response, Score};
+use crate::law::{RECIPES, RecipeTrials};
 use crate::spec::{Flops, RunRecord, short};
+use crate::study::{BestBatch, StudyOptions, best_batches};
 
 /// Cells that are listed at most, those with a remark first.
 const CELLS_SHOWN: usize = 16;
@@ -104,33 +105,23 @@ fn exponents(law: &RecipeLaw) -> String {
 
 /// L(N, B, S) through the best learning rate of each batch: the batch that it calls best for the cells' tokens, beside the noise
 /// scale that training measured. Nothing where fewer than three batches were tried.
-pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], study: &RecipeStudy, options: &FitOptions) -> String {
-    let evidence = Evidence::as_given(cells.iter().flat_map(best_of_batches).collect());
-    if !study.cells.iter().any(|cell| cell.tried[1] >= 3) {
-        return String::new();
-    }
+pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], found: &RecipeStudy, options: &StudyOptions) -> String {
+    let Some(batches) = best_batches(cells, found, options) else { return String::new() };
     let mut text = "\nbest batch by L(N, B, S) = E + A/N^alpha + G/B^beta + H/S^gamma through the best rate of each batch\n".to_owned();
-    match fit(&ThreeTerm::default(), &evidence, options) {
-        Ok(fitted) => {
-            let mut tokens: Vec<f64> = cells.iter().map(|cell| cell.scale.d).collect();
-            tokens.sort_by(f64::total_cmp);
-            tokens.dedup_by(|b, a| *b < 1.05 * *a);
-            let row = |&d: &f64| {
-                let best = fitted.derive(|law: &ThreeTerm| law.optimal_batch(d));
-                vec![short(d), short(best.value), bounded(&best, short)]
-            };
-            text += &table(&["D, tokens", "B*, tokens", "95 % of refits"], &tokens.iter().map(row).collect::<Vec<_>>());
-            let exponent = fitted.derive(|law| law.gamma / (law.beta + law.gamma));
+    match batches {
+        Ok(batches) => {
+            let row = |one: &BestBatch| vec![short(one.tokens), short(one.batch.value), bounded(&one.batch, short)];
+            text += &table(&["D, tokens", "B*, tokens", "95 % of refits"], &batches.at.iter().map(row).collect::<Vec<_>>());
             text += &format!(
                 "  B* ~ D^{:.3} {}; residuals {:.2} % rms\n",
-                exponent.value,
-                interval(&exponent),
-                100.0 * fitted.diagnostics.residual_rms
+                batches.exponent.value,
+                interval(&batches.exponent),
+                100.0 * batches.fit.diagnostics.residual_rms
             );
         }
         Err(error) => text += &format!("  not fitted: {error}\n"),
     }
-    let near: Vec<&str> = study.cells.iter().map(|cell| cell.best_run.as_str()).collect();
+    let near: Vec<&str> = found.cells.iter().map(|cell| cell.best_run.as_str()).collect();
     let measured: Vec<String> = records
         .iter()
         .filter(|record| near.contains(&record.run_id.as_str()))
@@ -142,19 +133,9 @@ pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], study
     text
 }
 
-/// The best run of each batch of a cell, as points of L(N, B, S).
-fn best_of_batches(cell: &RecipeTrials) -> Vec<Point> {
-    let of_batch = |batch: f64| {
-        let best = cell.trials.iter().filter(|trial| trial.batch == batch && trial.loss.is_some());
-        let best = best.min_by(|a, b| a.loss.unwrap_or(f64::NAN).total_cmp(&b.loss.unwrap_or(f64::NAN)))?;
-        Some(Point { batch: Some(batch), steps: best.steps, run: best.run.clone(), ..Point::new(cell.scale.n, cell.scale.d, best.loss?) })
-    };
-    cell.tried(|trial| trial.batch).into_iter().filter_map(of_batch).filter(|point| point.steps.is_some()).collect()
-}
-
 /// What the correction to the tuned frontier changed.
-pub(super) fn correction_text(raw: &FittedLaw<Chinchilla>, corrected: &FittedLaw<Chinchilla>) -> String {
-    let a = |fitted: &FittedLaw<Chinchilla>| {
+pub(super) fn correction_text(raw: &FittedLaw, corrected: &FittedLaw) -> String {
+    let a = |fitted: &FittedLaw| {
         let found = fitted.derived.get("a");
         found.map_or("—".into(), |a| format!("{} {}", number(a.value), interval(a)))
     };
@@ -162,7 +143,7 @@ pub(super) fn correction_text(raw: &FittedLaw<Chinchilla>, corrected: &FittedLaw
         "  losses are those of each cell's best recipe on the joint surface: a = {}; of the lowest losses as they are: a = {}, E = {}\n",
         a(corrected),
         a(raw),
-        number(raw.law.e)
+        raw.law.floor().map_or("—".into(), number)
     )
 }
 

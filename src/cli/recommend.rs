@@ -1,14 +1,15 @@
 //! `scalelab recommend`: what to train for a compute budget.
 
-use super::analysis::{Analysis, Asked, analyse};
+use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::text::{Piece, duration, interval, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
-use crate::law::{Chinchilla, ComputeCount, FRONTIERS, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
+use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
-    Allocation, Alternative, Cost, Fixed, Hardware, Known, Preset, Template, TrainingRecipe, allocate, alternatives, cost, from_published,
+    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published,
 };
 use crate::spec::{Flops, Params, Tokens, short};
+use crate::study::Study;
 use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
@@ -100,13 +101,12 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
 
 fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
     let source = args.asked.source.read()?;
-    let analysis = analyse(&source, &args.asked.choices, &[])?.with_a_law()?;
-    let recommendations = advise(&analysis, &args.asked.compute)?;
-    let (Some(fitted), false) = (&analysis.chinchilla, recommendations.is_empty()) else {
-        let why = analysis.notes.join("; ");
-        return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {why}")));
+    let study = asked_study(&source, &args.asked, |_| ())?;
+    let recommendations = advise(&study, &args.asked.compute);
+    let (Some(fitted), false) = (study.best_law(), recommendations.is_empty()) else {
+        return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {}", why_not(&study))));
     };
-    let count = ComputeCount::of(&analysis.evidence.points);
+    let count = ComputeCount::of(&study.evidence.points);
     Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)))).collect())
 }
 
@@ -124,13 +124,14 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
         (None, None) => return Err(Failure::Input(anyhow!("there is no published law `{name}`"))),
     };
     let count = ComputeCount::Bilinear { k: 6.0 };
-    let one = |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), law.map(|law| (&law.law, &count)));
+    let loss_law = law.map(|law| Law::from(law.law));
+    let one = |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)));
     Ok(args.asked.compute.iter().map(one).collect())
 }
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, allocation: Allocation, law: Option<(&Chinchilla, &ComputeCount)>) -> Advice {
+    fn beside(&self, allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -176,19 +177,12 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
     pieces
 }
 
-/// Multiples of the largest run that are recommended for unless budgets are asked for.
-const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
-
-/// A recommendation for every budget, where a law of N and D was fitted.
-pub(super) fn advise(analysis: &Analysis, compute: &[Flops]) -> Result<Vec<Allocation>, Failure> {
-    let Some(fitted) = analysis.chinchilla.as_ref().filter(|fitted| fitted.law.has_optimum()) else {
-        return Ok(Vec::new());
-    };
-    let largest = analysis.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
-    let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * largest));
-    let budgets = if compute.is_empty() { &defaults[..] } else { compute };
-    let known = Known { records: &analysis.records, study: analysis.study.as_ref(), bytes_per_token: analysis.bytes_per_token };
-    Ok(budgets.iter().map(|&budget| allocate(fitted, &analysis.evidence, &known, budget)).collect())
+/// Why a study recommends nothing: a law that is no law of N and D, or what its notes say.
+pub(super) fn why_not(study: &Study) -> String {
+    match study.best_law().filter(|fitted| !fitted.law.may_advise()) {
+        Some(fitted) if study.notes.is_empty() => format!("{} is no law of N and D", fitted.law.name()),
+        _ => study.notes.join("; "),
+    }
 }
 
 /// Recommendations for a person.

@@ -1,23 +1,24 @@
 //! `scalelab report`: everything about a sweep in one file: verdict, calculator, figures, tables, every run, and what a reader
 //! needs to judge and repeat it.
 
-use super::analysis::{Analysis, Asked, analyse};
+use super::analysis::{Asked, study};
 use super::checklist::{checklist, commands, conventions_of, methods};
 use super::estimates::estimates_rows;
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
 use super::plot::figures;
-use super::recommend::{advise, recommendations_told};
-use super::scrutiny::{BY_ESTIMATOR, LARGE, Scrutiny, estimator_rows, scrutinise};
+use super::recommend::recommendations_told;
+use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
 use super::source::Source;
 use super::text::{Piece, interval, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
-use crate::fit::{Estimate, FitOptions};
+use crate::fit::{Convention, Estimate, PowerFit};
 use crate::law::{ComputeCount, shape_of};
-use crate::recommend::Allocation;
+use crate::recommend::{Allocation, advise};
 use crate::results::write_whole;
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
-use crate::view::{Block, Calculator, CalculatorRow, Report, ReportRun, ReportTable, Section, html, latex, markdown};
+use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
+use crate::view::{Block, Calculator, CalculatorRow, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -90,27 +91,31 @@ struct Patient<'a> {
 
 fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     let large = source.records.len() > LARGE;
-    let mut choices = args.asked.choices.clone();
-    choices.quick = large;
-    let analysis = analyse(source, &choices, &[])?;
-    let recommendations = advise(&analysis, &args.asked.compute)?;
-    let scrutiny = if large { None } else { scrutinise(&analysis, &choices.options(source)?, source.own) };
+    let looked_at = match (large, source.own) {
+        (true, _) => Scrutinised::No,
+        (false, true) => Scrutinised::WithConventions,
+        (false, false) => Scrutinised::Closely,
+    };
+    let plain = args.asked.choices.options_with(source, &args.asked.laws);
+    let study = study(source, &StudyOptions { quick: large, scrutiny: looked_at, ..plain })?;
+    let recommendations = advise(&study, &args.asked.compute);
+    let scrutiny = study.scrutiny.as_ref();
     let patients = patients(source)?;
-    let mut sections = vec![Section::new("Verdict", verdict(&analysis, scrutiny.as_ref(), &recommendations, &patients))];
-    sections.extend(calculator(source, &analysis)?.map(|one| Section::new("What to train", told(&recommendations, one))));
-    sections.push(Section::new("Figures", drawn(source, &analysis, &choices.options(source)?)?));
-    sections.push(Section::new("Laws", laws(source, &analysis, scrutiny.as_ref())));
-    sections.push(Section::new("Runs", runs(&analysis, &patients)));
-    sections.push(Section::new("Left out", left_out(&analysis)));
-    sections.push(Section::new("Conventions", vec![Block::Table(conventions_of(source, &analysis))]));
-    sections.push(Section::new("Methods", vec![Block::Text(methods(source, &analysis)), Block::Table(checklist(source, &analysis))]));
-    sections.push(Section::new("To repeat it", vec![Block::Code(commands(source, &analysis))]));
+    let mut sections = vec![Section::new("Verdict", verdict(&study, scrutiny, &recommendations, &patients))];
+    sections.extend(calculator(source, &study).map(|one| Section::new("What to train", told(&recommendations, one))));
+    sections.push(Section::new("Figures", drawn(source, &study)?));
+    sections.push(Section::new("Laws", laws(source, &study, scrutiny)));
+    sections.push(Section::new("Runs", runs(&study, &patients)));
+    sections.push(Section::new("Left out", left_out(&study)));
+    sections.push(Section::new("Conventions", vec![Block::Table(conventions_of(source, &study))]));
+    sections.push(Section::new("Methods", vec![Block::Text(methods(source, &study)), Block::Table(checklist(source, &study))]));
+    sections.push(Section::new("To repeat it", vec![Block::Code(commands(source, &study))]));
     let subtitle = format!(
         "{} runs, {} of them in the fit; N counted as {}, C as {}; scalelab {}",
         source.records.len(),
-        analysis.evidence.points.len(),
-        analysis.evidence.size_measure,
-        analysis.evidence.flop_rule,
+        study.evidence.points.len(),
+        study.evidence.size_measure,
+        study.evidence.flop_rule,
         env!("CARGO_PKG_VERSION")
     );
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
@@ -130,10 +135,10 @@ fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
 }
 
 /// What law, how sure, what to train, and whether the runs are well.
-fn verdict(analysis: &Analysis, scrutiny: Option<&Scrutiny>, recommendations: &[Allocation], patients: &[Patient<'_>]) -> Vec<Block> {
+fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Allocation], patients: &[Patient<'_>]) -> Vec<Block> {
     let mut said = Vec::new();
-    match (&analysis.chinchilla, &analysis.compute) {
-        (Some(fitted), _) => {
+    match study.best_law() {
+        Some(fitted) if fitted.law.may_advise() => {
             let of = |name: &str| {
                 fitted
                     .coefficients
@@ -141,20 +146,26 @@ fn verdict(analysis: &Analysis, scrutiny: Option<&Scrutiny>, recommendations: &[
                     .or(fitted.derived.get(name))
                     .map_or("—".into(), |e| format!("{} {}", number(e.value), interval(e)))
             };
+            let floor = match fitted.law.floor() {
+                Some(_) => format!(" and the loss that no size or data removes is E = {} nats", of("E")),
+                None => ", and the law has no loss that size and data could not remove".to_owned(),
+            };
             said.push(format!(
-                "Loss follows L = E + A/N^α + B/D^β within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {} and the loss that no size or data removes is E = {} nats.",
+                "Loss follows {} within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {}{floor}.",
+                in_greek(formula_of(fitted.law.text())),
                 100.0 * fitted.diagnostics.residual_rms,
-                fitted.points,
+                fitted.evidence.points.len(),
                 of("a"),
-                of("E")
             ));
         }
-        (None, Some(fitted)) => said.push(format!(
-            "N and D cannot be told apart in these runs; of compute alone the loss follows L(C) within {:.2} %.",
+        Some(fitted) => said.push(format!(
+            "The loss follows {} within {:.2} %; it is no law of N and D, so nothing is recommended.",
+            fitted.law.text(),
             100.0 * fitted.diagnostics.residual_rms
         )),
-        (None, None) => {
-            said.push(format!("No law is fitted: {}.", analysis.refusal.as_ref().map_or("too few runs".into(), ToString::to_string)))
+        None => {
+            let refusal = study.laws.first().and_then(|report| report.fitted.as_ref().err());
+            said.push(format!("No law is fitted: {}.", refusal.map_or("too few runs".into(), ToString::to_string)));
         }
     }
     let far = scrutiny.and_then(|scrutiny| scrutiny.rolling_origin.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)));
@@ -180,7 +191,7 @@ fn verdict(analysis: &Analysis, scrutiny: Option<&Scrutiny>, recommendations: &[
         )
     }));
     said.push(health(patients));
-    said.into_iter().map(Block::Verdict).chain(analysis.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
+    said.into_iter().map(Block::Verdict).chain(study.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
 }
 
 fn health(patients: &[Patient<'_>]) -> String {
@@ -232,18 +243,15 @@ fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
 const CALCULATED: [usize; 2] = [17, 9];
 
 /// The calculator, where a law of N and D was fitted.
-fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>, Failure> {
-    let Some(fitted) = &analysis.chinchilla else { return Ok(None) };
-    let points = &analysis.evidence.points;
+fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
+    let fitted = study.law_with_optima()?;
+    let points = &study.evidence.points;
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
     let (from, to) = (low / 3.0, high * 1000.0);
     let count = CALCULATED[usize::from(source.records.len() > LARGE)];
     let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (count - 1) as f64));
-    let computed = advise(analysis, &(0..count).map(at).collect::<Vec<_>>())?;
-    if computed.is_empty() {
-        return Ok(None);
-    }
+    let computed = advise(study, &(0..count).map(at).collect::<Vec<_>>());
     let three = |e: &Estimate| [e.value, e.low, e.high];
     let row = |one: &Allocation| CalculatorRow {
         compute: one.compute,
@@ -253,10 +261,10 @@ fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>
         learning_rate: one.learning_rate.as_ref().map(three),
         batch_tokens: one.batch_tokens.as_ref().map(three),
     };
-    let law = analysis.study.as_ref().and_then(|study| study.best_law());
-    let rule = |fit: Option<&crate::fit::PowerFit>| fit.map(|fit| fit.rule);
-    Ok(Some(Calculator {
-        law: fitted.law,
+    let law = study.hyperparameters.as_ref().and_then(|found| found.best_law());
+    let rule = |fit: Option<&PowerFit>| fit.map(|fit| fit.rule);
+    Some(Calculator {
+        law: fitted.law.additive(),
         count: Some(ComputeCount::of(points)),
         learning_rate: rule(law.and_then(|law| law.learning_rate.as_ref())),
         batch_tokens: rule(law.and_then(|law| law.batch.as_ref())),
@@ -268,7 +276,7 @@ fn calculator(source: &Source, analysis: &Analysis) -> Result<Option<Calculator>
             100.0 * computed[0].params.level,
             computed[0].hyperparameter_source.clone().unwrap_or_default()
         ),
-    }))
+    })
 }
 
 /// What a figure shows, by its file.
@@ -293,25 +301,23 @@ fn caption(name: &str) -> &'static str {
     }
 }
 
-fn drawn(source: &Source, analysis: &Analysis, options: &FitOptions) -> Result<Vec<Block>, Failure> {
+fn drawn(source: &Source, study: &Study) -> Result<Vec<Block>, Failure> {
     let block = |(name, picture): (&'static str, Result<Vec<u8>, _>)| Some(Block::Figure(name, caption(name).to_owned(), picture.ok()?));
-    Ok(figures(source, analysis, options)?.into_iter().filter_map(block).collect())
+    Ok(figures(source, study)?.into_iter().filter_map(block).collect())
 }
 
 /// Most influential runs that are listed.
 const INFLUENTIAL: usize = 10;
 
-fn laws(source: &Source, analysis: &Analysis, scrutiny: Option<&Scrutiny>) -> Vec<Block> {
+fn laws(source: &Source, study: &Study, scrutiny: Option<&Scrutiny>) -> Vec<Block> {
     let mut all = Vec::new();
     let header = ["", "value", "s.e.", "interval"];
-    if let Some(fitted) = &analysis.chinchilla {
-        let caption =
-            format!("L(N, D) = E + A/N^alpha + B/D^beta, nats per token: {} runs, {}, {}", fitted.points, fitted.estimator, fitted.status);
+    for report in &study.laws {
+        let Ok(fitted) = &report.fitted else { continue };
+        let (points, text) = (fitted.evidence.points.len(), fitted.law.text());
+        let caption = format!("{text}, nats per token: {points} runs, {}, {}", fitted.estimator, fitted.status);
         all.push(Block::Table(ReportTable::new(caption, &header, estimates_rows(fitted))));
         all.extend(fitted.warnings.iter().map(|warning| Block::Text(format!("Warning: {warning}."))));
-    }
-    if let Some(fitted) = &analysis.compute {
-        all.push(Block::Table(ReportTable::new("L(C)", &header, estimates_rows(fitted))));
     }
     if let Some(scrutiny) = scrutiny {
         let rows = scrutiny.influence_on_a.iter().take(INFLUENTIAL);
@@ -325,14 +331,14 @@ fn laws(source: &Source, analysis: &Analysis, scrutiny: Option<&Scrutiny>) -> Ve
         )));
         all.extend(scrutiny.conventions.as_ref().map(|conventions| Block::Table(matrix(conventions))));
     }
-    let mut text = fit_text(source, analysis);
-    text += &scrutiny.map_or(String::new(), |scrutiny| scrutiny.text(&analysis.records));
+    let mut text = fit_text(source, study);
+    text += &scrutiny.map_or(String::new(), |found| scrutiny_text(found, &study.records));
     all.push(Block::Folded("the whole fit as text".into(), text));
     all
 }
 
-fn matrix(conventions: &[crate::fit::Convention]) -> ReportTable {
-    let row = |one: &crate::fit::Convention| {
+fn matrix(conventions: &[Convention]) -> ReportTable {
+    let row = |one: &Convention| {
         let (value, range) = match &one.exponent {
             Ok(exponent) => (number(exponent.value), interval(exponent)),
             Err(reason) => (reason.clone(), String::new()),
@@ -346,19 +352,19 @@ fn matrix(conventions: &[crate::fit::Convention]) -> ReportTable {
     )
 }
 
-fn runs(analysis: &Analysis, patients: &[Patient<'_>]) -> Vec<Block> {
-    vec![Block::Runs(patients.iter().map(|patient| run_row(patient, analysis)).collect())]
+fn runs(study: &Study, patients: &[Patient<'_>]) -> Vec<Block> {
+    vec![Block::Runs(patients.iter().map(|patient| run_row(patient, study)).collect())]
 }
 
-fn run_row(patient: &Patient<'_>, analysis: &Analysis) -> ReportRun {
+fn run_row(patient: &Patient<'_>, study: &Study) -> ReportRun {
     let record = patient.record;
-    let (measure, rule) = (analysis.evidence.size_measure, analysis.evidence.flop_rule);
+    let (measure, rule) = (study.evidence.size_measure, study.evidence.flop_rule);
     let shape = shape_of(record);
     let n = shape.as_ref().and_then(|shape| measure.of(shape)).or(record.params_total).map(|n| n.0);
     let d = record.tokens.map(|d| d.0);
     let counted = shape.as_ref().zip(record.tokens).and_then(|(shape, tokens)| rule.of(shape, tokens));
     let loss = record.loss_nats.map(|loss| loss.0);
-    let law = analysis.chinchilla.as_ref().map(|fitted| &fitted.law);
+    let law = study.best_law().map(|fitted| &fitted.law).filter(|law| law.may_advise());
     let above = law.and_then(|law| Some(100.0 * (loss? / law.at(n?, d?)).ln()));
     let or = |value: Option<f64>, show: &dyn Fn(f64) -> String| value.map_or("—".into(), show);
     let cells = vec![
@@ -377,8 +383,8 @@ fn run_row(patient: &Patient<'_>, analysis: &Analysis) -> ReportRun {
     ReportRun { cells, curve, sick: patient.findings.iter().any(|finding| finding.fault) }
 }
 
-fn left_out(analysis: &Analysis) -> Vec<Block> {
-    let excluded = &analysis.evidence.excluded;
+fn left_out(study: &Study) -> Vec<Block> {
+    let excluded = &study.evidence.excluded;
     if excluded.is_empty() {
         return vec![Block::Text("No run is left out of the fit.".into())];
     }

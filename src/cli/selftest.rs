@@ -1,11 +1,13 @@
 //! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
 
+use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
 use super::source::SourceArgs;
 use super::text::{number, table};
 use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
+use crate::study::{Curves, prepare, seen_once};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -111,10 +113,10 @@ fn design(args: &SelftestArgs) -> Result<Design, Failure> {
         Some(path) => planned(path),
         None => {
             let source = args.source.read()?;
-            let (measure, rule) =
-                if source.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
-            let (points, _) = crate::law::points(&crate::law::tuned(source.records).records, measure, rule);
-            Ok(Design::of(&source.name, &points))
+            let prepared = prepare(&source.records, &Curves::default(), &Choices::default().options(&source));
+            let evidence = prepared.map_err(|error| of_source(&source, error))?.evidence;
+            let evidence = if source.own { seen_once(evidence) } else { evidence };
+            Ok(Design::of(&source.name, &evidence.points))
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `scalelab status`: what of a sweep is done, what runs right now, and why the rest is not done. Reads files alone, so
 //! it works beside a running sweep and in a folder that cannot be written.
 
-use super::analysis::overfitting_runs;
 use super::failure::{Failure, Outcome};
 use super::folders::Folders;
 use super::machine::{host, is_alive};
@@ -10,6 +9,7 @@ use super::text::{duration, table};
 use crate::doctor::Overfitting;
 use crate::results::{DamagedRun, Pulse, RunningRun, SweepFolder, newest_sweep};
 use crate::spec::{RunRecord, RunStatus};
+use crate::study::Curves;
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -46,7 +46,13 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
     let mut finished: Vec<RunRecord> = done.values().cloned().collect();
     finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));
-    let overfitting = overfitting_runs(&folder, &finished)?;
+    let mut curves = Curves::default();
+    for record in finished.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)) {
+        if let Some(curve) = folder.curve(&record.run_id)? {
+            curves.training.insert(record.run_id.clone(), curve);
+        }
+    }
+    let overfitting = curves.overfitting(&finished);
     let status = Status { folder, plan, done, damaged, overfitting, alive, gone };
     if args.json {
         println!("{:#}", status.as_json());

@@ -5,7 +5,7 @@
 use super::certificate::{Found, search};
 use super::identify::{check, distinct};
 use super::interval::{Clusters, Draws, FEW_CLUSTERS, LEAST, clusters, drawing, refits, residual_refits};
-use super::objective::{Objective, Phi};
+use super::objective::Objective;
 use super::search::{End, multistart};
 use super::{Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, Interval, Method, Resample, StartEnd};
 use crate::law::{Evidence, Law, Point, Variable};
@@ -48,9 +48,8 @@ pub struct Fit {
     pub residuals: Vec<f64>,
     /// How intervals of refits are called.
     pub(super) drawn: Interval,
-    /// The law laid over the runs, and the minimum there.
+    /// The law laid over the runs.
     pub(super) objective_at: Objective,
-    pub(super) best: Phi,
 }
 
 /// Fits a law; the coefficients of `form` are not used.
@@ -138,7 +137,6 @@ fn assemble(
         windows: Vec::new(),
         residuals,
         drawn: drawing(clusters, options.estimator, options.resample),
-        best: found.best.phi,
         objective_at: objective,
         evidence,
     }

@@ -6,9 +6,9 @@
 
 use super::linear::least_squares;
 use super::optima::{PowerOfCompute, power_of_compute};
-use super::valley::{LossNoise, Scatter, share_noise, valley};
+use super::valley::{Interpolator, IsoflopOptions, Scatter, Valley, share_noise, valley};
 use super::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
-use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Parabola, Point, PowerLaw, vertex_bias};
+use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Point, PowerLaw, vertex_bias};
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::Serialize;
 
@@ -222,7 +222,12 @@ mod tests {
 
     fn evidence(noise: f64, span: f64) -> Evidence {
         let law = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.31, beta: 0.31 };
-        Evidence::as_given(simulate(&law.into(), &Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, span), Noise { run: noise, cluster: 0.0 }, 2))
+        Evidence::as_given(simulate(
+            &law.into(),
+            &Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, span),
+            Noise { run: noise, cluster: 0.0 },
+            2,
+        ))
     }
 
     #[test]

@@ -34,14 +34,14 @@ pub use fit::{Fit, fit, start_ends};
 pub use fitted::{FORMAT, FittedLaw};
 pub use identify::{offers_only_compute, repeats};
 pub use interval::{Profile, Robust, profiles, robust};
-pub use isoflop::{Corrected, DroppedBudget, Interpolator, IsoflopFit, IsoflopOptions, Valley, isoflop};
+pub use isoflop::{Corrected, DroppedBudget, IsoflopFit, isoflop};
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use noise::SeedNoise;
 pub use optima::PowerOfCompute;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use power_fit::{Basis, Optimum, PowerFit, power_fit};
 pub use propose::propose;
-pub use protocol::{Protocol, ProtocolForecast, deepseek};
+pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use recipes::{RecipeLaw, RecipeStudy, Score, recipe_study};
 pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
@@ -50,4 +50,4 @@ pub use validate::{
     Influence, LackOfFit, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight, influence,
     influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
 };
-pub use valley::{LossNoise, bottom};
+pub use valley::{Interpolator, IsoflopOptions, LossNoise, Valley, bottom};

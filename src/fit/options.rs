@@ -64,10 +64,7 @@ impl fmt::Display for Estimator {
 impl FromStr for Estimator {
     type Err = FitError;
     fn from_str(text: &str) -> Result<Self, FitError> {
-        Self::ALL
-            .into_iter()
-            .find(|one| one.name() == text)
-            .ok_or_else(|| FitError::UnknownEstimator(text.to_owned()))
+        Self::ALL.into_iter().find(|one| one.name() == text).ok_or_else(|| FitError::UnknownEstimator(text.to_owned()))
     }
 }
 

@@ -70,7 +70,7 @@ pub fn deepseek(
 }
 
 /// The loss that a law of compute alone predicts, nats per token.
-pub(crate) fn loss_at_compute(compute: f64) -> Quantity {
+pub fn loss_at_compute(compute: f64) -> Quantity {
     Quantity::loss_at("loss", Point { c: compute, ..Point::default() })
 }
 

@@ -33,11 +33,6 @@ impl Chinchilla {
         self.e + self.a * n.powf(-self.alpha) + self.b * d.powf(-self.beta)
     }
 
-    /// Whether loss falls with both N and D; else no budget has an optimum.
-    pub fn has_optimum(&self) -> bool {
-        self.a > 0.0 && self.b > 0.0 && self.alpha > 0.0 && self.beta > 0.0
-    }
-
     /// a = β/(α+β): N* ∝ C^a when C = k·N·D.
     pub fn params_exponent(&self) -> f64 {
         self.beta / (self.alpha + self.beta)

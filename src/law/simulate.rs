@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_seed_fixes_every_draw() {
-        let draw = |seed| simulate(&Chinchilla::default().into(), &Design::isoflop(&[1e18], 5, 4.0), Noise { run: 0.01, cluster: 0.0 }, seed);
+        let draw =
+            |seed| simulate(&Chinchilla::default().into(), &Design::isoflop(&[1e18], 5, 4.0), Noise { run: 0.01, cluster: 0.0 }, seed);
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
     }

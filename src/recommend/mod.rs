@@ -1,6 +1,7 @@
 //! What to do: from a fitted law and a budget to an allocation with its uncertainty, the nearest network that can be
 //! built and what rounding to it costs, its recipe, and how far the budget lies beyond the evidence.
 
+mod advise;
 mod forecast;
 mod hardware;
 mod networks;
@@ -9,7 +10,10 @@ mod recipe;
 mod verify;
 mod waste;
 
-pub use forecast::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
+pub use advise::advise;
+pub use forecast::{
+    BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, Request, RunForecast, forecast,
+};
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use networks::{Network, network_losses, networks};
 pub use published::{Preset, Template, from_published};
@@ -216,12 +220,7 @@ fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
 }
 
 /// Finished runs on the better side of the law, best residual at nearest compute first.
-fn near_frontier<'a>(
-    fit: &Fit,
-    count: &ComputeCount,
-    records: &'a [RunRecord],
-    compute: f64,
-) -> Vec<&'a RunRecord> {
+fn near_frontier<'a>(fit: &Fit, count: &ComputeCount, records: &'a [RunRecord], compute: f64) -> Vec<&'a RunRecord> {
     let mut scored: Vec<(f64, &RunRecord)> = Vec::new();
     for point in &fit.evidence.points {
         let Some(record) = records.iter().find(|record| record.run_id == point.run && record.status == RunStatus::Finished) else {
@@ -236,13 +235,7 @@ fn near_frontier<'a>(
 }
 
 /// The network nearest to N*, trained for the rest of the budget.
-fn realise(
-    fit: &Fit,
-    records: &[RunRecord],
-    compute: f64,
-    batch: Option<f64>,
-    target: f64,
-) -> Option<Realised> {
+fn realise(fit: &Fit, records: &[RunRecord], compute: f64, batch: Option<f64>, target: f64) -> Option<Realised> {
     let builder = Builder::of(fit, records)?;
     let (shape, params) = builder.nearest(target)?;
     let tokens = builder.tokens(&shape, params, compute, batch);

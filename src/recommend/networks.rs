@@ -21,12 +21,7 @@ pub struct Network {
 
 /// The networks at and beside the optimum of a budget: those asked for as (layers, width), else the nearest that can be
 /// built to N*, half and twice of it. None where runs have no shapes.
-pub fn networks(
-    fit: &Fit,
-    records: &[RunRecord],
-    allocation: &Allocation,
-    asked: &[(usize, usize)],
-) -> Vec<Network> {
+pub fn networks(fit: &Fit, records: &[RunRecord], allocation: &Allocation, asked: &[(usize, usize)]) -> Vec<Network> {
     let Some(builder) = Builder::of(fit, records) else { return Vec::new() };
     let batch = allocation.batch_tokens.map(|batch| batch.value);
     let network = |role: &str, (shape, params): (ModelShape, f64)| Network {

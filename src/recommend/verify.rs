@@ -329,7 +329,7 @@ fn setting(trial: &Trial) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forecast::tests::{example, predicted};
+    use super::super::forecast::document::tests::{example, predicted};
     use super::*;
     use crate::spec::{Nats, Tokens};
 
@@ -402,7 +402,7 @@ mod tests {
         // Half-widths are 0.02 of each level: 0.010, 0.016, 0.019.
         assert_eq!(own.coverage.iter().map(|one| one.held).collect::<Vec<_>>(), [0, 3, 3]);
         // Lower losses than forecast are those of more compute: N and D each by the root of the factor.
-        let law = law_of(&forecast);
+        let law = law_of(&forecast).expect("a law");
         for (run, said) in found.runs.iter().zip(&forecast.budgets[0].runs) {
             let root = (1.0 + run.compute_equivalent.expect("a factor")).sqrt();
             assert!(root > 1.0 && (law.at(root * said.params, root * said.tokens) - run.loss_nats).abs() < 1e-9, "{run:?}");
@@ -427,7 +427,7 @@ mod tests {
         let recipe = budget.recipe.as_ref().expect("two recipes");
         assert_eq!((recipe.tried, recipe.nearest, recipe.best), (2, [2e-3, 512.0], [4e-3, 512.0]));
         assert!((recipe.excess + 0.99f64.ln()).abs() < 1e-12 && recipe.verdict().starts_with("not told"), "{recipe:?}");
-        let law = law_of(&forecast);
+        let law = law_of(&forecast).expect("a law");
         let shape = |n: f64| law.at(n, forecast.budgets[0].compute / (6.0 * n));
         let valley = bottom(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a bottom");
         assert!(valley.low < valley.value && budget.params_found.is_some_and(|found| found.low < found.high));

@@ -142,12 +142,13 @@ fn limited(law: &Law, count: &ComputeCount, compute: f64, unique: f64, near: f64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::law::Chinchilla;
 
     const SIX: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
 
     #[test]
     fn the_optimum_wastes_nothing_and_twice_its_size_wastes_what_the_closed_form_says() {
-        let law = Chinchilla::default();
+        let law = Law::from(Chinchilla::default());
         let (n, d) = (law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX));
         assert!(wasted(&law, n, d, 6.0).expect("above E") < 1e-9);
         let share = wasted(&law, 2.0 * n, 0.5 * d, 6.0).expect("above E");
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_alternative_holds_what_was_asked() {
-        let law = Chinchilla::default();
+        let law = Law::from(Chinchilla::default());
         let mut recommended = super::super::published::tests::hoffmann(1e21);
         recommended.compute = 1e21;
         let asked = Fixed {
@@ -175,8 +176,8 @@ mod tests {
         assert!((all[5].loss - 2.2).abs() < 1e-9);
         // A billion distinct tokens are far too few for 1e21 FLOPs: repeats are worth less, so the best loss is higher, and
         // another allocation than that of fresh data is best.
-        let repeated = DataConstrained::on(law);
-        let fresh = repeated.at(law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX), 1e9);
+        let of_repeats = Law::of(DataConstrained { base: Chinchilla::default() }, DataConstrained::PUBLISHED);
+        let fresh = of_repeats.loss(&repeated(law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX), 1e9));
         assert!(all[6].loss > law.optimal_loss(1e21, &SIX) && all[6].loss < fresh, "{} {fresh}", all[6].loss);
     }
 }

@@ -89,8 +89,6 @@ pub fn isoflop_document(fitted: &IsoflopFit, surface: Option<&FittedLaw>, bytes_
 /// Coefficients of a law of compute with losses in bits per byte: E and A over ln 2 and the bytes of a token.
 pub fn in_bits_per_byte(fitted: &FittedLaw, bytes_per_token: f64) -> Named<Estimate> {
     let factor = Nats(1.0).to_bits_per_byte(bytes_per_token).0;
-    let one = |(name, estimate): (&str, &Estimate)| {
-        (name.to_owned(), if name == "alpha" { *estimate } else { estimate.times(factor) })
-    };
+    let one = |(name, estimate): (&str, &Estimate)| (name.to_owned(), if name == "alpha" { *estimate } else { estimate.times(factor) });
     Named(fitted.coefficients.iter().map(one).collect())
 }

@@ -75,10 +75,15 @@ pub(super) fn report(formula: &Arc<dyn AnyFormula>, all: &Arc<Evidence>, once: &
     LawReport {
         name: formula.name(),
         criteria: criteria(&fitted).ok(),
-        rolling_origin: rolling_origin(&form, evidence, &FitOptions { search: Search::VarproOnly, ..fit_options }, &cuts(evidence)),
+        // Beside other laws alone; of the law that speaks scrutiny tells more.
+        rolling_origin: if options.laws.is_empty() { Vec::new() } else { forecasts(&form, evidence, fit_options) },
         fitted: Ok(fitted),
         base,
     }
+}
+
+fn forecasts(form: &Law, evidence: &Evidence, options: FitOptions) -> Vec<Forecast> {
+    rolling_origin(form, evidence, &FitOptions { search: Search::VarproOnly, ..options }, &cuts(evidence))
 }
 
 /// The choices of a fit for evidence that may be very large.

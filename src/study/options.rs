@@ -1,7 +1,7 @@
 //! The choices of a study, with the defaults that its runs call for.
 
 use crate::fit::{Estimator, FitOptions, Resample, Search};
-use crate::law::{AnyFormula, formula};
+use crate::law::{AnyFormula, Exclusion, formula, formulas};
 use crate::spec::{FlopRule, Flops, SizeMeasure};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ pub struct StudyOptions {
     pub checkpoints: Option<f64>,
     /// How closely the law is looked at.
     pub scrutiny: Scrutinised,
+    /// Runs that were left out before, with the reason.
+    pub excluded: Vec<Exclusion>,
+    /// What a reader must know of the table itself, in words.
+    pub notes: Vec<String>,
     /// Variable projection alone, for tables so large that a second search is a wait.
     pub quick: bool,
 }
@@ -69,6 +73,8 @@ impl Default for StudyOptions {
             budgets: Vec::new(),
             checkpoints: None,
             scrutiny: Scrutinised::default(),
+            excluded: Vec::new(),
+            notes: Vec::new(),
             quick: false,
         }
     }
@@ -108,25 +114,31 @@ pub enum LawName {
 }
 
 impl LawName {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Formula(formula) => formula.name(),
+            Self::Isoflop => Self::OF_BUDGETS[0],
+            Self::IsoflopAkima => Self::OF_BUDGETS[1],
+            Self::Envelope => Self::OF_BUDGETS[2],
+        }
+    }
+
     /// Names of analyses of budgets.
     pub const OF_BUDGETS: [&str; 3] = ["isoflop", "isoflop-akima", "envelope"];
 
     /// Every name, formulas first.
     pub fn all() -> Vec<&'static str> {
-        crate::law::formulas().iter().map(|formula| formula.name()).chain(Self::OF_BUDGETS).collect()
+        formulas().iter().map(|formula| formula.name()).chain(Self::OF_BUDGETS).collect()
     }
 }
 
 impl FromStr for LawName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "isoflop" => Ok(Self::Isoflop),
-            "isoflop-akima" => Ok(Self::IsoflopAkima),
-            "envelope" => Ok(Self::Envelope),
-            name => formula(name)
-                .map(Self::Formula)
-                .ok_or_else(|| format!("there is no law of this name; choose from {}", Self::all().join(", "))),
-        }
+        let of_budgets = [Self::Isoflop, Self::IsoflopAkima, Self::Envelope].into_iter().find(|one| one.name() == text);
+        of_budgets
+            .or_else(|| formula(text).map(Self::Formula))
+            .ok_or_else(|| format!("there is no law of this name; choose from {}", Self::all().join(", ")))
     }
 }

@@ -37,7 +37,7 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
     one_tokenizer(records)?;
     let best = tuned(records.to_vec());
     let mut evidence = Evidence::of(&best.records, measure, rule);
-    evidence.excluded.extend(best.excluded);
+    evidence.excluded.extend(options.excluded.iter().cloned().chain(best.excluded));
     let noise = SeedNoise::of(&replicates(records), options.level);
     let hyperparameters = recipe_study(&recipe_trials(records, measure, rule), noise.as_ref(), options.level);
     let joint = hyperparameters.as_ref().and_then(|study| study.joint.as_ref());
@@ -49,9 +49,11 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
     if let Some(noise) = noise.as_ref().filter(|noise| noise.slope.is_some() && untuned.is_none()) {
         weigh(&mut evidence, noise);
     }
-    let mut notes = Vec::new();
+    let mut notes = options.notes.clone();
     if let Some(burn_in) = options.checkpoints {
-        (evidence.points, notes) = along_curves(curves, std::mem::take(&mut evidence.points), burn_in)?;
+        let along = along_curves(curves, std::mem::take(&mut evidence.points), burn_in)?;
+        evidence.points = along.0;
+        notes.extend(along.1);
     }
     notes.extend(tuning_notes(&best.cells));
     notes.extend(overfitting_note(records, curves));

@@ -5,8 +5,8 @@ use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
 use super::{Curves, LawName, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
 use crate::fit::{
-    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopOptions, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
-    isoflop,
+    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopOptions, Protocol, RecipeStudy, Search, SeedNoise, deepseek,
+    fit, isoflop,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
 use crate::spec::RunRecord;
@@ -161,10 +161,7 @@ impl Study {
 
     fn fit_budgets(&mut self, curves: &Curves) {
         let budgeted = self.evidence.at_budgets(&self.options.budgets);
-        let profiles = |interpolator| {
-            let StudyOptions { level, seed, .. } = self.options;
-            isoflop(&budgeted, &IsoflopOptions { interpolator, level, seed, ..IsoflopOptions::default() })
-        };
+        let profiles = |interpolator| isoflop(&budgeted, &self.profile_options(interpolator, self.options.level));
         let by_name = |name: &LawName| match name {
             LawName::Formula(_) => None,
             LawName::Isoflop => Some(("isoflop", profiles(Interpolator::Parabola).map(|found| OfBudgets::Profiles(Box::new(found))))),
@@ -187,6 +184,16 @@ impl Study {
             }
             None => {}
         }
+    }
+
+    fn profile_options(&self, interpolator: Interpolator, level: f64) -> IsoflopOptions {
+        IsoflopOptions { interpolator, level, seed: self.options.seed, ..IsoflopOptions::default() }
+    }
+
+    /// Profiles by parabolas with intervals of another level.
+    pub fn isoflop_at(&self, level: f64) -> Option<IsoflopFit> {
+        let budgeted = self.evidence.at_budgets(&self.options.budgets);
+        self.isoflop.as_ref().and_then(|_| isoflop(&budgeted, &self.profile_options(Interpolator::Parabola, level)).ok())
     }
 
     fn scrutinised(&self) -> Option<Scrutiny> {

@@ -74,7 +74,7 @@ pub fn reference_frontier(name: &str, law: &Chinchilla, k: f64, (low, high): (f6
 }
 
 /// What one panel shows of a point.
-struct Quantity {
+struct Shown {
     title: &'static str,
     label: String,
     of: fn(&FrontierPoint) -> Range,
@@ -94,8 +94,8 @@ pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8
     };
     let mut page = Page::new("Compute-optimal frontier", conventions, remark, &entries(&frontier));
     let quantities = [
-        Quantity { title: "Weights", label: starred(&conventions.size_label()), of: |p| p.n, reference: |p| p.1 },
-        Quantity { title: "Tokens", label: starred(TOKENS), of: |p| p.d, reference: |p| p.2 },
+        Shown { title: "Weights", label: starred(&conventions.size_label()), of: |p| p.n, reference: |p| p.1 },
+        Shown { title: "Tokens", label: starred(TOKENS), of: |p| p.d, reference: |p| p.2 },
     ];
     let Rect { left, right, .. } = page.content;
     let middle = 0.5 * (left + right);
@@ -112,7 +112,7 @@ fn starred(label: &str) -> String {
     label.replacen(',', "*,", 1)
 }
 
-fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier, quantity: &Quantity) {
+fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier, quantity: &Shown) {
     let own = frontier.optima.iter().chain(&frontier.law).chain(&frontier.asked).map(quantity.of);
     let bars = frontier.optima.iter().map(quantity.of).flat_map(|range| [range.low, range.high]);
     // Intervals widen the axis by no more than a decade: an open one must not flatten the rest.
@@ -201,20 +201,22 @@ pub(super) mod tests {
 
     #[test]
     fn the_band_is_the_interval_that_a_fit_prints() {
-        use crate::fit::{Estimator, FitOptions, Interval, Search, chinchilla};
-        use crate::law::{Design, Noise, simulate};
+        use crate::fit::{Estimator, FitOptions, Interval, Search, fit};
+        use crate::law::{Additive, Design, Evidence, Noise, simulate};
         let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
-        let evidence = Evidence::as_given(simulate(&Chinchilla::default(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 40, ..FitOptions::default() };
-        let fitted = chinchilla(&evidence, &options).expect("a fit");
-        let band = frontier_of(&fitted, &evidence, (1e18, 1e21), 4);
-        let targets = chinchilla_targets(&evidence, &[band[3].compute]).split_off(6);
-        let printed = decide(&fitted, &evidence, &targets);
+        let fitted = fit(&Additive.into(), evidence, &options).expect("a fit").at(0.95).expect("a level");
+        let band = frontier_of(&fitted, 0.95, (1e18, 1e21), 4);
+        let printed = fitted.intervals(&Quantity::optimum(band[3].compute, &ComputeCount::Bilinear { k: 6.0 }), 0.95);
         assert_eq!(printed[0].interval, Interval::Profile);
         let shown = [band[3].n, band[3].d, band[3].loss.expect("a law has a loss")];
-        assert_eq!(shown, [0, 1, 2].map(|at: usize| Range::from(&printed[at])));
+        let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+        for (shown, printed) in shown.iter().zip(&printed) {
+            assert!(close(shown.value, printed.value) && close(shown.low, printed.low) && close(shown.high, printed.high), "{shown:?}");
+        }
         // The cloud's cross is that of the table of coefficients.
-        let cloud = super::super::ExponentCloud::of(&fitted);
+        let cloud = super::super::ExponentCloud::of(&fitted).expect("two exponents");
         assert_eq!(cloud.alpha, Range::from(fitted.coefficients.get("alpha").expect("fitted")));
     }
 

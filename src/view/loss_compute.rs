@@ -91,7 +91,7 @@ mod tests {
     fn losses_over_compute_are_drawn_with_and_without_a_law() {
         let law = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
         let design = Design::isoflop(&[1e10, 3e10, 1e11, 3e11, 1e12], 7, 4.0);
-        let points = simulate(&law, &design, Noise { run: 0.005, cluster: 0.0 }, 1);
+        let points = simulate(&law.into(), &design, Noise { run: 0.005, cluster: 0.0 }, 1);
         let shown = example(&law, 1e10, 1e12);
         is_drawn_twice_the_same("loss-compute", || loss_by_compute(&points, &shown, Some(1.0), &conventions()));
         is_drawn_twice_the_same("loss-compute-single", || loss_by_compute(&points[..1], &Frontier::default(), None, &conventions()));

@@ -46,7 +46,7 @@ pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRu
 pub use residual_map::residual_map;
 pub use residuals::{Residual, observed_and_predicted};
 pub use schedules::{ScheduleCurve, schedules};
-pub use slices::loss_by_tokens;
+pub use slices::{formula_of, in_greek, loss_by_tokens};
 pub use surface::loss_surface;
 pub use uncertainty::{ExponentCloud, exponent_cloud, floor_profile};
 

@@ -78,8 +78,8 @@ mod tests {
         let law = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
         let sizes: Vec<f64> = (0..7).map(|i| 5e3 * 2f64.powi(i)).collect();
         let tokens: Vec<f64> = (0..6).map(|i| 2e5 * 2.5f64.powi(i)).collect();
-        let points = simulate(&law, &Design::grid(&sizes, &tokens, Sharing::Independent), Noise { run: 0.006, cluster: 0.0 }, 5);
-        let residuals = Residual::of(&points, &law);
+        let points = simulate(&law.into(), &Design::grid(&sizes, &tokens, Sharing::Independent), Noise { run: 0.006, cluster: 0.0 }, 5);
+        let residuals = Residual::of(&points, &law.into());
         is_drawn_twice_the_same("residual-map", || residual_map(&residuals, &conventions()));
         let mut outlier = residuals.clone();
         outlier[3].observed *= 1.3;

@@ -162,9 +162,9 @@ mod tests {
         let law = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
         for (budgets, sizes) in [(5, 5), (20, 15)] {
             let budgets: Vec<f64> = (0..budgets).map(|i| 1e10 * 1.8f64.powi(i)).collect();
-            let mut points = simulate(&law, &Design::isoflop(&budgets, sizes, 8.0), Noise { run: 0.005, cluster: 0.0 }, 3);
+            let mut points = simulate(&law.into(), &Design::isoflop(&budgets, sizes, 8.0), Noise { run: 0.005, cluster: 0.0 }, 3);
             points.iter_mut().enumerate().for_each(|(i, point)| point.run = format!("2x64-s0-c{i}-a-rather-long-name"));
-            let residuals = Residual::of(&points, &law);
+            let residuals = Residual::of(&points, &law.into());
             is_drawn_twice_the_same(&format!("residuals-{}", points.len()), || observed_and_predicted(&residuals, &conventions()));
         }
     }

@@ -89,17 +89,27 @@ fn entries(ladder: &Ladder, law: Option<&Law>, conventions: &Conventions) -> Vec
     let mut entries = ladder_entries(ladder, conventions.size_symbol(), Unit::Count);
     if let Some(law) = law {
         let dashed = Stroke::full(BLACK, 1.0).dashed();
-        entries.extend([Entry::Gap, Entry::Heading("E + A/N^α + B/D^β".into())]);
+        entries.extend([Entry::Gap, Entry::Heading(in_greek(formula_of(law.text())))]);
         if ladder.is_discrete() {
             entries.extend([Entry::Line(Stroke::full(BLACK, 1.5), "among its runs".into()), Entry::Line(dashed, "beyond them".into())]);
         } else {
             entries.push(Entry::Line(dashed, "at marked N".into()));
         }
         entries.push(Entry::Gap);
-        let numbers = [("E", law.e), ("A", law.a), ("B", law.b), ("α", law.alpha), ("β", law.beta)];
-        entries.extend(numbers.map(|(name, value)| Entry::Remark(format!("{name} = {}", four_digits(value)))));
+        let numbers = law.coefficients().iter().zip(law.theta());
+        entries.extend(numbers.map(|(one, value)| Entry::Remark(format!("{} = {}", in_greek(one.name), four_digits(*value)))));
     }
     entries
+}
+
+/// What a law sets L equal to.
+pub fn formula_of(text: &str) -> &str {
+    text.split_once(" = ").map_or(text, |(_, formula)| formula)
+}
+
+/// Names of Greek letters as the letters.
+pub fn in_greek(text: &str) -> String {
+    [("alpha", "α"), ("beta", "β"), ("gamma", "γ")].iter().fold(text.to_owned(), |text, (name, letter)| text.replace(name, letter))
 }
 
 /// Four significant digits, in full or as a power of ten.
@@ -115,26 +125,26 @@ pub(super) fn four_digits(value: f64) -> String {
 mod tests {
     use super::super::tests::{conventions, is_drawn_twice_the_same};
     use super::*;
-    use crate::law::{Design, Noise, Sharing, simulate};
+    use crate::law::{Chinchilla, Design, Noise, Sharing, simulate};
 
     const BYTES: Chinchilla = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
 
     #[test]
     fn losses_of_few_and_of_many_sizes_are_drawn_with_their_law() {
         let noise = Noise { run: 0.005, cluster: 0.0 };
-        let few = simulate(&BYTES, &Design::isoflop(&[1e10, 3e10, 1e11, 3e11, 1e12], 5, 8.0), noise, 1);
-        is_drawn_twice_the_same("slices-isoflop", || loss_by_tokens(&few, Some(&BYTES), &conventions()));
+        let few = simulate(&BYTES.into(), &Design::isoflop(&[1e10, 3e10, 1e11, 3e11, 1e12], 5, 8.0), noise, 1);
+        is_drawn_twice_the_same("slices-isoflop", || loss_by_tokens(&few, Some(&BYTES.into()), &conventions()));
         let sizes: Vec<f64> = (0..6).map(|i| 5e3 * 2.4f64.powi(i)).collect();
         let tokens: Vec<f64> = (0..5).map(|i| 2e5 * 2.5f64.powi(i)).collect();
-        let grid = simulate(&BYTES, &Design::grid(&sizes, &tokens, Sharing::Independent), noise, 2);
-        is_drawn_twice_the_same("slices-grid", || loss_by_tokens(&grid, Some(&BYTES), &conventions()));
+        let grid = simulate(&BYTES.into(), &Design::grid(&sizes, &tokens, Sharing::Independent), noise, 2);
+        is_drawn_twice_the_same("slices-grid", || loss_by_tokens(&grid, Some(&BYTES.into()), &conventions()));
     }
 
     #[test]
     fn a_single_point_and_level_losses_are_drawn() {
         is_drawn_twice_the_same("slices-single", || loss_by_tokens(&[Point::new(1e6, 1e8, 3.0)], None, &conventions()));
         let level: Vec<Point> = (0..5).map(|i| Point::new(1e6, 1e8 * 10f64.powi(i), 3.0 + 1e-7 * f64::from(i))).collect();
-        is_drawn_twice_the_same("slices-level", || loss_by_tokens(&level, Some(&Chinchilla::default()), &conventions()));
+        is_drawn_twice_the_same("slices-level", || loss_by_tokens(&level, Some(&Chinchilla::default().into()), &conventions()));
         let only_nan = [Point::new(1e6, 1e8, f64::NAN)];
         assert!(loss_by_tokens(&only_nan, None, &conventions()).expect_err("nothing").to_string().contains("no run"));
     }

@@ -85,11 +85,25 @@ fn shade(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades) {
     canvas.unclip();
 }
 
-/// Contours at round losses. On a contour D follows from N in closed form.
+/// D at which a law of N weights has a loss, within a range: by bisection in ln D, since loss falls with data; NaN outside.
+fn tokens_at(law: &Law, n: f64, loss: f64, (low, high): (f64, f64)) -> f64 {
+    let (mut low, mut high) = (low.ln(), high.ln());
+    if !(law.at(n, low.exp()) >= loss && law.at(n, high.exp()) <= loss) {
+        return f64::NAN;
+    }
+    for _ in 0..40 {
+        let middle = 0.5 * (low + high);
+        if law.at(n, middle.exp()) > loss { low = middle } else { high = middle }
+    }
+    (0.5 * (low + high)).exp()
+}
+
+/// Contours at round losses.
 fn draw_contours(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades, marks: &[(f64, f64)]) {
     let levels = Axis { label: String::new(), scale: Scale::Linear, unit: Unit::Plain, low: shades.low, high: shades.high };
     for (level, label) in levels.marks(420.0) {
-        let tokens = |n: f64| (law.b / (level - law.e - law.a * n.powf(-law.alpha))).powf(1.0 / law.beta);
+        // A little beyond the panel, so that a contour reaches its edge.
+        let tokens = |n: f64| tokens_at(law, n, level, (0.5 * panel.y.low, 2.0 * panel.y.high));
         let sizes = panel.x.samples(panel.x.low, panel.x.high, 300);
         let contour: Vec<(f64, f64)> = sizes.into_iter().map(|n| (n, tokens(n))).filter(|at| at.1.is_finite()).collect();
         panel.line(canvas, &contour, Stroke::full(WHITE.faint(0.55), 1.0));
@@ -131,24 +145,24 @@ fn draw_path(canvas: &mut Canvas, panel: &Panel, path: &[(f64, f64)], law: &Law,
 mod tests {
     use super::super::tests::{conventions, is_drawn_twice_the_same};
     use super::*;
-    use crate::law::{Design, Noise, simulate};
+    use crate::law::{Chinchilla, Design, Noise, simulate};
 
     const SIX: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
 
     #[test]
     fn surfaces_of_small_and_large_runs_are_drawn() {
-        let bytes = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
+        let bytes = Law::from(Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 });
         let noise = Noise { run: 0.02, cluster: 0.0 };
         let small = simulate(&bytes, &Design::isoflop(&[1e10, 3e10, 1e11, 3e11, 1e12], 5, 8.0), noise, 1);
         is_drawn_twice_the_same("surface-bytes", || loss_surface(&small, &bytes, &SIX, &conventions()));
-        let large = simulate(&Chinchilla::default(), &Design::isoflop(&[1e18, 1e19, 1e20, 1e21, 1e22], 7, 6.0), noise, 1);
-        is_drawn_twice_the_same("surface-chinchilla", || loss_surface(&large, &Chinchilla::default(), &SIX, &conventions()));
+        let large = simulate(&Chinchilla::default().into(), &Design::isoflop(&[1e18, 1e19, 1e20, 1e21, 1e22], 7, 6.0), noise, 1);
+        is_drawn_twice_the_same("surface-chinchilla", || loss_surface(&large, &Chinchilla::default().into(), &SIX, &conventions()));
     }
 
     #[test]
     fn the_surface_around_a_single_run_is_drawn() {
         let one = [Point::new(1e6, 1e8, 3.0), Point::new(f64::NAN, 1e8, 3.0)];
-        is_drawn_twice_the_same("surface-single", || loss_surface(&one, &Chinchilla::default(), &SIX, &conventions()));
-        assert!(loss_surface(&one[1..], &Chinchilla::default(), &SIX, &conventions()).is_err());
+        is_drawn_twice_the_same("surface-single", || loss_surface(&one, &Chinchilla::default().into(), &SIX, &conventions()));
+        assert!(loss_surface(&one[1..], &Chinchilla::default().into(), &SIX, &conventions()).is_err());
     }
 }

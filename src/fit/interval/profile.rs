@@ -107,9 +107,8 @@ impl Problem<'_> {
         let delta = estimate(ends[0], ends[1], Interval::Delta);
         let mut curve = vec![(value, 1.0)];
         let (low, high) = if self.degrees > 0.0 && se.is_finite() && se > 0.0 {
-            let mut side = |direction: f64| {
-                self.end(here.value, (&best, centre), direction * se, &mut curve).map(|end| self.scale.back(end))
-            };
+            let mut side =
+                |direction: f64| self.end(here.value, (&best, centre), direction * se, &mut curve).map(|end| self.scale.back(end));
             (side(-1.0).unwrap_or(self.scale.lowest()), side(1.0).unwrap_or(f64::INFINITY))
         } else {
             (self.scale.lowest(), f64::INFINITY)

@@ -108,10 +108,10 @@ fn share_of_runs(sum: &Objective, clusters: &Clusters, best: &Phi, weights: &[f6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::Resample;
     use crate::fit::interval::clusters;
     use crate::fit::objective::Scan;
     use crate::fit::search::varpro;
-    use crate::fit::Resample;
     use crate::law::{Axis, Law, Point, PowerLaw};
     use crate::spec::Random;
 
@@ -132,7 +132,8 @@ mod tests {
         let sum = Objective::new(&line_form(), &points);
         let estimator = Estimator::LeastSquaresLog;
         let best = varpro(&sum, estimator, Scan::Fine).remove(0);
-        let found = residual_refits(&sum, &clusters(&points, Resample::Auto), estimator, &[best.phi.clone()], Draws { count: 2000, seed: 0 });
+        let found =
+            residual_refits(&sum, &clusters(&points, Resample::Auto), estimator, &[best.phi.clone()], Draws { count: 2000, seed: 0 });
         let slopes: Vec<f64> = found.iter().flatten().map(|end| sum.to_theta(&end.phi)[1]).collect();
         let centre = sum.to_theta(&best.phi)[1];
         let spread = (slopes.iter().map(|slope| (slope - centre).powi(2)).sum::<f64>() / slopes.len() as f64).sqrt();
@@ -159,7 +160,8 @@ mod tests {
         let points = &line(0.01)[..6];
         let sum = Objective::new(&line_form(), points);
         let best = varpro(&sum, Estimator::default(), Scan::Fine).remove(0);
-        let found = residual_refits(&sum, &clusters(points, Resample::Auto), Estimator::default(), &[best.phi], Draws { count: 30, seed: 0 });
+        let found =
+            residual_refits(&sum, &clusters(points, Resample::Auto), Estimator::default(), &[best.phi], Draws { count: 30, seed: 0 });
         assert!(found.iter().all(Option::is_none) && found.len() == 30);
     }
 }

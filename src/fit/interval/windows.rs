@@ -17,6 +17,12 @@ impl Fit {
         self.windows = window_refits(&self, windows, DRAWS);
         self
     }
+
+    /// The same without it: for runs that are measured on the same windows, whose noise is then no error.
+    pub fn without_windows(mut self) -> Self {
+        self.windows.clear();
+        self
+    }
 }
 
 /// Laws refitted to the same runs as they would have been measured on other held-out windows (windows drawn anew, the

@@ -31,7 +31,8 @@ impl Columns {
     /// Lays out points, every one of which carries the variables.
     pub(super) fn new(coefficients: &[Coefficient], centre: &Centre, points: &[Point]) -> Self {
         let floor = coefficients[0].kind == Kind::Floor;
-        let powers = || coefficients.iter().filter_map(|one| if let Kind::Factor { of, exponent } = one.kind { Some((of, exponent)) } else { None });
+        let powers =
+            || coefficients.iter().filter_map(|one| if let Kind::Factor { of, exponent } = one.kind { Some((of, exponent)) } else { None });
         let first = usize::from(floor) + powers().count();
         assert!(powers().enumerate().all(|(k, (_, exponent))| exponent == first + k), "exponents stand in the order of their factors");
         let scaled = |(of, _)| {

@@ -20,10 +20,6 @@ impl Matrix {
         Self { dim, numbers: SmallVec::from_elem(0.0, dim * dim) }
     }
 
-    pub(crate) fn dim(&self) -> usize {
-        self.dim
-    }
-
     pub(crate) fn add(&mut self, other: &Self) {
         self.numbers.iter_mut().zip(&other.numbers).for_each(|(sum, part)| *sum += part);
     }

@@ -159,9 +159,7 @@ impl Objective {
     fn gathered(&self, kept: &[(usize, f64)]) -> Self {
         self.with(match &self.data {
             Data::Columns(columns) => Data::Columns(columns.gathered(kept)),
-            Data::Points(points) => {
-                Data::Points(kept.iter().map(|&(at, weight)| Point { weight, ..points[at].clone() }).collect())
-            }
+            Data::Points(points) => Data::Points(kept.iter().map(|&(at, weight)| Point { weight, ..points[at].clone() }).collect()),
         })
     }
 

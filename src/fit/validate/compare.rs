@@ -119,8 +119,7 @@ impl Joint {
         let exponents = [best.phi[0], best.phi[1]];
         let draws = self.refits(exponents, &phis, options);
         let interval = self.drawing(options);
-        let estimate =
-            |of: fn(&[f64; 2]) -> f64| Estimate::from_draws(of(&exponents), draws.iter().map(of).collect(), level, interval);
+        let estimate = |of: fn(&[f64; 2]) -> f64| Estimate::from_draws(of(&exponents), draws.iter().map(of).collect(), level, interval);
         let law = |(sum, phi): (&Objective, &Phi)| Chinchilla::from_coefficients(&sum.to_theta(phi));
         Some(SharedFit {
             coefficients: Named(vec![
@@ -272,7 +271,8 @@ mod tests {
 
     fn two(second: Chinchilla, noise: f64) -> Vec<(String, Evidence)> {
         let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
-        let draw = |law: &Chinchilla, seed| Evidence::as_given(simulate(&Law::from(*law), &design, Noise { run: noise, cluster: 0.0 }, seed));
+        let draw =
+            |law: &Chinchilla, seed| Evidence::as_given(simulate(&Law::from(*law), &design, Noise { run: noise, cluster: 0.0 }, seed));
         vec![("first".into(), draw(&FIRST, 1)), ("second".into(), draw(&second, 2))]
     }
 

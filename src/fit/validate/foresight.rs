@@ -33,8 +33,7 @@ const QUANTITIES: [&str; 3] = ["params", "tokens", "loss"];
 /// Forecasts of each budget by fits of least squares of log loss to simulated runs, with the interval that `fit` prints;
 /// `told` hears of each simulation that is done.
 pub fn foresight(design: &Design, options: &SelftestOptions, computes: &[f64], told: &(dyn Fn() + Sync)) -> Vec<Foresight> {
-    let fit_options =
-        FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+    let fit_options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
     let truth = Law::from(options.truth);
     let simulated = |simulation: usize| {
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(simulation as u64);

@@ -117,12 +117,7 @@ fn intervals(evidence: &Evidence, options: &SelftestOptions) -> Option<Vec<Found
 
 /// Profile, delta method, wild cluster bootstrap and sandwich.
 fn by_likelihood(evidence: &Evidence, options: &SelftestOptions) -> Option<[Estimate; 4]> {
-    let fit_options = FitOptions {
-        estimator: Estimator::LeastSquaresLog,
-        search: Search::VarproOnly,
-        refits: 0,
-        ..FitOptions::default()
-    };
+    let fit_options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
     let by_cluster = fit(&Additive.into(), evidence, &fit_options).ok()?;
     let by_run = Fit { resample: Resample::Runs, ..by_cluster.clone() };
     let profile = profiles(&by_run, options.level, &[exponent()]).ok()?;
@@ -138,8 +133,7 @@ fn exponent() -> Quantity {
 
 /// The interval of refits.
 fn refitted(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator, resample: Resample) -> Estimate {
-    let fit_options =
-        FitOptions { estimator, search: Search::VarproOnly, refits: options.refits, resample, seed: options.seed };
+    let fit_options = FitOptions { estimator, search: Search::VarproOnly, refits: options.refits, resample, seed: options.seed };
     let unknown = |_| Estimate {
         value: f64::NAN,
         se: f64::NAN,

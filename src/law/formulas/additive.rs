@@ -1,9 +1,9 @@
 //! L(N, D) = E + A/N^α + B/D^β as a formula (Hoffmann 2203.15556, approach 3).
 
 use crate::law::Chinchilla;
+use crate::law::Variable;
 use crate::law::formula::{Coefficient, Formula, Place};
 use crate::law::number::Number;
-use crate::law::Variable;
 
 /// The additive law as a formula.
 #[derive(Debug, Clone, Copy)]

@@ -55,14 +55,7 @@ impl Formula for Gamma {
     fn to_coordinates(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
         let gamma = c[5];
         let factor = |c: f64, exponent: f64, of| gamma * (c.ln() - exponent * centre.mean(of));
-        vec![
-            c[0].ln(),
-            factor(c[1], c[3], Variable::N),
-            factor(c[2], c[4], Variable::D),
-            gamma * c[3],
-            gamma * c[4],
-            gamma.ln(),
-        ]
+        vec![c[0].ln(), factor(c[1], c[3], Variable::N), factor(c[2], c[4], Variable::D), gamma * c[3], gamma * c[4], gamma.ln()]
     }
 
     fn scanned(&self, _centre: &Centre) -> Vec<Vec<f64>> {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 /// The fitted law, the laws of the recipe, and rows to compare with.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Calculator {
-    /// L(N, D).
-    pub law: Chinchilla,
+    /// L(N, D) where it is the additive law; of any other the page reads all off the rows.
+    pub law: Option<Chinchilla>,
     /// How C follows from N and D.
     pub count: Option<ComputeCount>,
     /// Learning rate, where a law was fitted; else it is read off the rows.
@@ -46,7 +46,6 @@ pub struct CalculatorRow {
 impl Calculator {
     /// The data of the page's script. `<` is written as an escape, so that no text closes the script.
     pub(super) fn json(&self) -> String {
-        let Chinchilla { e, a, b, alpha, beta } = self.law;
         let count = match self.count.clone().unwrap_or(ComputeCount::Bilinear { k: 6.0 }) {
             ComputeCount::Bilinear { k } => json!({ "limit": k, "factor": 0.0, "power": 1.0, "least": k }),
             ComputeCount::Declining { limit, factor, power, least } => {
@@ -54,7 +53,7 @@ impl Calculator {
             }
         };
         let data: Value = json!({
-            "law": { "e": e, "a": a, "b": b, "alpha": alpha, "beta": beta },
+            "law": self.law,
             "count": count,
             "learning_rate": self.learning_rate,
             "batch_tokens": self.batch_tokens,

@@ -48,8 +48,13 @@ function lossAt(n, d) {
   const { e, a, b, alpha, beta } = data.law;
   return e + a * Math.pow(n, -alpha) + b * Math.pow(d, -beta);
 }
-// N*(C): closed form for C = k·N·D, and about it by golden section where k depends on N.
+// N*(C): closed form for C = k·N·D, and about it by golden section where k depends on N; of a law that is not additive between
+// the rows.
 function optimum(c) {
+  if (!data.law) {
+    const [params, tokens, loss] = ["params", "tokens", "loss"].map(name => between(c, r => r[name][0]));
+    return { params, tokens, loss };
+  }
   const { a, b, alpha, beta } = data.law;
   const closed = k => (Math.log(alpha * a / (beta * b)) + beta * Math.log(c / k)) / (alpha + beta);
   const loss = x => { const n = Math.exp(x); return lossAt(n, c / (perParamToken(n) * n)); };

@@ -99,7 +99,13 @@ impl Columns {
     }
 
     #[inline(always)]
-    fn by_order<const P: usize, const FLOORS: usize>(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
+    fn by_order<const P: usize, const FLOORS: usize>(
+        &self,
+        loss: ResidualLoss,
+        phi: &[f64],
+        order: Order,
+        groups: Range<usize>,
+    ) -> Evaluation {
         match order {
             Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
             Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
@@ -198,12 +204,7 @@ impl Columns {
 
     /// Adds a block's value, gradient and upper triangle of the Hessian.
     #[inline(always)]
-    fn sums<const P: usize, const FLOORS: usize, const ORDER: usize>(
-        &self,
-        block: Range<usize>,
-        scratch: &mut Scratch,
-        out: &mut Sums,
-    ) {
+    fn sums<const P: usize, const FLOORS: usize, const ORDER: usize>(&self, block: Range<usize>, scratch: &mut Scratch, out: &mut Sums) {
         let (terms, dim, points) = (P + FLOORS, 2 * P + FLOORS, GROUP * block.len());
         let z: [&[f64]; MAX_POWERS] = std::array::from_fn(|k| if k < P { numbers(&self.z[k], &block, points) } else { &[] });
         let (scale, slope, bend) = (&scratch.total[..points], &scratch.slope[..points], &scratch.bend[..points]);

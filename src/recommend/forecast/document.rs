@@ -1,8 +1,8 @@
 //! What a law says of runs that nobody has trained yet, in a form that can be held against what comes: values with
 //! intervals at several levels, the hashes of data, law and code behind them, and a seal over the whole.
 
-use super::{Allocation, Range};
 use crate::fit::Estimate;
+use crate::recommend::{Allocation, Range};
 use crate::spec::{FlopRule, SizeMeasure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -1,0 +1,82 @@
+//! Profiles and envelopes of budgets for a person.
+
+use super::text::{interval, number, table};
+use crate::fit::{Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley};
+use crate::law::Chinchilla;
+use crate::spec::{Flops, short};
+use crate::study::{OfBudgets, in_bits_per_byte};
+
+/// An analysis of budgets that was named, or why it was not made.
+pub(super) fn of_budgets_text(name: &str, found: &Result<OfBudgets, FitError>, bytes_per_token: Option<f64>) -> String {
+    match found {
+        Ok(OfBudgets::Profiles(fitted)) => isoflop_text(fitted, None, bytes_per_token),
+        Ok(OfBudgets::Envelope(fitted)) => envelope_text(fitted),
+        Err(error) => format!("\n{name} is not fitted: {error}\n"),
+    }
+}
+
+/// The optimum of each budget, raw and corrected for the bias of a parabola on the fitted surface, what was dropped and
+/// why, and the powers through the optima.
+pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_per_token: Option<f64>) -> String {
+    let parabola = fitted.interpolator == Interpolator::Parabola;
+    let name = if parabola { "parabolas" } else { "Akima splines" };
+    let mut text = format!("\nIsoFLOP {name} in ln N; {}\n", fitted.status);
+    let corrected = law.filter(|_| parabola).map(|law| fitted.corrected(law));
+    let row = |(at, valley): (usize, &Valley)| {
+        let mut row = vec![
+            Flops(valley.compute).to_string(),
+            valley.points.to_string(),
+            short(valley.params.value),
+            format!("[{}, {}]", short(valley.params.low), short(valley.params.high)),
+            short(valley.tokens.value),
+            number(valley.loss),
+        ];
+        let params = |corrected: &Corrected| corrected.params.get(at).copied().flatten();
+        row.extend(corrected.as_ref().map(|corrected| params(corrected).map_or("—".into(), short)));
+        row
+    };
+    let mut header = vec!["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"];
+    header.extend(corrected.as_ref().map(|_| "N* corrected"));
+    text += &table(&header, &fitted.valleys.iter().enumerate().map(row).collect::<Vec<_>>());
+    for dropped in &fitted.dropped {
+        text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
+    }
+    let exponent = |name: &str, power: &PowerOfCompute| {
+        format!("  {name} = {} C^{} {}\n", number(power.factor.value), number(power.exponent.value), interval(&power.exponent))
+    };
+    text += &exponent("N*", &fitted.params);
+    text += &exponent("D*", &fitted.tokens);
+    if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
+        text += &format!(
+            "  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {} {}\n",
+            number(exponent.value),
+            interval(&exponent)
+        );
+    }
+    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
+    text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}
+
+/// L*(C) in a line, and in bits per byte where the bytes of a token are known.
+fn loss_text(fitted: &FittedLaw, bytes_per_token: Option<f64>) -> String {
+    let line = |head: &str, of: &Named<Estimate>| {
+        let cell = |name: &str| of.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+        format!("  {head}E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
+    };
+    let bits = bytes_per_token.map(|bytes| line("in bits per byte: ", &in_bits_per_byte(fitted, bytes)));
+    line("L* = E + A/C^alpha: ", &fitted.coefficients) + &bits.unwrap_or_default()
+}
+
+fn envelope_text(fitted: &EnvelopeFit) -> String {
+    let [low, high] = fitted.compute.map(Flops);
+    let mut text = format!("\nenvelope of {} curves, {} places from {low} to {high} FLOPs\n", fitted.curves, fitted.places);
+    for (name, exponent, factor) in [("N*", "a", "N_factor"), ("D*", "b", "D_factor")] {
+        if let (Some(exponent), Some(factor)) = (fitted.coefficients.get(exponent), fitted.coefficients.get(factor)) {
+            text += &format!("  {name} = {} C^{} {}\n", number(factor.value), number(exponent.value), interval(exponent));
+        }
+    }
+    fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
+    text
+}

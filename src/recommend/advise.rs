@@ -1,0 +1,24 @@
+//! What a study recommends.
+
+use super::{Allocation, Known, allocate};
+use crate::spec::Flops;
+use crate::study::Study;
+
+/// Multiples of the largest run that are recommended for unless budgets are asked for.
+const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
+
+/// A recommendation for every budget, by the law that speaks; none where no law gives a budget an optimum. Without budgets for 3, 10
+/// and 100 times the largest run.
+pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
+    let Some(fitted) = study.law_with_optima() else { return Vec::new() };
+    let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * study.evidence.largest_compute()));
+    let budgets = if budgets.is_empty() { &defaults[..] } else { budgets };
+    budgets.iter().map(|&budget| allocate(fitted, fitted.level, &Known::of(study), budget)).collect()
+}
+
+impl<'a> Known<'a> {
+    /// What a study knows beside its law.
+    pub fn of(study: &'a Study) -> Self {
+        Self { records: &study.records, study: study.hyperparameters.as_ref(), bytes_per_token: study.bytes_per_token }
+    }
+}
