@@ -192,7 +192,7 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
         text += &law_text(law);
         if let (0, Some(fitted)) = (at, study.best_law()) {
             text += &study.untuned_law.as_ref().map_or(String::new(), |untuned| correction_text(untuned, fitted));
-            text += &truth(study, fitted.coefficients.get("E").filter(|_| fitted.law.may_advise()));
+            text += &truth(study, fitted.law.floor_index().map(|at| &fitted.coefficients.0[at].1).filter(|_| fitted.law.may_advise()));
         }
     }
     let additive = study.best_law().and_then(|fitted| fitted.law.additive());

@@ -133,9 +133,9 @@ fn influence_on_a(fit: &FittedLaw) -> Option<(Vec<LeftOut>, Range)> {
 
 /// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.
 fn profile_of_floor(study: &Study, fit: &FittedLaw) -> Option<impl FnOnce(&Conventions) -> Result<Vec<u8>, ViewError>> {
-    let floor = fit.law.coefficients().iter().position(|one| one.name == "E")?;
-    let found = profiles(fit, fit.level, &[Quantity::coefficient(&fit.law, floor)]).ok()?;
-    let profile = found.get("E")?.clone();
+    let floor = Quantity::coefficient(&fit.law, fit.law.floor_index()?);
+    let found = profiles(fit, fit.level, &[floor]).ok()?;
+    let profile = found.0.first()?.1.clone();
     let references: Vec<(String, f64)> = study.floor_nats.map(|floor| ("truth".to_owned(), floor)).into_iter().collect();
     Some(move |conventions: &Conventions| floor_profile(&profile.curve, Range::from(&profile.profile), &references, conventions))
 }

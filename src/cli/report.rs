@@ -141,9 +141,9 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
         Some(fitted) if fitted.law.may_advise() => {
             let of = |name: &str| {
                 fitted
-                    .coefficients
+                    .derived
                     .get(name)
-                    .or(fitted.derived.get(name))
+                    .or(fitted.coefficients.get(name))
                     .map_or("—".into(), |e| format!("{} {}", number(e.value), interval(e)))
             };
             let floor = match fitted.law.floor() {

@@ -103,6 +103,7 @@ impl<F: Formula> AnyFormula for F {
             0..=2 => narrow::<F, 2>(self, x, centre, points, take),
             3..=4 => narrow::<F, 4>(self, x, centre, points, take),
             5..=WIDTH => narrow::<F, WIDTH>(self, x, centre, points, take),
+            9..=12 => narrow::<F, 12>(self, x, centre, points, take),
             _ => wide(self, x, centre, points, take),
         }
     }

@@ -32,6 +32,8 @@ pub enum Kind {
         /// x.
         of: Variable,
     },
+    /// The logarithm of the height of a term, of either sign: what a search solves for while the others are held.
+    Level,
     /// A number above 0 that is searched by its logarithm.
     Positive {
         /// Where it means something; a fit that ends outside says so.
@@ -72,6 +74,11 @@ impl Coefficient {
         Self { name, kind: Kind::Positive { range, tried, outside: UNDETERMINED } }
     }
 
+    /// The logarithm of the height of a term.
+    pub const fn level(name: &'static str) -> Self {
+        Self { name, kind: Kind::Level }
+    }
+
     /// A number of either sign.
     pub const fn free(name: &'static str, tried: &'static [f64]) -> Self {
         Self { name, kind: Kind::Free { tried } }
@@ -79,7 +86,7 @@ impl Coefficient {
 
     /// Whether a search can solve for it while the others are held.
     pub fn is_factor(&self) -> bool {
-        matches!(self.kind, Kind::Floor | Kind::Factor { .. })
+        matches!(self.kind, Kind::Floor | Kind::Level | Kind::Factor { .. })
     }
 }
 
@@ -189,7 +196,7 @@ pub trait Formula: Debug + Send + Sync + 'static {
             Kind::Floor | Kind::Positive { .. } => x[j].exp(),
             Kind::Factor { of, exponent: at } => (x[j] + exponent(at, of) * centre.mean(of)).exp(),
             Kind::Exponent { of } => exponent(j, of),
-            Kind::Free { .. } => x[j],
+            Kind::Level | Kind::Free { .. } => x[j],
         };
         kinds.iter().enumerate().map(one).collect()
     }
@@ -200,7 +207,7 @@ pub trait Formula: Debug + Send + Sync + 'static {
             Kind::Floor | Kind::Positive { .. } => c[j].ln(),
             Kind::Factor { of, exponent } => c[j].ln() - c[exponent] * centre.mean(of),
             Kind::Exponent { of } => c[j] * centre.spread(of),
-            Kind::Free { .. } => c[j],
+            Kind::Level | Kind::Free { .. } => c[j],
         };
         self.coefficients().iter().enumerate().map(one).collect()
     }
@@ -212,7 +219,7 @@ pub trait Formula: Debug + Send + Sync + 'static {
             Kind::Exponent { of } => EXPONENTS.iter().map(|s| s * centre.spread(of)).collect(),
             Kind::Positive { tried, .. } => tried.iter().map(|value: &f64| value.ln()).collect(),
             Kind::Free { tried } => tried.to_vec(),
-            Kind::Floor | Kind::Factor { .. } => Vec::new(),
+            Kind::Floor | Kind::Level | Kind::Factor { .. } => Vec::new(),
         };
         self.coefficients().iter().filter(|coefficient| !coefficient.is_factor()).map(one).collect()
     }

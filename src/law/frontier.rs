@@ -6,6 +6,8 @@ use super::{ComputeCount, Point};
 
 /// Places along a budget at which the lowest loss is looked for before its slope is followed.
 const PLACES: usize = 96;
+/// Tokens a weight between which an optimum is looked for: far beyond them a formula may say anything.
+const TOKENS_PER_WEIGHT: [f64; 2] = [1e-2, 1e6];
 
 /// ln L and its first two derivatives by ln N at a compute.
 fn along(form: &dyn AnyFormula, c: &[f64], ln_n: f64, compute: f64, count: &ComputeCount, point: &Point) -> [f64; 3] {
@@ -22,22 +24,22 @@ pub(super) fn optimal_params(form: &dyn AnyFormula, c: &[f64], compute: f64, cou
     }
 }
 
-/// The root of the slope in the bracket of the lowest of many places between one weight and one token; NaN where the lowest
-/// stands at an end.
+/// The root of the slope in the bracket of the lowest place that has higher ones on either side; NaN where there is none.
 fn searched(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &ComputeCount) -> f64 {
     let point = Point { c: compute, ..Point::default() };
-    let last = (compute / count.per_param_token(compute.sqrt())).ln();
-    let ln_n = |at: usize| last * at as f64 / (PLACES - 1) as f64;
+    let product = compute / count.per_param_token(compute.sqrt());
+    let [high, low] = TOKENS_PER_WEIGHT.map(|ratio| 0.5 * (product / ratio).ln());
+    let ln_n = |at: usize| low + (high - low) * at as f64 / (PLACES - 1) as f64;
     let loss = |at: usize| {
         let n = ln_n(at).exp();
         let loss = form.loss(c, &Point { n, d: count.tokens(n, compute), ..point.clone() });
         if loss.is_nan() { f64::INFINITY } else { loss }
     };
     let losses: Vec<f64> = (0..PLACES).map(loss).collect();
-    let lowest = (0..PLACES).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or(0);
-    if lowest == 0 || lowest == PLACES - 1 || !losses[lowest].is_finite() {
+    let is_lowest = |at: &usize| losses[*at] < losses[at - 1] && losses[*at] <= losses[at + 1];
+    let Some(lowest) = (1..PLACES - 1).filter(is_lowest).min_by(|&a, &b| losses[a].total_cmp(&losses[b])) else {
         return f64::NAN;
-    }
+    };
     let slope = |ln_n: f64| {
         let [_, slope, bend] = along(form, c, ln_n, compute, count, &point);
         (slope, bend)

@@ -2,7 +2,7 @@
 //! the best use of a budget.
 
 use super::any::AnyFormula;
-use super::formula::{Coefficient, Formula};
+use super::formula::{Coefficient, Formula, Kind};
 use super::formulas::Additive;
 use super::{Chinchilla, ComputeCount, Point, Variable, frontier};
 use std::sync::Arc;
@@ -70,9 +70,14 @@ impl Law {
         self.coefficients().iter().position(|coefficient| coefficient.name == name).map(|at| self.theta[at])
     }
 
-    /// E, the loss that no size and no data remove, where the formula has one.
+    /// Index of E, the loss that no size and no data remove, where the formula has one.
+    pub fn floor_index(&self) -> Option<usize> {
+        self.coefficients().iter().position(|one| one.kind == Kind::Floor)
+    }
+
+    /// Its value.
     pub fn floor(&self) -> Option<f64> {
-        self.get("E")
+        self.floor_index().map(|at| self.theta[at])
     }
 
     /// Predicted loss at a point.

@@ -45,7 +45,6 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
     let exponent = Quantity::params_exponent(largest, &count);
     let without = without_each(fitted).unwrap_or_default();
     let on = |quantity: &Quantity| influence_on(fitted, &without, quantity);
-    let floor = fitted.law.coefficients().iter().position(|one| one.name == "E");
     let quick = FitOptions { search: Search::VarproOnly, ..*options };
     let influence_on_params = on(&params);
     let influence_on_a = on(&exponent);
@@ -54,7 +53,7 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
     Scrutiny {
         influence_on_a,
         influence_on_params,
-        influence_on_floor: floor.map_or_else(Vec::new, |at| on(&Quantity::coefficient(&fitted.law, at))),
+        influence_on_floor: fitted.law.floor_index().map_or_else(Vec::new, |at| on(&Quantity::coefficient(&fitted.law, at))),
         rolling_origin: rolling_origin(&fitted.law, as_seen, &quick, &cuts(as_seen)),
         estimators: by_estimator(&fitted.law, as_seen, options, &cuts(as_seen)),
         profiles: profiles(fitted, level, &quantities).ok(),

@@ -273,7 +273,7 @@ fn hash(text: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::recommend) mod tests {
     use super::*;
     use crate::fit::Interval;
 
