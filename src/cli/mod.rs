@@ -47,6 +47,8 @@ mod verify;
 #[cfg(feature = "train")]
 mod worker;
 
+pub use machine::processor;
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ mod composed;
 mod curve;
 mod device;
 mod eval;
+mod flush;
 mod fused;
 mod guard;
 mod init;
@@ -31,7 +32,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use compare::{Comparison, compare};
 pub use device::TrainDevice;
 pub use meter::{StepParts, start_metering, stop_metering};
-pub use probe::GemmProbe;
+pub use probe::{FlushProbe, GemmProbe, StepProbe};
 
 use crate::corpus::{Corpus, CorpusError, Order};
 use crate::spec::{Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, ShapeError, Tokens, TrainedRun};
@@ -319,6 +320,8 @@ fn network(spec: &RunSpec, state: LearnerState, device: TrainDevice, opened: &De
 mod agreement;
 #[cfg(test)]
 mod coordinates;
+#[cfg(test)]
+mod denormals;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
