@@ -200,7 +200,8 @@ mod tests {
         let edge = [LEAST, -LEAST, 1.0, f32::INFINITY];
         assert_eq!(edge.map(counted), edge);
         assert_eq!([LEAST.next_down(), -LEAST.next_down(), f32::MIN_POSITIVE / 2.0, 0.0].map(counted), [0.0; 4]);
-        assert!(LEAST * LEAST >= f32::MIN_POSITIVE && LEAST * f32::EPSILON >= f32::MIN_POSITIVE, "products and sums are not denormal");
+        // Neither products nor sums are denormal.
+        const { assert!(LEAST * LEAST >= f32::MIN_POSITIVE && LEAST * f32::EPSILON >= f32::MIN_POSITIVE) };
     }
 
     #[test]
