@@ -1,16 +1,17 @@
 //! The training step beside its floor and its peers, alternately in one run, so that a busy machine slows all alike.
-//! The floor is the time of the matrix products of one step alone, attention in full.
+//! The floor is the time of the matrix products of one step alone, attention in full. "flushed" is how many times as fast a step
+//! is while the processor reads and writes denormals as 0: 1 where training makes none.
 //!
 //! `cargo bench --bench pairs` for the floor; `cargo bench --bench pairs -- --python PATH` for PyTorch too (a Python with
 //! torch; it takes a minute to compile); `--workloads SM`, `--rounds 7`, `--seconds 1` to choose.
 //! Times are processor times of one thread where the system tells them (Linux), else by the clock.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
+use scalelab::cli::processor;
 use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
-use scalelab::train::{TrainDevice, train};
+use scalelab::train::{FlushProbe, StepProbe};
 use std::io::{BufRead, BufReader, Write};
-use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
@@ -24,20 +25,30 @@ fn main() {
     let number = |name: &str, default: f64| option(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (rounds, seconds) = (number("--rounds", 7.0) as usize, number("--seconds", 1.0));
     let python = option("--python");
+    println!("{}", processor().unwrap_or_else(|| "a processor that the system does not name".into()));
     println!("tokens/s, median of {rounds} rounds; shares are medians of the rounds' own ratios");
+    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     for workload in option("--workloads").unwrap_or_else(|| "SML".into()).chars() {
         let shape = shape(workload);
         let products = products(&shape);
         let mut peers: Vec<Peer> =
             python.iter().flat_map(|python| ["eager", "compile"].map(|mode| Peer::start(python, mode, workload))).collect();
+        let spec = spec(&shape);
+        let mut probe = StepProbe::new(&spec, &corpus).expect("a workload can be trained");
+        let mut flushing = FlushProbe::new(&spec, &corpus).expect("a workload can be trained");
         let (mut floor, mut steps, mut of_peers) = (Vec::new(), Vec::new(), vec![Vec::new(); peers.len()]);
+        let mut gains = Vec::new();
         for _ in 0..rounds {
             floor.push(floor_rate(&products, seconds));
-            steps.push(step_rate(&shape, seconds));
+            steps.push(step_rate(&mut probe, seconds));
+            gains.extend(flush_gain(&mut flushing, seconds));
             peers.iter_mut().zip(&mut of_peers).for_each(|(peer, rates)| rates.push(peer.rate()));
         }
         let ratio = |others: &[f64]| median(steps.iter().zip(others).map(|(a, b)| a / b).collect());
         print!("{workload}  step {:.0}  floor {:.0}  share {:.3}", median(steps.clone()), median(floor.clone()), ratio(&floor));
+        if !gains.is_empty() {
+            print!("  flushed {:.3}", median(gains));
+        }
         for (mode, rates) in ["eager", "compile"].iter().zip(&of_peers) {
             print!("  {mode} {:.0}  ratio {:.2}", median(rates.clone()), ratio(rates));
         }
@@ -87,9 +98,8 @@ fn shape(workload: char) -> ModelShape {
     ModelShape { layers, width, heads, kv_heads: heads, ffn, vocabulary: 256, context: CONTEXT, qk_norm: false, tied_head: false }
 }
 
-/// Tokens per second of whole steps: median over steps, the first few left out.
-fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
-    let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
+/// The run whose steps are timed.
+fn spec(shape: &ModelShape) -> RunSpec {
     let recipe = Recipe {
         learning_rate: 1e-3,
         batch_tokens: TOKENS as u64,
@@ -100,7 +110,7 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         grad_clip: 1.0,
         dtype: Dtype::F32,
     };
-    let spec = RunSpec {
+    RunSpec {
         sweep: "bench".into(),
         shape: shape.clone(),
         init: InitRule::Standard,
@@ -115,19 +125,35 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         noise_scale_every: 0,
         budget_flops: None,
         budget_rule: None,
-    };
-    let (mut times, mut last, mut end) = (Vec::new(), 0.0, f64::INFINITY);
-    let _stopped = train(&spec, &corpus, &TrainDevice::Cpu, &mut |progress| {
-        let time = now();
-        match progress.step {
-            ..2 => {}
-            2 => end = time + seconds,
-            _ => times.push(time - last),
-        }
-        last = time;
-        if time > end && times.len() > 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    }
+}
+
+/// Seconds that some work takes.
+fn timed(work: &mut dyn FnMut()) -> f64 {
+    let start = now();
+    work();
+    now() - start
+}
+
+/// Tokens per second of whole steps: median over steps, the first few left out.
+fn step_rate(probe: &mut StepProbe<'_>, seconds: f64) -> f64 {
+    let mut step = || _ = probe.step().expect("computes");
+    (0..2).for_each(|_| step());
+    let (mut times, end) = (Vec::new(), now() + seconds);
+    while times.len() < 3 || now() < end {
+        times.push(timed(&mut step));
+    }
     TOKENS as f64 / median(times)
+}
+
+/// How many times as fast a step is while the processor flushes denormals: median over rounds of steps in turn. `None` where the
+/// processor cannot be told to.
+fn flush_gain(probe: &mut FlushProbe<'_>, seconds: f64) -> Option<f64> {
+    let (mut gains, end) = (Vec::new(), now() + seconds);
+    while gains.len() < 3 || now() < end {
+        gains.push(probe.gain(timed)?.expect("computes"));
+    }
+    Some(median(gains))
 }
 
 /// A product [m, k]·[k, n] of a step and how often it happens. Strides (row, column) are those that training has.

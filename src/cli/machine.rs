@@ -10,6 +10,23 @@ pub(super) fn host() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
 }
 
+/// Name of the processor with family and model, by which virtual machines whose name says little can be told apart:
+/// `AMD EPYC 9B45, family 26 model 2`. `None` where the system does not say.
+pub fn processor() -> Option<String> {
+    processor_in(&fs::read_to_string("/proc/cpuinfo").ok()?)
+}
+
+/// As [`processor`], from the system's words.
+fn processor_in(cpuinfo: &str) -> Option<String> {
+    let field = |name: &str| {
+        let pairs = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        pairs.map(|(key, value)| (key.trim(), value.trim())).find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
+    };
+    let numbers = field("cpu family").zip(field("model")).map(|(family, model)| format!(", family {family} model {model}"));
+    let name = field("model name").or_else(|| field("Model"))?;
+    Some(name.to_owned() + &numbers.unwrap_or_default())
+}
+
 /// How this process calls itself in a lock.
 pub(super) fn holder() -> String {
     format!("process {} on {}", std::process::id(), host().unwrap_or_else(|| "this machine".into()))
@@ -58,4 +75,18 @@ fn nvidia_smi(field: &str, device: &str) -> Option<String> {
     let output = Command::new("nvidia-smi").args([&query, "--format=csv,noheader,nounits", "--id", device]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_is_named_with_what_tells_it_apart() {
+        let x86 = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC 9B45\nstepping\t: 1\n";
+        assert_eq!(processor_in(x86).as_deref(), Some("AMD EPYC 9B45, family 26 model 2"));
+        let arm = "processor\t: 0\nBogoMIPS\t: 108.00\nCPU part\t: 0xd08\n\nModel\t\t: Raspberry Pi 4 Model B Rev 1.1\n";
+        assert_eq!(processor_in(arm).as_deref(), Some("Raspberry Pi 4 Model B Rev 1.1"));
+        assert_eq!(processor_in("processor\t: 0\nmodel name\t:\n"), None);
+    }
 }

@@ -46,6 +46,8 @@ mod verify;
 #[cfg(feature = "train")]
 mod worker;
 
+pub use machine::processor;
+
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 

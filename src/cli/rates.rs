@@ -31,6 +31,13 @@ pub(super) struct Rate {
     /// Where the time of a step goes.
     #[serde(default)]
     pub(super) step: Option<StepShares>,
+    /// Name of the processor.
+    #[serde(default)]
+    pub(super) processor: Option<String>,
+    /// How many times as fast a step is while the processor reads and writes denormals as 0, where it can be told to and one run
+    /// was measured alone: 1 where training makes none.
+    #[serde(default)]
+    pub(super) flush_gain: Option<f64>,
 }
 
 /// Shares of the time of a training step; they add up to 1.

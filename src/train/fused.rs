@@ -375,6 +375,14 @@ fn clear_sums(layout: &Layout, gradient: &mut [f32]) {
 
 #[cfg(test)]
 impl Fused {
+    /// Every buffer that a step writes, with its name.
+    pub(crate) fn buffers(&self) -> Vec<(String, &[f32])> {
+        let Self { weights, gradient, mean, square, workspace, .. } = self;
+        let named = [("weights", weights), ("gradient", gradient), ("first moments", mean), ("second moments", square)];
+        let own = named.map(|(name, buffer)| (name.to_owned(), buffer.as_slice()));
+        own.into_iter().chain(workspace.buffers()).collect()
+    }
+
     /// Root mean squares of the residual stream at every site and of the logits, over one piece of tokens.
     pub(crate) fn activation_sizes(&mut self, inputs: &[u32]) -> Vec<f64> {
         let inputs = &inputs[..inputs.len().min(self.workspace.tokens)];

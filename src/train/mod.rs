@@ -14,6 +14,7 @@ mod curve;
 mod device;
 mod error;
 mod eval;
+mod flush;
 mod fused;
 mod guard;
 mod init;
@@ -34,7 +35,7 @@ pub use compare::{Comparison, compare};
 pub use device::TrainDevice;
 pub use error::TrainError;
 pub use meter::{StepParts, start_metering, stop_metering};
-pub use probe::GemmProbe;
+pub use probe::{FlushProbe, GemmProbe, StepProbe};
 pub use training::train_from;
 
 use crate::corpus::Corpus;
@@ -56,6 +57,8 @@ pub fn train(
 mod agreement;
 #[cfg(test)]
 mod coordinates;
+#[cfg(test)]
+mod denormals;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub(crate) struct Batch {
 }
 
 impl BatchSource<'_> {
-    fn fill(&self, step: u64, batch: &mut Batch) {
+    pub(crate) fn fill(&self, step: u64, batch: &mut Batch) {
         let Batch { inputs, targets } = batch;
         self.corpus.fill_batch(self.order, step, self.sequences, self.context, inputs, targets);
     }
 
-    fn empty(&self) -> Batch {
+    pub(crate) fn empty(&self) -> Batch {
         let inputs = vec![0; self.sequences * self.context];
         Batch { targets: inputs.clone(), inputs }
     }

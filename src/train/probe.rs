@@ -1,6 +1,16 @@
-//! A square matrix product to measure the ceiling of a machine with, by the same GEMM that training uses.
+//! What a machine is measured with: a square matrix product by the same GEMM that training uses, and a step of a run by itself.
 
+use super::adamw::Update;
+use super::checkpoint::Checkpoint;
+use super::flush::{CAN_FLUSH, flushing};
+use super::fused::Fused;
+use super::init::Layout;
 use super::kernels::matmul::{Into, Matrix, multiply};
+use super::learner::Learner;
+use super::prefetch::BatchSource;
+use super::{TrainDevice, TrainError, check};
+use crate::corpus::{Corpus, Order};
+use crate::spec::RunSpec;
 
 /// Two square matrices and room for their product.
 #[derive(Debug)]
@@ -26,9 +36,88 @@ impl GemmProbe {
     }
 }
 
+/// The steps of a run on the processor, one at a time, so that each can be timed by itself.
+pub struct StepProbe<'a> {
+    spec: &'a RunSpec,
+    batches: BatchSource<'a>,
+    learner: Fused,
+    step: u64,
+}
+
+impl<'a> StepProbe<'a> {
+    /// A run before its first step.
+    pub fn new(spec: &'a RunSpec, corpus: &'a Corpus) -> Result<Self, TrainError> {
+        check(spec, corpus, TrainDevice::Cpu)?;
+        let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
+        let batches = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
+        let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
+        Ok(Self { spec, batches, learner: Fused::new(&spec.shape, &spec.recipe.groups, first.learner), step: 0 })
+    }
+
+    /// One step: batch, forward, backward, update. Returns the loss before it.
+    pub fn step(&mut self) -> Result<f64, TrainError> {
+        let mut batch = self.batches.empty();
+        self.batches.fill(self.step, &mut batch);
+        let update = Update::new(&self.spec.recipe.adamw, self.step, self.spec.learning_rate(self.step));
+        let readings = self.learner.step(&batch.inputs, &batch.targets, &update, self.spec.recipe.grad_clip)?;
+        self.step += 1;
+        Ok(readings.last().map_or(f64::NAN, |reading| reading.loss))
+    }
+
+    /// Time of a step, while the processor reads and writes denormals as 0 or as it is.
+    fn timed(&mut self, flushed: bool, seconds: &mut impl FnMut(&mut dyn FnMut()) -> f64) -> Result<f64, TrainError> {
+        let mut outcome = Ok(0.0);
+        let time = seconds(&mut || outcome = if flushed { flushing(|| self.step()) } else { self.step() });
+        outcome.map(|_loss| time)
+    }
+}
+
+/// What denormals cost a step: two runs alike, so that what is flushed in one is still there in the other.
+pub struct FlushProbe<'a>([StepProbe<'a>; 2]);
+
+impl<'a> FlushProbe<'a> {
+    /// Two runs before their first step.
+    pub fn new(spec: &'a RunSpec, corpus: &'a Corpus) -> Result<Self, TrainError> {
+        Ok(Self([StepProbe::new(spec, corpus)?, StepProbe::new(spec, corpus)?]))
+    }
+
+    /// How many times as fast a step is while the processor reads and writes denormals as 0: 1 where training makes none. Two steps of each
+    /// run, which change parts in between, so that where their buffers lie favours neither. `seconds` does the work and times it; `None` where
+    /// this program cannot tell the processor to.
+    pub fn gain(&mut self, mut seconds: impl FnMut(&mut dyn FnMut()) -> f64) -> Option<Result<f64, TrainError>> {
+        CAN_FLUSH.then(|| {
+            let Self([first, second]) = self;
+            let (plain, flushed) = (first.timed(false, &mut seconds)?, second.timed(true, &mut seconds)?);
+            let (again_flushed, again_plain) = (first.timed(true, &mut seconds)?, second.timed(false, &mut seconds)?);
+            Ok((plain + again_plain) / (flushed + again_flushed))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::tests::tiny;
+    use crate::train::train;
+    use std::ops::ControlFlow;
+
+    #[test]
+    fn steps_by_themselves_are_those_of_the_run_and_are_timed_four_a_round() {
+        let (spec, corpus) = tiny(9);
+        let run = train(&spec, &corpus, &TrainDevice::Cpu, &mut |_| ControlFlow::Continue(())).expect("trains");
+        let mut probe = StepProbe::new(&spec, &corpus).expect("opens");
+        for point in &run.curve[..8] {
+            assert_eq!(Some(probe.step().expect("computes")), point.train_loss_nats);
+        }
+        let mut calls = 0;
+        let gain = FlushProbe::new(&spec, &corpus).expect("opens").gain(|work| {
+            work();
+            calls += 1;
+            [3.0, 1.0, 1.0, 1.0][calls - 1]
+        });
+        let expected = CAN_FLUSH.then_some((2.0, 4));
+        assert_eq!(gain.map(|gain| (gain.expect("computes"), calls)), expected);
+    }
 
     #[test]
     fn the_probe_computes_the_product_and_counts_its_flops() {

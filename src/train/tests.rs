@@ -7,7 +7,7 @@ use crate::spec::{RunStatus, Tokens};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
 
-fn tiny(steps: u64) -> (RunSpec, Corpus) {
+pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
     let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     let spec = RunSpec {
         sweep: "test".into(),

@@ -94,6 +94,34 @@ impl Workspace {
 }
 
 #[cfg(test)]
+impl Workspace {
+    /// Every buffer with its name; taken apart without `..`, so that a new one is not forgotten.
+    pub(crate) fn buffers(&self) -> Vec<(String, &[f32])> {
+        let Self { tokens: _, sites, last_site: _, blocks, branch, scores, logits, losses, dx, dnormed, dqkv, dhidden } = self;
+        let mut list = Vec::new();
+        for (i, Site { x, inverse, normed }) in sites.iter().enumerate() {
+            list.extend(named(&format!("site {i} "), [("x", x), ("inverse", inverse), ("normed", normed)]));
+        }
+        for (i, block) in blocks.iter().enumerate() {
+            let BlockActivations { qkv, query_inverse, key_inverse, rotated, log_sums, mixed, gate_up, hidden } = block;
+            let inverses = [("query inverse", query_inverse), ("key inverse", key_inverse), ("log sums", log_sums)];
+            let rest = [("qkv", qkv), ("rotated", rotated), ("mixed", mixed), ("gate and up", gate_up), ("hidden", hidden)];
+            list.extend(named(&format!("block {i} "), inverses).into_iter().chain(named(&format!("block {i} "), rest)));
+        }
+        let of_head = [("branch", branch), ("logits", logits), ("losses", losses)];
+        let gradients = [("dx", dx), ("dnormed", dnormed), ("dqkv", dqkv), ("dhidden", dhidden)];
+        list.extend(named("", of_head).into_iter().chain(named("", gradients)));
+        list.extend(scores.buffers().map(|(name, buffer)| (format!("attention's {name}"), buffer)));
+        list
+    }
+}
+
+#[cfg(test)]
+fn named<'a, const N: usize>(prefix: &str, buffers: [(&str, &'a Vec<f32>); N]) -> [(String, &'a [f32]); N] {
+    buffers.map(|(name, buffer)| (format!("{prefix}{name}"), buffer.as_slice()))
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::spec::{ParamCounts, training_bytes};

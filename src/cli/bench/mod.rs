@@ -4,18 +4,20 @@ mod device;
 mod workload;
 
 use super::failure::{Failure, OrWork, Outcome};
+use super::machine::processor;
 use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates};
 use super::text::table;
 use crate::spec::short;
 use crate::sweep::flops_per_token;
-use crate::train::{GemmProbe, TrainDevice};
+use crate::corpus::Corpus;
+use crate::train::{FlushProbe, GemmProbe, TrainDevice};
 use anyhow::anyhow;
 use clap::Args;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use workload::{Workload, corpus, training_rate, workloads};
+use workload::{Workload, corpus, endless, training_rate, workloads};
 
 #[derive(Args)]
 #[command(
@@ -37,6 +39,8 @@ pub(super) struct BenchArgs {
 
 /// Size of the square product whose rate is the ceiling.
 const GEMM_SIZE: usize = 512;
+/// Rounds whose median says what flushing gains: the clock is disturbed by whatever else runs.
+const LEAST_ROUNDS: usize = 5;
 
 pub(super) fn run(args: &BenchArgs) -> Outcome {
     if !(args.seconds > 0.0 && args.seconds <= 600.0) {
@@ -82,7 +86,30 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
         gemm_gflops,
         peak_memory_mb: peak_mb(),
         step: each.first().map(|(_, step)| *step),
+        processor: processor(),
+        flush_gain: if threads == 1 { flush_gain(workload, &corpus, length)? } else { None },
     })
+}
+
+/// How many times as fast a step is while the processor reads and writes denormals as 0: median over rounds of steps in turn. `None`
+/// where the processor cannot be told to.
+fn flush_gain(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<Option<f64>, Failure> {
+    let spec = endless(workload, corpus);
+    let mut probe = FlushProbe::new(&spec, corpus).or_work()?;
+    let (start, mut gains) = (Instant::now(), Vec::new());
+    while gains.len() < LEAST_ROUNDS || start.elapsed() < length {
+        let Some(gain) = probe.gain(seconds) else { return Ok(None) };
+        gains.push(gain.or_work()?);
+    }
+    gains.sort_by(f64::total_cmp);
+    Ok(Some(gains[gains.len() / 2]))
+}
+
+/// Seconds that some work takes by the clock.
+fn seconds(work: &mut dyn FnMut()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
 }
 
 /// What several threads measure at the same time.
@@ -127,5 +154,54 @@ fn as_text(rates: &[Rate]) -> String {
         Some(row)
     };
     let header = ["workload", "threads", "products", "attention", "elementwise", "optimizer", "other"];
-    format!("{speed}\nwhere the time of a step goes\n{}", table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>()))
+    let parts = table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>());
+    format!("{}\n{speed}\nwhere the time of a step goes\n{parts}{}", named(rates), of_flushing(rates))
+}
+
+/// The processor, as a line.
+fn named(rates: &[Rate]) -> String {
+    let name = rates.iter().find_map(|rate| rate.processor.as_deref());
+    format!("processor: {}", name.unwrap_or("the system does not name it"))
+}
+
+/// What flushing denormals gains, as a line; nothing where the processor cannot be told to.
+fn of_flushing(rates: &[Rate]) -> String {
+    let gain = |rate: &Rate| Some(format!("{} {:.2}", rate.workload, rate.flush_gain?));
+    let gains: Vec<String> = rates.iter().filter_map(gain).collect();
+    if gains.is_empty() {
+        return String::new();
+    }
+    format!("\nwith denormals flushed by the processor a step is so many times as fast (1: training makes none): {}\n", gains.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::ModelShape;
+
+    fn rate(flush_gain: Option<f64>) -> Rate {
+        let shape = ModelShape::derived(2, 16);
+        Rate {
+            workload: "S".into(),
+            batch_tokens: 256,
+            threads: 1,
+            tokens_per_second: 1e5,
+            gflops: 10.0,
+            gemm_gflops: 20.0,
+            peak_memory_mb: None,
+            step: None,
+            processor: Some("Some Processor, family 6 model 1".into()),
+            flush_gain,
+            shape,
+        }
+    }
+
+    #[test]
+    fn the_processor_and_what_flushing_gains_are_told_where_they_are_known() {
+        let said = as_text(&[rate(Some(1.004)), rate(None)]);
+        assert!(said.starts_with("processor: Some Processor, family 6 model 1\n"), "{said}");
+        assert!(said.ends_with("(1: training makes none): S 1.00\n"), "{said}");
+        let said = as_text(&[Rate { processor: None, ..rate(None) }]);
+        assert!(said.starts_with("processor: the system does not name it\n") && !said.contains("flushed"), "{said}");
+    }
 }

@@ -1,7 +1,14 @@
 //! AdamW over flat buffers in one pass, the clipping of the gradient folded in, and the sum of squares that decides it.
 
-use super::simd::{fma, vectorised};
+use super::simd::{LEAST, counted, fma, vectorised};
 use crate::train::adamw::Update;
+
+/// A smaller gradient is 0 to both moments, 2^-50: its square would come near the denormals, and a first moment without a second
+/// would be divided by ε alone.
+const LEAST_GRADIENT: f32 = 1.0 / (1u64 << 50) as f32;
+
+/// A smaller second moment is 0, 2^-120: so that one decays to 0 and not to a denormal.
+const LEAST_SQUARE: f32 = LEAST * LEAST;
 
 vectorised! {
     /// Σ g² in f64, eight partial sums in a fixed order.
@@ -28,10 +35,12 @@ vectorised! {
         let keep = (1.0 - step.decay) as f32;
         for (((w, g), m), v) in weights.iter_mut().zip(gradient).zip(mean).zip(square) {
             let g = *g * clip;
-            *m = fma::<FMA>(*m, beta1, g * rest1);
-            *v = fma::<FMA>(*v, beta2, g * g * rest2);
+            let g = if g.abs() < LEAST_GRADIENT { 0.0 } else { g };
+            *m = counted(fma::<FMA>(*m, beta1, g * rest1));
+            let square = fma::<FMA>(*v, beta2, g * g * rest2);
+            *v = if square < LEAST_SQUARE { 0.0 } else { square };
             let denominator = fma::<FMA>(v.sqrt(), root_correction, eps);
-            *w = fma::<FMA>(*w, keep, -(rate * *m / denominator));
+            *w = counted(fma::<FMA>(*w, keep, -(rate * *m / denominator)));
         }
     }
 }

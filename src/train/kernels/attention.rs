@@ -6,7 +6,7 @@
 //! summed across a register. What is read in registers is first copied side by side and filled up with zeros.
 
 use super::matmul::Into;
-use super::simd::{LANES, dot, exp, vectorised};
+use super::simd::{LANES, counted, dot, exp, vectorised};
 use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
 
 /// Queries computed together: the columns of a block of scores.
@@ -74,6 +74,27 @@ impl Scores {
     }
 }
 
+#[cfg(test)]
+impl Scores {
+    /// Every buffer with its name.
+    pub(crate) fn buffers(&self) -> [(&'static str, &[f32]); 11] {
+        let Self { width: _, weights, gradient, query_columns, dmixed_columns, query, dmixed, key, value, dkey, dvalue, block } = self;
+        [
+            ("weights", weights),
+            ("gradient", gradient),
+            ("query columns", query_columns),
+            ("dmixed columns", dmixed_columns),
+            ("query", query),
+            ("dmixed", dmixed),
+            ("key", key),
+            ("value", value),
+            ("dkey", dkey),
+            ("dvalue", dvalue),
+            ("block", block),
+        ]
+    }
+}
+
 /// mixed = softmax(q·kᵀ, causal)·v. q, k, v, mixed: [T, h]; q holds its factor 1/√h.
 /// `log_sums` [T] receives ln Σ e^score of every query.
 pub(crate) fn attend(
@@ -95,7 +116,7 @@ pub(crate) fn attend(
         softmax(&mut weights[..(first + rows) * BLOCK], first, &mut inverse, &mut log_sums[first..first + rows]);
         weighted_rows(block, *width, weights, first, rows, value);
         for (row, factor) in block.chunks_exact_mut(*width).zip(inverse) {
-            row.iter_mut().for_each(|number| *number *= factor);
+            row.iter_mut().for_each(|number| *number = counted(*number * factor));
         }
         unpack(block, *width, head_width, rows, Into::Replace, &mut mixed[first * mixed_stride..], mixed_stride);
     }
@@ -189,7 +210,7 @@ fn weighted_rows(block: &mut [f32], width: usize, weights: &[f32], first: usize,
 }
 
 vectorised! {
-    /// Scores [keys, BLOCK] become e^(score − largest), those of keys after a query nearly 0; `inverse` receives one over
+    /// Scores [keys, BLOCK] become e^(score − largest), those of keys after a query 0; `inverse` receives one over
     /// the sum of each query, `log_sums` its logarithm plus the largest score.
     fn softmax(scores: &mut [f32], first: usize, inverse: &mut [f32; BLOCK], log_sums: &mut [f32]) {
         let (rows, _) = scores.as_chunks_mut::<BLOCK>();
@@ -229,7 +250,7 @@ vectorised! {
             }
             for i in 0..BLOCK {
                 row[i] = exp::<FMA>(row[i] - log_sums[i]);
-                gradient[i] = row[i] * (gradient[i] - pulls[i]);
+                gradient[i] = counted(row[i] * (gradient[i] - pulls[i]));
             }
         }
     }

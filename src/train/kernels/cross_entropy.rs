@@ -1,6 +1,6 @@
 //! Softmax cross-entropy: loss = ln Σ eᶻ − z[target], and its gradient in place of the logits.
 
-use super::simd::{LANES, add_lanes, exp, largest, padded, vectorised};
+use super::simd::{LANES, add_lanes, counted, exp, largest, padded, vectorised};
 
 vectorised! {
     /// Loss in nats of every row of `logits` [rows, V], which keep nothing of use.
@@ -21,7 +21,7 @@ vectorised! {
             let sum = exp_sum::<FMA>(z, top);
             *loss = sum.ln() + top - of_target;
             let factor = scale / sum;
-            z.iter_mut().for_each(|p| *p *= factor);
+            z.iter_mut().for_each(|p| *p = counted(*p * factor));
             z[target] -= scale;
         }
     }
@@ -39,7 +39,7 @@ fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
         }
     }
     if !rest.is_empty() {
-        // The filler's exponential is 1e-38 beside a sum of at least 1.
+        // The filler's exponential is 0.
         let mut chunk = padded(rest, f32::NEG_INFINITY);
         for i in 0..LANES {
             chunk[i] = exp::<FMA>(chunk[i] - top);

@@ -1,7 +1,7 @@
 //! Fused operations of the processor with hand-written backward, one file each. All work on f32 slices,
 //! row-major, one thread; every sum has a fixed order, so a repeat is bit-identical on one kind of processor.
 //! Loops are compiled for several instruction sets and chosen at run time (simd.rs); matrix products
-//! go to the `gemm` crate, which does the same.
+//! go to the `gemm` crate, which does the same. What is written is 0 or at least 2^-60 (simd.rs), so that no denormal arises.
 
 pub(crate) mod adamw;
 pub(crate) mod attention;
@@ -14,5 +14,7 @@ pub(crate) mod simd;
 pub(crate) mod swiglu;
 pub(crate) mod tile;
 
+#[cfg(test)]
+mod denormals;
 #[cfg(test)]
 mod differences;

@@ -1,7 +1,7 @@
 //! RMSNorm (Zhang & Sennrich 1910.07467) fused with the residual sum before it:
 //! x = a + b, r = 1/√(mean(x²) + ε), y = gain·x·r.
 
-use super::simd::{dot, fma, vectorised};
+use super::simd::{counted, dot, fma, vectorised};
 use crate::train::transformer::NORM_EPSILON;
 
 /// 1/√(mean square + ε) of a row.
@@ -18,7 +18,7 @@ vectorised! {
             let r = inverse_rms::<FMA>(x);
             *inverse = r;
             for ((y, x), g) in y.iter_mut().zip(x).zip(gain) {
-                *y = *x * r * *g;
+                *y = counted(*x * r * *g);
             }
         }
     }
@@ -29,12 +29,12 @@ vectorised! {
         let rows = a.chunks_exact(width).zip(b.chunks_exact(width)).zip(x.chunks_exact_mut(width));
         for (((a, b), x), (y, inverse)) in rows.zip(y.chunks_exact_mut(width).zip(inverse)) {
             for ((x, a), b) in x.iter_mut().zip(a).zip(b) {
-                *x = *a + *b;
+                *x = counted(*a + *b);
             }
             let r = inverse_rms::<FMA>(x);
             *inverse = r;
             for ((y, x), g) in y.iter_mut().zip(x.iter()).zip(gain) {
-                *y = *x * r * *g;
+                *y = counted(*x * r * *g);
             }
         }
     }
@@ -46,8 +46,8 @@ vectorised! {
         for (((dy, x), dx), r) in rows.zip(inverse) {
             let pull = *r * *r * dot_of_three::<FMA>(dy, x, gain) / width as f32;
             for ((((dx, dy), x), g), dgain) in dx.iter_mut().zip(dy).zip(x).zip(gain).zip(dgain.iter_mut()) {
-                *dgain = fma::<FMA>(*dy, *x * *r, *dgain);
-                *dx = fma::<FMA>(*r, fma::<FMA>(*dy, *g, -(*x * pull)), *dx);
+                *dgain = counted(fma::<FMA>(*dy, *x * *r, *dgain));
+                *dx = counted(fma::<FMA>(*r, fma::<FMA>(*dy, *g, -(*x * pull)), *dx));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! rotary positions (Su 2104.09864) and the factor 1/√h of the scores.
 
 use super::norm::{dot_of_three, inverse_rms};
-use super::simd::{fma, vectorised};
+use super::simd::{counted, fma, vectorised};
 
 /// Where the heads lie in a row of numbers of one token.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +73,8 @@ vectorised! {
             let r = inverse[token * heads.count + head];
             let pull = r * r * dot_of_three::<FMA>(turned, x, gain) / heads.width as f32;
             for ((((d, t), x), g), dgain) in d.iter_mut().zip(&*turned).zip(x).zip(gain).zip(dgain.iter_mut()) {
-                *dgain = fma::<FMA>(*t, *x * r, *dgain);
-                *d = r * fma::<FMA>(*t, *g, -(*x * pull));
+                *dgain = counted(fma::<FMA>(*t, *x * r, *dgain));
+                *d = counted(r * fma::<FMA>(*t, *g, -(*x * pull)));
             }
         }
     }
@@ -111,14 +111,14 @@ fn turn<const FMA: bool>(x: &[f32], cos: &[f32], sin: &[f32], scale: f32, direct
         let (mut p, mut q) = ([0.0; TURNED], [0.0; TURNED]);
         for i in 0..TURNED {
             let (c, s) = (c[i] * scale, s[i] * scale * direction);
-            p[i] = fma::<FMA>(a[i], c, -(b[i] * s));
-            q[i] = fma::<FMA>(b[i], c, a[i] * s);
+            p[i] = counted(fma::<FMA>(a[i], c, -(b[i] * s)));
+            q[i] = counted(fma::<FMA>(b[i], c, a[i] * s));
         }
         (*first, *second) = (p, q);
     }
     let at = half - half % TURNED;
     for i in at..half {
         let (c, s) = (cos[i] * scale, sin[i] * scale * direction);
-        (first[i], second[i]) = (fma::<FMA>(a[i], c, -(b[i] * s)), fma::<FMA>(b[i], c, a[i] * s));
+        (first[i], second[i]) = (counted(fma::<FMA>(a[i], c, -(b[i] * s))), counted(fma::<FMA>(b[i], c, a[i] * s)));
     }
 }

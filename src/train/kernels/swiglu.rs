@@ -1,10 +1,12 @@
 //! SwiGLU (Shazeer 2002.05202): hidden = silu(gate) ⊙ up, silu(g) = g·σ(g).
 
-use super::simd::{LANES, exp, fma, padded, vectorised};
+use super::simd::{LANES, counted, exp, fma, padded, vectorised};
 
+/// 1 / (1 + e⁻ˣ), written so that it is eˣ, and in the end 0, where x is far below 0.
 #[inline(always)]
 fn sigmoid<const FMA: bool>(x: f32) -> f32 {
-    1.0 / (1.0 + exp::<FMA>(-x))
+    let tail = exp::<FMA>(-x.abs());
+    (if x < 0.0 { tail } else { 1.0 }) / (1.0 + tail)
 }
 
 vectorised! {
@@ -13,7 +15,7 @@ vectorised! {
         for (gate_up, hidden) in gate_up.chunks_exact(2 * ffn).zip(hidden.chunks_exact_mut(ffn)) {
             let (gate, up) = gate_up.split_at(ffn);
             for ((h, g), u) in hidden.iter_mut().zip(gate).zip(up) {
-                *h = *g * sigmoid::<FMA>(*g) * *u;
+                *h = counted(*g * sigmoid::<FMA>(*g) * *u);
             }
         }
     }
@@ -46,8 +48,8 @@ fn backward_lanes<const FMA: bool>(d: [f32; LANES], g: [f32; LANES], u: [f32; LA
     for i in 0..LANES {
         let s = sigmoid::<FMA>(g[i]);
         let silu = g[i] * s;
-        dg[i] = d[i] * u[i] * fma::<FMA>(silu, 1.0 - s, s);
-        du[i] = d[i] * silu;
+        dg[i] = counted(d[i] * u[i] * fma::<FMA>(silu, 1.0 - s, s));
+        du[i] = counted(d[i] * silu);
     }
     (dg, du)
 }

@@ -3,7 +3,7 @@
 //! products of a block of attention (some dozen rows by some dozen columns) lose by a general routine.
 
 use super::matmul::Into;
-use super::simd::{LANES, fma, vectorised};
+use super::simd::{LANES, counted, fma, vectorised};
 
 /// Rows of a register tile.
 const ROWS: usize = 8;
@@ -99,7 +99,7 @@ fn tile<const FMA: bool, const M: usize, const N: usize>(
         for (j, sums) in sums.iter().enumerate() {
             let dst = &mut dst[i * stride + j * LANES..][..LANES];
             for (number, sum) in dst.iter_mut().zip(sums) {
-                *number = if into == Into::Add { *number + sum } else { *sum };
+                *number = counted(if into == Into::Add { *number + sum } else { *sum });
             }
         }
     }
@@ -120,7 +120,7 @@ vectorised! {
             let to = &mut to[row * stride..][..width];
             match into {
                 Into::Replace => copy_row(&from[..width], to),
-                Into::Add => to.iter_mut().zip(from).for_each(|(to, from)| *to += from),
+                Into::Add => to.iter_mut().zip(from).for_each(|(to, from)| *to = counted(*to + from)),
             }
         }
     }
