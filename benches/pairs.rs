@@ -7,8 +7,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use scalelab::corpus::{Cache, Corpus};
-use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
-use scalelab::train::{TrainDevice, train};
+use scalelab::spec::{
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+};
+use scalelab::train::train;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -117,7 +119,7 @@ fn step_rate(shape: &ModelShape, seconds: f64) -> f64 {
         budget_rule: None,
     };
     let (mut times, mut last, mut end) = (Vec::new(), 0.0, f64::INFINITY);
-    let _stopped = train(&spec, &corpus, &TrainDevice::Cpu, &mut |progress| {
+    let _stopped = train(&spec, &corpus, &Device::Cpu, &mut |progress| {
         let time = now();
         match progress.step {
             ..2 => {}

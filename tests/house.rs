@@ -30,7 +30,7 @@ const KNOWN_CIRCLES: [&[&str]; 2] =
     [&["src/fit/pass.rs", "src/fit/sum.rs"], &["src/recommend/mod.rs", "src/recommend/networks.rs", "src/recommend/waste.rs"]];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 17] = [
+const OWNED: [(&str, &str); 19] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -47,6 +47,8 @@ const OWNED: [(&str, &str); 17] = [
     ("plotters", "view"),
     ("png", "view"),
     ("dejavu", "view"),
+    ("base64", "view"),
+    ("strsim", "sweep"),
     ("clap", "cli"),
 ];
 

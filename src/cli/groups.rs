@@ -5,7 +5,7 @@ use super::failure::{Failure, OrInput};
 use super::source::Source;
 use super::text::{interval, number, table};
 use crate::fit::{BlockGroup, BlockRun, Blocks, Comparison, Estimate, GroupFit, blocks, compare};
-use crate::law::{Evidence, block_of, in_bits_per_byte, tokenizers, tuned};
+use crate::law::{Evidence, blocks_of, in_bits_per_byte, tokenizers, tuned};
 use crate::spec::{RunRecord, RunStatus};
 use std::collections::BTreeMap;
 
@@ -30,11 +30,11 @@ pub(super) fn compared(source: &Source, choices: &Choices) -> Result<Comparison,
 
 /// Groups on common cells and seeds, block by block, where there are any.
 pub(super) fn on_common_cells(source: &Source, level: f64) -> Option<Blocks> {
-    let run = |(record, group): (&RunRecord, &String)| {
+    let run = |((record, group), block): ((&RunRecord, &String), Option<String>)| {
         let loss = record.loss_nats.filter(|_| record.status == RunStatus::Finished)?.0;
-        Some((group.clone(), block_of(record)?, loss))
+        Some((group.clone(), block?, loss))
     };
-    let runs: Vec<BlockRun> = source.records.iter().zip(&source.groups).filter_map(run).collect();
+    let runs: Vec<BlockRun> = source.records.iter().zip(&source.groups).zip(blocks_of(&source.records)).filter_map(run).collect();
     blocks(&runs, level)
 }
 

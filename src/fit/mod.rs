@@ -60,7 +60,7 @@ pub use profile::{Profile, Target, chinchilla_targets, profiles};
 pub use propose::propose;
 pub use protocol::{Protocol, ProtocolForecast, deepseek};
 pub use recipes::{RecipeLaw, RecipeStudy, Score, recipe_study};
-pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
+pub use response::{KnownNoise, Response, response};
 pub use robust::{Robust, robust};
 pub use search::{Floor, chinchilla, fit, power_law, start_ends, with_windows};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
