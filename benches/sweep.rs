@@ -3,8 +3,8 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use scalelab::results::SweepFolder;
-use scalelab::spec::{Nats, RunRecord, RunStatus, TrainedRun};
-use scalelab::sweep::{CorpusFacts, Grid, Plan, PlannedRun, Shard, expand};
+use scalelab::spec::{Nats, RunRecord, RunStatus, Shard, TrainedRun};
+use scalelab::sweep::{CorpusFacts, Grid, Plan, PlannedRun, expand};
 use std::hint::black_box;
 
 #[path = "../tests/support/large.rs"]

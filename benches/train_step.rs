@@ -6,8 +6,10 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use scalelab::corpus::{Cache, Corpus};
-use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
-use scalelab::train::{TrainDevice, train};
+use scalelab::spec::{
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+};
+use scalelab::train::train;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -47,7 +49,7 @@ fn steps(criterion: &mut Criterion) {
 /// Time of all steps but the first few.
 fn time(spec: &RunSpec, corpus: &Corpus) -> Duration {
     let (mut start, mut end) = (Instant::now(), Instant::now());
-    train(spec, corpus, &TrainDevice::Cpu, &mut |progress| {
+    train(spec, corpus, &Device::Cpu, &mut |progress| {
         end = Instant::now();
         if progress.step == WARM_UP {
             start = end;

@@ -50,6 +50,8 @@ const OWNED: [(&str, &str); 19] = [
     ("plotters", "view"),
     ("png", "view"),
     ("dejavu", "view"),
+    ("base64", "view"),
+    ("strsim", "sweep"),
     ("clap", "cli"),
 ];
 

@@ -2,9 +2,12 @@
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::machine::{free_gpu_memory, free_memory};
+use crate::spec::{Device, UnknownDevice};
 use crate::sweep::{PlannedRun, Slot, check_memory, slots};
 use anyhow::anyhow;
 use clap::Args;
+use std::fmt;
+use std::str::FromStr;
 
 #[derive(Args)]
 pub(super) struct Devices {
@@ -13,82 +16,106 @@ pub(super) struct Devices {
     pub(super) workers: Option<u64>,
     /// Devices to train on: cpu, cuda:0,cuda:1 or metal:0; auto takes all CUDA devices, else Metal, else the processor
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "cpu")]
-    device: Vec<String>,
+    device: Vec<Asked>,
     /// Runs side by side on each GPU [default: 1]
     #[arg(long, value_name = "N", conflicts_with = "workers", value_parser = clap::value_parser!(u64).range(1..=256))]
     slots_per_device: Option<u64>,
 }
 
-/// In place of a list of devices: what there is.
-#[cfg(feature = "train")]
-const AUTO: &str = "auto";
+/// A device, or `auto` in place of a list: what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Auto,
+    One(Device),
+}
+
+impl FromStr for Asked {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDevice> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::One) }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::One(device) => device.fmt(f),
+        }
+    }
+}
 
 impl Devices {
-    /// Whether this build knows all of them.
+    /// Whether this build trains, and `auto` stands alone.
     pub(super) fn check(&self) -> Outcome {
-        #[cfg(feature = "train")]
-        return if self.is_auto() { Ok(()) } else { self.parsed().map(|_| ()) };
-        #[cfg(not(feature = "train"))]
-        return Err(Failure::Input(anyhow!(
-            "this build cannot train (on {} or anything else): it lacks the feature `train`; build without --no-default-features",
-            self.device.join(",")
-        )));
+        if !cfg!(feature = "train") {
+            let asked: Vec<String> = self.device.iter().map(ToString::to_string).collect();
+            return Err(Failure::Input(anyhow!(
+                "this build cannot train (on {} or anything else): it lacks the feature `train`; build without --no-default-features",
+                asked.join(",")
+            )));
+        }
+        if self.device.len() > 1 && self.device.contains(&Asked::Auto) {
+            return Err(Failure::Input(anyhow!("--device auto stands alone: it takes what there is")));
+        }
+        Ok(())
     }
 
     /// The slots, on devices that are there; `workers` are those that one processor would get.
     pub(super) fn slots(&self, workers: usize) -> Result<Vec<Slot>, Failure> {
-        let names = self.names();
-        let on_processor = names.iter().all(|device| device.starts_with("cpu"));
+        let devices = self.devices();
+        let on_processor = devices.iter().all(|device| device.is_processor());
         if self.workers.is_some() && !on_processor {
-            let devices = names.join(",");
             return Err(Failure::Input(anyhow!(
-                "--workers counts processes of the processor; with --device {devices} say --slots-per-device"
+                "--workers counts processes of the processor; with --device {} say --slots-per-device",
+                joined(&devices)
             )));
         }
         let per_device = self.slots_per_device.map_or(if on_processor { workers } else { 1 }, |n| n as usize);
-        let slots = slots(&names, per_device, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()).or_input()?;
-        self.check_present()?;
+        let slots = slots(&devices, per_device, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()).or_input()?;
+        present(&devices)?;
         Ok(slots)
     }
 
-    #[cfg(feature = "train")]
-    fn is_auto(&self) -> bool {
-        self.device == [AUTO]
-    }
-
-    #[cfg(feature = "train")]
-    fn parsed(&self) -> Result<Vec<crate::train::TrainDevice>, Failure> {
-        self.device.iter().map(|device| device.parse().or_input()).collect()
-    }
-
-    /// The devices by name; what `auto` became is said.
-    fn names(&self) -> Vec<String> {
-        #[cfg(feature = "train")]
-        if self.is_auto() {
-            let names: Vec<String> = crate::train::TrainDevice::best().iter().map(ToString::to_string).collect();
-            eprintln!("--device auto: {}{}", names.join(","), why(&names[0]));
-            return names;
+    /// The devices; what `auto` became is said.
+    fn devices(&self) -> Vec<Device> {
+        if self.device == [Asked::Auto] {
+            let devices = best();
+            eprintln!("--device auto: {}{}", joined(&devices), why(devices[0]));
+            return devices;
         }
-        self.device.clone()
-    }
-
-    /// Whether this build and this machine have all of them.
-    fn check_present(&self) -> Outcome {
-        #[cfg(feature = "train")]
-        if !self.is_auto() {
-            return self.parsed()?.into_iter().try_for_each(|device| device.check_present().or_input());
-        }
-        Ok(())
+        self.device.iter().filter_map(|asked| if let Asked::One(device) = asked { Some(*device) } else { None }).collect()
     }
 }
 
+fn joined(devices: &[Device]) -> String {
+    devices.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// What there is to train on.
+fn best() -> Vec<Device> {
+    #[cfg(feature = "train")]
+    return Device::best();
+    #[cfg(not(feature = "train"))]
+    return vec![Device::Cpu];
+}
+
+/// Refuses devices that this build or this machine lacks.
+fn present(devices: &[Device]) -> Outcome {
+    #[cfg(feature = "train")]
+    devices.iter().try_for_each(|device| device.check_present().or_input())?;
+    #[cfg(not(feature = "train"))]
+    let _ = devices;
+    Ok(())
+}
+
 /// Why `auto` took the processor.
-#[cfg(feature = "train")]
-fn why(device: &str) -> &'static str {
+fn why(device: Device) -> &'static str {
     let built = cfg!(feature = "cuda") || cfg!(feature = "metal");
     match (device, built) {
-        ("cpu", true) => " (no GPU was found)",
-        ("cpu", false) => " (this build has neither CUDA nor Metal: see the section GPUs of the README)",
+        (Device::Cpu, true) => " (no GPU was found)",
+        (Device::Cpu, false) => " (this build has neither CUDA nor Metal: see the section GPUs of the README)",
         _ => "",
     }
 }
@@ -96,10 +123,8 @@ fn why(device: &str) -> &'static str {
 /// Whether the devices of the slots compute in the number formats of the runs.
 #[cfg(feature = "train")]
 pub(super) fn check_dtypes(runs: &[&PlannedRun], slots: &[Slot]) -> Outcome {
-    use crate::train::TrainDevice;
     for slot in slots {
-        let device: TrainDevice = slot.device.parse().or_input()?;
-        runs.iter().try_for_each(|run| device.check(run.spec.recipe.dtype)).or_input()?;
+        runs.iter().try_for_each(|run| slot.device.check(run.spec.recipe.dtype)).or_input()?;
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table, trunk_line};
 use crate::results::write_whole;
-use crate::spec::{AdamW, FlopRule, ModelShape, OptimizerGroups, ParamCounts, RunSpec, Schedule, SizeMeasure, Tokens, short};
+use crate::spec::{
+    AdamW, Device, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, short,
+};
 use crate::sweep::{PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
@@ -111,7 +113,7 @@ fn search_line(families: usize, first: usize) -> String {
 
 /// Largest predicted memory of a worker, MB.
 fn worker_megabytes(loaded: &Loaded) -> f64 {
-    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, "cpu"));
+    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cpu));
     bytes.fold(0.0, f64::max) / 1e6
 }
 
@@ -125,12 +127,11 @@ fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {
     shapes.iter().map(row).collect()
 }
 
-/// Runs that follow one another and share shape, tokens and batch.
+/// Runs that follow one another and are of one cell and one batch.
 fn cells<'a, 'b>(runs: &'b [&'a PlannedRun]) -> impl Iterator<Item = &'b [&'a PlannedRun]> {
-    runs.chunk_by(|a, b| {
-        let [a, b] = [&a.spec, &b.spec];
-        (&a.shape, a.steps, a.recipe.batch_tokens, a.unique_tokens) == (&b.shape, b.steps, b.recipe.batch_tokens, b.unique_tokens)
-    })
+    let any = Ignoring::SEEDS | Ignoring::LEARNING_RATE | Ignoring::SCHEDULE | Ignoring::OPTIMIZER;
+    let key = move |run: &PlannedRun| (RunRecord::planned(&run.spec).key(any), run.spec.steps);
+    runs.chunk_by(move |a, b| key(a) == key(b))
 }
 
 /// One line for the runs of a cell: what they share, their learning rates, how many they are, their time together.

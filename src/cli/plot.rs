@@ -10,7 +10,7 @@ use crate::fit::{
 };
 use crate::law::{ComputeCount, Evidence, PUBLISHED, PowerRule, RECIPES, RecipeTrials, Scale, Trial, recipe_trials, shape_of};
 use crate::results::write_whole;
-use crate::spec::{RunStatus, SizeMeasure};
+use crate::spec::{RunStatus, SizeMeasure, same_budget};
 use crate::study::Study;
 use crate::view::{
     Conventions, CountedExponent, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell,
@@ -299,11 +299,6 @@ fn valleys(study: &Study) -> Vec<IsoflopBudget> {
         }
     };
     budgets.into_iter().map(valley).collect()
-}
-
-/// Equal but for the rounding of tokens to whole steps.
-fn same_budget(a: f64, b: f64) -> bool {
-    (a / b).ln().abs() < 0.05
 }
 
 /// Points of the frontier: a smooth curve in logarithms, of which each point costs three intervals.

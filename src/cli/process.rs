@@ -128,7 +128,7 @@ impl Trainer for ProcessTrainer {
 impl Worker {
     fn start(slot: &Slot) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["worker", "--device", &slot.device])
+            .args(["worker", "--device", &slot.device.to_string()])
             .envs(slot.visible.iter().map(|number| ("CUDA_VISIBLE_DEVICES", number)))
             // One run is one thread: parallelism is packing runs onto cores.
             .envs([("RAYON_NUM_THREADS", "1"), ("CANDLE_NUM_THREADS", "1"), ("RUST_BACKTRACE", "0")])

@@ -284,7 +284,7 @@ fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
     )];
     let milestones: Vec<String> =
         recipe.milestones.iter().map(|one| format!("{} at step {} ({})", one.what, one.step, rate_text(one.learning_rate))).collect();
-    lines.extend(recipe.schedule.as_ref().map(|schedule| format!("schedule {schedule}: {}", milestones.join(", "))));
+    lines.extend(recipe.schedule.as_ref().map(|schedule| format!("schedule {}: {}", schedule.label(), milestones.join(", "))));
     let setting = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value}"));
     let settings = [
         setting("weight decay", recipe.weight_decay),

@@ -11,8 +11,8 @@ use super::pulse::with_pulse;
 use super::retry::retries;
 use super::text::trunk_line;
 use crate::results::{Claim, Conflict, SweepFolder};
-use crate::spec::{RunRecord, RunStatus};
-use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Shard, Slot, changes, exact_flops, run_plan};
+use crate::spec::{RunRecord, RunStatus, Shard};
+use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Slot, changes, exact_flops, run_plan};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{HashMap, HashSet};
@@ -40,12 +40,9 @@ pub(super) struct SweepArgs {
     /// Train these again: failed, diverged, or the name of a run
     #[arg(long, value_name = "WHICH")]
     retry: Vec<String>,
-    /// Stop at the first run that fails
-    #[arg(long, conflicts_with = "keep_going")]
-    fail_fast: bool,
-    /// Go on with the others when a run fails (the default)
+    /// Stop at the first run that fails, instead of going on with the others
     #[arg(long)]
-    keep_going: bool,
+    fail_fast: bool,
     /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
     #[arg(long, conflicts_with = "shard")]
     fit: bool,
@@ -206,7 +203,7 @@ fn train_missing(
 
 /// What of the folder this driver works on.
 fn claim(args: &SweepArgs) -> Claim {
-    args.shard.map_or(Claim::Whole, |Shard { number, count }| Claim::Shard { number, count })
+    args.shard.map_or(Claim::Whole, Claim::Shard)
 }
 
 fn say_what_changed(args: &SweepArgs, loaded: &Loaded, mine: &[&PlannedRun], done: &HashMap<String, RunRecord>) {

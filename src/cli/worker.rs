@@ -1,15 +1,15 @@
 //! `scalelab worker` (hidden): executes runs that come as lines of JSON on standard input. It keeps the state of
 //! its run now and then, and begins where a state allows it to.
 
-use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::failure::{Failure, OrWork, Outcome};
 use super::machine::{gpu_driver, host};
 use super::memory::{forget_peak, peak_mb};
 use super::preparing::quiet_cache;
 use super::process::{Job, WorkerMessage};
 use crate::corpus::Corpus;
 use crate::results::{StoredState, SweepFolder};
-use crate::spec::{CorpusSpec, Progress, TrainedRun};
-use crate::train::{Attendant, Checkpoint, TrainDevice, TrainError, Wish, train_from};
+use crate::spec::{CorpusSpec, Device, Progress, TrainedRun};
+use crate::train::{Attendant, Checkpoint, TrainError, Wish, train_from};
 use anyhow::anyhow;
 use clap::Args;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) struct WorkerArgs {
     /// Device to train on
     #[arg(long, default_value = "cpu")]
-    device: String,
+    device: Device,
 }
 
 /// Stack of the training thread: gradients of deep graphs are walked recursively.
@@ -41,7 +41,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &WorkerArgs) -> Outcome {
     ctrlc::set_handler(stop).or_work()?;
-    let device: TrainDevice = args.device.parse().or_input()?;
+    let device = args.device;
     let jobs = read_jobs();
     let work = move || execute_all(&jobs, &device);
     let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(work).or_work()?;
@@ -72,7 +72,7 @@ fn read_jobs() -> Receiver<String> {
     receiver
 }
 
-fn execute_all(jobs: &Receiver<String>, device: &TrainDevice) -> Outcome {
+fn execute_all(jobs: &Receiver<String>, device: &Device) -> Outcome {
     let mut opened: Option<(CorpusSpec, Corpus)> = None;
     for line in jobs {
         if STOP.load(Ordering::SeqCst) {
@@ -89,7 +89,7 @@ fn execute_all(jobs: &Receiver<String>, device: &TrainDevice) -> Outcome {
     std::process::exit(INTERRUPTED)
 }
 
-fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainDevice) -> anyhow::Result<TrainedRun> {
+fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device) -> anyhow::Result<TrainedRun> {
     let spec = &job.spec;
     if opened.as_ref().is_none_or(|(corpus_spec, _)| *corpus_spec != spec.corpus) {
         *opened = Some((spec.corpus.clone(), Corpus::open(&spec.corpus, &quiet_cache())?));
@@ -123,14 +123,14 @@ fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &TrainD
 }
 
 /// Version of the driver of the GPU that this worker is shown; asked for once.
-fn driver(device: TrainDevice) -> Option<&'static str> {
+fn driver(device: Device) -> Option<&'static str> {
     static DRIVER: OnceLock<Option<String>> = OnceLock::new();
     let shown = || std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_else(|_| "0".into());
-    matches!(device, TrainDevice::Cuda(_)).then(|| DRIVER.get_or_init(|| gpu_driver(&shown())).as_deref()).flatten()
+    matches!(device, Device::Cuda(_)).then(|| DRIVER.get_or_init(|| gpu_driver(&shown())).as_deref()).flatten()
 }
 
 /// The latest state that the run can go on from, its own or of its trunk; what is damaged is named and passed over.
-fn latest_state(job: &Job, folder: &SweepFolder, device: &TrainDevice) -> Option<Checkpoint> {
+fn latest_state(job: &Job, folder: &SweepFolder, device: &Device) -> Option<Checkpoint> {
     let branch_step = job.spec.branch_step().unwrap_or(0);
     let mut stored: Vec<StoredState> = folder.states(&job.spec.id().0);
     if let Some(trunk_id) = &job.trunk_id {

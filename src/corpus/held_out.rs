@@ -1,5 +1,7 @@
 //! The windows that no run trains on.
 
+use crate::spec::sample::{mean, standard_error};
+
 /// The windows that final losses are measured on, the same for every run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldOut {
@@ -16,10 +18,7 @@ impl HeldOut {
     /// The lowest mean loss possible on these windows, nats per token, and the standard error that windows drawn anew would have;
     /// none where the source is not known.
     pub fn floor(&self) -> Option<(f64, f64)> {
-        let floors = self.floor_nats.as_ref()?;
-        let n = floors.len() as f64;
-        let mean = floors.iter().map(|&floor| f64::from(floor)).sum::<f64>() / n;
-        let squares: f64 = floors.iter().map(|&floor| (f64::from(floor) - mean).powi(2)).sum();
-        Some((mean, (squares / (n - 1.0).max(1.0) / n).sqrt()))
+        let floors: Vec<f64> = self.floor_nats.as_ref()?.iter().map(|&floor| f64::from(floor)).collect();
+        Some((mean(floors.iter().copied())?, standard_error(&floors).unwrap_or(0.0)))
     }
 }

@@ -1,6 +1,7 @@
 //! Overfitting by the numbers of a curve alone: the held-out loss rises while the training loss falls.
 
 use crate::spec::CurvePoint;
+use crate::spec::sample::mean;
 use serde::Serialize;
 
 /// A run that learns its data by heart: its training loss falls while its held-out loss rises.
@@ -34,8 +35,7 @@ pub fn overfitting(curve: &[CurvePoint]) -> Option<Overfitting> {
 fn train_loss(curve: &[CurvePoint], tokens: u64) -> Option<f64> {
     let span = curve.last()?.tokens / 10;
     let around = |point: &&CurvePoint| point.tokens <= tokens && point.tokens + span >= tokens;
-    let losses: Vec<f64> = curve.iter().filter(around).filter_map(|point| point.train_loss_nats).collect();
-    (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+    mean(curve.iter().filter(around).filter_map(|point| point.train_loss_nats))
 }
 
 impl std::fmt::Display for Overfitting {

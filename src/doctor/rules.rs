@@ -1,8 +1,9 @@
 //! The rules, one function an ailment, each with its thresholds and their reasons. Shares are of the steps of the run, or of a
 //! loss; noise is the standard deviation of one loss of the curve.
 
-use super::signs::{Signs, median};
+use super::signs::Signs;
 use super::{Ailment, Finding};
+use crate::spec::sample::median;
 
 type Rule = fn(&Signs<'_>) -> Option<Finding>;
 

@@ -2,7 +2,8 @@
 //! along an ordinary curve shows in nothing else.
 
 use super::{Ailment, Finding};
-use crate::spec::{RunRecord, RunStatus};
+use crate::spec::sample::mean;
+use crate::spec::{Ignoring, RunRecord, RunStatus, of_one_length};
 use std::collections::BTreeMap;
 
 /// Loss above that of the best rate that makes a rate wrong. Halving a good rate costs runs of 10⁴ weights up to 5.5 %, which is
@@ -47,7 +48,7 @@ impl Family {
 
 impl Rate {
     fn mean(&self) -> f64 {
-        self.runs.iter().map(|run| run.1).sum::<f64>() / self.runs.len() as f64
+        mean(self.runs.iter().map(|run| run.1)).expect("a rate has runs")
     }
 
     /// Σ of squares about the mean, and its degrees of freedom.
@@ -57,45 +58,23 @@ impl Rate {
     }
 }
 
+/// Siblings have everything in common but rate, seeds, and what came of the run.
 fn families(records: &[RunRecord]) -> Vec<Family> {
-    let mut families: BTreeMap<String, BTreeMap<u64, Rate>> = BTreeMap::new();
-    for (at, record) in records.iter().enumerate().filter(|(_, record)| record.status == RunStatus::Finished) {
-        let loss = record.loss_nats.filter(|loss| loss.0.is_finite() && loss.0 > 0.0);
-        let (Some(rate), Some(loss)) = (record.learning_rate.filter(|rate| *rate > 0.0), loss) else { continue };
-        let rates = families.entry(in_common(record)).or_default();
-        // Positive numbers have the order of their bits.
-        let of_rate = rates.entry(rate.to_bits()).or_insert_with(|| Rate { value: rate, runs: Vec::new() });
-        of_rate.runs.push((at, loss.0.ln()));
-    }
-    families.into_values().map(|rates| Family { rates: rates.into_values().collect() }).collect()
-}
-
-/// What siblings have in common: everything but rate, seeds, and what came of the run.
-fn in_common(record: &RunRecord) -> String {
-    let same = RunRecord {
-        run_id: String::new(),
-        sweep: None,
-        diagnosis: None,
-        learning_rate: None,
-        clip_fraction: None,
-        noise_scale_tokens: None,
-        seed_init: None,
-        seed_data: None,
-        loss_nats: None,
-        loss_se_nats: None,
-        bits_per_byte: None,
-        train_loss_nats: None,
-        trunk_id: None,
-        cluster: None,
-        code_version: None,
-        host: None,
-        started_at: None,
-        wall_seconds: None,
-        tokens_per_second: None,
-        peak_memory_mb: None,
-        ..record.clone()
+    let known = |record: &RunRecord| {
+        let loss = record.loss_nats.filter(|loss| loss.0.is_finite() && loss.0 > 0.0)?;
+        let rate = record.learning_rate.filter(|rate| *rate > 0.0)?;
+        (record.status == RunStatus::Finished).then_some((rate, loss.0.ln()))
     };
-    format!("{same:?}")
+    let key = |record: &RunRecord| known(record).map(|_| record.key(Ignoring::SEEDS | Ignoring::LEARNING_RATE));
+    let family = |places: Vec<usize>| {
+        let mut rates: BTreeMap<u64, Rate> = BTreeMap::new();
+        for (at, (rate, ln_loss)) in places.into_iter().filter_map(|at| Some((at, known(&records[at])?))) {
+            // Positive numbers have the order of their bits.
+            rates.entry(rate.to_bits()).or_insert_with(|| Rate { value: rate, runs: Vec::new() }).runs.push((at, ln_loss));
+        }
+        Family { rates: rates.into_values().collect() }
+    };
+    of_one_length(records, key).into_iter().map(|(_, places)| family(places)).collect()
 }
 
 /// Standard deviation of ln L between seeds at the best rates, where any was repeated.

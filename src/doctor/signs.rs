@@ -1,5 +1,6 @@
 //! What is read off a curve: levels, noise, the course of the rate. Losses in nats per token, steps from 1.
 
+use crate::spec::sample::median;
 use crate::spec::{CurvePoint, RunRecord};
 
 /// Fewest points of a curve that say anything.
@@ -96,18 +97,6 @@ fn smoothed(losses: &[(f64, f64)]) -> Vec<(f64, f64)> {
     losses.iter().enumerate().map(|(at, point)| (point.0, around(at))).collect()
 }
 
-/// Median; `None` of nothing.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(0.5 * (values[middle - 1] + values[middle])),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +107,5 @@ mod tests {
         let wave: Vec<(f64, f64)> = (1..=100).map(|step| (f64::from(step), 2.0 + if step % 2 == 0 { 0.1 } else { -0.1 })).collect();
         assert!((noise(&wave, 50.0) - 0.2 / 0.6745 / 2f64.sqrt()).abs() < 1e-12);
         assert!((level(&wave, 0.0, 100.0).expect("points") - 2.0).abs() < 1e-12);
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
-        assert_eq!(median(std::iter::empty()), None);
     }
 }

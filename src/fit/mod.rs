@@ -44,7 +44,7 @@ pub use propose::propose;
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use recipes::{RecipeLaw, RecipeStudy, Score, recipe_study};
-pub use response::{KnownNoise, NEAR_OPTIMAL, Response, response};
+pub use response::{KnownNoise, Response, response};
 pub use validate::{
     BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, Foresight, GroupFit,
     Influence, LackOfFit, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight, influence,

@@ -7,10 +7,9 @@ use super::estimate::t_quantile;
 use super::linear::{LeastSquares, least_squares};
 use super::{Estimate, Interval, SeedNoise};
 use crate::law::{RecipeTrials, Scale};
+use crate::spec::NEAR_OPTIMAL;
 use serde::Serialize;
 
-/// DeepSeek's near-optimal runs: at most this much above the minimum, in ln L.
-pub const NEAR_OPTIMAL: f64 = 0.0025;
 /// Runs within this much of the best, in ln L, tell the quadratic; the first that suffices is taken.
 const REACHES: [f64; 5] = [0.03, 0.06, 0.12, 0.25, f64::INFINITY];
 /// Residuals beyond this many standard deviations count less (Huber).

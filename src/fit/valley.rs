@@ -5,7 +5,7 @@ use super::estimate::t_quantile;
 use super::linear::least_squares;
 use super::{Estimate, Interval};
 use crate::law::{Parabola, Point};
-use crate::spec::Random;
+use crate::spec::{Random, SAME_BUDGET};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub struct IsoflopOptions {
 
 impl Default for IsoflopOptions {
     fn default() -> Self {
-        Self { interpolator: Interpolator::Parabola, tolerance: 0.1, level: 0.95, noise: LossNoise::default(), draws: 400, seed: 0 }
+        Self { interpolator: Interpolator::Parabola, tolerance: SAME_BUDGET, level: 0.95, noise: LossNoise::default(), draws: 400, seed: 0 }
     }
 }
 

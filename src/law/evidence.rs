@@ -1,7 +1,7 @@
 //! From recorded runs to points: N, D, C and L under a stated convention, with every run that is
 //! left out named with its reason. The convention travels with the points into every fit.
 
-use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure};
+use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, same_budget};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -68,9 +68,6 @@ pub struct Exclusion {
     pub reason: String,
 }
 
-/// Part of a nominal budget by which the compute of its runs may differ.
-const SAME_BUDGET: f64 = 0.1;
-
 /// Points with the conventions under which they were counted and the runs left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -96,7 +93,7 @@ impl Evidence {
         Self { points, excluded: Vec::new(), size_measure: SizeMeasure::AsGiven, flop_rule: FlopRule::AsGiven }
     }
 
-    /// The same with points that have a budget: their own, or the nearest of those named, within `SAME_BUDGET`. Points far
+    /// The same with points that have a budget: their own, or the nearest of those named, where it is the [same](same_budget). Points far
     /// from every named budget are left out.
     pub fn at_budgets(&self, named: &[Flops]) -> Self {
         if named.is_empty() {
@@ -106,7 +103,7 @@ impl Evidence {
         let nearest = |point: &Point| named.iter().min_by(|a, b| off(point, a).total_cmp(&off(point, b))).copied();
         let mut kept = self.with_points(Vec::new());
         for point in &self.points {
-            match nearest(point).filter(|budget| off(point, budget) <= SAME_BUDGET.ln_1p()) {
+            match nearest(point).filter(|budget| same_budget(point.c, budget.0)) {
                 Some(budget) => kept.points.push(Point { budget: Some(budget.0), ..point.clone() }),
                 None => kept.excluded.push(Exclusion { run: point.run.clone(), reason: "its compute is near none of the budgets".into() }),
             }

@@ -33,7 +33,7 @@ pub use number::{Dual, Number};
 pub use per_byte::{in_bits_per_byte, tokenizers};
 pub use published::{PUBLISHED, PublishedLaw, published};
 pub use recipe::{FRONTIERS, PowerRule, PublishedFrontier, PublishedRecipe, RECIPES, Scale, published_frontier, published_recipe};
-pub use replicates::{block_of, replicates};
+pub use replicates::{blocks_of, replicates};
 pub use simulate::{Cell, Design, Noise, Sharing, Tails, simulate, simulate_with};
 pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};

@@ -1,41 +1,33 @@
 //! Runs that differ in nothing but their seeds: what their losses scatter by is the noise of one run.
 
 use super::shape_of;
-use crate::spec::{RunRecord, RunStatus};
-use std::collections::BTreeMap;
+use crate::spec::{Ignoring, RunRecord, RunStatus, of_one_length};
 
-/// ln L of finished runs by cell, a cell being all that stands in a record but seeds, name and outcome. Without seeds in
-/// the table nothing says that two equal rows are two trainings, so there are no replicates.
+/// ln L of finished runs that differ in their seeds alone, group by group. Without seeds in the table nothing says that two equal
+/// rows are two trainings, so there are no replicates.
 pub fn replicates(records: &[RunRecord]) -> Vec<Vec<f64>> {
-    let mut cells: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for record in records.iter().filter(|record| record.status == RunStatus::Finished) {
-        let (Some(loss), true) = (record.loss_nats, record.seed_init.is_some() || record.seed_data.is_some()) else {
-            continue;
-        };
-        cells.entry(cell_of(record)).or_default().push(loss.0.ln());
+    let key = |record: &RunRecord| {
+        let seeded = record.seed_init.is_some() || record.seed_data.is_some();
+        let counts = seeded && record.status == RunStatus::Finished && record.loss_nats.is_some();
+        counts.then(|| record.key(Ignoring::SEEDS))
+    };
+    let losses = |group: Vec<usize>| group.into_iter().filter_map(|at| Some(records[at].loss_nats?.0.ln())).collect();
+    of_one_length(records, key).into_iter().map(|(_, group)| losses(group)).filter(|losses: &Vec<f64>| losses.len() > 1).collect()
+}
+
+/// Cell and seeds of each run as one word: runs that share it differ in their recipe, their data, or a detail of their network
+/// alone. `None` where a table does not say.
+pub fn blocks_of(records: &[RunRecord]) -> Vec<Option<String>> {
+    let key =
+        |record: &RunRecord| Some((shape_of(record)?.to_string(), record.tokens.map(|_| ())?, [record.seed_init?, record.seed_data?]));
+    let mut blocks = vec![None; records.len()];
+    for ((shape, (), [init, data]), group) in of_one_length(records, key) {
+        let tokens = records[group[0]].tokens.map_or(0.0, |tokens| tokens.0);
+        for at in group {
+            blocks[at] = Some(format!("{shape} {tokens} {init}.{data}"));
+        }
     }
-    cells.into_values().filter(|losses| losses.len() > 1).collect()
-}
-
-/// Everything that must agree, as text.
-fn cell_of(record: &RunRecord) -> String {
-    let r = record;
-    format!(
-        "{:?}",
-        (
-            (&r.corpus_sha256, r.layers, r.width, r.heads, r.kv_heads, r.ffn, r.vocabulary, r.context, r.qk_norm, r.tied_head),
-            (r.params_total, r.tokens, r.unique_tokens, r.batch_tokens, &r.init, r.budget_flops),
-            (r.learning_rate, &r.schedule, r.warmup_tokens, r.weight_decay, r.beta1, r.beta2, r.eps, r.grad_clip, &r.optimizer_groups),
-        )
-    )
-}
-
-/// Cell and seeds of a run as one word: runs that share it differ in their recipe alone. `None` where a table does not say.
-pub fn block_of(record: &RunRecord) -> Option<String> {
-    let shape = shape_of(record)?;
-    // Whole batches leave tokens of one budget a little apart.
-    let tokens = format!("{:.1e}", record.tokens?.0);
-    Some(format!("{shape} {tokens} {}.{}", record.seed_init?, record.seed_data?))
+    blocks
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::tuned::same_cell;
 use super::{Scale, points, shape_of};
+use crate::spec::sample::mean;
 use crate::spec::{FlopRule, ModelShape, RunRecord, RunStatus, SizeMeasure, Tokens, short};
 use std::collections::BTreeMap;
 
@@ -40,9 +41,9 @@ pub struct RecipeTrials {
 pub fn recipe_trials(records: &[RunRecord], measure: SizeMeasure, rule: FlopRule) -> Vec<RecipeTrials> {
     let mut found = Vec::new();
     for cell in same_cell(records) {
-        let mut schedules: BTreeMap<Option<&str>, Vec<&RunRecord>> = BTreeMap::new();
+        let mut schedules: BTreeMap<Option<String>, Vec<&RunRecord>> = BTreeMap::new();
         for at in cell {
-            schedules.entry(records[at].schedule.as_deref()).or_default().push(&records[at]);
+            schedules.entry(records[at].schedule.as_ref().map(ToString::to_string)).or_default().push(&records[at]);
         }
         found.extend(schedules.into_values().filter_map(|runs| of_cell(&runs, measure, rule)));
     }
@@ -55,9 +56,9 @@ fn of_cell(runs: &[&RunRecord], measure: SizeMeasure, rule: FlopRule) -> Option<
     let owned: Vec<RunRecord> = runs.iter().map(|record| (*record).clone()).collect();
     let (seen, _) = points(&owned, measure, rule);
     let first = seen.first()?;
-    let mean = |pick: fn(&super::Point) -> f64| seen.iter().map(pick).sum::<f64>() / seen.len() as f64;
+    let mean = |pick: fn(&super::Point) -> f64| mean(seen.iter().map(pick));
     let shape = shape_of(runs[0]);
-    let scale = Scale { n: first.n, d: mean(|p| p.d), c: mean(|p| p.c) };
+    let scale = Scale { n: first.n, d: mean(|p| p.d)?, c: mean(|p| p.c)? };
     let size = shape.as_ref().map_or_else(|| format!("N = {}", short(scale.n)), ToString::to_string);
     Some(RecipeTrials { label: format!("{size} at D = {}", Tokens(scale.d)), shape, scale, budget: first.budget, trials })
 }

@@ -4,7 +4,8 @@
 //! so the more were tried, so the number tried is part of the answer.
 
 use super::Exclusion;
-use crate::spec::{RunRecord, RunStatus, short};
+use crate::spec::sample::mean;
+use crate::spec::{Ignoring, RunKey, RunRecord, RunStatus, of_one_length, short};
 
 /// What was tried in one cell of a sweep.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,9 +35,6 @@ pub struct Tuned {
     pub cells: Vec<TunedCell>,
 }
 
-/// Tokens of one cell may differ by this factor: batch sizes round D to whole steps.
-const SAME_TOKENS: f64 = 1.02;
-
 /// Keeps the best recipe of each cell.
 pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     let cells = same_cell(&records);
@@ -45,7 +43,7 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     for cell in cells {
         let Some(choice) = choose(&records, &cell) else { continue };
         for &at in &cell {
-            if recipe(&records[at]) != choice.best && records[at].status == RunStatus::Finished {
+            if records[at].key(Ignoring::SEEDS) != choice.best && records[at].status == RunStatus::Finished {
                 let reason = format!("another recipe of its cell has a lower loss ({} tried)", choice.cell.tried);
                 excluded[at] = Some(Exclusion { run: records[at].run_id.clone(), reason });
             }
@@ -56,59 +54,30 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     Tuned { records: kept, excluded: excluded.into_iter().flatten().collect(), cells: tuned_cells }
 }
 
-/// Indices of the records of each cell: one shape, one number of tokens, whatever the recipe.
+/// Places of the runs of each cell: one network on one number of tokens, whatever recipe and seeds. Without a learning rate, a size
+/// or a length nothing was tried.
 pub(super) fn same_cell(records: &[RunRecord]) -> Vec<Vec<usize>> {
-    let mut keyed: Vec<(CellKey, f64, usize)> = Vec::new();
-    for (at, record) in records.iter().enumerate() {
-        if let (Some(key), Some(tokens)) = (cell_key(record), record.tokens) {
-            keyed.push((key, tokens.0, at));
-        }
-    }
-    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let one_cell = |a: &(CellKey, f64, usize), b: &(CellKey, f64, usize)| a.0 == b.0 && b.1 <= a.1 * SAME_TOKENS;
-    keyed.chunk_by(one_cell).map(|chunk| chunk.iter().map(|(_, _, at)| *at).collect()).collect()
-}
-
-/// Everything that must agree for two runs to be of one cell, but tokens.
-type CellKey = (String, Vec<Option<usize>>, u64, Option<String>, u64);
-
-fn cell_key(record: &RunRecord) -> Option<CellKey> {
-    let dimensions = [record.layers, record.width, record.heads, record.kv_heads, record.ffn, record.vocabulary, record.context];
-    let budget = record.budget_flops.map(|flops| format!("{:e}", flops.0));
-    // A table of others names a size and no shape.
-    let size = if record.layers.is_some() { 0 } else { record.params_total?.0.to_bits() };
-    let corpus = record.corpus_sha256.clone().unwrap_or_default();
-    record.learning_rate.is_some().then(|| (corpus, dimensions.to_vec(), size, budget, repetition(record)))
-}
-
-/// How often data were seen, in tenths; 0 where none was seen twice.
-fn repetition(record: &RunRecord) -> u64 {
-    let epochs = record.tokens.zip(record.unique_tokens).map_or(0.0, |(tokens, unique)| tokens.0 / unique.0);
-    if epochs > 1.01 { (10.0 * epochs).round() as u64 } else { 0 }
-}
-
-/// What may be tuned: learning rate, batch and schedule, by their bits and text.
-type RecipeKey = (u64, u64, Option<String>);
-
-fn recipe(record: &RunRecord) -> RecipeKey {
-    let bits = |value: Option<f64>| value.map_or(0, f64::to_bits);
-    (bits(record.learning_rate), bits(record.batch_tokens.map(|tokens| tokens.0)), record.schedule.clone())
+    let is_known = |record: &RunRecord| {
+        record.learning_rate.is_some() && record.tokens.is_some() && (record.layers.is_some() || record.params_total.is_some())
+    };
+    let key = |record: &RunRecord| is_known(record).then(|| record.key(Ignoring::SEEDS | Ignoring::RECIPE));
+    of_one_length(records, key).into_iter().map(|(_, cell)| cell).collect()
 }
 
 struct Choice {
-    best: RecipeKey,
+    best: RunKey,
     cell: TunedCell,
 }
 
 /// The best recipe of a cell, where more than one was tried and at least one finished.
 fn choose(records: &[RunRecord], cell: &[usize]) -> Option<Choice> {
-    let mut recipes: Vec<(RecipeKey, Vec<f64>, f64)> = Vec::new();
+    let mut recipes: Vec<(RunKey, Vec<f64>, f64)> = Vec::new();
     for &at in cell {
         let record = &records[at];
         if !matches!(record.status, RunStatus::Finished | RunStatus::Diverged) {
             continue;
         }
-        let key = recipe(record);
+        let key = record.key(Ignoring::SEEDS);
         let at = recipes.iter().position(|(known, _, _)| *known == key).unwrap_or_else(|| {
             recipes.push((key, Vec::new(), record.learning_rate.unwrap_or(f64::NAN)));
             recipes.len() - 1
@@ -116,7 +85,7 @@ fn choose(records: &[RunRecord], cell: &[usize]) -> Option<Choice> {
         // A recipe that diverged with one seed is worse than any that did not.
         recipes[at].1.push(record.loss_nats.map_or(f64::INFINITY, |loss| loss.0));
     }
-    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let mean = |losses: &[f64]| mean(losses.iter().copied()).expect("a recipe has runs");
     let best = recipes.iter().min_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)))?;
     if recipes.len() < 2 || !mean(&best.1).is_finite() {
         return None;

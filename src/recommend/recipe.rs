@@ -3,7 +3,7 @@
 
 use crate::fit::{Estimate, Interval, RecipeStudy};
 use crate::law::{PublishedRecipe, Scale};
-use crate::spec::{RunRecord, Schedule};
+use crate::spec::{RecordedSchedule, RunRecord, Schedule};
 use serde::Serialize;
 
 /// How to train the recommended network.
@@ -18,7 +18,7 @@ pub struct TrainingRecipe {
     /// Batches that cost at most the band, tokens.
     pub batch_range: Option<[f64; 2]>,
     /// Schedule, as in the `schedule` column.
-    pub schedule: Option<String>,
+    pub schedule: Option<RecordedSchedule>,
     /// Optimizer steps.
     pub steps: Option<u64>,
     /// Where the learning rate changes its course.
@@ -108,7 +108,7 @@ pub(super) fn published(recipe: &PublishedRecipe, scale: &Scale, context: f64) -
         learning_rate_range: around(rate, TOLERANCE[0]),
         batch_range: around(batch.value, TOLERANCE[1]),
         batch_tokens: batch,
-        schedule: Some(deepseek_schedule().to_string()),
+        schedule: Some(Schedule::deepseek().into()),
         steps: None,
         milestones: Vec::new(),
         weight_decay: Some(0.1),
@@ -124,11 +124,6 @@ pub(super) fn published(recipe: &PublishedRecipe, scale: &Scale, context: f64) -
     }
 }
 
-/// 80/10/10 at √0.1 and 0.1 of the peak.
-fn deepseek_schedule() -> Schedule {
-    "multi-step(0.316 from 0.8, 0.1 from 0.9)".parse().expect("a schedule of ours")
-}
-
 /// Steps of the whole run and the milestones of its schedule, once its tokens are known. `warmup` is in tokens.
 pub(super) fn with_steps(mut recipe: TrainingRecipe, tokens: f64, warmup: f64) -> TrainingRecipe {
     let steps = (tokens / recipe.batch_tokens.value).round().max(1.0) as u64;
@@ -138,8 +133,8 @@ pub(super) fn with_steps(mut recipe: TrainingRecipe, tokens: f64, warmup: f64) -
         Milestone { what: "warmup begins".into(), step: 0, learning_rate: 0.0 },
         Milestone { what: "peak".into(), step: ((warmup / recipe.batch_tokens.value).ceil() as u64).min(steps), learning_rate: peak },
     ];
-    if let Some(schedule) = recipe.schedule.as_ref().and_then(|text| text.parse::<Schedule>().ok()) {
-        recipe.milestones.extend(turns(&schedule, steps, peak));
+    if let Some(schedule) = recipe.schedule.as_ref().and_then(RecordedSchedule::known) {
+        recipe.milestones.extend(turns(schedule, steps, peak));
     }
     recipe.milestones.push(Milestone { what: "end".into(), step: steps, learning_rate: last_rate(&recipe, steps) });
     recipe
@@ -164,7 +159,7 @@ fn turns(schedule: &Schedule, steps: u64, peak: f64) -> Vec<Milestone> {
 }
 
 fn last_rate(recipe: &TrainingRecipe, steps: u64) -> f64 {
-    let schedule = recipe.schedule.as_ref().and_then(|text| text.parse::<Schedule>().ok());
+    let schedule = recipe.schedule.as_ref().and_then(RecordedSchedule::known);
     schedule.map_or(f64::NAN, |schedule| recipe.learning_rate.value * schedule.multiplier(steps.saturating_sub(1), steps, 0))
 }
 
@@ -209,7 +204,7 @@ mod tests {
         let falls: Vec<(u64, f64)> = recipe.milestones[2..4].iter().map(|one| (one.step, one.learning_rate)).collect();
         assert_eq!(falls[0].0, (0.8 * steps as f64).round() as u64);
         assert!(
-            (falls[0].1 / recipe.learning_rate.value - 0.316).abs() < 1e-12
+            (falls[0].1 / recipe.learning_rate.value - 0.1f64.sqrt()).abs() < 1e-12
                 && (falls[1].1 / recipe.learning_rate.value - 0.1).abs() < 1e-12
         );
         assert_eq!(recipe.milestones[1].step, 2000);

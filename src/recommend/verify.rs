@@ -4,7 +4,7 @@
 use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, bottom, ln_compute_factor};
 use crate::law::{Law, Point, RecipeTrials, Trial, formula, recipe_trials, shape_of};
-use crate::spec::{FlopRule, RunRecord, RunStatus, SizeMeasure};
+use crate::spec::{FlopRule, NEAR_OPTIMAL, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SizeMeasure};
 use serde::Serialize;
 
 /// What came of a forecast.
@@ -117,13 +117,10 @@ pub struct ScoredRecipe {
 }
 
 impl ScoredRecipe {
-    /// DeepSeek's band (2401.02954 §3.1): at most 0.25 % above the best.
-    pub const NEAR_OPTIMAL: f64 = 0.0025;
-
     /// In words.
     pub fn verdict(&self) -> &'static str {
         match self.excess {
-            excess if excess <= Self::NEAR_OPTIMAL => "near-optimal: within 0.25 % of the best",
+            excess if excess <= NEAR_OPTIMAL => "near-optimal: within 0.25 % of the best",
             excess if excess <= self.noise => "not told from the best: within the noise of runs",
             _ => "not near-optimal",
         }
@@ -178,9 +175,6 @@ fn scored_law(name: &str, record: Option<&Record>, found: Vec<(Predicted, f64)>)
     }
 }
 
-/// ln of the factor by which a run's compute may differ from a budget: counted otherwise, networks of one budget differ by so much.
-const SAME_BUDGET: f64 = 0.3;
-
 fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> {
     if record.status != RunStatus::Finished {
         return Err(record.status.to_string());
@@ -191,7 +185,7 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
     let compute = forecast.law.flop_rule.of(&shape, tokens).ok_or("its compute cannot be counted")?.0;
     let off = |budget: &&BudgetForecast| (compute / budget.compute).ln().abs();
     let nearest = forecast.budgets.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
-    let budget = nearest.filter(|one| off(one) < SAME_BUDGET).ok_or("its compute is near no budget of the forecast")?;
+    let budget = nearest.filter(|one| off(one) < SAME_BUDGET_COUNTED_ANEW).ok_or("its compute is near no budget of the forecast")?;
     let name = shape.to_string();
     let said: &RunForecast = budget
         .runs
@@ -297,7 +291,7 @@ fn regret(places: &[(f64, f64)], optimum: f64) -> Option<f64> {
 /// The network of the budget on which most recipes were tried: the forecast's own against the best.
 fn recipe_score(forecast: &Forecast, budget: &BudgetForecast, records: &[RunRecord]) -> Option<ScoredRecipe> {
     let (measure, rule): (SizeMeasure, FlopRule) = (forecast.law.size_measure, forecast.law.flop_rule);
-    let here = |cell: &RecipeTrials| (cell.scale.c / budget.compute).ln().abs() < SAME_BUDGET;
+    let here = |cell: &RecipeTrials| (cell.scale.c / budget.compute).ln().abs() < SAME_BUDGET_COUNTED_ANEW;
     let recipes = |cell: &RecipeTrials| {
         let mut all: Vec<[f64; 2]> = cell.trials.iter().map(setting).collect();
         all.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));

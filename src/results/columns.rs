@@ -251,7 +251,7 @@ impl Columns {
         };
         if let (None, Some((sequences, _))) = (record.batch_tokens, sequences) {
             // The recipe in words: what is no number of tokens still tells two of them apart.
-            record.schedule.get_or_insert_with(|| format!("{sequences} sequences a step"));
+            record.schedule.get_or_insert_with(|| format!("{sequences} sequences a step").into());
         }
     }
 }

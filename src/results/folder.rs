@@ -1,8 +1,9 @@
 //! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
 
 use super::atomic::write_whole;
-use super::import::{Wanted, import_table};
+use super::import::import_table;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
+use super::wanted::Wanted;
 use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
 use std::collections::HashMap;

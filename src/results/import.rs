@@ -1,24 +1,14 @@
 //! Tables of runs, ours or foreign, into records by a map of columns. Foreign names of the field
 //! (`params`, `N`, `tokens`, `D`, `loss`, …) are recognised.
 
-use super::columns::Columns;
-use super::table::{RawTable, TableError, columns_found, records_to_csv};
+use super::table::{TableError, records_to_csv};
 use super::trajectories::{Curves, Rows, Trajectory};
+use super::wanted::{Wanted, WantedRows};
 use crate::spec::RunRecord;
-use csv::StringRecord;
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Keeps the rows whose cell equals a value, as text or as a number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// Header of the column.
-    pub column: String,
-    /// What its cell must hold.
-    pub value: String,
-}
 
 /// What a table held.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,17 +27,6 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
-/// What is wanted of a table.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
-    /// Rows that are kept; all without a filter.
-    pub filters: &'a [Filter],
-    /// Which columns are which of ours, where their names are not known.
-    pub columns: &'a [(String, String)],
-    /// Column whose text names the group of a row.
-    pub by: Option<&'a str>,
-}
-
 /// Reads a table of runs. Without rows, loss, or two of params, tokens and FLOPs it is refused.
 pub fn import_table(path: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
     let unreadable = |source| TableError::Unreadable { path: path.to_owned(), source };
@@ -63,46 +42,27 @@ pub fn filtered_records(path: &Path, records: &[RunRecord], wanted: Wanted<'_>) 
     import_bytes(path, &records_to_csv(records), wanted)
 }
 
-/// Reads the bytes of a table; `path` is for messages.
-pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let table = RawTable::parse(path.to_owned(), bytes)?;
-    let columns = Columns::of(&table, &wanted.columns.to_vec())?;
-    let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
-    let kept = filtered(&table, wanted.filters)?;
-    if kept.is_empty() {
-        let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
-        return Err(TableError::Empty { path: path.to_owned(), what });
+/// Every wanted row as a run of its own.
+fn as_runs(rows: &WantedRows) -> Result<Imported, TableError> {
+    let (mut records, mut groups) = (Vec::with_capacity(rows.rows().count()), Vec::new());
+    for row in rows.records() {
+        let (record, group) = row?;
+        records.push(record);
+        groups.extend(group);
     }
-    let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
-    let filtered_out = table.rows.len() - kept.len();
-    if let Some(curves) = if own { None } else { curves(&table, &columns, &kept, by)? } {
-        return Ok(of_curves(curves, filtered_out, columns.notes));
-    }
-    let (mut records, mut groups) = (Vec::with_capacity(kept.len()), Vec::new());
-    for (line, row) in &kept {
-        let record: RunRecord = table.typed(*line, &columns.cleaned(row), &columns.names)?;
-        records.push(columns.completed(record, row));
-        groups.extend(by.map(|at| row.get(at).unwrap_or_default().to_owned()));
-    }
-    name_runs(&mut records, &kept, own);
-    Ok(Imported { filtered_out, records, groups, own, trajectories: Vec::new(), notes: columns.notes })
+    let notes = rows.notes().to_vec();
+    Ok(Imported { records, groups, filtered_out: rows.filtered_out(), own: rows.own, trajectories: Vec::new(), notes })
 }
 
-/// The curves of a table in which names of runs come back, where its rows are those of curves.
-fn curves(table: &RawTable, columns: &Columns, kept: &[&(u64, StringRecord)], by: Option<usize>) -> Result<Option<Curves>, TableError> {
-    let Some(at) = columns.names.iter().position(|name| name == "run_id") else { return Ok(None) };
-    let names: HashSet<&str> = kept.iter().map(|(_, row)| row.get(at).unwrap_or_default()).collect();
-    if 3 * names.len() > kept.len() || names.contains("") {
-        return Ok(None);
+/// Reads the bytes of a table; `path` is for messages.
+pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let rows = WantedRows::of(path, bytes, wanted)?;
+    if let Some(curves) = if rows.own { None } else { rows.curves()? } {
+        return Ok(of_curves(curves, rows.filtered_out(), rows.notes().to_vec()));
     }
-    let mut rows = Rows::default();
-    for (line, row) in kept {
-        let record: RunRecord = table.typed(*line, &columns.cleaned(row), &columns.names)?;
-        if !rows.take(columns.completed(record, row), by.map(|at| row.get(at).unwrap_or_default().to_owned())) {
-            return Ok(None);
-        }
-    }
-    Ok(rows.curves())
+    let mut imported = as_runs(&rows)?;
+    name_runs(&mut imported.records, &rows);
+    Ok(imported)
 }
 
 /// The ends of curves as records, and words for a reader.
@@ -136,11 +96,13 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
     let mut filtered_out = 0;
     for path in &tables {
         let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
-        let mut imported = match rows_of(path, &bytes, wanted) {
+        let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|rows| as_runs(&rows)) {
             // A file of which no row is wanted is passed over.
             Err(TableError::Empty { .. }) => continue,
             other => other?,
         };
+        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        imported.records.iter_mut().filter(|record| record.run_id.is_empty()).for_each(|record| record.run_id.clone_from(&stem));
         filtered_out += imported.filtered_out;
         imported.notes.retain(|note| !notes.contains(note));
         notes.append(&mut imported.notes);
@@ -169,67 +131,21 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
     Ok(all)
 }
 
-/// Every row of one table of a folder, its run named by its column or else by the file.
-fn rows_of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let table = RawTable::parse(path.to_owned(), bytes)?;
-    let columns = Columns::of(&table, &wanted.columns.to_vec())?;
-    let kept = filtered(&table, wanted.filters)?;
-    if kept.is_empty() {
-        return Err(TableError::Empty { path: path.to_owned(), what: "no row is wanted" });
-    }
-    let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
-    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let (mut records, mut groups) = (Vec::with_capacity(kept.len()), Vec::new());
-    for (line, row) in &kept {
-        let mut record = columns.completed(table.typed(*line, &columns.cleaned(row), &columns.names)?, row);
-        if record.run_id.is_empty() {
-            record.run_id.clone_from(&stem);
-        }
-        records.push(record);
-        groups.extend(by.map(|at| row.get(at).unwrap_or_default().to_owned()));
-    }
-    let filtered_out = table.rows.len() - records.len();
-    Ok(Imported { records, groups, filtered_out, own: false, trajectories: Vec::new(), notes: columns.notes })
-}
-
 /// Foreign runs keep their names where these are all there and all different; else the line is the name.
-fn name_runs(records: &mut [RunRecord], kept: &[&(u64, StringRecord)], own: bool) {
+fn name_runs(records: &mut [RunRecord], rows: &WantedRows) {
     let distinct: HashSet<&str> = records.iter().map(|record| record.run_id.as_str()).collect();
     let named = distinct.len() == records.len() && !distinct.contains("");
-    for (record, (line, _)) in records.iter_mut().zip(kept) {
-        if record.run_id.is_empty() || !(own || named) {
+    for (record, (line, _)) in records.iter_mut().zip(rows.rows()) {
+        if record.run_id.is_empty() || !(rows.own || named) {
             record.run_id = format!("line {line}");
         }
     }
 }
 
-fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<usize, TableError> {
-    table.headers.iter().position(|header| header == column).ok_or_else(|| TableError::UnknownColumn {
-        path: table.path.clone(),
-        option,
-        wanted: column.to_owned(),
-        found: columns_found(&table.headers),
-    })
-}
-
-fn filtered<'a>(table: &'a RawTable, filters: &[Filter]) -> Result<Vec<&'a (u64, StringRecord)>, TableError> {
-    let mut tests = Vec::new();
-    for Filter { column, value } in filters {
-        let at = column_named(table, column, "--where")?;
-        tests.push((at, value));
-    }
-    let holds = |row: &StringRecord| tests.iter().all(|(at, value)| same(row.get(*at).unwrap_or_default(), value));
-    Ok(table.rows.iter().filter(|(_, row)| holds(row)).collect())
-}
-
-/// Equal as text, or as numbers (`1` and `1.0`).
-fn same(cell: &str, value: &str) -> bool {
-    cell == value || cell.parse::<f64>().is_ok_and(|cell| value.parse::<f64>().is_ok_and(|value| cell == value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Filter;
     use crate::spec::{Flops, Nats, Params, RunStatus, Tokens};
 
     fn import(text: &str) -> Result<Imported, TableError> {

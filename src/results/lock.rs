@@ -2,6 +2,7 @@
 //! lock when its process ends, however it ends.
 
 use super::folder::{FolderError, SweepFolder};
+use crate::spec::Shard;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,13 +12,8 @@ use std::path::Path;
 pub enum Claim {
     /// All of it, alone.
     Whole,
-    /// Shard `number` (from 1) of `count`, beside the others.
-    Shard {
-        /// Which.
-        number: u64,
-        /// Of how many.
-        count: u64,
-    },
+    /// A part of it, beside the others.
+    Shard(Shard),
 }
 
 /// Held while a sweep runs.
@@ -33,14 +29,14 @@ impl Claim {
     pub(super) fn name(self) -> String {
         match self {
             Self::Whole => "driver".into(),
-            Self::Shard { number, count } => format!("shard-{number}-of-{count}"),
+            Self::Shard(Shard { number, count }) => format!("shard-{number}-of-{count}"),
         }
     }
 
     fn lock_name(self) -> String {
         match self {
             Self::Whole => WHOLE.into(),
-            Self::Shard { .. } => format!("{WHOLE}-{}", self.name()),
+            Self::Shard(_) => format!("{WHOLE}-{}", self.name()),
         }
     }
 }
@@ -50,7 +46,7 @@ impl SweepFolder {
     /// holds it, or holds a shard of another division.
     pub fn lock(&self, claim: Claim, holder: &str) -> Result<SweepLock, FolderError> {
         fs::create_dir_all(&self.path).map_err(|source| self.io(WHOLE, source))?;
-        let Claim::Shard { count, .. } = claim else {
+        let Claim::Shard(Shard { count, .. }) = claim else {
             return Ok(SweepLock { _files: vec![self.take(WHOLE, File::try_lock, holder)?] });
         };
         let beside_others = self.take(WHOLE, File::try_lock_shared, "")?;
@@ -136,7 +132,7 @@ mod tests {
         let (_place, folder) = folder();
         let lock = folder.lock(Claim::Whole, "process 7 on here").expect("free");
         assert!(refused(folder.lock(Claim::Whole, "another")).contains("process 7 on here"));
-        assert!(refused(folder.lock(Claim::Shard { number: 1, count: 2 }, "a shard")).contains("process 7 on here"));
+        assert!(refused(folder.lock(Claim::Shard(Shard { number: 1, count: 2 }), "a shard")).contains("process 7 on here"));
         drop(lock);
         folder.lock(Claim::Whole, "another").expect("free again");
     }
@@ -144,7 +140,7 @@ mod tests {
     #[test]
     fn shards_of_one_division_work_side_by_side_and_nobody_else_beside_them() {
         let (_place, folder) = folder();
-        let shard = |number, count| folder.lock(Claim::Shard { number, count }, &format!("shard {number} of {count}"));
+        let shard = |number, count| folder.lock(Claim::Shard(Shard { number, count }), &format!("shard {number} of {count}"));
         let _first = shard(1, 2).expect("free");
         let _second = shard(2, 2).expect("free");
         assert!(refused(shard(1, 2)).contains("shard 1 of 2"));

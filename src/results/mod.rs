@@ -11,13 +11,15 @@ mod lock;
 mod pulse;
 mod table;
 mod trajectories;
+mod wanted;
 
 pub use atomic::write_whole;
 pub use checkpoints::StoredState;
 pub use columns::ColumnMap;
 pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
-pub use import::{Filter, Imported, Wanted, filtered_records, import_bytes, import_folder, import_table, is_folder_of_tables};
+pub use import::{Imported, filtered_records, import_bytes, import_folder, import_table, is_folder_of_tables};
 pub use lock::{Claim, SweepLock};
 pub use pulse::{Pulse, RunningRun};
 pub use table::{TableError, records_to_csv, to_csv};
 pub use trajectories::Trajectory;
+pub use wanted::{Filter, Wanted};

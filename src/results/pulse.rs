@@ -67,6 +67,7 @@ impl SweepFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Shard;
 
     #[test]
     fn drivers_leave_one_sign_each_and_take_it_back() {
@@ -74,7 +75,7 @@ mod tests {
         let folder = SweepFolder::at(place.path());
         let run = RunningRun { worker: 1, run_id: "a".into(), step: 3, steps: 9, tokens_per_second: Some(1e4) };
         let pulse = |process| Pulse { host: "h".into(), process, written_at: 5, seconds_left: 1.5, running: vec![run.clone()] };
-        let shard = Claim::Shard { number: 2, count: 3 };
+        let shard = Claim::Shard(Shard { number: 2, count: 3 });
         folder.write_pulse(Claim::Whole, &pulse(1)).expect("written");
         folder.write_pulse(shard, &pulse(2)).expect("written");
         folder.write_pulse(shard, &pulse(3)).expect("written");

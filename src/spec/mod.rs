@@ -3,29 +3,40 @@
 
 mod accounting;
 mod corpus;
+mod device;
 mod dtype;
+mod identity;
 mod ladder;
 mod memory;
 mod optimizer;
 mod random;
 mod record;
+mod recorded_schedule;
 mod run;
+pub mod sample;
 mod schedule;
 mod search;
 mod shape;
+mod shard;
 mod trunk;
 mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
+pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
+pub use identity::{
+    Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, grouped, of_one_length, same_budget,
+};
 pub use ladder::Ladder;
 pub use memory::{piece_tokens, training_bytes};
 pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};
+pub use recorded_schedule::RecordedSchedule;
 pub use run::{InitRule, Recipe, RunId, RunSpec, Seeds};
 pub use schedule::{DecayShape, Schedule, ScheduleError, ScheduleName};
 pub use search::{SearchFamily, SearchSpace, Tried};
 pub use shape::{ModelShape, ShapeError, derived_ffn, derived_heads, parse_layers_by_width};
+pub use shard::{Shard, ShardError};
 pub use units::{BitsPerByte, Flops, Nats, Params, QuantityError, Tokens, parse_quantity, short};

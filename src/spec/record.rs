@@ -1,6 +1,6 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, Nats, ParamCounts, Params, RunSpec, Tokens};
+use super::{BitsPerByte, Dtype, FlopRule, Flops, Nats, ParamCounts, Params, RecordedSchedule, RunSpec, Tokens};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -73,7 +73,7 @@ pub struct RunRecord {
     pub budget_rule: Option<FlopRule>,
 
     pub learning_rate: Option<f64>,
-    pub schedule: Option<String>,
+    pub schedule: Option<RecordedSchedule>,
     pub warmup_tokens: Option<u64>,
     pub decay_fraction: Option<f64>,
     pub weight_decay: Option<f64>,
@@ -153,7 +153,7 @@ impl RunRecord {
             budget_flops: spec.budget_flops,
             budget_rule: spec.budget_rule,
             learning_rate: Some(spec.recipe.learning_rate),
-            schedule: Some(spec.recipe.schedule.to_string()),
+            schedule: Some(spec.recipe.schedule.clone().into()),
             warmup_tokens: Some(spec.warmup_steps() * spec.recipe.batch_tokens),
             decay_fraction: spec.recipe.schedule.decay_fraction(),
             weight_decay: Some(adamw.weight_decay),

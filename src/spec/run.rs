@@ -155,10 +155,7 @@ impl RunSpec {
 
 /// The first ten hexadecimal digits of the SHA-256 of a text.
 pub(super) fn short_hash(text: &str) -> String {
-    Sha256::digest(text)[..5].iter().fold(String::new(), |mut hash, byte| {
-        let _ = write!(hash, "{byte:02x}");
-        hash
-    })
+    format!("{:x}", Sha256::digest(text))[..10].to_owned()
 }
 
 /// Name of a run: `2x64-d1m-lr0.002-b4096-s0.0-` and ten hexadecimal digits of a hash.

@@ -122,6 +122,11 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// DeepSeek's multi-step schedule (2401.02954, section 2.3): √0.1 of the peak from 80 % of the run on, a tenth from 90 %.
+    pub fn deepseek() -> Self {
+        Self::MultiStep { milestones: deepseek_milestones(), factors: deepseek_factors() }
+    }
+
     /// Whether its numbers make sense.
     pub fn check(&self) -> Result<(), ScheduleError> {
         let within =

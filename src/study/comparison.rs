@@ -3,7 +3,7 @@
 use super::prepare::{one_tokenizer, seen_once};
 use super::{Curves, StudyError, StudyOptions, prepare};
 use crate::fit::{BlockRun, Blocks, Comparison, blocks, compare};
-use crate::law::{Evidence, block_of, in_bits_per_byte, tokenizers};
+use crate::law::{Evidence, blocks_of, in_bits_per_byte, tokenizers};
 use crate::spec::{RunRecord, RunStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,10 +94,10 @@ pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions
 
 /// Groups on common cells and seeds, block by block, where there are any.
 pub fn on_common_cells(records: &[RunRecord], names: &[String], level: f64) -> Option<Blocks> {
-    let run = |(record, group): (&RunRecord, &String)| {
+    let run = |((record, group), block): ((&RunRecord, &String), Option<String>)| {
         let loss = record.loss_nats.filter(|_| record.status == RunStatus::Finished)?.0;
-        Some((group.clone(), block_of(record)?, loss))
+        Some((group.clone(), block?, loss))
     };
-    let runs: Vec<BlockRun> = records.iter().zip(names).filter_map(run).collect();
+    let runs: Vec<BlockRun> = records.iter().zip(names).zip(blocks_of(records)).filter_map(run).collect();
     blocks(&runs, level)
 }

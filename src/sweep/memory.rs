@@ -2,7 +2,7 @@
 
 use super::planned::PlannedRun;
 use super::slots::Slot;
-use crate::spec::{ModelShape, ParamCounts, RunSpec, training_bytes};
+use crate::spec::{Device, ModelShape, ParamCounts, RunSpec, training_bytes};
 
 /// The runs that may be side by side on a device do not fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -34,10 +34,10 @@ const COMPOSED_COPIES: f64 = 4.0;
 /// What a CUDA context takes of a device's memory.
 const CONTEXT_BYTES: f64 = 500e6;
 
-/// Bytes that a run may take at most on a device (`cpu` computes by fused operations, all others by composed ones).
-pub fn predicted_bytes(spec: &RunSpec, device: &str) -> f64 {
+/// Bytes that a run may take at most on a device (the processor computes by fused operations, all others by composed ones).
+pub fn predicted_bytes(spec: &RunSpec, device: Device) -> f64 {
     let params = ParamCounts::of(&spec.shape).total() as f64;
-    if device == "cpu" {
+    if device.is_fused() {
         return training_bytes(&spec.shape, spec.eval_windows) + CHECKPOINT_BYTES * params;
     }
     let scores = (spec.shape.layers * spec.shape.heads * spec.shape.context) as f64;
@@ -60,12 +60,12 @@ pub fn check_memory(runs: &[&PlannedRun], slots: &[Slot], available: &dyn Fn(usi
     for number in 0..devices {
         let of_device: Vec<&Slot> = slots.iter().filter(|slot| slot.device_number == number).collect();
         let (Some(first), Some(free)) = (of_device.first(), available(number)) else { continue };
-        let mut needs: Vec<(f64, &str)> = runs.iter().map(|run| (predicted_bytes(&run.spec, &first.device), run.id.as_str())).collect();
+        let mut needs: Vec<(f64, &str)> = runs.iter().map(|run| (predicted_bytes(&run.spec, first.device), run.id.as_str())).collect();
         needs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let needed: f64 = needs.iter().take(of_device.len()).map(|need| need.0).sum();
         if needed > free {
             let fitting = (1..of_device.len()).rev().find(|&n| needs.iter().take(n).map(|need| need.0).sum::<f64>() <= free);
-            let device = first.visible.as_ref().map_or(first.device.clone(), |shown| format!("CUDA device {shown}"));
+            let device = first.visible.as_ref().map_or(first.device.to_string(), |shown| format!("CUDA device {shown}"));
             return Err(MemoryError {
                 device,
                 slots: of_device.len(),
@@ -93,7 +93,7 @@ mod tests {
         let plan = plan(&format!("{text}\n[model]\ncontext = 128\n[recipe]\nbatch_tokens = 1024"));
         for (shape, measured_mb) in [("2x64", 13.6), ("4x128", 41.0), ("6x256", 152.0)] {
             let run = plan.runs.iter().find(|run| run.spec.shape.to_string() == shape).expect("planned");
-            let predicted = predicted_bytes(&run.spec, "cpu") / 1e6;
+            let predicted = predicted_bytes(&run.spec, Device::Cpu) / 1e6;
             assert!(predicted > measured_mb && predicted < 3.0 * measured_mb, "{shape}: {predicted}");
         }
     }
@@ -102,8 +102,8 @@ mod tests {
     fn slots_that_do_not_fit_are_refused_with_how_many_would() {
         let plan = plan(SMALL);
         let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
-        let places = slots(&["cuda:0".to_owned(), "cuda:1".to_owned()], 4, None).expect("slots");
-        let one = runs.iter().map(|run| predicted_bytes(&run.spec, "cuda:0")).fold(0.0, f64::max);
+        let places = slots(&[Device::Cuda(0), Device::Cuda(1)], 4, None).expect("slots");
+        let one = runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cuda(0))).fold(0.0, f64::max);
         let free = |number: usize| Some(if number == 0 { 10.0 * one } else { 2.5 * one });
         let error = check_memory(&runs, &places, &free).expect_err("too little on the second").to_string();
         assert!(error.contains("CUDA device 1") && error.contains("use at most 2") && error.contains("2x32"), "{error}");

@@ -35,7 +35,6 @@ pub use plan::{Plan, PlanError};
 pub use planned::{Branch, Chain, PlannedRun};
 pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
-pub use shard::{Shard, ShardError};
 pub use slots::{Slot, SlotError, slots};
 pub use slurm::SlurmJob;
 pub use trunk::{Tree, trees};

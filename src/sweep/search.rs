@@ -9,6 +9,7 @@ use super::grid::{CorpusFacts, Grid, RecipeAxes};
 use super::plan::{Plan, PlanError};
 use super::planned::Chain;
 use super::shard::usual_picoseconds;
+use crate::spec::sample::mean;
 use crate::spec::{ParamCounts, RunRecord, RunSpec, Schedule, SearchFamily, SearchSpace, Seeds, Tried};
 use std::collections::{BTreeMap, HashMap};
 
@@ -160,7 +161,7 @@ impl Search<'_> {
         }
         let known: Vec<Option<f64>> = losses.into_iter().collect::<Option<_>>()?;
         let finished: Option<Vec<f64>> = known.into_iter().collect();
-        Some(Tried { learning_rate, batch, loss: finished.map(|all| all.iter().sum::<f64>() / all.len() as f64) })
+        Some(Tried { learning_rate, batch, loss: finished.and_then(mean) })
     }
 
     /// Further seeds of a corner's best recipe, from which the noise of a run is known.
@@ -188,9 +189,8 @@ impl Search<'_> {
 mod tests {
     use super::super::expand::tests::facts;
     use super::super::grid::tests::SMALL;
-    use super::super::shard::Shard;
     use super::*;
-    use crate::spec::{Nats, RunStatus};
+    use crate::spec::{Nats, RunStatus, Shard};
     use crate::sweep::PlannedRun;
 
     const SEARCHED: &str = "[recipe]\nlearning_rate = { search = \"adaptive\", start = [4e-3, 1e-3, 2e-3] }";

@@ -3,41 +3,7 @@
 
 use super::planned::{Chain, PlannedRun};
 use super::trunk::{Tree, trees};
-use crate::spec::{FlopRule, RunSpec};
-use std::fmt;
-use std::str::FromStr;
-
-/// Shard `number` (from 1) of `count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// Which.
-    pub number: u64,
-    /// Of how many.
-    pub count: u64,
-}
-
-/// A text that names no shard.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no shard: write k/n with k from 1 to n, such as 1/4")]
-pub struct ShardError(String);
-
-impl FromStr for Shard {
-    type Err = ShardError;
-
-    fn from_str(text: &str) -> Result<Self, ShardError> {
-        let numbers = text.split_once('/').and_then(|(k, n)| Some((k.trim().parse().ok()?, n.trim().parse().ok()?)));
-        match numbers {
-            Some((number, count)) if number >= 1 && number <= count => Ok(Self { number, count }),
-            _ => Err(ShardError(text.into())),
-        }
-    }
-}
-
-impl fmt::Display for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.number, self.count)
-    }
-}
+use crate::spec::{FlopRule, RunSpec, Shard};
 
 impl Shard {
     /// The runs of this shard, in the order of the plan. Every tree of runs goes, the dearest first, to the shard that has least
@@ -138,13 +104,5 @@ mod tests {
         let before = names(&plan);
         plan.runs.iter_mut().rev().zip(1..).for_each(|(run, n)| run.predicted_seconds = f64::from(n));
         assert_eq!(names(&plan), before);
-    }
-
-    #[test]
-    fn what_is_no_shard_is_refused() {
-        assert_eq!("2/4".parse(), Ok(Shard { number: 2, count: 4 }));
-        for text in ["", "1", "0/2", "3/2", "a/b", "1/0", "-1/2"] {
-            assert!(text.parse::<Shard>().is_err(), "{text}");
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! "Did you mean …": the nearest known name to a misspelt one.
 
+use strsim::levenshtein;
+
 /// Adds "did you mean …" to an error about an unknown name that lists the known ones.
 pub(super) fn with_suggestion(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
@@ -11,39 +13,16 @@ pub(super) fn with_suggestion(message: &str) -> String {
     let Some((found, known)) = quoted.get(before..).and_then(<[&str]>::split_first) else {
         return message.to_owned();
     };
-    let nearest = known.iter().map(|name| (edits(found, name), *name)).min();
+    let nearest = known.iter().map(|name| (levenshtein(found, name), *name)).min();
     match nearest {
         Some((distance, name)) if distance <= found.len().max(name.len()) / 2 => format!("{}\ndid you mean `{name}`?", message.trim_end()),
         _ => message.to_owned(),
     }
 }
 
-/// Levenshtein distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_are_those_of_single_letter_edits() {
-        for (a, b, distance) in [("", "abc", 3), ("kitten", "sitting", 3), ("shape", "shapes", 1), ("same", "same", 0)] {
-            assert_eq!(edits(a, b), distance, "{a} {b}");
-        }
-    }
 
     #[test]
     fn only_errors_about_unknown_names_get_a_suggestion_and_only_a_near_one() {

@@ -2,12 +2,11 @@
 //! facts of every step so far (from which a run of any length makes its curve), and what the state belongs to.
 //! A safetensors file with a checksum in its metadata. Whoever attends the run writes the bytes; this room does not.
 
-use super::TrainDevice;
 use super::curve::StepFacts;
 use super::init::{Layout, Parameter};
 use super::learner::{LearnerState, Reading};
 use super::noise::NoiseScale;
-use crate::spec::RunSpec;
+use crate::spec::{Device, RunSpec};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -56,7 +55,7 @@ impl Checkpoint {
     }
 
     /// The bytes of a safetensors file.
-    pub(crate) fn to_bytes(&self, spec: &RunSpec, device: &TrainDevice) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, spec: &RunSpec, device: &Device) -> Vec<u8> {
         let layout = Layout::of(&spec.shape);
         let mut metadata = belongings(spec, device);
         metadata.insert("run", spec.id().0);
@@ -71,7 +70,7 @@ impl Checkpoint {
     }
 
     /// Reads a state that `spec` may go on from: its own, or one of its trunk before it leaves it.
-    pub fn read(bytes: &[u8], spec: &RunSpec, device: &TrainDevice) -> Result<Self, CheckpointError> {
+    pub fn read(bytes: &[u8], spec: &RunSpec, device: &Device) -> Result<Self, CheckpointError> {
         let damaged = |problem: &dyn ToString| CheckpointError::Damaged(problem.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
@@ -121,7 +120,7 @@ impl Checkpoint {
 }
 
 /// What a state must share with a run that goes on from it, besides steps.
-fn belongings(spec: &RunSpec, device: &TrainDevice) -> BTreeMap<&'static str, String> {
+fn belongings(spec: &RunSpec, device: &Device) -> BTreeMap<&'static str, String> {
     let trunk = spec.trunk_id().unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let noise = spec.noise_scale_every.to_string();
@@ -131,7 +130,7 @@ fn belongings(spec: &RunSpec, device: &TrainDevice) -> BTreeMap<&'static str, St
     fields.into_iter().chain([("noise_scale_every", noise)]).collect()
 }
 
-fn check_belongings(spec: &RunSpec, device: &TrainDevice, text: &dyn Fn(&str) -> String, step: u64) -> Result<(), CheckpointError> {
+fn check_belongings(spec: &RunSpec, device: &Device, text: &dyn Fn(&str) -> String, step: u64) -> Result<(), CheckpointError> {
     let run = spec.id().0;
     let own = text("run") == run;
     let mut belongings: Vec<(&'static str, String)> = belongings(spec, device).into_iter().collect();

@@ -2,15 +2,14 @@
 //! every parameter at weights that are the same on both.
 
 use super::adamw::Update;
-use super::device::TrainDevice;
 use super::error::TrainError;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState, Reading};
 use super::prefetch::{BatchSource, Batches};
 use super::training::{check, network};
 use crate::corpus::{Corpus, Order};
-use crate::spec::{Dtype, RunSpec};
-use candle_core::Device;
+use crate::spec::{Device, Dtype, RunSpec};
+use candle_core::Device as Opened;
 
 /// How far a device is from the processor.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +30,14 @@ impl Comparison {
 }
 
 /// Makes the first `steps` of a run on the processor and on a device, then one gradient on each at the processor's weights.
-pub fn compare(spec: &RunSpec, corpus: &Corpus, device: TrainDevice, steps: u64) -> Result<Comparison, TrainError> {
+pub fn compare(spec: &RunSpec, corpus: &Corpus, device: Device, steps: u64) -> Result<Comparison, TrainError> {
     check(spec, corpus, device)?;
     let layout = Layout::of(&spec.shape);
     let opened = device.open()?;
     let first = LearnerState::first(layout.first_weights(spec.seeds.init));
     let mut exact = spec.clone();
     exact.recipe.dtype = Dtype::F32;
-    let mut on_processor = network(&exact, first.clone(), TrainDevice::Cpu, &Device::Cpu)?;
+    let mut on_processor = network(&exact, first.clone(), Device::Cpu, &Opened::Cpu)?;
     let mut on_device = network(spec, first, device, &opened)?;
     let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
     let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };

@@ -1,32 +1,16 @@
 //! Where a run is computed, what this build and this machine have of it, and how a record names it.
 
 use super::TrainError;
-use crate::spec::Dtype;
-use candle_core::Device;
+use crate::spec::{Device, Dtype};
+use candle_core::Device as Opened;
 use std::cell::RefCell;
-use std::fmt;
-use std::str::FromStr;
-
-/// A place to train on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TrainDevice {
-    /// One thread of the processor, fused operations.
-    #[default]
-    Cpu,
-    /// The processor by the same composed operations as any other device: slower, the reference.
-    CpuComposed,
-    /// A CUDA device by its number.
-    Cuda(usize),
-    /// A Metal device by its number.
-    Metal(usize),
-}
 
 thread_local! {
     /// The device that this thread opened last: opening one again for every run would cost more than a small run does.
-    static OPENED: RefCell<Option<(TrainDevice, Device)>> = const { RefCell::new(None) };
+    static OPENED: RefCell<Option<(Device, Opened)>> = const { RefCell::new(None) };
 }
 
-impl TrainDevice {
+impl Device {
     /// What there is to train on: all CUDA devices, else the first Metal device, else the processor.
     pub fn best() -> Vec<Self> {
         choose(cuda_devices(), metal_devices())
@@ -53,22 +37,17 @@ impl TrainDevice {
         }
     }
 
-    /// Whether runs are computed by the fused operations of the processor.
-    pub(crate) fn is_fused(self) -> bool {
-        self == Self::Cpu
-    }
-
     /// The device, opened once a thread.
-    pub(crate) fn open(self) -> Result<Device, TrainError> {
+    pub(crate) fn open(self) -> Result<Opened, TrainError> {
         OPENED.with_borrow_mut(|opened| {
             if let Some((_, device)) = opened.as_ref().filter(|(name, _)| *name == self) {
                 return Ok(device.clone());
             }
             self.check_present()?;
             let device = match self {
-                Self::Cpu | Self::CpuComposed => Ok(Device::Cpu),
-                Self::Cuda(number) => Device::new_cuda(number),
-                Self::Metal(number) => Device::new_metal(number),
+                Self::Cpu | Self::CpuComposed => Ok(Opened::Cpu),
+                Self::Cuda(number) => Opened::new_cuda(number),
+                Self::Metal(number) => Opened::new_metal(number),
             };
             let device = device.map_err(|error| TrainError::Device { device: self.to_string(), reason: error.to_string() })?;
             *opened = Some((self, device.clone()));
@@ -77,7 +56,7 @@ impl TrainDevice {
     }
 
     /// As a record names it: `cpu`, `cuda:0 NVIDIA H100 80GB HBM3`.
-    pub(crate) fn described(self, opened: &Device) -> String {
+    pub(crate) fn described(self, opened: &Opened) -> String {
         model(opened).map_or(self.to_string(), |model| format!("{self} {model}"))
     }
 
@@ -92,11 +71,11 @@ impl TrainDevice {
     }
 }
 
-fn choose(cuda: usize, metal: usize) -> Vec<TrainDevice> {
+fn choose(cuda: usize, metal: usize) -> Vec<Device> {
     match (cuda, metal) {
-        (0, 0) => vec![TrainDevice::Cpu],
-        (0, _) => vec![TrainDevice::Metal(0)],
-        (cuda, _) => (0..cuda).map(TrainDevice::Cuda).collect(),
+        (0, 0) => vec![Device::Cpu],
+        (0, _) => vec![Device::Metal(0)],
+        (cuda, _) => (0..cuda).map(Device::Cuda).collect(),
     }
 }
 
@@ -116,12 +95,12 @@ fn metal_devices() -> usize {
 }
 
 /// The maker's name of a device, where the driver tells it.
-fn model(device: &Device) -> Option<String> {
+fn model(device: &Opened) -> Option<String> {
     match device {
         #[cfg(feature = "cuda")]
-        Device::Cuda(device) => device.cuda_stream().context().name().ok(),
+        Opened::Cuda(device) => device.cuda_stream().context().name().ok(),
         #[cfg(feature = "metal")]
-        Device::Metal(device) => Some(device.metal_device().architecture_name()),
+        Opened::Metal(device) => Some(device.metal_device().architecture_name()),
         _ => None,
     }
 }
@@ -134,62 +113,22 @@ fn reduced(dtype: Dtype) -> bool {
     }
 }
 
-impl fmt::Display for TrainDevice {
-    /// As on the command line: `cpu`, `cuda:0`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.pad("cpu"),
-            Self::CpuComposed => f.pad("cpu-composed"),
-            Self::Cuda(number) => f.pad(&format!("cuda:{number}")),
-            Self::Metal(number) => f.pad(&format!("metal:{number}")),
-        }
-    }
-}
-
-impl FromStr for TrainDevice {
-    type Err = TrainError;
-
-    fn from_str(text: &str) -> Result<Self, TrainError> {
-        let unknown = || TrainError::UnknownDevice(text.to_owned());
-        let (kind, number) = text.split_once(':').unwrap_or((text, "0"));
-        let number = number.parse().map_err(|_| unknown())?;
-        match (kind, text.contains(':')) {
-            ("cpu", false) => Ok(Self::Cpu),
-            ("cpu-composed", false) => Ok(Self::CpuComposed),
-            ("cuda", _) => Ok(Self::Cuda(number)),
-            ("metal", _) => Ok(Self::Metal(number)),
-            _ => Err(unknown()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_read_back_from_their_names() {
-        for device in [TrainDevice::Cpu, TrainDevice::CpuComposed, TrainDevice::Cuda(3), TrainDevice::Metal(0)] {
-            assert_eq!(device.to_string().parse::<TrainDevice>().ok(), Some(device));
-        }
-        assert_eq!("cuda".parse::<TrainDevice>().ok(), Some(TrainDevice::Cuda(0)));
-        for text in ["", "gpu", "auto", "cpu:1", "cuda:x", "cuda:-1"] {
-            assert!(text.parse::<TrainDevice>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn cuda_is_taken_before_metal_and_metal_before_the_processor() {
-        assert_eq!(choose(2, 1), [TrainDevice::Cuda(0), TrainDevice::Cuda(1)]);
-        assert_eq!(choose(0, 2), [TrainDevice::Metal(0)]);
-        assert_eq!(choose(0, 0), [TrainDevice::Cpu]);
+        assert_eq!(choose(2, 1), [Device::Cuda(0), Device::Cuda(1)]);
+        assert_eq!(choose(0, 2), [Device::Metal(0)]);
+        assert_eq!(choose(0, 0), [Device::Cpu]);
     }
 
     #[test]
     fn what_is_not_there_is_refused_in_words() {
-        assert!(TrainDevice::Cpu.check_present().is_ok() && TrainDevice::CpuComposed.check_present().is_ok());
+        assert!(Device::Cpu.check_present().is_ok() && Device::CpuComposed.check_present().is_ok());
         for (device, feature, built) in
-            [(TrainDevice::Cuda(999), "cuda", cfg!(feature = "cuda")), (TrainDevice::Metal(999), "metal", cfg!(feature = "metal"))]
+            [(Device::Cuda(999), "cuda", cfg!(feature = "cuda")), (Device::Metal(999), "metal", cfg!(feature = "metal"))]
         {
             let error = device.check_present().expect_err("nobody has a thousand").to_string();
             assert!(error.contains(&device.to_string()), "{error}");
@@ -201,8 +140,8 @@ mod tests {
 
     #[test]
     fn the_processor_computes_in_f32_alone() {
-        assert!(TrainDevice::Cpu.check(Dtype::F32).is_ok() && TrainDevice::Cuda(0).check(Dtype::Bf16).is_ok());
-        for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
+        assert!(Device::Cpu.check(Dtype::F32).is_ok() && Device::Cuda(0).check(Dtype::Bf16).is_ok());
+        for device in [Device::Cpu, Device::CpuComposed] {
             let error = device.check(Dtype::Bf16).expect_err("refused").to_string();
             assert!(
                 error.starts_with("recipe.dtype = \"bf16\"") && error.contains("widen") && error.contains("--device cuda:0"),
@@ -213,12 +152,12 @@ mod tests {
 
     #[test]
     fn a_record_tells_the_precision_of_products() {
-        assert_eq!(TrainDevice::Cpu.precision(Dtype::F32), "f32");
-        assert_eq!(TrainDevice::Metal(0).precision(Dtype::Bf16), "bf16");
+        assert_eq!(Device::Cpu.precision(Dtype::F32), "f32");
+        assert_eq!(Device::Metal(0).precision(Dtype::Bf16), "bf16");
         if cfg!(feature = "cuda") {
-            assert_eq!(TrainDevice::Cuda(0).precision(Dtype::F32), "f32, tf32 off");
-            assert_eq!(TrainDevice::Cuda(0).precision(Dtype::Bf16), "bf16, sums in f32");
+            assert_eq!(Device::Cuda(0).precision(Dtype::F32), "f32, tf32 off");
+            assert_eq!(Device::Cuda(0).precision(Dtype::Bf16), "bf16, sums in f32");
         }
-        assert_eq!(TrainDevice::Cpu.described(&Device::Cpu), "cpu");
+        assert_eq!(Device::Cpu.described(&Opened::Cpu), "cpu");
     }
 }

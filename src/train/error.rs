@@ -41,9 +41,6 @@ pub enum TrainError {
         /// Name of the tokenizer of the corpus.
         tokenizer: String,
     },
-    /// A name that is no device.
-    #[error("`{0}` is not a device; use cpu, cpu-composed, cuda:0, metal:0, or auto alone for what there is")]
-    UnknownDevice(String),
     /// A device that this program was built without.
     #[error("{device}: this build has no {feature}; build it with `cargo build --release --features {feature}` (README, section GPUs)")]
     NotBuilt {

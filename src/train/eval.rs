@@ -2,6 +2,7 @@
 
 use super::TrainError;
 use super::learner::Learner;
+use crate::spec::sample;
 
 /// Mean loss of every window, nats per token. `tokens` holds `context + 1` ids a window: all but the
 /// last are read, all but the first are predicted. `at_once` windows are computed together.
@@ -21,27 +22,12 @@ pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: 
     Ok(losses)
 }
 
-/// Mean in f64, in order.
+/// Mean in f64, in order; not a number where there are none.
 pub(crate) fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64
+    sample::mean(values.iter().map(|value| f64::from(*value))).unwrap_or(f64::NAN)
 }
 
-/// Standard error of the mean of independent values, s/√n; none for fewer than two.
+/// Standard error of the mean of independent values; none for fewer than two.
 pub(crate) fn standard_error(values: &[f32]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = mean(values);
-    let squares: f64 = values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_standard_error_of_four_numbers_matches_a_count_by_hand() {
-        // Mean 2.5, squares 2.25 + 0.25 + 0.25 + 2.25 = 5, variance 5/3, over 4: 5/12.
-        assert!((standard_error(&[1.0, 2.0, 3.0, 4.0]).expect("four") - (5.0f64 / 12.0).sqrt()).abs() < 1e-12);
-        assert_eq!(standard_error(&[1.0]), None);
-    }
+    sample::standard_error(&values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>())
 }

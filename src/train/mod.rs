@@ -32,14 +32,13 @@ mod workspace;
 pub use attend::{Attendant, Wish};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use compare::{Comparison, compare};
-pub use device::TrainDevice;
 pub use error::TrainError;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use probe::{FlushProbe, GemmProbe, StepProbe};
 pub use training::train_from;
 
 use crate::corpus::Corpus;
-use crate::spec::{Progress, RunSpec, TrainedRun};
+use crate::spec::{Device, Progress, RunSpec, TrainedRun};
 use attend::Watching;
 use std::ops::ControlFlow;
 
@@ -47,7 +46,7 @@ use std::ops::ControlFlow;
 pub fn train(
     spec: &RunSpec,
     corpus: &Corpus,
-    device: &TrainDevice,
+    device: &Device,
     observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<TrainedRun, TrainError> {
     train_from(None, spec, corpus, device, &mut Watching(observer))

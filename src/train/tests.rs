@@ -37,14 +37,14 @@ pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
     (spec, corpus)
 }
 
-fn run(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> TrainedRun {
+fn run(spec: &RunSpec, corpus: &Corpus, device: Device) -> TrainedRun {
     train(spec, corpus, &device, &mut |_| ControlFlow::Continue(())).expect("trains")
 }
 
 #[test]
 fn a_short_run_learns_and_its_row_is_complete() {
     let (spec, corpus) = tiny(60);
-    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, TrainDevice::Cpu);
+    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, Device::Cpu);
     let loss = record.loss_nats.expect("finished").0;
     assert_eq!(record.status, RunStatus::Finished);
     assert!(loss < 4.0 && loss > record.floor_nats.expect("synthetic"), "{loss}");
@@ -60,7 +60,7 @@ fn a_short_run_learns_and_its_row_is_complete() {
 #[test]
 fn a_run_repeated_is_the_same_bit_for_bit() {
     let (spec, corpus) = tiny(8);
-    for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
+    for device in [Device::Cpu, Device::CpuComposed] {
         let [a, b] = [(); 2].map(|()| run(&spec, &corpus, device));
         assert_eq!(a, b, "{device}");
     }
@@ -69,18 +69,18 @@ fn a_run_repeated_is_the_same_bit_for_bit() {
 #[test]
 fn the_composed_path_compared_as_any_device_is_the_processor_but_for_rounding() {
     let (spec, corpus) = tiny(200);
-    let found = compare(&spec, &corpus, TrainDevice::CpuComposed, 20).expect("computes");
+    let found = compare(&spec, &corpus, Device::CpuComposed, 20).expect("computes");
     assert_eq!(found.losses.len(), 20);
     assert!(found.losses[19][0] < found.losses[0][0] - 0.1, "it learns: {:?}", found.losses);
     assert!(found.loss_distance() < 1e-4 && found.gradient_distance < 1e-5, "{found:?}");
-    let same = compare(&spec, &corpus, TrainDevice::Cpu, 3).expect("computes");
+    let same = compare(&spec, &corpus, Device::Cpu, 3).expect("computes");
     assert_eq!((same.loss_distance(), same.gradient_distance), (0.0, 0.0));
 }
 
 #[test]
 fn losses_that_are_read_late_make_the_same_curve_and_end_a_run_at_the_same_step() {
     let (mut spec, corpus) = tiny(40);
-    let curves = |spec: &RunSpec| [TrainDevice::Cpu, TrainDevice::CpuComposed].map(|device| run(spec, &corpus, device));
+    let curves = |spec: &RunSpec| [Device::Cpu, Device::CpuComposed].map(|device| run(spec, &corpus, device));
     let [a, b] = curves(&spec);
     assert_eq!(a.curve.len(), b.curve.len());
     for (a, b) in a.curve.iter().zip(&b.curve) {
@@ -97,9 +97,9 @@ fn losses_that_are_read_late_make_the_same_curve_and_end_a_run_at_the_same_step(
 #[test]
 fn the_gradient_noise_scale_is_measured_at_its_interval_and_changes_nothing() {
     let (mut spec, corpus) = tiny(40);
-    let plain = run(&spec, &corpus, TrainDevice::Cpu);
+    let plain = run(&spec, &corpus, Device::Cpu);
     spec.noise_scale_every = 4;
-    let measured = run(&spec, &corpus, TrainDevice::Cpu);
+    let measured = run(&spec, &corpus, Device::Cpu);
     assert_eq!((measured.record.loss_nats, &measured.window_losses), (plain.record.loss_nats, &plain.window_losses));
     let scales: Vec<u64> = measured.curve.iter().filter(|point| point.noise_scale.is_some()).map(|point| point.step).collect();
     assert!(scales.len() >= 5 && scales.iter().all(|step| step.is_multiple_of(4)), "{scales:?}");
@@ -114,11 +114,10 @@ fn groups_of_parameters_learn_at_their_own_rates_on_both_paths() {
     let (mut spec, corpus) = tiny(6);
     spec.recipe.groups.base_width = Some(64);
     spec.recipe.groups.embedding.decay = 1.0;
-    let [a, b] =
-        [TrainDevice::Cpu, TrainDevice::CpuComposed].map(|device| run(&spec, &corpus, device).record.loss_nats.expect("finished").0);
+    let [a, b] = [Device::Cpu, Device::CpuComposed].map(|device| run(&spec, &corpus, device).record.loss_nats.expect("finished").0);
     assert!((a / b - 1.0).abs() < 1e-4, "{a} fused, {b} composed");
     spec.recipe.groups = OptimizerGroups::default();
-    let plain = run(&spec, &corpus, TrainDevice::Cpu).record.loss_nats.expect("finished").0;
+    let plain = run(&spec, &corpus, Device::Cpu).record.loss_nats.expect("finished").0;
     assert!((a / plain - 1.0).abs() > 1e-3, "{a} and {plain}: four times the rate makes a difference");
 }
 
@@ -127,7 +126,7 @@ fn a_rate_that_is_far_too_high_is_recorded_as_diverged_without_a_loss() {
     let (mut spec, corpus) = tiny(60);
     spec.recipe.learning_rate = 1e30;
     spec.recipe.grad_clip = 0.0;
-    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, TrainDevice::Cpu);
+    let TrainedRun { record, curve, window_losses } = run(&spec, &corpus, Device::Cpu);
     assert_eq!(record.status, RunStatus::Diverged);
     assert_eq!((record.loss_nats, record.train_loss_nats, window_losses.len()), (None, None, 0));
     assert!(curve.last().is_some_and(|point| point.train_loss_nats.is_none() || point.grad_norm.is_none()));
@@ -137,7 +136,7 @@ fn a_rate_that_is_far_too_high_is_recorded_as_diverged_without_a_loss() {
 fn an_observer_can_stop_a_run() {
     let (spec, corpus) = tiny(50);
     let mut seen = Vec::new();
-    let result = train(&spec, &corpus, &TrainDevice::Cpu, &mut |progress| {
+    let result = train(&spec, &corpus, &Device::Cpu, &mut |progress| {
         seen.push(progress.step);
         if progress.step == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -151,7 +150,7 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
     let refusal = |change: fn(&mut RunSpec)| {
         let mut changed = spec.clone();
         change(&mut changed);
-        train(&changed, &corpus, &TrainDevice::Cpu, &mut |_| ControlFlow::Continue(())).expect_err("refused").to_string()
+        train(&changed, &corpus, &Device::Cpu, &mut |_| ControlFlow::Continue(())).expect_err("refused").to_string()
     };
     assert!(refusal(|spec| spec.recipe.batch_tokens = 100).contains("multiple of the context"));
     assert!(refusal(|spec| spec.steps = 0).contains("0 steps"));
@@ -166,8 +165,8 @@ fn what_cannot_be_trained_is_refused_with_the_reason() {
 fn data_seen_again_and_again_are_learnt_by_heart_and_the_curve_shows_it() {
     let (spec, corpus) = tiny(400);
     // Eight windows of 32, one batch: fifty times what it sees is the same.
-    let repeated = run(&RunSpec { unique_tokens: Some(256), ..spec.clone() }, &corpus, TrainDevice::Cpu);
-    let once = run(&RunSpec { steps: 400, ..spec }, &corpus, TrainDevice::Cpu);
+    let repeated = run(&RunSpec { unique_tokens: Some(256), ..spec.clone() }, &corpus, Device::Cpu);
+    let once = run(&RunSpec { steps: 400, ..spec }, &corpus, Device::Cpu);
     assert_eq!((repeated.record.epochs, repeated.record.unique_tokens), (Some(400.0), Some(Tokens(256.0))));
     assert!(repeated.record.train_loss_nats < once.record.train_loss_nats && repeated.record.loss_nats > once.record.loss_nats);
     let measured: Vec<u64> = repeated.curve.iter().filter(|point| point.val_loss_nats.is_some()).map(|point| point.step).collect();
@@ -181,10 +180,10 @@ fn data_seen_again_and_again_are_learnt_by_heart_and_the_curve_shows_it() {
 #[test]
 fn a_state_of_another_vocabulary_is_refused_by_that_name() {
     let (spec, corpus) = tiny(15);
-    let [state] = states(&spec, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
+    let [state] = states(&spec, &corpus, Device::Cpu, &[12]).try_into().expect("one");
     let mut other = spec;
     other.shape.vocabulary = 300;
-    let error = Checkpoint::read(&state, &other, &TrainDevice::Cpu).expect_err("refused").to_string();
+    let error = Checkpoint::read(&state, &other, &Device::Cpu).expect_err("refused").to_string();
     assert!(error.contains("its vocabulary is 256, wanted is 300"), "{error}");
 }
 
@@ -217,14 +216,14 @@ impl Attendant for Keeper {
 }
 
 /// The states of a run after the given steps; it is stopped after the last.
-fn states(spec: &RunSpec, corpus: &Corpus, device: TrainDevice, at: &[u64]) -> Vec<Vec<u8>> {
+fn states(spec: &RunSpec, corpus: &Corpus, device: Device, at: &[u64]) -> Vec<Vec<u8>> {
     let mut keeper = Keeper { at: at.to_vec(), then: Wish::KeepAndStop, kept: Vec::new() };
     let stopped = train_from(None, spec, corpus, &device, &mut keeper);
     assert!(matches!(stopped, Err(TrainError::Interrupted { step }) if Some(&step) == at.last()));
     keeper.kept
 }
 
-fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> TrainedRun {
+fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: Device) -> TrainedRun {
     let checkpoint = Checkpoint::read(state, spec, &device).expect("reads");
     train_from(Some(checkpoint), spec, corpus, &device, &mut Watching(&mut |_| ControlFlow::Continue(()))).expect("trains")
 }
@@ -234,7 +233,7 @@ fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit_wherever_it_stopped() {
     let (spec, corpus) = tiny(30);
     // Data seen twice: the held-out loss is measured on the way, too.
     let spec = RunSpec { noise_scale_every: 4, unique_tokens: Some(15 * 256), ..spec };
-    for device in [TrainDevice::Cpu, TrainDevice::CpuComposed] {
+    for device in [Device::Cpu, Device::CpuComposed] {
         let whole = run(&spec, &corpus, device);
         for state in states(&spec, &corpus, device, &[1, 3, 24, 29, 30]) {
             assert_eq!(go_on(&state, &spec, &corpus, device), whole, "{device}");
@@ -246,35 +245,35 @@ fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit_wherever_it_stopped() {
 fn a_branch_of_a_longer_run_is_the_shorter_run_trained_alone() {
     let (short, corpus) = tiny(15);
     let (long, _) = tiny(300);
-    let [state] = states(&long, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
-    assert_eq!(go_on(&state, &short, &corpus, TrainDevice::Cpu), run(&short, &corpus, TrainDevice::Cpu));
-    let branched = Checkpoint::read(&state, &short, &TrainDevice::Cpu).expect("reads");
+    let [state] = states(&long, &corpus, Device::Cpu, &[12]).try_into().expect("one");
+    assert_eq!(go_on(&state, &short, &corpus, Device::Cpu), run(&short, &corpus, Device::Cpu));
+    let branched = Checkpoint::read(&state, &short, &Device::Cpu).expect("reads");
     assert_eq!((branched.own_from, branched.seconds), (12, 0.0), "the trunk is the longer run's own work");
-    let resumed = Checkpoint::read(&state, &long, &TrainDevice::Cpu).expect("reads");
+    let resumed = Checkpoint::read(&state, &long, &Device::Cpu).expect("reads");
     assert_eq!((resumed.own_from, resumed.seconds), (0, 2.0));
 }
 
 #[test]
 fn a_state_of_something_else_is_refused_with_what_differs() {
     let (spec, corpus) = tiny(15);
-    let [early, late] = states(&RunSpec { steps: 30, ..spec.clone() }, &corpus, TrainDevice::Cpu, &[12, 20]).try_into().expect("two");
+    let [early, late] = states(&RunSpec { steps: 30, ..spec.clone() }, &corpus, Device::Cpu, &[12, 20]).try_into().expect("two");
     let refusal = |state: &[u8], change: fn(&mut RunSpec), device| {
         let mut changed = spec.clone();
         change(&mut changed);
         Checkpoint::read(state, &changed, &device).expect_err("refused").to_string()
     };
-    assert!(refusal(&late, |_| (), TrainDevice::Cpu).contains("its step is 20, wanted is at most 12"));
-    assert!(refusal(&early, |_| (), TrainDevice::CpuComposed).contains("its device is cpu, wanted is cpu-composed"));
-    assert!(refusal(&early, |spec| spec.recipe.learning_rate = 1e-3, TrainDevice::Cpu).contains("its trunk is"));
+    assert!(refusal(&late, |_| (), Device::Cpu).contains("its step is 20, wanted is at most 12"));
+    assert!(refusal(&early, |_| (), Device::CpuComposed).contains("its device is cpu, wanted is cpu-composed"));
+    assert!(refusal(&early, |spec| spec.recipe.learning_rate = 1e-3, Device::Cpu).contains("its trunk is"));
     let cosine = |spec: &mut RunSpec| spec.recipe.schedule = Schedule::Cosine { final_fraction: 0.1 };
-    assert!(refusal(&early, cosine, TrainDevice::Cpu).contains("its trunk is"));
+    assert!(refusal(&early, cosine, Device::Cpu).contains("its trunk is"));
 }
 
 #[test]
 fn every_flipped_byte_and_every_cut_of_a_state_is_noticed() {
     let (spec, corpus) = tiny(15);
-    let [state] = states(&spec, &corpus, TrainDevice::Cpu, &[12]).try_into().expect("one");
-    let read = |bytes: &[u8]| Checkpoint::read(bytes, &spec, &TrainDevice::Cpu);
+    let [state] = states(&spec, &corpus, Device::Cpu, &[12]).try_into().expect("one");
+    let read = |bytes: &[u8]| Checkpoint::read(bytes, &spec, &Device::Cpu);
     assert!(read(&state).is_ok());
     for at in (0..state.len()).step_by(1013) {
         let mut flipped = state.clone();

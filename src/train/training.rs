@@ -5,7 +5,6 @@ use super::attend::{Attendant, Wish};
 use super::checkpoint::Checkpoint;
 use super::composed::Composed;
 use super::curve::{Curve, StepFacts};
-use super::device::TrainDevice;
 use super::error::TrainError;
 use super::fused::Fused;
 use super::init::Layout;
@@ -14,8 +13,8 @@ use super::noise::{self, NoiseScale, SquaredNorm};
 use super::prefetch::{Batch, BatchSource, Batches};
 use super::{eval, guard};
 use crate::corpus::{Corpus, HeldOut, Order};
-use crate::spec::{Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
-use candle_core::Device;
+use crate::spec::{Device, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
+use candle_core::Device as Opened;
 use std::ops::ControlFlow;
 use std::thread;
 
@@ -28,7 +27,7 @@ pub fn train_from(
     checkpoint: Option<Checkpoint>,
     spec: &RunSpec,
     corpus: &Corpus,
-    device: &TrainDevice,
+    device: &Device,
     attendant: &mut dyn Attendant,
 ) -> Result<TrainedRun, TrainError> {
     check(spec, corpus, *device)?;
@@ -53,7 +52,7 @@ pub fn train_from(
 /// A run between two of its steps.
 struct Training<'a> {
     spec: &'a RunSpec,
-    device: &'a TrainDevice,
+    device: &'a Device,
     layout: Layout,
     learner: Box<dyn Learner>,
     curve: Curve,
@@ -78,8 +77,8 @@ impl<'a> Training<'a> {
         checkpoint: Checkpoint,
         spec: &'a RunSpec,
         corpus: &Corpus,
-        device: &'a TrainDevice,
-        opened: &Device,
+        device: &'a Device,
+        opened: &Opened,
     ) -> Result<Self, TrainError> {
         let context = spec.shape.context;
         let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
@@ -171,7 +170,7 @@ impl<'a> Training<'a> {
     }
 
     /// The final measurement and the record of the run.
-    fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Device) -> Result<TrainedRun, TrainError> {
+    fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Opened) -> Result<TrainedRun, TrainError> {
         let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
         let loss = eval::mean(&window_losses);
         let mut record = self.record(corpus, opened);
@@ -190,7 +189,7 @@ impl<'a> Training<'a> {
     }
 
     /// What is known of the run however it ended.
-    fn record(&self, corpus: &Corpus, opened: &Device) -> RunRecord {
+    fn record(&self, corpus: &Corpus, opened: &Opened) -> RunRecord {
         let mut record = RunRecord {
             clip_fraction: self.curve.clip_fraction(),
             noise_scale_tokens: self.curve.noise_scale(),
@@ -221,7 +220,7 @@ fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bo
 }
 
 /// Whether a run can be trained at all, before anything is allocated.
-pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> Result<(), TrainError> {
+pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(), TrainError> {
     spec.shape.check()?;
     device.check(spec.recipe.dtype)?;
     let (batch_tokens, context) = (spec.recipe.batch_tokens, spec.shape.context);
@@ -242,7 +241,7 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: TrainDevice) -> Res
 }
 
 /// The network of a run with its weights and moments, on its device.
-pub(super) fn network(spec: &RunSpec, state: LearnerState, device: TrainDevice, opened: &Device) -> Result<Box<dyn Learner>, TrainError> {
+pub(super) fn network(spec: &RunSpec, state: LearnerState, device: Device, opened: &Opened) -> Result<Box<dyn Learner>, TrainError> {
     let (shape, Recipe { groups, dtype, .. }) = (&spec.shape, &spec.recipe);
     if device.is_fused() {
         return Ok(Box::new(Fused::new(shape, groups, state)));

@@ -4,9 +4,9 @@ use super::workload::{Workload, corpus, endless, training_rate, workloads};
 use crate::cli::failure::{Failure, OrInput, OrWork, Outcome};
 use crate::cli::text::table;
 use crate::corpus::Corpus;
-use crate::spec::short;
+use crate::spec::{Device, short};
 use crate::sweep::flops_per_token;
-use crate::train::{Comparison, TrainDevice, compare};
+use crate::train::{Comparison, compare};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +30,7 @@ struct DeviceRate {
     worst_parameter: String,
 }
 
-pub(super) fn run(grid: Option<&Path>, device: TrainDevice, length: Duration, json: bool) -> Outcome {
+pub(super) fn run(grid: Option<&Path>, device: Device, length: Duration, json: bool) -> Outcome {
     device.check_present().or_input()?;
     let corpus = corpus()?;
     let mut rates = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn run(grid: Option<&Path>, device: TrainDevice, length: Duration, js
     Ok(())
 }
 
-fn measure(workload: &Workload, corpus: &Corpus, device: TrainDevice, length: Duration) -> Result<DeviceRate, Failure> {
+fn measure(workload: &Workload, corpus: &Corpus, device: Device, length: Duration) -> Result<DeviceRate, Failure> {
     let spec = endless(workload, corpus);
     let found = compare(&spec, corpus, device, COMPARED_STEPS).or_work()?;
     let (loss_distance, Comparison { gradient_distance, worst_parameter, .. }) = (found.loss_distance(), found);

@@ -8,10 +8,10 @@ use super::machine::processor;
 use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates};
 use super::text::table;
-use crate::spec::short;
+use crate::spec::{Device, short};
 use crate::sweep::flops_per_token;
 use crate::corpus::Corpus;
-use crate::train::{FlushProbe, GemmProbe, TrainDevice};
+use crate::train::{FlushProbe, GemmProbe};
 use anyhow::anyhow;
 use clap::Args;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(super) struct BenchArgs {
     seconds: f64,
     /// Measure another device than the processor, and compare losses and gradients with the processor's
     #[arg(long, value_name = "NAME", default_value = "cpu")]
-    device: TrainDevice,
+    device: Device,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -47,7 +47,7 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
         return Err(Failure::Input(anyhow!("--seconds {}: say a time from above 0 to 600", args.seconds)));
     }
     let length = Duration::from_secs_f64(args.seconds);
-    if args.device != TrainDevice::Cpu {
+    if args.device != Device::Cpu {
         return device::run(args.grid.as_deref(), args.device, length, args.json);
     }
     let cores = super::machine::worker_count(None, None);
@@ -74,7 +74,7 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
 fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {
     forget_peak();
     let corpus = corpus()?;
-    let each = side_by_side(threads, || training_rate(workload, &corpus, TrainDevice::Cpu, length))?;
+    let each = side_by_side(threads, || training_rate(workload, &corpus, Device::Cpu, length))?;
     let tokens_per_second = each.iter().map(|(rate, _)| rate).sum();
     Ok(Rate {
         workload: workload.name.clone(),

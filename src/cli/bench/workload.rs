@@ -4,8 +4,10 @@ use crate::cli::failure::{Failure, OrWork};
 use crate::cli::load::read_grid;
 use crate::cli::rates::StepShares;
 use crate::corpus::{Cache, Corpus};
-use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
-use crate::train::{StepParts, TrainDevice, TrainError, start_metering, stop_metering, train};
+use crate::spec::{
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+};
+use crate::train::{StepParts, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -44,12 +46,7 @@ pub(super) fn corpus() -> Result<Corpus, Failure> {
 }
 
 /// Tokens per second of real training on this thread, and where its time goes.
-pub(super) fn training_rate(
-    workload: &Workload,
-    corpus: &Corpus,
-    device: TrainDevice,
-    length: Duration,
-) -> Result<(f64, StepShares), Failure> {
+pub(super) fn training_rate(workload: &Workload, corpus: &Corpus, device: Device, length: Duration) -> Result<(f64, StepShares), Failure> {
     let spec = endless(workload, corpus);
     let mut started = None;
     let mut last = None;
