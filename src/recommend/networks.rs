@@ -1,7 +1,8 @@
 //! Networks that can be built for a budget: layers and width as the runs have them, at and beside the optimum, and what the
 //! law says of their losses.
 
-use super::{Allocation, run_noise};
+use super::allocation::Allocation;
+use super::noise::run_noise;
 use crate::fit::{Estimate, Fit, Quantity};
 use crate::law::{ComputeCount, Point, shape_of};
 use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};

@@ -1,23 +1,10 @@
 //! What it costs if the law is off: for every refit of the law, the compute that would have reached the same loss at that
 //! law's own optimum (the deadweight loss of 2603.22339), and what networks beside the optimum cost.
 
-use super::Allocation;
+use super::allocation::{Allocation, Waste};
 use crate::fit::Fit;
 use crate::law::{ComputeCount, DataConstrained, Law, repeated};
 use serde::Serialize;
-
-/// Share of the budget that the recommended allocation would waste if another refit of the law were the truth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Waste {
-    /// Half of the refits say less.
-    pub median: f64,
-    /// Eight in ten say less.
-    pub at_80: f64,
-    /// Nineteen in twenty say less.
-    pub at_95: f64,
-    /// Refits behind it.
-    pub refits: usize,
-}
 
 /// Fewest refits that quantiles are taken of.
 const LEAST: usize = 50;

@@ -1,0 +1,109 @@
+//! What is recommended for a budget, as a value.
+
+use super::recipe::TrainingRecipe;
+use crate::fit::Estimate;
+use crate::law::Point;
+use crate::spec::{FlopRule, ModelShape, SizeMeasure};
+use serde::{Deserialize, Serialize};
+
+/// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Allocation {
+    /// C, the budget in FLOPs.
+    pub compute: f64,
+    /// N*, weights.
+    pub params: Estimate,
+    /// D*, tokens.
+    pub tokens: Estimate,
+    /// D*/N*.
+    pub tokens_per_param: Estimate,
+    /// M* of the network that can be built: non-embedding FLOPs per token (DeepSeek 2401.02954 eq. 2).
+    pub model_scale: Option<f64>,
+    /// Mean predicted loss there, nats per token.
+    pub loss: Estimate,
+    /// Loss of one run there: its own noise is added to the uncertainty of the mean.
+    pub loss_of_a_run: Estimate,
+    /// The mean in bits per byte, where bytes per token are known.
+    pub bits_per_byte: Option<Estimate>,
+    /// Loss of one run in bits per byte, likewise.
+    pub bits_per_byte_of_a_run: Option<Estimate>,
+    /// Where the noise of one run comes from, in words.
+    pub noise_source: String,
+    /// Peak learning rate; absent where no run carries one.
+    pub learning_rate: Option<Estimate>,
+    /// Batch, tokens; absent where no run carries one.
+    pub batch_tokens: Option<Estimate>,
+    /// Nearest network that can be built, as layers x width; absent where the runs have no shapes.
+    pub shape: Option<String>,
+    /// Optimizer steps of that network at that batch.
+    pub steps: Option<u64>,
+    /// That network in numbers.
+    pub realised: Option<Realised>,
+    /// The whole recipe, where runs carry one.
+    pub recipe: Option<TrainingRecipe>,
+    /// Share of the budget that is wasted if the law is off.
+    pub waste: Option<Waste>,
+    /// Budget over the largest compute of the evidence; above 1 the answer is an extrapolation.
+    pub extrapolation_factor: f64,
+    /// What the evidence spans.
+    pub evidence: Range,
+    /// How N is counted.
+    pub size_measure: SizeMeasure,
+    /// How C is counted.
+    pub flop_rule: FlopRule,
+    /// What a reader must know, in words.
+    pub warnings: Vec<String>,
+    /// Where the learning rate and the batch come from, in words.
+    pub hyperparameter_source: Option<String>,
+}
+
+/// A network that can be built, trained for the rest of the budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Realised {
+    /// Its dimensions.
+    pub shape: ModelShape,
+    /// Its size under the fit's measure.
+    pub params: f64,
+    /// Tokens that the budget leaves, whole steps.
+    pub tokens: f64,
+    /// Predicted loss, nats per token.
+    pub loss: f64,
+    /// Predicted loss above that of the unrounded optimum, nats per token; below zero where this network needs fewer
+    /// FLOPs per token than networks of its size among the runs.
+    pub rounding_loss: f64,
+}
+
+/// Smallest and largest of what was run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// Sizes, weights.
+    pub params: [f64; 2],
+    /// Tokens.
+    pub tokens: [f64; 2],
+    /// Compute, FLOPs.
+    pub compute: [f64; 2],
+}
+
+impl Range {
+    /// What points span.
+    pub fn of(points: &[Point]) -> Self {
+        let span = |pick: fn(&Point) -> f64| {
+            let values = points.iter().map(pick);
+            [values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)]
+        };
+        Self { params: span(|p| p.n), tokens: span(|p| p.d), compute: span(|p| p.c) }
+    }
+}
+
+/// Share of the budget that the recommended allocation would waste if another refit of the law were the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Waste {
+    /// Half of the refits say less.
+    pub median: f64,
+    /// Eight in ten say less.
+    pub at_80: f64,
+    /// Nineteen in twenty say less.
+    pub at_95: f64,
+    /// Refits behind it.
+    pub refits: usize,
+}
