@@ -16,6 +16,7 @@ use super::{
 use crate::law::{Axis, Chinchilla, Evidence, Law, Point, PowerLaw, Variable};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 /// Relative difference of objectives within which two searches agree.
 const AGREEMENT: f64 = 1e-6;
@@ -354,5 +355,8 @@ fn data_sha256(points: &[Point]) -> String {
     for p in points {
         [p.n, p.d, p.c, p.loss, p.weight].iter().for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
     }
-    format!("{:x}", hasher.finalize())
+    hasher.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
