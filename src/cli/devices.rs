@@ -57,7 +57,7 @@ impl Devices {
             )));
         }
         if self.device.len() > 1 && self.device.contains(&Asked::Auto) {
-            return Err(Failure::Input(anyhow!("--device auto stands alone: it takes what there is")));
+            return Err(Failure::Input(anyhow!("say --device auto alone: it takes what there is")));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::text::{duration, table, trunk_line};
 use crate::results::write_whole;
+use crate::spec::sample::extent;
 use crate::spec::{
     AdamW, Device, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, short,
 };
@@ -114,7 +115,7 @@ fn search_line(families: usize, first: usize) -> String {
 /// Largest predicted memory of a worker, MB.
 fn worker_megabytes(loaded: &Loaded) -> f64 {
     let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cpu));
-    bytes.fold(0.0, f64::max) / 1e6
+    extent(bytes).map_or(0.0, |bytes| bytes.1) / 1e6
 }
 
 fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {

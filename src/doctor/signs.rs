@@ -1,6 +1,6 @@
 //! What is read off a curve: levels, noise, the course of the rate. Losses in nats per token, steps from 1.
 
-use crate::spec::sample::median;
+use crate::spec::sample::{extent, median};
 use crate::spec::{CurvePoint, RunRecord};
 
 /// Fewest points of a curve that say anything.
@@ -62,7 +62,7 @@ impl<'a> Signs<'a> {
 
     /// First step at the peak of the learning rate, and the peak.
     pub(super) fn peak(&self) -> Option<(f64, f64)> {
-        let highest = self.rates.iter().map(|rate| rate.1).fold(0.0, f64::max);
+        let highest = extent(self.rates.iter().map(|rate| rate.1)).map_or(0.0, |rates| rates.1);
         self.rates.iter().copied().find(|rate| highest > 0.0 && rate.1 >= 0.999 * highest)
     }
 

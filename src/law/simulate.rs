@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn points_without_noise_lie_on_the_law() {
-        let law = Chinchilla::default();
+        let law: Law = Chinchilla::default().into();
         let design = Design::isoflop(&[1e18, 1e19], 5, 8.0);
         assert_eq!(design.cells.len(), 10);
-        for point in simulate(&law.into(), &design, Noise::default(), 1) {
-            assert_eq!(point.loss, law.at(point.n, point.d));
+        for point in simulate(&law, &design, Noise::default(), 1) {
+            assert_eq!(point.loss, law.loss(&point));
             assert!((point.c / (6.0 * point.n * point.d) - 1.0).abs() < 1e-12);
         }
     }

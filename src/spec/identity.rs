@@ -28,12 +28,11 @@ pub fn same_budget(a: f64, b: f64) -> bool {
 }
 
 /// What may differ between runs that are asked about as one. Sums of these: `Ignoring::SEEDS | Ignoring::LEARNING_RATE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// By default nothing may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ignoring(u8);
 
 impl Ignoring {
-    /// Nothing may.
-    pub const NOTHING: Self = Self(0);
     /// Seeds of the first weights and of the order of data.
     pub const SEEDS: Self = Self(1);
     /// Peak learning rate.
@@ -233,14 +232,9 @@ fn number_format(precision: &str) -> String {
     precision.split(',').next().unwrap_or_default().trim().to_owned()
 }
 
-/// Places of the runs that are one to whoever asks: of one key and of tokens within [`SAME_TOKENS`] of the fewest among them. Groups
-/// stand in the order of their keys, then of tokens; in a group runs of fewer tokens come first, then those earlier in the table.
-pub fn grouped(records: &[RunRecord], ignoring: Ignoring) -> Vec<Vec<usize>> {
-    let key = |record: &RunRecord| Some(record.key(ignoring));
-    of_one_length(records, key).into_iter().map(|(_, group)| group).collect()
-}
-
-/// The same by a key of one's own; runs without one belong to no group.
+/// Places of the runs that are one to whoever asks, by key: of one key and of tokens within [`SAME_TOKENS`] of the fewest among them.
+/// Runs without a key belong to no group. Groups stand in the order of their keys, then of tokens; in a group runs of fewer tokens
+/// come first, then those earlier in the table.
 pub fn of_one_length<K: Ord>(records: &[RunRecord], key: impl Fn(&RunRecord) -> Option<K>) -> Vec<(K, Vec<usize>)> {
     let tokens = |record: &RunRecord| record.tokens.map_or(0.0, |tokens| tokens.0);
     let mut keyed: Vec<(K, f64, usize)> =
@@ -273,7 +267,7 @@ mod tests {
             let mut record = one.clone();
             change(&mut record);
             assert_ne!(record, one, "the change changes something");
-            record.key(Ignoring::NOTHING) != one.key(Ignoring::NOTHING)
+            record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
         let choices: [fn(&mut RunRecord); 14] = [
             |r| r.corpus_sha256 = Some("other".into()),
@@ -304,7 +298,7 @@ mod tests {
         for change in outcomes {
             let mut record = f32_run.clone();
             change(&mut record);
-            assert_eq!(record.key(Ignoring::NOTHING), f32_run.key(Ignoring::NOTHING));
+            assert_eq!(record.key(Ignoring::default()), f32_run.key(Ignoring::default()));
         }
     }
 
@@ -323,16 +317,19 @@ mod tests {
     #[test]
     fn tokens_rounded_to_whole_batches_are_one_length_and_a_ladder_of_close_lengths_is_not() {
         let of = |tokens: f64, rate: f64| RunRecord { tokens: Some(Tokens(tokens)), learning_rate: Some(rate), ..run() };
+        let grouped = |table: &[RunRecord], ignoring| {
+            of_one_length(table, |record| Some(record.key(ignoring))).into_iter().map(|(_, group)| group).collect::<Vec<_>>()
+        };
         let table = [of(1.0e6, 1e-3), of(1.015e6, 2e-3), of(1.03e6, 1e-3), of(2e6, 1e-3)];
         assert_eq!(grouped(&table, Ignoring::RECIPE), [vec![0, 1], vec![2], vec![3]], "2 % from the fewest, not from the last");
-        assert_eq!(grouped(&table, Ignoring::NOTHING).len(), 4);
+        assert_eq!(grouped(&table, Ignoring::default()).len(), 4);
         assert_eq!(grouped(&[], Ignoring::RECIPE), Vec::<Vec<usize>>::new());
     }
 
     #[test]
     fn a_size_stands_for_the_shape_that_a_table_of_others_does_not_name() {
         let of = |n: f64| RunRecord { params_total: Some(Params(n)), ..RunRecord::default() };
-        assert_ne!(of(1e6).key(Ignoring::NOTHING), of(2e6).key(Ignoring::NOTHING));
+        assert_ne!(of(1e6).key(Ignoring::default()), of(2e6).key(Ignoring::default()));
         let steps = |steps| RunRecord { tokens: Some(Tokens(1e6)), steps: Some(steps), ..of(1e6) };
         assert_ne!(steps(10).key(Ignoring::SEEDS), steps(20).key(Ignoring::SEEDS), "the batch follows from steps");
         let named = |name: &str| RunRecord { corpus: Some(name.into()), ..of(1e6) };
@@ -342,7 +339,7 @@ mod tests {
     #[test]
     fn data_seen_again_are_another_matter_than_data_seen_once() {
         let of = |unique: f64| RunRecord { tokens: Some(Tokens(1e6)), unique_tokens: Some(Tokens(unique)), ..run() };
-        let same = |a: f64, b: f64| of(a).key(Ignoring::NOTHING) == of(b).key(Ignoring::NOTHING);
+        let same = |a: f64, b: f64| of(a).key(Ignoring::default()) == of(b).key(Ignoring::default());
         assert!(same(1e6, 9e9) && same(250_000.0, 250_300.0) && !same(250_000.0, 500_000.0));
     }
 

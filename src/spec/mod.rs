@@ -25,9 +25,7 @@ pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
 pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
-pub use identity::{
-    Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, grouped, of_one_length, same_budget,
-};
+pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};
 pub use ladder::Ladder;
 pub use memory::{piece_tokens, training_bytes};
 pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};
