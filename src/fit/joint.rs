@@ -101,7 +101,7 @@ fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, 
     }
     let quantile = t_quantile(level, fit.degrees);
     let tuned = cells.iter().zip(&fit.groups).filter_map(|(cell, group)| core.tuned(cell, group, quantile, level));
-    let (learning_rate, batch) = (core.law(0, quantile, level, cells.len()), core.law(1, quantile, level, cells.len()));
+    let (learning_rate, batch) = (core.law(0, fit.degrees, level, cells.len()), core.law(1, fit.degrees, level, cells.len()));
     Some(JointSurface {
         basis,
         learning_rate,
@@ -218,7 +218,7 @@ impl Core {
         if axis == 0 { self.bends.rate } else { self.bends.batch }
     }
 
-    fn law(&self, axis: usize, quantile: f64, level: f64, cells: usize) -> Option<PowerFit> {
+    fn law(&self, axis: usize, degrees: f64, level: f64, cells: usize) -> Option<PowerFit> {
         if !self.bends_in(axis) {
             return None;
         }
@@ -230,7 +230,7 @@ impl Core {
         };
         let covariance = (0..value.len()).map(|i| (0..value.len()).map(|j| cross(i, j)).collect()).collect();
         value[0] += self.centre[axis];
-        Some(PowerFit::new(self.basis, self.means.clone(), value, covariance, quantile, level, cells))
+        Some(PowerFit::new(self.basis, self.means.clone(), value, covariance, degrees, level, cells))
     }
 
     /// (v − μ)·K·(v − μ).

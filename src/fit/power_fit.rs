@@ -80,8 +80,9 @@ pub struct PowerFit {
     beta: Vec<f64>,
     #[serde(skip)]
     covariance: Vec<Vec<f64>>,
+    /// Degrees of freedom of the scatter.
     #[serde(skip)]
-    quantile: f64,
+    degrees: f64,
     #[serde(skip)]
     level: f64,
 }
@@ -117,7 +118,7 @@ pub fn power_fit(basis: Basis, optima: &[Optimum], least: f64, level: f64) -> Op
     let scatter = if degrees > 0.0 { fit.residual / degrees } else { 0.0 };
     let s2 = scatter.max(least);
     let covariance: Vec<Vec<f64>> = fit.inverse.iter().map(|row| row.iter().map(|v| s2 * v).collect()).collect();
-    Some(PowerFit::new(basis, centre, fit.beta, covariance, t_quantile(level, degrees), level, optima.len()))
+    Some(PowerFit::new(basis, centre, fit.beta, covariance, degrees, level, optima.len()))
 }
 
 /// Whether every column takes values that differ by more than a tenth: sizes of one ladder step are no evidence.
@@ -137,18 +138,18 @@ impl PowerFit {
         centre: Vec<f64>,
         beta: Vec<f64>,
         covariance: Vec<Vec<f64>>,
-        quantile: f64,
+        degrees: f64,
         level: f64,
         cells: usize,
     ) -> Self {
         let unset = Named(Vec::new());
         let rule = PowerRule::default();
-        let mut fit = Self { basis, coefficients: unset, rule, cells, centre, beta, covariance, quantile, level };
+        let mut fit = Self { basis, coefficients: unset, rule, cells, centre, beta, covariance, degrees, level };
         let origin: Vec<f64> = fit.centre.iter().map(|mean| -mean).collect();
-        let mut named = vec![("factor".to_owned(), fit.exp(&origin))];
+        let mut named = vec![("factor".to_owned(), fit.exp(&origin, level))];
         for (j, name) in basis.names().iter().enumerate() {
             let (value, se) = (fit.beta[j + 1], fit.covariance[j + 1][j + 1].sqrt());
-            let width = if quantile.is_finite() { quantile * se } else { f64::INFINITY };
+            let width = fit.width(se, level);
             let estimate = Estimate { value, se, low: value - width, high: value + width, level, interval: Interval::Delta };
             named.push(((*name).to_owned(), estimate));
         }
@@ -159,18 +160,29 @@ impl PowerFit {
 
     /// The best value at a place, with the interval of the law.
     pub fn at(&self, scale: &Scale) -> Estimate {
-        let offset: Vec<f64> = self.basis.columns(scale).iter().zip(&self.centre).map(|(z, mean)| z - mean).collect();
-        self.exp(&offset)
+        self.at_level(scale, self.level)
     }
 
-    fn exp(&self, offset: &[f64]) -> Estimate {
+    /// The same with an interval of another level of confidence.
+    pub fn at_level(&self, scale: &Scale, level: f64) -> Estimate {
+        let offset: Vec<f64> = self.basis.columns(scale).iter().zip(&self.centre).map(|(z, mean)| z - mean).collect();
+        self.exp(&offset, level)
+    }
+
+    fn exp(&self, offset: &[f64], level: f64) -> Estimate {
         let row: Vec<f64> = std::iter::once(1.0).chain(offset.iter().copied()).collect();
         let ln_value: f64 = row.iter().zip(&self.beta).map(|(x, b)| x * b).sum();
         let se = variance(&row, &self.covariance).max(0.0).sqrt();
-        let width = if self.quantile.is_finite() { self.quantile * se } else { f64::INFINITY };
+        let width = self.width(se, level);
         let value = ln_value.exp();
         let (low, high) = ((ln_value - width).exp(), (ln_value + width).exp());
-        Estimate { value, se: value * se, low, high, level: self.level, interval: Interval::Delta }
+        Estimate { value, se: value * se, low, high, level, interval: Interval::Delta }
+    }
+
+    /// Half the width of an interval; without end where no degree of freedom is left.
+    fn width(&self, se: f64, level: f64) -> f64 {
+        let quantile = t_quantile(level, self.degrees);
+        if quantile.is_finite() { quantile * se } else { f64::INFINITY }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
     let near = near_frontier(fit, &count, records, compute);
     let context = near.iter().find_map(|record| record.context).map(|context| context as f64);
     let scale = Scale { n: params.value, d: tokens.value, c: compute };
-    let advice = recipe::of_runs(known.study, &near, &scale, context);
+    let advice = recipe::of_runs(known.study, level, &near, &scale, context);
     let batch = advice.as_ref().map(|recipe| recipe.batch_tokens.value);
     let realised = realise(fit, records, compute, batch, params.value);
     let warmup = near.first().and_then(|record| Some(record.warmup_tokens? as f64 / record.tokens?.0));

@@ -50,7 +50,7 @@ pub struct Milestone {
 const TOLERANCE: [f64; 2] = [std::f64::consts::SQRT_2, 2.0];
 
 /// The recipe by the laws of a study where it has any, the rest as in `best`, the runs near the frontier.
-pub(super) fn of_runs(study: Option<&RecipeStudy>, best: &[&RunRecord], scale: &Scale, context: Option<f64>) -> Option<TrainingRecipe> {
+pub(super) fn of_runs(study: Option<&RecipeStudy>, level: f64, best: &[&RunRecord], scale: &Scale, context: Option<f64>) -> Option<TrainingRecipe> {
     let seen_rate = typical(best, |record| record.learning_rate)?;
     let seen_batch = typical(best, |record| record.batch_tokens.map(|tokens| tokens.0))?;
     let mut sources = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn of_runs(study: Option<&RecipeStudy>, best: &[&RunRecord], scale: &
         Some((law, fit)) => {
             let excess = law.held_out.as_ref().map_or(f64::NAN, |score| 100.0 * score.mean);
             sources.push(format!("learning rate: {} ({}; {excess:.2} % above the best of cells that it did not see)", fit.rule, law.name));
-            fit.at(scale)
+            fit.at_level(scale, level)
         }
         None => {
             sources.push(as_seen("learning rate"));
@@ -70,7 +70,7 @@ pub(super) fn of_runs(study: Option<&RecipeStudy>, best: &[&RunRecord], scale: &
     let batch = match law.and_then(|law| law.batch.as_ref().map(|fit| (law, fit))) {
         Some((law, fit)) => {
             sources.push(format!("batch: {} ({})", fit.rule, law.name));
-            fit.at(scale)
+            fit.at_level(scale, level)
         }
         None => {
             sources.push(as_seen("batch"));

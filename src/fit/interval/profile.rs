@@ -64,10 +64,11 @@ impl Scale {
     pub(super) fn unit(self, value: f64) -> f64 {
         if self == Self::Logarithm { value } else { 1.0 }
     }
+}
 
-    fn lowest(self) -> f64 {
-        if self == Self::Logarithm { 0.0 } else { f64::NEG_INFINITY }
-    }
+/// The least that a quantity can be: 0 where it is above zero, or exactly 0, as a term that has vanished is.
+fn lowest(value: f64) -> f64 {
+    if value >= 0.0 { 0.0 } else { f64::NEG_INFINITY }
 }
 
 struct Problem<'a> {
@@ -109,9 +110,9 @@ impl Problem<'_> {
         let (low, high) = if self.degrees > 0.0 && se.is_finite() && se > 0.0 {
             let mut side =
                 |direction: f64| self.end(here.value, (&best, centre), direction * se, &mut curve).map(|end| self.scale.back(end));
-            (side(-1.0).unwrap_or(self.scale.lowest()), side(1.0).unwrap_or(f64::INFINITY))
+            (side(-1.0).unwrap_or(lowest(value)), side(1.0).unwrap_or(f64::INFINITY))
         } else {
-            (self.scale.lowest(), f64::INFINITY)
+            (lowest(value), f64::INFINITY)
         };
         curve.sort_by(|left, right| left.0.total_cmp(&right.0));
         Profile { profile: estimate(low, high, Interval::Profile), delta, curve }
