@@ -4,8 +4,8 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use scalelab::fit::{Estimator, FitOptions, Quantity, Search, fit, profiles};
 use scalelab::law::{Additive, Chinchilla, ComputeCount, Design, Evidence, Noise, simulate};
-use std::sync::Arc;
 use std::hint::black_box;
+use std::sync::Arc;
 
 fn evidence(budgets: usize, sizes: usize) -> Arc<Evidence> {
     let flops: Vec<f64> = (0..budgets).map(|i| 6e18 * 500f64.powf(i as f64 / (budgets - 1) as f64)).collect();

@@ -1,9 +1,7 @@
 //! Optima published for runs of others, reached to the digits shown. The runs are not part of this
 //! repository: they are read from `../shared/published` beside it, and a test says aloud when they are not there.
 
-use scalelab::fit::{
-    Estimator, Fit, FitOptions, FitStatus, Interpolator, IsoflopOptions, Quantity, fit, isoflop, profiles,
-};
+use scalelab::fit::{Estimator, Fit, FitOptions, FitStatus, Interpolator, IsoflopOptions, Quantity, fit, isoflop, profiles};
 use scalelab::law::{Additive, Chinchilla, ComputeCount, DataConstrained, Evidence, Point, published as published_law};
 use scalelab::spec::Flops;
 

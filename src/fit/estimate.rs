@@ -110,6 +110,18 @@ impl Estimate {
         let finite: Vec<f64> = draws.iter().copied().filter(|draw| draw.is_finite()).collect();
         Self { value, se: standard_deviation(&finite), low: quantile(&draws, tail), high: quantile(&draws, 1.0 - tail), level, interval }
     }
+
+    /// In another unit.
+    pub fn times(self, factor: f64) -> Self {
+        Self { value: self.value * factor, se: self.se * factor, low: self.low * factor, high: self.high * factor, ..self }
+    }
+
+    /// exp of an estimate in logarithms.
+    pub(crate) fn exp(ln_value: f64, ln_se: f64, quantile: f64, level: f64, interval: Interval) -> Self {
+        let value = ln_value.exp();
+        let width = if ln_se == 0.0 { 0.0 } else { quantile * ln_se };
+        Self { value, se: value * ln_se, low: (ln_value - width).exp(), high: (ln_value + width).exp(), level, interval }
+    }
 }
 
 fn standard_deviation(values: &[f64]) -> f64 {

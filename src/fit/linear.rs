@@ -1,6 +1,10 @@
 //! Small dense least squares: weighted, by the normal equations of a centred, scaled design.
 
+use nalgebra::DMatrix;
 use ndarray::{Array1, Array2};
+
+/// Share of a column that the others must leave unexplained.
+const INDEPENDENT: f64 = 1e-13;
 
 /// Coefficients and the inverse of XᵀWX.
 #[derive(Debug, Clone)]
@@ -26,34 +30,41 @@ pub(crate) fn least_squares(rows: &[Vec<f64>], y: &[f64], weight: &[f64]) -> Opt
     Some(LeastSquares { beta: beta.to_vec(), inverse: inverse.rows().into_iter().map(|row| row.to_vec()).collect(), residual })
 }
 
-/// Inverse of a symmetric positive matrix by Gauss–Jordan elimination with pivoting.
+/// Inverse of a symmetric positive matrix, by Cholesky's factor of it scaled to a diagonal of ones.
 fn invert(matrix: &Array2<f64>) -> Option<Array2<f64>> {
     let p = matrix.nrows();
-    let mut left = matrix.clone();
-    let mut right = Array2::eye(p);
-    for column in 0..p {
-        let pivot = (column..p).max_by(|&i, &j| left[[i, column]].abs().total_cmp(&left[[j, column]].abs()))?;
-        if left[[pivot, column]].abs() <= 1e-13 * matrix[[column, column]].abs() {
-            return None;
-        }
-        for k in 0..p {
-            left.swap([column, k], [pivot, k]);
-            right.swap([column, k], [pivot, k]);
-        }
-        let scale = left[[column, column]];
-        for k in 0..p {
-            left[[column, k]] /= scale;
-            right[[column, k]] /= scale;
-        }
-        for row in (0..p).filter(|&row| row != column) {
-            let factor = left[[row, column]];
-            for k in 0..p {
-                left[[row, k]] -= factor * left[[column, k]];
-                right[[row, k]] -= factor * right[[column, k]];
-            }
-        }
+    let scale: Vec<f64> = (0..p).map(|j| matrix[[j, j]].sqrt()).collect();
+    let scaled = DMatrix::from_fn(p, p, |i, j| matrix[[i, j]] / (scale[i] * scale[j]));
+    let factor = scaled.cholesky()?;
+    if factor.l_dirty().diagonal().iter().any(|pivot| pivot * pivot <= INDEPENDENT) {
+        return None;
     }
-    Some(right)
+    let inverse = factor.inverse();
+    Some(Array2::from_shape_fn((p, p), |(i, j)| inverse[(i, j)] / (scale[i] * scale[j])))
+}
+
+/// gᵀ·V·g.
+pub(crate) fn variance(gradient: &[f64], covariance: &[Vec<f64>]) -> f64 {
+    product(gradient, covariance, gradient)
+}
+
+/// lᵀ·M·r.
+pub(crate) fn product(left: &[f64], matrix: &[Vec<f64>], right: &[f64]) -> f64 {
+    left.iter().zip(matrix).map(|(l, row)| l * row.iter().zip(right).map(|(m, r)| m * r).sum::<f64>()).sum()
+}
+
+/// Central differences of a function of the coefficients.
+pub(crate) fn gradient(beta: &[f64], of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let along = |j: usize| {
+        let step = 1e-6 * beta[j].abs().max(1e-4);
+        let moved = |by: f64| {
+            let mut moved = beta.to_vec();
+            moved[j] += by;
+            of(&moved)
+        };
+        (moved(step) - moved(-step)) / (2.0 * step)
+    };
+    (0..beta.len()).map(along).collect()
 }
 
 #[cfg(test)]

@@ -74,13 +74,6 @@ pub fn loss_at_compute(compute: f64) -> Quantity {
     Quantity::loss_at("loss", Point { c: compute, ..Point::default() })
 }
 
-impl Estimate {
-    /// In another unit.
-    pub fn times(self, factor: f64) -> Self {
-        Self { value: self.value * factor, se: self.se * factor, low: self.low * factor, high: self.high * factor, ..self }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,7 +50,13 @@ pub struct Milestone {
 const TOLERANCE: [f64; 2] = [std::f64::consts::SQRT_2, 2.0];
 
 /// The recipe by the laws of a study where it has any, the rest as in `best`, the runs near the frontier.
-pub(super) fn of_runs(study: Option<&RecipeStudy>, level: f64, best: &[&RunRecord], scale: &Scale, context: Option<f64>) -> Option<TrainingRecipe> {
+pub(super) fn of_runs(
+    study: Option<&RecipeStudy>,
+    level: f64,
+    best: &[&RunRecord],
+    scale: &Scale,
+    context: Option<f64>,
+) -> Option<TrainingRecipe> {
     let seen_rate = typical(best, |record| record.learning_rate)?;
     let seen_batch = typical(best, |record| record.batch_tokens.map(|tokens| tokens.0))?;
     let mut sources = Vec::new();

@@ -1,8 +1,8 @@
 //! Powers of compute through the optima of budgets.
 
-use super::estimate::t_quantile;
 use super::valley::Valley;
-use super::{Estimate, Interval};
+use crate::fit::estimate::t_quantile;
+use crate::fit::{Estimate, Interval};
 use serde::Serialize;
 
 /// x*(C) = factor·C^exponent, fitted as a weighted line in logarithms about the mean of ln C.

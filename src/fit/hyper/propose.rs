@@ -3,7 +3,7 @@
 //! tried. A parabola through three points a factor of two apart places the optimum within a tenth of a per cent of loss;
 //! more runs are better spent on other sizes, since one surface is fitted to all of them (`joint`).
 
-use super::linear::least_squares;
+use crate::fit::linear::least_squares;
 use crate::spec::{SearchFamily, SearchSpace, Tried};
 
 /// Factor between neighbours where the start names fewer than two values.

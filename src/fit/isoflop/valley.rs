@@ -1,9 +1,9 @@
 //! The valley of loss at one compute budget: its bottom by a parabola or by an Akima spline, with an error.
 
 use super::akima::akima_minimum;
-use super::estimate::t_quantile;
-use super::linear::least_squares;
-use super::{Estimate, Interval};
+use crate::fit::estimate::t_quantile;
+use crate::fit::linear::least_squares;
+use crate::fit::{Estimate, Interval};
 use crate::law::{Parabola, Point};
 use crate::spec::{Random, SAME_BUDGET};
 use rayon::prelude::*;

@@ -1,8 +1,8 @@
 //! Approach 1 of Hoffmann 2203.15556: powers of compute through the lower envelope of training curves. The 1500 places of
 //! the envelope are not independent, so intervals come from drawing whole curves anew; with few sizes they are coarse.
 
-use super::linear::least_squares;
-use super::{Estimate, FitError, Interval, Named};
+use crate::fit::linear::least_squares;
+use crate::fit::{Estimate, FitError, Interval, Named};
 use crate::law::{LossCurve, Lowest, envelope};
 use crate::spec::Random;
 use rayon::prelude::*;

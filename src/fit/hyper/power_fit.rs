@@ -2,10 +2,9 @@
 //! cells about the law, not only their standard errors, sets its uncertainty (Birge 1932), with Student's t of the cells
 //! that are left over: runs of one cell are one observation of where its optimum lies.
 
-use super::estimate::t_quantile;
-use super::linear::least_squares;
-use super::response::variance;
-use super::{Estimate, Interval, Named};
+use crate::fit::estimate::t_quantile;
+use crate::fit::linear::{least_squares, variance};
+use crate::fit::{Estimate, Interval, Named};
 use crate::law::{PowerRule, Scale};
 use serde::Serialize;
 

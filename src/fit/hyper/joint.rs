@@ -3,10 +3,13 @@
 //! setting that is affine in ln N and ln D, and a floor for each cell; so one robust least squares fits every run at once,
 //! cells with a single recipe too. The floors are the losses of the cells at their best recipe: the tuned frontier.
 
-use super::estimate::t_quantile;
+use super::bends::Bends;
 use super::power_fit::{Basis, PowerFit};
-use super::response::{Bends, Group, KnownNoise, exp_estimate, gradient, reaches, robust_fit_of_groups, variance, within};
-use super::{Estimate, Interval};
+use super::quadratic::{reaches, within};
+use super::robust::{Group, KnownNoise, robust_fit_of_groups};
+use crate::fit::estimate::t_quantile;
+use crate::fit::linear::{gradient, variance};
+use crate::fit::{Estimate, Interval};
 use crate::law::{Evidence, Point, RecipeTrials, Scale};
 use serde::Serialize;
 
@@ -259,7 +262,7 @@ impl Core {
         let slope: Vec<f64> = depth.iter().zip(&group.means).map(|(depth, mean)| -depth - mean).collect();
         let se = (variance(&slope, &self.covariance) + group.variance).max(0.0).sqrt();
         let own = gradient(&self.beta, |beta| self.excess(beta, [best.learning_rate.ln(), best.batch.ln()], &cell.scale));
-        let loss = exp_estimate(floor, se, quantile, level, Interval::Delta);
+        let loss = Estimate::exp(floor, se, quantile, level, Interval::Delta);
         Some(TunedLoss {
             cell: cell.label.clone(),
             scale: cell.scale,

@@ -5,8 +5,9 @@
 
 use super::joint::{JointSurface, joint_surface};
 use super::power_fit::{Basis, Optimum, PowerFit, power_fit};
-use super::response::{KnownNoise, Response, response};
-use super::{Estimate, SeedNoise};
+use super::response::{Response, response};
+use super::robust::KnownNoise;
+use crate::fit::{Estimate, SeedNoise};
 use crate::law::{PublishedRecipe, RECIPES, RecipeTrials};
 use serde::Serialize;
 

@@ -1,0 +1,38 @@
+//! Which of learning rate and batch a surface bends in, and the columns that follow.
+
+use crate::law::RecipeTrials;
+
+/// Which settings the surface bends in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bends {
+    pub(super) rate: bool,
+    pub(super) batch: bool,
+}
+
+impl Bends {
+    /// Three values of a setting are needed to see a bend.
+    pub(super) fn of(cell: &RecipeTrials) -> Self {
+        let finished: Vec<_> = cell.trials.iter().filter(|trial| trial.loss.is_some()).cloned().collect();
+        let cell = RecipeTrials { trials: finished, ..cell.clone() };
+        Self { rate: cell.tried(|t| t.learning_rate).len() >= 3, batch: cell.tried(|t| t.batch).len() >= 3 }
+    }
+
+    /// The second-order part of a row: x², xy, y², as far as it bends.
+    pub(super) fn squares(self, [x, y]: [f64; 2]) -> Vec<f64> {
+        match (self.rate, self.batch) {
+            (true, true) => vec![x * x, x * y, y * y],
+            (true, false) => vec![x * x],
+            (false, true) => vec![y * y],
+            (false, false) => Vec::new(),
+        }
+    }
+
+    /// The first-order part.
+    pub(super) fn slopes(self, [x, y]: [f64; 2]) -> Vec<f64> {
+        [(self.rate, x), (self.batch, y)].into_iter().filter(|(on, _)| *on).map(|(_, value)| value).collect()
+    }
+
+    pub(super) fn count(self) -> usize {
+        usize::from(self.rate) + usize::from(self.batch)
+    }
+}
