@@ -151,7 +151,8 @@ fn step_rate(probe: &mut StepProbe<'_>, seconds: f64) -> f64 {
 fn flush_gain(probe: &mut FlushProbe<'_>, seconds: f64) -> Option<f64> {
     let (mut gains, end) = (Vec::new(), now() + seconds);
     while gains.len() < 3 || now() < end {
-        gains.push(probe.gain(timed)?.expect("computes"));
+        let [plain, flushed] = probe.times(timed)?.expect("computes");
+        gains.push(plain / flushed);
     }
     Some(median(gains))
 }

@@ -81,15 +81,15 @@ impl<'a> FlushProbe<'a> {
         Ok(Self([StepProbe::new(spec, corpus)?, StepProbe::new(spec, corpus)?]))
     }
 
-    /// How many times as fast a step is while the processor reads and writes denormals as 0: 1 where training makes none. Two steps of each
-    /// run, which change parts in between, so that where their buffers lie favours neither. `seconds` does the work and times it; `None` where
-    /// this program cannot tell the processor to.
-    pub fn gain(&mut self, mut seconds: impl FnMut(&mut dyn FnMut()) -> f64) -> Option<Result<f64, TrainError>> {
+    /// Times of a step as it is and of one while the processor reads and writes denormals as 0, alike where training makes none. Of two steps
+    /// each, the shorter: the runs change parts in between, so that where their buffers lie favours neither. `seconds` does the work and times
+    /// it; `None` where this program cannot tell the processor to.
+    pub fn times(&mut self, mut seconds: impl FnMut(&mut dyn FnMut()) -> f64) -> Option<Result<[f64; 2], TrainError>> {
         CAN_FLUSH.then(|| {
             let Self([first, second]) = self;
             let (plain, flushed) = (first.timed(false, &mut seconds)?, second.timed(true, &mut seconds)?);
             let (again_flushed, again_plain) = (first.timed(true, &mut seconds)?, second.timed(false, &mut seconds)?);
-            Ok((plain + again_plain) / (flushed + again_flushed))
+            Ok([plain.min(again_plain), flushed.min(again_flushed)])
         })
     }
 }
@@ -110,13 +110,13 @@ mod tests {
             assert_eq!(Some(probe.step().expect("computes")), point.train_loss_nats);
         }
         let mut calls = 0;
-        let gain = FlushProbe::new(&spec, &corpus).expect("opens").gain(|work| {
+        let times = FlushProbe::new(&spec, &corpus).expect("opens").times(|work| {
             work();
             calls += 1;
-            [3.0, 1.0, 1.0, 1.0][calls - 1]
+            [3.0, 2.0, 4.0, 5.0][calls - 1]
         });
-        let expected = CAN_FLUSH.then_some((2.0, 4));
-        assert_eq!(gain.map(|gain| (gain.expect("computes"), calls)), expected);
+        let expected = CAN_FLUSH.then_some(([3.0, 2.0], 4));
+        assert_eq!(times.map(|times| (times.expect("computes"), calls)), expected);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) struct BenchArgs {
 
 /// Size of the square product whose rate is the ceiling.
 const GEMM_SIZE: usize = 512;
-/// Rounds whose median says what flushing gains: the clock is disturbed by whatever else runs.
+/// Rounds of four steps that say at least what flushing gains.
 const LEAST_ROUNDS: usize = 5;
 
 pub(super) fn run(args: &BenchArgs) -> Outcome {
@@ -91,18 +91,19 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
     })
 }
 
-/// How many times as fast a step is while the processor reads and writes denormals as 0: median over rounds of steps in turn. `None`
-/// where the processor cannot be told to.
+/// How many times as fast a step is while the processor reads and writes denormals as 0: of steps in turn the fastest of either kind,
+/// because other work on the machine only ever adds to what the clock says. `None` where the processor cannot be told to.
 fn flush_gain(workload: &Workload, corpus: &Corpus, length: Duration) -> Result<Option<f64>, Failure> {
     let spec = endless(workload, corpus);
     let mut probe = FlushProbe::new(&spec, corpus).or_work()?;
-    let (start, mut gains) = (Instant::now(), Vec::new());
-    while gains.len() < LEAST_ROUNDS || start.elapsed() < length {
-        let Some(gain) = probe.gain(seconds) else { return Ok(None) };
-        gains.push(gain.or_work()?);
+    let (start, mut rounds, mut fastest) = (Instant::now(), 0, [f64::INFINITY; 2]);
+    while rounds < LEAST_ROUNDS || start.elapsed() < length {
+        let Some(times) = probe.times(seconds) else { return Ok(None) };
+        let times = times.or_work()?;
+        fastest = [fastest[0].min(times[0]), fastest[1].min(times[1])];
+        rounds += 1;
     }
-    gains.sort_by(f64::total_cmp);
-    Ok(Some(gains[gains.len() / 2]))
+    Ok(Some(fastest[0] / fastest[1]))
 }
 
 /// Seconds that some work takes by the clock.
