@@ -206,7 +206,7 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
         estimators[1]["exponent"], document["laws"]["chinchilla"]["derived"]["a"]["value"],
         "the second is the one that was asked for"
     );
-    assert!(refused(&["fit", text(&path), "--conventions"]).contains("names no shapes"));
+    assert!(refused(&["fit", text(&path), "--conventions"]).contains("name no shapes"));
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn loss_curves_are_fitted_by_their_ends_and_seen_whole_by_the_envelope() {
 #[test]
 fn checkpoints_of_a_table_without_curves_and_a_share_that_is_none_are_refused() {
     let (_folder, path) = table(&exact_runs());
-    assert!(refused(&["fit", text(&path), "--checkpoints"]).contains("holds no loss curves"));
+    assert!(refused(&["fit", text(&path), "--checkpoints"]).contains("no loss curves"));
     assert!(refused(&["fit", text(&path), "--checkpoints=2"]).contains("no share of a run"));
 }
 

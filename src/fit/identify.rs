@@ -104,11 +104,12 @@ pub(super) fn distinct(evidence: &Evidence, variable: Variable) -> usize {
     values.chunk_by(|a, b| b - a < CONSTANT).count()
 }
 
-/// Distinct places, counted no further than `enough`.
+/// Distinct places, counted no further than `enough`. A curve that led to a point is a place of its own.
 fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> usize {
     let mut places = std::collections::BTreeSet::new();
     for p in points {
-        places.insert(variables.iter().map(|v| v.of(p).map_or(0, f64::to_bits)).collect::<Vec<u64>>());
+        let curve = p.curve.iter().map(|curve| std::sync::Arc::as_ptr(curve) as u64);
+        places.insert(variables.iter().map(|v| v.of(p).map_or(0, f64::to_bits)).chain(curve).collect::<Vec<u64>>());
         if places.len() >= enough {
             break;
         }

@@ -4,12 +4,12 @@
 mod certificate;
 mod diagnostics;
 mod estimate;
-mod fit;
 mod fitted;
 mod hyper;
 mod identify;
 mod interval;
 mod isoflop;
+mod law_fit;
 mod linear;
 mod noise;
 mod objective;
@@ -21,7 +21,6 @@ mod validate;
 
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use estimate::{Estimate, Interval, Named};
-pub use fit::{Fit, fit, start_ends};
 pub use fitted::{FORMAT, FittedLaw};
 pub use hyper::{
     Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,
@@ -33,6 +32,7 @@ pub use isoflop::{
     Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, approach_one,
     bottom, isoflop,
 };
+pub use law_fit::{Fit, fit, start_ends};
 pub use noise::SeedNoise;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};

@@ -31,10 +31,10 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn is_power_sum(&self) -> bool;
     /// [`Formula::same_optima`].
     fn same_optima(&self, coefficients: &[f64]) -> Option<Chinchilla>;
-    /// [`Formula::to_coordinates`].
-    fn to_coordinates(&self, coefficients: &[f64], centre: &Centre) -> Vec<f64>;
-    /// [`Formula::from_coordinates`].
-    fn from_coordinates(&self, x: &[f64], centre: &Centre) -> Vec<f64>;
+    /// [`Formula::coordinates_of`].
+    fn coordinates_of(&self, coefficients: &[f64], centre: &Centre) -> Vec<f64>;
+    /// [`Formula::coefficients_at`].
+    fn coefficients_at(&self, x: &[f64], centre: &Centre) -> Vec<f64>;
     /// [`Formula::scanned`].
     fn scanned(&self, centre: &Centre) -> Vec<Vec<f64>>;
     /// Loss at a point, nats per token.
@@ -78,12 +78,12 @@ impl<F: Formula> AnyFormula for F {
         Formula::same_optima(self, coefficients)
     }
 
-    fn to_coordinates(&self, coefficients: &[f64], centre: &Centre) -> Vec<f64> {
-        Formula::to_coordinates(self, coefficients, centre)
+    fn coordinates_of(&self, coefficients: &[f64], centre: &Centre) -> Vec<f64> {
+        Formula::coordinates_of(self, coefficients, centre)
     }
 
-    fn from_coordinates(&self, x: &[f64], centre: &Centre) -> Vec<f64> {
-        Formula::from_coordinates(self, x, centre)
+    fn coefficients_at(&self, x: &[f64], centre: &Centre) -> Vec<f64> {
+        Formula::coefficients_at(self, x, centre)
     }
 
     fn scanned(&self, centre: &Centre) -> Vec<Vec<f64>> {
@@ -132,7 +132,7 @@ impl<F: Formula> AnyFormula for F {
 fn narrow<F: Formula, const K: usize>(form: &F, x: &[f64], centre: &Centre, points: &[Point], take: &mut dyn FnMut(usize, &Jet)) {
     let dim = x.len();
     let seeded: Vec<Dual<K>> = x.iter().enumerate().map(|(j, &value)| Dual::variable(value, j)).collect();
-    let coefficients = form.from_coordinates(&seeded, centre);
+    let coefficients = form.coefficients_at(&seeded, centre);
     let mut jet = Jet { value: 0.0, gradient: vec![0.0; dim], hessian: vec![0.0; dim * dim] };
     for (at, point) in points.iter().enumerate() {
         let ln_loss = form.loss(&coefficients, &Place::of(point)).ln();
@@ -158,7 +158,7 @@ fn wide<F: Formula>(form: &F, x: &[f64], centre: &Centre, points: &[Point], take
             let direction = (0..WIDTH).find(|&k| coordinate(*pair, k) == j).unwrap_or(WIDTH);
             Dual::<WIDTH>::variable(value, direction)
         };
-        form.from_coordinates(&x.iter().enumerate().map(one).collect::<Vec<_>>(), centre)
+        form.coefficients_at(&x.iter().enumerate().map(one).collect::<Vec<_>>(), centre)
     };
     let seeded: Vec<Vec<Dual<WIDTH>>> = pairs.iter().map(seeds).collect();
     let mut jet = Jet { value: 0.0, gradient: vec![0.0; dim], hessian: vec![0.0; dim * dim] };

@@ -189,7 +189,7 @@ pub trait Formula: Debug + Send + Sync + 'static {
 
     /// Coefficients from coordinates of a search: ln of floors and positive numbers, ln of a factor's term in the middle of the
     /// data, exponents times the spread of their variable.
-    fn from_coordinates<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
+    fn coefficients_at<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
         let kinds = self.coefficients();
         let exponent = |j: usize, of: Variable| x[j] * (1.0 / centre.spread(of));
         let one = |(j, coefficient): (usize, &Coefficient)| match coefficient.kind {
@@ -201,8 +201,8 @@ pub trait Formula: Debug + Send + Sync + 'static {
         kinds.iter().enumerate().map(one).collect()
     }
 
-    /// The inverse of [`Formula::from_coordinates`].
-    fn to_coordinates(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
+    /// The inverse of [`Formula::coefficients_at`].
+    fn coordinates_of(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
         let one = |(j, coefficient): (usize, &Coefficient)| match coefficient.kind {
             Kind::Floor | Kind::Positive { .. } => c[j].ln(),
             Kind::Factor { of, exponent } => c[j].ln() - c[exponent] * centre.mean(of),

@@ -108,8 +108,8 @@ pub(crate) fn assert_derivatives(law: &Law, point: &Point) {
     let form = law.formula();
     let away = Point { weight: 1.0, n: 2.0 * point.n, d: 0.3 * point.d, c: 0.6 * point.c, ..point.clone() };
     let centre = Centre::of(&[point.clone(), away], form.variables());
-    let x = form.to_coordinates(&theta, &centre);
-    let back = form.from_coordinates(&x, &centre);
+    let x = form.coordinates_of(&theta, &centre);
+    let back = form.coefficients_at(&x, &centre);
     theta.iter().zip(&back).for_each(|(a, b)| close(b / a, 1.0, 1e-9, "coordinates"));
     let jet = |x: &[f64]| {
         let mut found = None;

@@ -271,8 +271,7 @@ mod tests {
             ];
             for j in 0..2 {
                 prop_assert!((dual.gradient[j] - first[j]).abs() < 1e-6 * (1.0 + first[j].abs()), "{j}: {} {}", dual.gradient[j], first[j]);
-                for k in 0..2 {
-                    let (found, expected) = (dual.hessian[j][k], second[j][k]);
+                for (k, (found, expected)) in dual.hessian[j].into_iter().zip(second[j]).enumerate() {
                     prop_assert!((found - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{j} {k}: {found} {expected}");
                 }
             }

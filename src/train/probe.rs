@@ -1,5 +1,6 @@
 //! What a machine is measured with: a square matrix product by the same GEMM that training uses, and a step of a run by itself.
 
+use super::TrainError;
 use super::adamw::Update;
 use super::checkpoint::Checkpoint;
 use super::flush::{CAN_FLUSH, flushing};
@@ -8,9 +9,9 @@ use super::init::Layout;
 use super::kernels::matmul::{Into, Matrix, multiply};
 use super::learner::Learner;
 use super::prefetch::BatchSource;
-use super::{TrainDevice, TrainError, check};
+use super::training::check;
 use crate::corpus::{Corpus, Order};
-use crate::spec::RunSpec;
+use crate::spec::{Device, RunSpec};
 
 /// Two square matrices and room for their product.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct StepProbe<'a> {
 impl<'a> StepProbe<'a> {
     /// A run before its first step.
     pub fn new(spec: &'a RunSpec, corpus: &'a Corpus) -> Result<Self, TrainError> {
-        check(spec, corpus, TrainDevice::Cpu)?;
+        check(spec, corpus, Device::Cpu)?;
         let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
         let batches = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
         let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn steps_by_themselves_are_those_of_the_run_and_are_timed_four_a_round() {
         let (spec, corpus) = tiny(9);
-        let run = train(&spec, &corpus, &TrainDevice::Cpu, &mut |_| ControlFlow::Continue(())).expect("trains");
+        let run = train(&spec, &corpus, &Device::Cpu, &mut |_| ControlFlow::Continue(())).expect("trains");
         let mut probe = StepProbe::new(&spec, &corpus).expect("opens");
         for point in &run.curve[..8] {
             assert_eq!(Some(probe.step().expect("computes")), point.train_loss_nats);

@@ -132,8 +132,13 @@ mod tests {
         let sum = Objective::new(&line_form(), &points);
         let estimator = Estimator::LeastSquaresLog;
         let best = varpro(&sum, estimator, Scan::Fine).remove(0);
-        let found =
-            residual_refits(&sum, &clusters(&points, Resample::Auto), estimator, &[best.phi.clone()], Draws { count: 2000, seed: 0 });
+        let found = residual_refits(
+            &sum,
+            &clusters(&points, Resample::Auto),
+            estimator,
+            std::slice::from_ref(&best.phi),
+            Draws { count: 2000, seed: 0 },
+        );
         let slopes: Vec<f64> = found.iter().flatten().map(|end| sum.to_theta(&end.phi)[1]).collect();
         let centre = sum.to_theta(&best.phi)[1];
         let spread = (slopes.iter().map(|slope| (slope - centre).powi(2)).sum::<f64>() / slopes.len() as f64).sqrt();

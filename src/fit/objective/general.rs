@@ -1,6 +1,7 @@
 //! The objective of any law, summed point by point from its own two derivatives.
 
-use super::{Evaluation, Order, ResidualLoss};
+use super::evaluation::{Evaluation, Order};
+use super::loss::ResidualLoss;
 use crate::law::{AnyFormula, Centre, Jet, Point};
 use rayon::prelude::*;
 
@@ -32,7 +33,7 @@ pub(super) fn evaluate(
 fn part(form: &dyn AnyFormula, centre: &Centre, points: &[Point], loss: ResidualLoss, phi: &[f64], order: Order) -> Evaluation {
     let mut sum = Evaluation::zero(phi.len());
     if order == Order::Value {
-        let predictions = form.losses(&form.from_coordinates(phi, centre), points);
+        let predictions = form.losses(&form.coefficients_at(phi, centre), points);
         for (point, prediction) in points.iter().zip(predictions) {
             sum.value += point.weight * loss.of_residual(loss.residual(prediction.ln(), point.loss.ln()));
         }

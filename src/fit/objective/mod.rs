@@ -5,12 +5,14 @@
 //! over columns in vectorised passes; any other law point by point from its own derivatives.
 
 mod columns;
+mod evaluation;
 mod general;
 mod kernel;
 mod loss;
 mod matrix;
 mod starts;
 
+pub(crate) use evaluation::{Evaluation, Order};
 pub(crate) use loss::ResidualLoss;
 pub(crate) use matrix::{Matrix, Phi};
 pub(crate) use starts::combinations;
@@ -25,38 +27,6 @@ const ABSENT: f64 = -13.8;
 const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
 /// A floor below is reported as at its bound.
 const LEAST_FLOOR: f64 = 1e-6;
-
-/// Objective, gradient and Hessian by the coordinates.
-#[derive(Debug, Clone)]
-pub(crate) struct Evaluation {
-    pub(crate) value: f64,
-    pub(crate) gradient: Phi,
-    pub(crate) hessian: Matrix,
-}
-
-impl Evaluation {
-    pub(crate) fn zero(dim: usize) -> Self {
-        Self { value: 0.0, gradient: Phi::from_elem(0.0, dim), hessian: Matrix::zero(dim) }
-    }
-
-    pub(crate) fn plus(mut self, other: Self) -> Self {
-        self.value += other.value;
-        self.gradient.iter_mut().zip(&other.gradient).for_each(|(sum, part)| *sum += part);
-        self.hessian.add(&other.hessian);
-        self
-    }
-}
-
-/// How much of an [`Evaluation`] is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    Value,
-    Gradient,
-    Hessian,
-    /// In place of the Hessian that of Gauss and Newton under reweighted squares, δ/|r| beyond δ: never indefinite, so that
-    /// a search far from the minimum, where Huber's function has next to no curvature of its own, still knows where to go.
-    Reweighted,
-}
 
 /// How finely the coordinates that are no factors are scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,12 +77,12 @@ impl Objective {
 
     /// Coordinates of coefficients.
     pub(crate) fn to_phi(&self, theta: &[f64]) -> Phi {
-        Phi::from_vec(self.form.to_coordinates(theta, &self.centre))
+        Phi::from_vec(self.form.coordinates_of(theta, &self.centre))
     }
 
     /// Coefficients of coordinates.
     pub(crate) fn to_theta(&self, phi: &[f64]) -> Vec<f64> {
-        self.form.from_coordinates(phi, &self.centre)
+        self.form.coefficients_at(phi, &self.centre)
     }
 
     /// What an exponent is multiplied by to be a coordinate.

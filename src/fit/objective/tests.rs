@@ -89,9 +89,9 @@ impl Formula for Many {
     fn coefficients(&self) -> &'static [Coefficient] {
         const fn all() -> [Coefficient; 24] {
             let mut all = [const { Coefficient::floor("E") }; 24];
-            let mut k = 1;
+            let mut k = 1usize;
             while k < 12 {
-                let of = if k % 2 == 0 { Variable::N } else { Variable::D };
+                let of = if k.is_multiple_of(2) { Variable::N } else { Variable::D };
                 all[k] = Coefficient::factor("A", of, 12 + k);
                 all[12 + k] = Coefficient::exponent("s", of);
                 k += 1;
@@ -105,7 +105,7 @@ impl Formula for Many {
         &[Variable::N, Variable::D]
     }
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let power = |k: usize| c[k] * at.power(if k % 2 == 0 { Variable::N } else { Variable::D }, c[12 + k]);
+        let power = |k: usize| c[k] * at.power(if k.is_multiple_of(2) { Variable::N } else { Variable::D }, c[12 + k]);
         c[0] + c[12] * (1..12).map(power).reduce(|sum, part| sum + part).unwrap_or(c[0])
     }
 }

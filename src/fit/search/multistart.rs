@@ -143,13 +143,16 @@ fn lbfgs(sum: &Objective, loss: ResidualLoss, from: &Phi, stop: Stop) -> (Phi, S
     }
 }
 
+/// Coordinates, cost and gradient.
+type Asked = (Vec<f64>, f64, Vec<f64>);
+
 /// The objective over that of a constant, as argmin wants it. Cost and gradient come from one pass, so the last is kept.
 struct Scaled<'a> {
     sum: &'a Objective,
     loss: ResidualLoss,
     scale: f64,
     /// Where it was last asked, with the answer.
-    last: RefCell<Option<(Vec<f64>, f64, Vec<f64>)>>,
+    last: RefCell<Option<Asked>>,
     /// Questions still answered.
     left: Cell<u32>,
 }

@@ -45,14 +45,14 @@ impl Formula for Gamma {
 
     /// ln E, γ·ln of the terms in the middle of the data, αγ, βγ, ln γ. With them either term to the power γ stands alone, so
     /// that γ, which says how the two add, is nearly free of the others.
-    fn from_coordinates<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
+    fn coefficients_at<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
         let gamma = x[5].exp();
         let [alpha, beta] = [x[3] / gamma, x[4] / gamma];
         let factor = |x: T, exponent: T, of| (x / gamma + exponent * centre.mean(of)).exp();
         vec![x[0].exp(), factor(x[1], alpha, Variable::N), factor(x[2], beta, Variable::D), alpha, beta, gamma]
     }
 
-    fn to_coordinates(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
+    fn coordinates_of(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
         let gamma = c[5];
         let factor = |c: f64, exponent: f64, of| gamma * (c.ln() - exponent * centre.mean(of));
         vec![c[0].ln(), factor(c[1], c[3], Variable::N), factor(c[2], c[4], Variable::D), gamma * c[3], gamma * c[4], gamma.ln()]

@@ -50,13 +50,13 @@ impl Formula for Kaplan {
     }
 
     /// α_N·ln and α_D·ln of N_c and D_c in units of the middle of the data, α_N, ln α_D.
-    fn from_coordinates<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
+    fn coefficients_at<T: Number>(&self, x: &[T], centre: &Centre) -> Vec<T> {
         let alpha_d = x[3].exp();
         let factor = |x: T, exponent: T, of| (x / exponent + centre.mean(of)).exp();
         vec![factor(x[0], x[2], Variable::N), factor(x[1], alpha_d, Variable::D), x[2], alpha_d]
     }
 
-    fn to_coordinates(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
+    fn coordinates_of(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
         let factor = |c: f64, exponent: f64, of| exponent * (c.ln() - centre.mean(of));
         vec![factor(c[0], c[2], Variable::N), factor(c[1], c[3], Variable::D), c[2], c[3].ln()]
     }

@@ -305,7 +305,7 @@ mod tests {
             let points: Vec<Point> = (0..301).map(&mut one).collect();
             let centre = Centre::of(&points, &[Variable::N, Variable::D, Variable::Batch, Variable::Steps]);
             let columns = Columns::new(law.coefficients(), &centre, &points);
-            let phi = law.formula().to_coordinates(law.theta(), &centre);
+            let phi = law.formula().coordinates_of(law.theta(), &centre);
             let loss = ResidualLoss::of(Estimator::default(), 1.0);
             let groups = 0..columns.weight.len();
             let bits = |of: Evaluation| {
