@@ -7,7 +7,7 @@ use super::folders::Folders;
 use super::groups;
 use super::source::{Source, SourceArgs};
 use super::text::{interval, table};
-use crate::fit::{Comparison, GroupFit};
+use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
@@ -143,6 +143,7 @@ fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Resu
     };
     let mut document = serde_json::to_value(found).or_work()?;
     if let Some(document) = document.as_object_mut() {
+        document.insert("format".into(), FORMAT.into());
         document.insert("loss_unit".into(), serde_json::to_value(unit).or_work()?);
         document.insert("tokens_unit".into(), if unit == LossUnit::BitsPerByte { "bytes of text" } else { "tokens" }.into());
         document.insert("allocations".into(), allocated.iter().map(budget).collect());

@@ -5,7 +5,7 @@ use super::networks::Builder;
 use super::noise::run_noise;
 use super::recipe;
 use super::waste::waste;
-use crate::fit::{Estimate, Fit, Quantity, RecipeStudy};
+use crate::fit::{Estimate, FORMAT, Fit, Quantity, RecipeStudy};
 use crate::law::{ComputeCount, Scale};
 use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
 
@@ -44,6 +44,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
     let loss_of_a_run = loss.of_new_run(sigma);
     let in_bits = |loss: Estimate| known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes)));
     let mut allocation = Allocation {
+        format: FORMAT,
         compute,
         params,
         tokens,

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Allocation {
+    /// Format of the document.
+    pub format: u32,
     /// C, the budget in FLOPs.
     pub compute: f64,
     /// N*, weights.

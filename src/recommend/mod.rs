@@ -10,6 +10,7 @@ mod networks;
 mod noise;
 mod published;
 mod recipe;
+mod verification;
 mod verify;
 mod waste;
 
@@ -24,5 +25,6 @@ pub use networks::{Network, network_losses, networks};
 pub use noise::run_noise;
 pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
-pub use verify::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification, verify};
+pub use verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
+pub use verify::verify;
 pub use waste::{Alternative, Fixed, alternatives};

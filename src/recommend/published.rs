@@ -4,7 +4,7 @@
 use super::networks::nearest_shape;
 use super::recipe::{published as published_recipe_of, with_steps};
 use super::{Allocation, Range, Realised};
-use crate::fit::{Estimate, Interval};
+use crate::fit::{Estimate, FORMAT, Interval};
 use crate::law::{ComputeCount, PublishedFrontier, PublishedLaw, PublishedRecipe, Scale};
 use crate::spec::{FlopRule, ModelShape, SizeMeasure};
 
@@ -77,6 +77,7 @@ pub fn from_published(preset: Preset, recipe: &PublishedRecipe, compute: f64, te
     });
     let unknown = [f64::NAN; 2];
     Allocation {
+        format: FORMAT,
         compute,
         params: Estimate::published(params),
         tokens: Estimate::published(tokens),

@@ -2,130 +2,10 @@
 //! optimum was where it was said to be, and whether learning rate and batch were near the best.
 
 use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, Record, RunForecast};
-use crate::fit::{Estimate, bottom, ln_compute_factor};
+use super::verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
+use crate::fit::{FORMAT, bottom, ln_compute_factor};
 use crate::law::{Law, Point, RecipeTrials, Trial, formula, recipe_trials, shape_of};
-use crate::spec::{FlopRule, NEAR_OPTIMAL, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SizeMeasure};
-use serde::Serialize;
-
-/// What came of a forecast.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Verification {
-    /// Runs that it spoke of, in its order.
-    pub runs: Vec<ScoredRun>,
-    /// How the law of the forecast fared, and then the others.
-    pub laws: Vec<ScoredLaw>,
-    /// What came at each budget.
-    pub budgets: Vec<ScoredBudget>,
-    /// Runs that are not in it, with the reason.
-    pub passed_over: Vec<(String, String)>,
-}
-
-/// One run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoredRun {
-    /// Its name.
-    pub run: String,
-    /// What the forecast called it.
-    pub role: String,
-    /// Layers x width.
-    pub shape: String,
-    /// C of its budget.
-    pub compute: f64,
-    /// C over the largest of the evidence.
-    pub extrapolation_factor: f64,
-    /// D that it saw.
-    pub tokens: f64,
-    /// Peak learning rate.
-    pub learning_rate: Option<f64>,
-    /// Batch, tokens.
-    pub batch_tokens: Option<f64>,
-    /// Loss that was forecast of one run, shifted by the law to the tokens that it saw.
-    pub forecast: Predicted,
-    /// Loss that came, nats per token.
-    pub loss_nats: f64,
-    /// Forecast − loss.
-    pub error_nats: f64,
-    /// The error as compute: 0.1 means that the run did as well as was forecast of 1.1 times its compute, N and D each by √1.1.
-    pub compute_equivalent: Option<f64>,
-    /// Whether it began after the forecast was made; absent where the table does not say.
-    pub after_forecast: Option<bool>,
-}
-
-/// How a law fared over all runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoredLaw {
-    /// Its name.
-    pub name: String,
-    /// Mean of forecast − loss, nats per token.
-    pub bias_nats: f64,
-    /// Root mean square of the same.
-    pub rms_nats: f64,
-    /// How often intervals of one run held.
-    pub coverage: Vec<Held>,
-    /// Root mean square error of its forecasts of the larger of its own runs, nats per token.
-    pub own_rms_nats: Option<f64>,
-}
-
-/// How often intervals of a level held the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Held {
-    /// The level.
-    pub level: f64,
-    /// Runs inside.
-    pub held: usize,
-    /// Runs.
-    pub of: usize,
-}
-
-/// A budget.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoredBudget {
-    /// C, FLOPs.
-    pub compute: f64,
-    /// L* that was forecast, on average over runs, nats per token.
-    pub loss: Predicted,
-    /// The same by IsoFLOP parabolas.
-    pub loss_by_isoflop: Option<Predicted>,
-    /// Lowest loss of the networks that were trained, each a mean over its runs.
-    pub loss_found: f64,
-    /// N* that was forecast.
-    pub params: Predicted,
-    /// The same by IsoFLOP parabolas.
-    pub params_by_isoflop: Option<Predicted>,
-    /// N at the bottom of a parabola through the sizes that were trained; absent below three sizes, or without a bottom.
-    pub params_found: Option<Estimate>,
-    /// Mean loss at the network nearest to the forecast's optimum, above the lowest of the networks, as a part: what trusting the
-    /// forecast cost.
-    pub regret: Option<f64>,
-    /// Learning rate and batch of the forecast against others that were tried on the same network.
-    pub recipe: Option<ScoredRecipe>,
-}
-
-/// Learning rate and batch against others.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ScoredRecipe {
-    /// Recipes tried on the network.
-    pub tried: usize,
-    /// Learning rate and batch nearest to the forecast.
-    pub nearest: [f64; 2],
-    /// The best.
-    pub best: [f64; 2],
-    /// Loss of the nearest above the best, as a part of the loss.
-    pub excess: f64,
-    /// Two noises of a difference of runs, as a part of the loss: less than this is not told from none.
-    pub noise: f64,
-}
-
-impl ScoredRecipe {
-    /// In words.
-    pub fn verdict(&self) -> &'static str {
-        match self.excess {
-            excess if excess <= NEAR_OPTIMAL => "near-optimal: within 0.25 % of the best",
-            excess if excess <= self.noise => "not told from the best: within the noise of runs",
-            _ => "not near-optimal",
-        }
-    }
-}
+use crate::spec::{FlopRule, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SizeMeasure};
 
 /// Holds a forecast against runs.
 pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
@@ -141,7 +21,7 @@ pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
     let own: Vec<bool> = runs.iter().map(|run| has_own_recipe(forecast, run, &runs)).collect();
     let mut own = own.into_iter();
     runs.retain(|_| own.next().unwrap_or(true));
-    Verification { laws: scored_laws(forecast, &runs), runs, budgets, passed_over }
+    Verification { format: FORMAT, laws: scored_laws(forecast, &runs), runs, budgets, passed_over }
 }
 
 /// The law of the forecast and the others over the runs.

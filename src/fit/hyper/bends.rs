@@ -35,4 +35,19 @@ impl Bends {
     pub(super) fn count(self) -> usize {
         usize::from(self.rate) + usize::from(self.batch)
     }
+
+    /// Settings that bend in at least one cell, taken over all runs of it.
+    pub(super) fn common(cells: &[&RecipeTrials]) -> Self {
+        let all: Vec<Self> = cells.iter().map(|cell| Self::of(cell)).collect();
+        Self { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch) }
+    }
+
+    /// Whether a surface of this curvature bends upwards in every direction that it bends in.
+    pub(super) fn upwards(self, [kxx, kxy, kyy]: [f64; 3]) -> bool {
+        match (self.rate, self.batch) {
+            (true, true) => kxx > 0.0 && kyy > 0.0 && kxx * kyy > kxy * kxy,
+            (true, false) => kxx > 0.0,
+            _ => kyy > 0.0,
+        }
+    }
 }

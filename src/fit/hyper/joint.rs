@@ -80,7 +80,7 @@ pub fn joint_surface(cells: &[RecipeTrials], basis: Basis, noise: Option<KnownNo
 }
 
 fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, level: f64, reach: f64) -> Option<JointSurface> {
-    let bends = common_bends(cells);
+    let bends = Bends::common(cells);
     let core = Core::about(cells, basis, bends);
     let (mut rows, mut y, mut group) = (Vec::new(), Vec::new(), Vec::new());
     for (at, cell) in cells.iter().enumerate() {
@@ -99,7 +99,7 @@ fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, 
     let fit = robust_fit_of_groups(&rows, &y, &group, noise)?;
     let core = Core { beta: fit.beta, covariance: fit.covariance, ..core };
     let curvature = core.curvature();
-    if !upwards(bends, curvature) {
+    if !bends.upwards(curvature) {
         return None;
     }
     let quantile = t_quantile(level, fit.degrees);
@@ -116,20 +116,6 @@ fn fit_within(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, 
         rms: fit.rms,
         core,
     })
-}
-
-/// Settings that bend in at least one cell, taken over all runs of it.
-fn common_bends(cells: &[&RecipeTrials]) -> Bends {
-    let all: Vec<Bends> = cells.iter().map(|cell| Bends::of(cell)).collect();
-    Bends { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch) }
-}
-
-fn upwards(bends: Bends, [kxx, kxy, kyy]: [f64; 3]) -> bool {
-    match (bends.rate, bends.batch) {
-        (true, true) => kxx > 0.0 && kyy > 0.0 && kxx * kyy > kxy * kxy,
-        (true, false) => kxx > 0.0,
-        _ => kyy > 0.0,
-    }
 }
 
 /// Points at the losses that their cells would have at their best recipe, one a cell, weighed by how well that loss is

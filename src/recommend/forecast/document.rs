@@ -17,6 +17,9 @@ pub const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
 pub struct Forecast {
     /// When it was made, RFC 3339.
     pub made_at: String,
+    /// Format of the document; 0 before there were any.
+    #[serde(default)]
+    pub format: u32,
     /// The runs that it rests on, as they were named.
     pub source: String,
     /// The runs that its learning rate and batch rest on, where those are others.
@@ -275,7 +278,7 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 pub(in crate::recommend) mod tests {
     use super::*;
-    use crate::fit::Interval;
+    use crate::fit::{FORMAT, Interval};
 
     pub(in crate::recommend) fn predicted(value: f64, half: f64) -> Predicted {
         let estimate = |&level: &f64| {
@@ -292,6 +295,7 @@ pub(in crate::recommend) mod tests {
             made_at: "2026-01-02T03:04:05Z".into(),
             source: "results/x".into(),
             recipe_sources: Vec::new(),
+            format: FORMAT,
             code: Code { version: "1".into(), program_sha256: "0".into() },
             data_sha256: "1".into(),
             law: ForecastLaw {

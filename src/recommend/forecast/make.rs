@@ -1,7 +1,7 @@
 //! A forecast from a study: each law is fitted once and asked at every level.
 
 use super::document::{BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
-use crate::fit::{Estimate, Fit, FitOptions, IsoflopFit, RecipeStudy, Search, fit, rolling_origin};
+use crate::fit::{Estimate, FORMAT, Fit, FitOptions, IsoflopFit, RecipeStudy, Search, fit, rolling_origin};
 use crate::law::{AnyFormula, Evidence, Law, formulas};
 use crate::recommend::{Allocation, Known, Network, Range, allocate, network_losses, networks, run_noise};
 use crate::spec::Flops;
@@ -46,6 +46,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
     let (run_noise, noise_source) = run_noise(&fitted, known.records, loss);
     Some(Forecast {
         made_at: request.made_at,
+        format: FORMAT,
         source: request.source,
         recipe_sources: request.recipe_sources,
         code: request.code,
