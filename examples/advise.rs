@@ -19,9 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for one in advise(&study, &[budget]) {
         println!("{} FLOPs, {} times the largest run:", budget, short(one.extrapolation_factor));
         for (what, estimate) in [("weights", one.params), ("tokens", one.tokens)] {
-            println!("  {what:<8} {}  [{}, {}]", short(estimate.value), short(estimate.low), short(estimate.high));
+            println!("  {what:<8} {}  [{}, {}]", short(estimate.value), short(estimate.low()), short(estimate.high()));
         }
-        println!("  loss     {:.4} nats per token  [{:.4}, {:.4}]", one.loss.value, one.loss.low, one.loss.high);
+        println!("  loss     {:.4} nats per token  [{:.4}, {:.4}]", one.loss.value, one.loss.low(), one.loss.high());
         one.warnings.iter().for_each(|warning| println!("  {warning}"));
     }
     Ok(())

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(fitted) => {
                 println!("{} ({} runs, {})", fitted.law.text(), fitted.evidence.points.len(), fitted.status);
                 for (name, estimate) in fitted.coefficients.iter().chain(fitted.derived.iter()) {
-                    println!("  {name:<6} {:>12.5}  [{:.5}, {:.5}]", estimate.value, estimate.low, estimate.high);
+                    println!("  {name:<6} {:>12.5}  [{:.5}, {:.5}]", estimate.value, estimate.low(), estimate.high());
                 }
             }
             Err(reason) => println!("{} is not fitted: {reason}", report.name),

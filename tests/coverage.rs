@@ -35,7 +35,7 @@ fn told(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
             options.tails,
             options.noise.cluster,
             row.estimator,
-            row.interval.name(),
+            row.interval,
             row.bias,
             row.spread,
             100.0 * row.coverage
@@ -45,7 +45,7 @@ fn told(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
 }
 
 fn assert_covers(rows: &[Coverage], interval: Interval) {
-    let row = rows.iter().find(|row| row.interval == interval).expect("reported");
+    let row = rows.iter().find(|row| row.interval == interval.name()).expect("reported");
     assert_eq!(row.simulations, simulations());
     let bounds = if simulations() > FEW { 0.93..=0.97 } else { 0.90..=0.99 };
     assert!(bounds.contains(&row.coverage), "{row:?}");
@@ -66,7 +66,7 @@ fn the_printed_interval_covers_where_runs_are_independent() {
 fn the_printed_interval_covers_where_runs_share_five_trunks_and_the_profile_does_not() {
     let rows = study(&named_designs()[2], 0.005);
     assert_covers(&rows, Interval::Sandwich);
-    let profile = rows.iter().find(|row| row.interval == Interval::Profile).expect("reported");
+    let profile = rows.iter().find(|row| row.interval == Interval::Profile.name()).expect("reported");
     assert!(profile.coverage < 0.92, "the profile takes runs of a trunk for independent: {profile:?}");
 }
 

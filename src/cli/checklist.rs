@@ -1,6 +1,7 @@
 //! What a reader needs to judge and to repeat a study, filled from the rows of the runs: conventions, methods, the questions that
 //! the survey of Li et al. ((Mis)Fitting, 2502.18969) found unanswered in most papers, and the commands.
 
+use super::estimates::described;
 use super::source::Source;
 use crate::fit::Estimator;
 use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
@@ -68,13 +69,7 @@ pub(super) fn conventions_of(source: &Source, study: &Study) -> ReportTable {
             "one recipe a cell",
             "of runs that differ only in the recipe the best is used, or the tuned frontier where a surface was fitted".into(),
         ),
-        row(
-            "intervals",
-            study
-                .best_law()
-                .and_then(|fitted| fitted.coefficients.0.first())
-                .map_or("none".into(), |(_, e)| format!("{:.0} %, {}", 100.0 * e.level, e.interval.name())),
-        ),
+        row("intervals", study.best_law().and_then(|fitted| fitted.coefficients.0.first()).map_or("none".into(), |(_, e)| described(e))),
     ];
     ReportTable::new("what the numbers of this report mean", &["quantity", "convention"], rows)
 }
@@ -192,7 +187,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
         add(
             "fitting",
             "intervals",
-            fitted.coefficients.0.first().map_or("none".into(), |(_, e)| format!("{} from {} refits", e.interval.name(), d.refits)),
+            fitted.coefficients.0.first().map_or("none".into(), |(_, e)| format!("{} from {} refits", e.method(), d.refits)),
         );
         add(
             "fitting",

@@ -1,19 +1,23 @@
 //! What is said of a fitted law: its estimates with their intervals, and what speaks for its minimum.
 
-use super::text::{interval, number, table};
+use super::text::table;
 use crate::fit::{Estimate, FitStatus, FittedLaw};
 
 /// Coefficients and what follows from them, a row each: name, value, standard error, interval.
 pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
-    let row = |(name, estimate): (&str, &Estimate)| vec![name.to_owned(), number(estimate.value), number(estimate.se), interval(estimate)];
+    let row = |(name, estimate): (&str, &Estimate)| std::iter::once(name.to_owned()).chain(estimate.told()).collect();
     fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
 }
 
 /// The same as a table.
 pub(super) fn estimates(fitted: &FittedLaw) -> String {
-    let any = fitted.coefficients.iter().next().map(|(_, estimate)| (estimate.level, estimate.interval.name()));
-    let (level, method) = any.unwrap_or((0.95, "none"));
-    table(&["", "value", "s.e.", &format!("{:.0} % ({method})", 100.0 * level)], &estimates_rows(fitted))
+    let intervals = fitted.coefficients.iter().next().map_or(String::new(), |(_, estimate)| described(estimate));
+    table(&["", "value", "s.e.", &intervals], &estimates_rows(fitted))
+}
+
+/// Level of an interval and how it was made.
+pub(super) fn described(estimate: &Estimate) -> String {
+    estimate.level().map_or_else(|| estimate.method().to_owned(), |level| format!("{:.0} % ({})", 100.0 * level, estimate.method()))
 }
 
 /// Minima that are told of: so many, found more than once, of objectives within this factor of the least.

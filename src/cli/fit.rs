@@ -9,7 +9,7 @@ use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, s
 use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
 use super::source::{Source, SourceArgs};
-use super::text::{interval, number};
+use super::text::number;
 use super::{groups, plot, starts};
 use crate::fit::{Estimate, SeedNoise};
 use crate::law::recipe_trials;
@@ -216,14 +216,14 @@ fn noise_text(noise: &SeedNoise) -> String {
     let mut text = format!(
         "  seed noise: {} of the loss [{}, {}] at L = {}, from {} runs in {} cells",
         percent(sigma.value),
-        percent(sigma.low),
-        percent(sigma.high),
+        percent(sigma.low()),
+        percent(sigma.high()),
         number(noise.loss_at),
         noise.runs,
         noise.cells
     );
     text += &match &noise.slope {
-        Some(slope) => format!(", growing as L^{} {}: runs are weighted by 1/sigma(L)^2\n", number(slope.value), interval(slope)),
+        Some(slope) => format!(", growing as L^{slope}: runs are weighted by 1/sigma(L)^2\n"),
         None => "; no change with the loss is shown, so all runs weigh the same\n".to_owned(),
     };
     text
@@ -234,10 +234,6 @@ fn truth(study: &Study, e: Option<&Estimate>) -> String {
     let (Some(floor), Some(entropy), Some(e)) = (study.floor_nats, study.entropy_nats, e) else {
         return String::new();
     };
-    let inside = if (e.low..=e.high).contains(&floor) { "inside" } else { "outside" };
-    format!(
-        "  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {:.4} {}: the truth is {inside}\n",
-        e.value,
-        interval(e)
-    )
+    let inside = if e.holds(floor) { "inside" } else { "outside" };
+    format!("  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {e}: the truth is {inside}\n")
 }

@@ -1,6 +1,6 @@
 //! `fit --by COLUMN`: groups of runs side by side, tests of equal exponents, and the fit with shared ones.
 
-use super::text::{interval, number, table};
+use super::text::{number, table};
 use crate::fit::{BlockGroup, Blocks, Comparison, Estimate, GroupFit};
 use crate::law::Chinchilla;
 
@@ -9,7 +9,7 @@ pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
     let percent = |x: f64| format!("{:+.2} %", 100.0 * x);
     let row = |group: &BlockGroup| {
         let difference = group.difference.map_or("—".into(), |d| percent(d.value));
-        let interval = group.difference.map_or(String::new(), |d| format!("[{}, {}]", percent(d.low), percent(d.high)));
+        let interval = group.difference.map_or(String::new(), |d| format!("[{}, {}]", percent(d.low()), percent(d.high())));
         vec![group.name.clone(), number(group.loss), difference, interval]
     };
     let mut text = format!("\ngroups on the same cells and seeds ({} blocks)\n", found.blocks);
@@ -28,7 +28,7 @@ pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
 
 /// For a person.
 pub(super) fn text(by: &str, comparison: &Comparison) -> String {
-    let cell = |estimate: Option<&Estimate>| estimate.map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+    let cell = |estimate: Option<&Estimate>| estimate.map_or(String::new(), |e| e.to_string());
     let own = |one: &GroupFit| {
         let f = &one.fitted;
         let of = |name: &str| cell(f.coefficients.get(name));
@@ -58,7 +58,7 @@ pub(super) fn text(by: &str, comparison: &Comparison) -> String {
     let shared = &comparison.shared;
     text += "\nshared exponents, E, A and B of each group its own\n";
     for (name, estimate) in shared.coefficients.iter() {
-        text += &format!("  {name} = {} {}\n", number(estimate.value), interval(estimate));
+        text += &format!("  {name} = {estimate}\n");
     }
     let law = |(one, law): (&GroupFit, &Chinchilla)| vec![one.group.clone(), number(law.e), number(law.a), number(law.b)];
     text += &table(&[by, "E", "A", "B"], &comparison.groups.iter().zip(&shared.laws).map(law).collect::<Vec<_>>());

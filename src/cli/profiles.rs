@@ -1,6 +1,6 @@
 //! Profiles and envelopes of budgets for a person.
 
-use super::text::{interval, number, table};
+use super::text::{number, table};
 use crate::fit::{Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley};
 use crate::law::Chinchilla;
 use crate::spec::{Flops, short};
@@ -27,7 +27,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
             Flops(valley.compute).to_string(),
             valley.points.to_string(),
             short(valley.params.value),
-            format!("[{}, {}]", short(valley.params.low), short(valley.params.high)),
+            format!("[{}, {}]", short(valley.params.low()), short(valley.params.high())),
             short(valley.tokens.value),
             number(valley.loss),
         ];
@@ -41,19 +41,13 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     for dropped in &fitted.dropped {
         text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
     }
-    let exponent = |name: &str, power: &PowerOfCompute| {
-        format!("  {name} = {} C^{} {}\n", number(power.factor.value), number(power.exponent.value), interval(&power.exponent))
-    };
+    let exponent = |name: &str, power: &PowerOfCompute| format!("  {name} = {} C^{}\n", number(power.factor.value), power.exponent);
     text += &exponent("N*", &fitted.params);
     text += &exponent("D*", &fitted.tokens);
     if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
-        text += &format!(
-            "  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {} {}\n",
-            number(exponent.value),
-            interval(&exponent)
-        );
+        text += &format!("  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {exponent}\n");
     }
-    text += &fitted.loss_of_compute(fitted.params.exponent.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
+    text += &fitted.loss_of_compute(fitted.params.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
@@ -62,7 +56,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
 /// L*(C) in a line, and in bits per byte where the bytes of a token are known.
 fn loss_text(fitted: &FittedLaw, bytes_per_token: Option<f64>) -> String {
     let line = |head: &str, of: &Named<Estimate>| {
-        let cell = |name: &str| of.get(name).map_or(String::new(), |e| format!("{} {}", number(e.value), interval(e)));
+        let cell = |name: &str| of.get(name).map_or(String::new(), |e| e.to_string());
         format!("  {head}E {}, A {}, alpha {}\n", cell("E"), cell("A"), cell("alpha"))
     };
     let bits = bytes_per_token.map(|bytes| line("in bits per byte: ", &in_bits_per_byte(fitted, bytes)));
@@ -74,7 +68,7 @@ fn envelope_text(fitted: &EnvelopeFit) -> String {
     let mut text = format!("\nenvelope of {} curves, {} places from {low} to {high} FLOPs\n", fitted.curves, fitted.places);
     for (name, exponent, factor) in [("N*", "a", "N_factor"), ("D*", "b", "D_factor")] {
         if let (Some(exponent), Some(factor)) = (fitted.coefficients.get(exponent), fitted.coefficients.get(factor)) {
-            text += &format!("  {name} = {} C^{} {}\n", number(factor.value), number(exponent.value), interval(exponent));
+            text += &format!("  {name} = {} C^{exponent}\n", number(factor.value));
         }
     }
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));

@@ -1,6 +1,6 @@
 //! What a sweep says of learning rate and batch, for a person, for a program, and as `cells.csv`.
 
-use super::text::{interval, number, rate_text, table};
+use super::text::{number, rate_text, table};
 use crate::fit::{Estimate, FittedLaw, PowerFit, Protocol, RecipeLaw, RecipeStudy, Response, Score};
 use crate::law::{RECIPES, RecipeTrials};
 use crate::spec::{Flops, RunRecord, short};
@@ -56,7 +56,7 @@ fn cell_row(cell: &Response) -> Vec<String> {
 /// An interval; a side without end is said so.
 fn bounded(estimate: &Estimate, show: fn(f64) -> String) -> String {
     let end = |value: f64| if value.is_finite() && value > 0.0 { show(value) } else { "unbounded".into() };
-    format!("[{}, {}]", end(estimate.low), end(estimate.high))
+    format!("[{}, {}]", end(estimate.low()), end(estimate.high()))
 }
 
 /// The laws with the excess loss that their recipes cost on cells that they did not see.
@@ -96,7 +96,7 @@ fn exponents(law: &RecipeLaw) -> String {
         fit.coefficients
             .iter()
             .filter(|(variable, _)| *variable != "factor")
-            .map(|(variable, e)| format!("{name} ~ {variable}^{:.3} {}", e.value, interval(e)))
+            .map(|(variable, e)| format!("{name} ~ {variable}^{e}"))
             .collect()
     };
     let all: Vec<String> = of("eta", &law.learning_rate).into_iter().chain(of("B", &law.batch)).collect();
@@ -112,12 +112,7 @@ pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], found
         Ok(batches) => {
             let row = |one: &BestBatch| vec![short(one.tokens), short(one.batch.value), bounded(&one.batch, short)];
             text += &table(&["D, tokens", "B*, tokens", "95 % of refits"], &batches.at.iter().map(row).collect::<Vec<_>>());
-            text += &format!(
-                "  B* ~ D^{:.3} {}; residuals {:.2} % rms\n",
-                batches.exponent.value,
-                interval(&batches.exponent),
-                100.0 * batches.fit.diagnostics.residual_rms
-            );
+            text += &format!("  B* ~ D^{}; residuals {:.2} % rms\n", batches.exponent, 100.0 * batches.fit.diagnostics.residual_rms);
         }
         Err(error) => text += &format!("  not fitted: {error}\n"),
     }
@@ -137,7 +132,7 @@ pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], found
 pub(super) fn correction_text(raw: &FittedLaw, corrected: &FittedLaw) -> String {
     let a = |fitted: &FittedLaw| {
         let found = fitted.derived.get("a");
-        found.map_or("—".into(), |a| format!("{} {}", number(a.value), interval(a)))
+        found.map_or("—".into(), |a| a.to_string())
     };
     format!(
         "  losses are those of each cell's best recipe on the joint surface: a = {}; of the lowest losses as they are: a = {}, E = {}\n",
@@ -205,7 +200,7 @@ const CELL_COLUMNS: [&str; 24] = [
 pub(super) fn cell_rows(study: &RecipeStudy) -> Vec<Vec<String>> {
     let tuned = |cell: &Response| study.joint.as_ref().and_then(|joint| joint.tuned.iter().find(|one| one.best_run == cell.best_run));
     let ends = |estimate: Option<Estimate>| match estimate {
-        Some(e) => [e.value, e.low, e.high].map(finite),
+        Some(e) => [e.value, e.low(), e.high()].map(finite),
         None => Default::default(),
     };
     let row = |cell: &Response| {
@@ -223,8 +218,11 @@ pub(super) fn cell_rows(study: &RecipeStudy) -> Vec<Vec<String>> {
         ];
         row.extend(ends(cell.learning_rate));
         row.extend(ends(cell.batch));
-        row.extend(cell.loss.map_or_else(Default::default, |loss| [finite(loss.value), finite(loss.se)]));
-        row.extend(tuned(cell).map_or_else(Default::default, |one| [one.loss.value, one.loss.se, one.tuning_error].map(finite)));
+        row.extend(cell.loss.map_or_else(Default::default, |loss| [finite(loss.value), loss.se().map_or(String::new(), finite)]));
+        row.extend(
+            tuned(cell)
+                .map_or_else(Default::default, |one| [one.loss.value, one.loss.se().unwrap_or(f64::NAN), one.tuning_error].map(finite)),
+        );
         row.extend([cell.band.to_string(), cell.near_optimal.len().to_string(), cell.edges.join("; ")]);
         row
     };

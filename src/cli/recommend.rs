@@ -2,7 +2,7 @@
 
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
-use super::text::{Piece, duration, interval, markdown, number, plain, rate_text};
+use super::text::{Piece, duration, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
@@ -194,8 +194,8 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
     let Some(first) = recommendations.first() else {
         return Vec::new();
     };
-    let level = 100.0 * first.params.level;
-    let intervals = if level.is_nan() { "published numbers, without intervals".into() } else { format!("{level:.0} % intervals") };
+    let level = first.params.level();
+    let intervals = level.map_or("published numbers, without intervals".into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
     let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
@@ -217,6 +217,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
 }
 
 fn allocation_row(r: &Allocation) -> Vec<String> {
+    let ([loss, _, mean], [_, _, one_run]) = (r.loss.told(), r.loss_of_a_run.told());
     vec![
         Flops(r.compute).to_string(),
         short(r.params.value),
@@ -224,9 +225,9 @@ fn allocation_row(r: &Allocation) -> Vec<String> {
         short(r.tokens.value),
         counts(&r.tokens),
         short(r.tokens_per_param.value),
-        number(r.loss.value),
-        known_interval(&r.loss),
-        known_interval(&r.loss_of_a_run),
+        loss,
+        mean,
+        one_run,
         if r.extrapolation_factor.is_nan() { "—".into() } else { short(r.extrapolation_factor) },
     ]
 }
@@ -235,7 +236,7 @@ fn allocation_row(r: &Allocation) -> Vec<String> {
 fn details(r: &Allocation) -> Vec<Piece> {
     let mut pieces = Vec::new();
     if let (Some(mean), Some(run)) = (&r.bits_per_byte, &r.bits_per_byte_of_a_run) {
-        let [value, mean, run] = [number(mean.value), interval(mean), interval(run)];
+        let ([value, _, mean], [_, _, run]) = (mean.told(), run.told());
         pieces.push(Piece::Line(1, format!("at {}: {value} bits per byte, mean {mean}, one run {run}", Flops(r.compute))));
     }
     if let Some(built) = &r.realised {
@@ -316,19 +317,13 @@ fn warnings(recommendations: &[Allocation]) -> Vec<Piece> {
 
 /// A value with the range that was seen.
 fn ranged(seen: &Estimate, show: fn(f64) -> String) -> String {
-    if seen.low == seen.high || seen.low.is_nan() {
-        show(seen.value)
-    } else {
-        format!("{} ({} to {})", show(seen.value), show(seen.low), show(seen.high))
+    match seen.uncertainty {
+        Some(range) if range.low != range.high => format!("{} ({} to {})", show(seen.value), show(range.low), show(range.high)),
+        _ => show(seen.value),
     }
-}
-
-/// An interval, where one is known.
-fn known_interval(estimate: &Estimate) -> String {
-    if estimate.low.is_nan() { "—".into() } else { interval(estimate) }
 }
 
 fn counts(estimate: &Estimate) -> String {
     let end = |value: f64| if value.is_finite() { short(value) } else { "unbounded".into() };
-    if estimate.low.is_nan() { String::new() } else { format!("[{}, {}]", end(estimate.low), end(estimate.high)) }
+    estimate.uncertainty.map_or(String::new(), |one| format!("[{}, {}]", end(one.low), end(one.high)))
 }

@@ -10,7 +10,7 @@ use super::plot::figures;
 use super::recommend::recommendations_told;
 use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
 use super::source::Source;
-use super::text::{Piece, interval, number, rate_text};
+use super::text::{Piece, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
 use crate::fit::{Convention, Estimate, PowerFit};
 use crate::law::{ComputeCount, shape_of};
@@ -139,13 +139,7 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     let mut said = Vec::new();
     match study.best_law() {
         Some(fitted) if fitted.law.may_advise() => {
-            let of = |name: &str| {
-                fitted
-                    .derived
-                    .get(name)
-                    .or(fitted.coefficients.get(name))
-                    .map_or("—".into(), |e| format!("{} {}", number(e.value), interval(e)))
-            };
+            let of = |name: &str| fitted.derived.get(name).or(fitted.coefficients.get(name)).map_or("—".into(), |e| e.to_string());
             let floor = match fitted.law.floor() {
                 Some(_) => format!(" and the loss that no size or data removes is E = {} nats", of("E")),
                 None => ", and the law has no loss that size and data could not remove".to_owned(),
@@ -179,15 +173,14 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
         let shape = one.shape.as_ref().map_or(String::new(), |shape| format!(", for example {shape}"));
         let rate = one.learning_rate.map_or(String::new(), |rate| format!(", learning rate {}", rate_text(rate.value)));
         format!(
-            "What to train with {} FLOPs ({} times the largest run): {} weights [{}, {}]{shape} on {} tokens{rate}; expected loss {} nats {}.",
+            "What to train with {} FLOPs ({} times the largest run): {} weights [{}, {}]{shape} on {} tokens{rate}; expected loss in nats {}.",
             Flops(one.compute),
             short(one.extrapolation_factor),
             short(one.params.value),
-            short(one.params.low),
-            short(one.params.high),
+            short(one.params.low()),
+            short(one.params.high()),
             short(one.tokens.value),
-            number(one.loss.value),
-            interval(&one.loss)
+            one.loss
         )
     }));
     said.push(health(patients));
@@ -252,7 +245,7 @@ fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
     let count = CALCULATED[usize::from(source.records.len() > LARGE)];
     let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (count - 1) as f64));
     let computed = advise(study, &(0..count).map(at).collect::<Vec<_>>());
-    let three = |e: &Estimate| [e.value, e.low, e.high];
+    let three = |e: &Estimate| [e.value, e.low(), e.high()];
     let row = |one: &Allocation| CalculatorRow {
         compute: one.compute,
         params: three(&one.params),
@@ -273,7 +266,7 @@ fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
         rows: computed.iter().map(row).collect(),
         note: format!(
             "Computed in this page from the fitted coefficients; intervals ({:.0} %) are read off {count} computed ones. They assume that the law holds outside the runs. {}",
-            100.0 * computed[0].params.level,
+            100.0 * computed[0].params.level().unwrap_or(f64::NAN),
             computed[0].hyperparameter_source.clone().unwrap_or_default()
         ),
     })
@@ -340,7 +333,10 @@ fn laws(source: &Source, study: &Study, scrutiny: Option<&Scrutiny>) -> Vec<Bloc
 fn matrix(conventions: &[Convention]) -> ReportTable {
     let row = |one: &Convention| {
         let (value, range) = match &one.exponent {
-            Ok(exponent) => (number(exponent.value), interval(exponent)),
+            Ok(exponent) => {
+                let [value, _, interval] = exponent.told();
+                (value, interval)
+            }
             Err(reason) => (reason.clone(), String::new()),
         };
         vec![one.size_measure.to_string(), one.flop_rule.name().to_owned(), value, range]

@@ -1,7 +1,7 @@
 //! A scrutiny for a person.
 
-use super::text::{interval, number, table};
-use crate::fit::{ByEstimator, Convention, Forecast, Influence, Named, Profile, Robust};
+use super::text::{number, table};
+use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Named, Profile, Robust};
 use crate::spec::{Flops, RunRecord, short};
 use crate::study::Scrutiny;
 
@@ -88,9 +88,14 @@ pub(super) fn estimator_rows(all: &[ByEstimator]) -> Vec<Vec<String>> {
 }
 
 fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {
+    let interval = |estimate: &Estimate| {
+        let [_, _, interval] = estimate.told();
+        interval
+    };
     let row = |(name, profile): (&str, &Profile)| {
         let sandwich = robust.get(name).map_or(String::new(), |robust| interval(&robust.sandwich));
-        vec![name.to_owned(), number(profile.profile.value), interval(&profile.profile), interval(&profile.delta), sandwich]
+        let [value, _, by_profile] = profile.profile.told();
+        vec![name.to_owned(), value, by_profile, interval(&profile.delta), sandwich]
     };
     table(&["", "value", "profile likelihood", "delta method", "sandwich"], &profiles.iter().map(row).collect::<Vec<_>>())
 }
@@ -99,7 +104,10 @@ fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {
 fn matrix(conventions: &[Convention]) -> String {
     let row = |group: &[Convention]| {
         let (value, range) = match &group[0].exponent {
-            Ok(exponent) => (number(exponent.value), interval(exponent)),
+            Ok(exponent) => {
+                let [value, _, interval] = exponent.told();
+                (value, interval)
+            }
             Err(reason) => (reason.clone(), String::new()),
         };
         let rules: Vec<&str> = group.iter().map(|one| one.flop_rule.name()).collect();

@@ -153,7 +153,7 @@ fn as_text(design: &Design, options: &SelftestOptions, rows: &[Coverage]) -> Str
     );
     let row = |one: &Coverage| {
         vec![
-            format!("{}, {}", one.estimator, one.interval.name()),
+            format!("{}, {}", one.estimator, one.interval),
             format!("{:+.4}", one.bias),
             number(one.spread),
             format!("{:.1} %", 100.0 * one.coverage),

@@ -1,6 +1,5 @@
 //! Tables and numbers for a terminal.
 
-use crate::fit::Estimate;
 use crate::sweep::Savings;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -73,15 +72,6 @@ pub(super) fn number(value: f64) -> String {
     }
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) { format!("{value:.3e}") } else { format!("{value:.4}") }
-}
-
-/// An interval; a side that is not bounded is said so.
-pub(super) fn interval(estimate: &Estimate) -> String {
-    if estimate.se.is_nan() && estimate.low == f64::NEG_INFINITY && estimate.high == f64::INFINITY {
-        return "—".into();
-    }
-    let end = |value: f64| if value.is_finite() { number(value) } else { "unbounded".into() };
-    format!("[{}, {}]", end(estimate.low), end(estimate.high))
 }
 
 /// A learning rate in three digits.

@@ -127,7 +127,7 @@ fn budget_rows(budget: &ScoredBudget) -> String {
 fn budget_text(budget: &ScoredBudget) -> String {
     let mut text = format!("\nC = {}\n", Flops(budget.compute));
     text += &budget_rows(budget);
-    let counts = |one: &Estimate| format!("{} [{}, {}]", short(one.value), short(one.low), short(one.high));
+    let counts = |one: &Estimate| format!("{} [{}, {}]", short(one.value), short(one.low()), short(one.high()));
     text += &match &budget.params_found {
         Some(found) => format!("  a parabola through what was trained has its bottom at N = {}\n", counts(found)),
         None => "  what was trained has no bottom in N\n".to_owned(),

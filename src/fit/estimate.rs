@@ -3,6 +3,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::fmt::{self, Display, Formatter};
 
 /// How an interval was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -28,8 +29,6 @@ pub enum Interval {
     ChiSquare,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
-    /// None: a number that somebody published.
-    Published,
 }
 
 impl Interval {
@@ -46,26 +45,55 @@ impl Interval {
             Self::Fieller => "fieller",
             Self::ChiSquare => "chi-square",
             Self::Range => "range",
-            Self::Published => "published",
         }
     }
 }
 
-/// A fitted number with its uncertainty. A side that the data do not bound is infinite (null in JSON).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Estimate {
-    /// Best value.
-    pub value: f64,
-    /// Standard error.
-    pub se: f64,
+/// How far a number may be off. A side that the data do not bound is infinite (null in JSON).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Uncertainty {
+    /// Standard error; none of a range.
+    pub se: Option<f64>,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Confidence level of the interval, for example 0.95.
-    pub level: f64,
+    /// Confidence level of the interval, for example 0.95; none of a range.
+    pub level: Option<f64>,
     /// How the interval was made.
     pub interval: Interval,
+}
+
+/// A number with its uncertainty, where that is known: a published number, or one of too few refits, has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Best value.
+    pub value: f64,
+    /// How far it may be off.
+    pub uncertainty: Option<Uncertainty>,
+}
+
+/// One object: value, se, low, high, level, interval; what is not known is null.
+impl Serialize for Estimate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = self.uncertainty;
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("value", &self.value)?;
+        map.serialize_entry("se", &self.se())?;
+        map.serialize_entry("low", &known.map(|one| one.low))?;
+        map.serialize_entry("high", &known.map(|one| one.high))?;
+        map.serialize_entry("level", &self.level())?;
+        map.serialize_entry("interval", &known.map(|one| one.interval))?;
+        map.end()
+    }
+}
+
+/// Value and interval, with as many digits as the standard error has a say in.
+impl Display for Estimate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [value, _, interval] = self.told();
+        if self.uncertainty.is_some() { write!(f, "{value} {interval}") } else { f.write_str(&value) }
+    }
 }
 
 /// Estimates by name, in a fixed order; a JSON object.
@@ -95,33 +123,112 @@ impl<T: Serialize> Serialize for Named<T> {
 }
 
 impl Estimate {
+    /// With a standard error and an interval [low, high].
+    pub fn new(value: f64, se: f64, [low, high]: [f64; 2], level: f64, interval: Interval) -> Self {
+        Self { value, uncertainty: Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) }
+    }
+
+    /// A number of which nobody says how far it may be off, as published ones are.
+    pub fn exact(value: f64) -> Self {
+        Self { value, uncertainty: None }
+    }
+
+    /// With the smallest and largest of what was observed; no coverage is claimed.
+    pub fn range(value: f64, [low, high]: [f64; 2]) -> Self {
+        Self { value, uncertainty: Some(Uncertainty { se: None, low, high, level: None, interval: Interval::Range }) }
+    }
+
+    /// Standard error.
+    pub fn se(&self) -> Option<f64> {
+        self.uncertainty?.se
+    }
+
+    /// Lower end of the interval; −∞ where nothing bounds it.
+    pub fn low(&self) -> f64 {
+        self.uncertainty.map_or(f64::NEG_INFINITY, |one| one.low)
+    }
+
+    /// Upper end of the interval; ∞ where nothing bounds it.
+    pub fn high(&self) -> f64 {
+        self.uncertainty.map_or(f64::INFINITY, |one| one.high)
+    }
+
+    /// Confidence level of the interval.
+    pub fn level(&self) -> Option<f64> {
+        self.uncertainty?.level
+    }
+
+    /// How the interval was made, as in files.
+    pub fn method(&self) -> &'static str {
+        self.uncertainty.map_or("none", |one| one.interval.name())
+    }
+
+    /// Whether a value lies in the interval.
+    pub fn holds(&self, value: f64) -> bool {
+        self.low() <= value && value <= self.high()
+    }
+
     /// Percentile interval and standard deviation of refitted values. A refit that is not a number counts as
-    /// unbounded on both sides; with fewer than 20 refits there is no interval, and its ends are infinite.
+    /// unbounded on both sides; with fewer than 20 refits there is no interval.
     pub fn from_draws(value: f64, mut draws: Vec<f64>, level: f64, interval: Interval) -> Self {
         let unusable = draws.iter().filter(|draw| draw.is_nan()).count();
         draws.retain(|draw| !draw.is_nan());
         draws.extend(std::iter::repeat_n(f64::INFINITY, unusable.div_ceil(2)));
         draws.extend(std::iter::repeat_n(f64::NEG_INFINITY, unusable / 2));
         if draws.len() < 20 {
-            return Self { value, se: f64::NAN, low: f64::NEG_INFINITY, high: f64::INFINITY, level, interval };
+            return Self::exact(value);
         }
         draws.sort_by(f64::total_cmp);
         let tail = 0.5 * (1.0 - level);
         let finite: Vec<f64> = draws.iter().copied().filter(|draw| draw.is_finite()).collect();
-        Self { value, se: standard_deviation(&finite), low: quantile(&draws, tail), high: quantile(&draws, 1.0 - tail), level, interval }
+        Self::new(value, standard_deviation(&finite), [quantile(&draws, tail), quantile(&draws, 1.0 - tail)], level, interval)
     }
 
     /// In another unit.
     pub fn times(self, factor: f64) -> Self {
-        Self { value: self.value * factor, se: self.se * factor, low: self.low * factor, high: self.high * factor, ..self }
+        let scaled =
+            |one: Uncertainty| Uncertainty { se: one.se.map(|se| se * factor), low: one.low * factor, high: one.high * factor, ..one };
+        Self { value: self.value * factor, uncertainty: self.uncertainty.map(scaled) }
     }
 
     /// exp of an estimate in logarithms.
     pub(crate) fn exp(ln_value: f64, ln_se: f64, quantile: f64, level: f64, interval: Interval) -> Self {
-        let value = ln_value.exp();
         let width = if ln_se == 0.0 { 0.0 } else { quantile * ln_se };
-        Self { value, se: value * ln_se, low: (ln_value - width).exp(), high: (ln_value + width).exp(), level, interval }
+        let value = ln_value.exp();
+        Self::new(value, value * ln_se, [-width, width].map(|by| (ln_value + by).exp()), level, interval)
     }
+
+    /// Value, standard error and interval as text. The last digit of value and ends is the second of the standard error; a
+    /// dash stands for what is not known.
+    pub fn told(&self) -> [String; 3] {
+        let scale = self.se().or_else(|| self.uncertainty.map(|one| 0.25 * (one.high - one.low)));
+        let place = scale.filter(|scale| scale.is_finite() && *scale > 0.0).map(|scale| magnitude(scale) - 1);
+        // What is known better than seven digits is not told to more, and what is known worse to two.
+        let place = place.unwrap_or(magnitude(self.value) - 3).max(magnitude(self.value) - 6);
+        let end = |value: f64| if value.is_finite() { to_place(value, place) } else { "unbounded".into() };
+        let interval = self.uncertainty.map_or("—".into(), |one| format!("[{}, {}]", end(one.low), end(one.high)));
+        let se = self.se().filter(|se| se.is_finite()).map_or("—".into(), |se| to_place(se, magnitude(se) - 1));
+        [to_place(self.value, place), se, interval]
+    }
+}
+
+/// Power of ten of the first digit.
+fn magnitude(value: f64) -> i32 {
+    if value == 0.0 || !value.is_finite() { 0 } else { value.abs().log10().floor() as i32 }
+}
+
+/// A number to the digit of 10^place, or to two digits where that is more; with an exponent where it is large or small.
+fn to_place(value: f64, place: i32) -> String {
+    if !value.is_finite() {
+        return "—".into();
+    }
+    let first = magnitude(value);
+    let place = if value == 0.0 { place } else { place.min(first - 1) };
+    if value != 0.0 && !(-3..5).contains(&first) {
+        return format!("{value:.*e}", (first - place) as usize);
+    }
+    let unit = 10f64.powi(place.max(0));
+    format!("{:.*}", (-place).max(0) as usize, if place > 0 { (value / unit).round() * unit } else { value })
 }
 
 fn standard_deviation(values: &[f64]) -> f64 {
@@ -165,8 +272,8 @@ mod tests {
         let draws: Vec<f64> = (0..=100).map(f64::from).collect();
         let estimate = Estimate::from_draws(50.0, draws, 0.9, Interval::Bootstrap);
         // The 5.1st smallest and largest of 101.
-        assert!((estimate.low - 4.1).abs() < 1e-9 && (estimate.high - 95.9).abs() < 1e-9);
-        assert!((estimate.se - (850.0f64 + 8.5).sqrt()).abs() < 1e-9, "variance of 0..=100 is (101² − 1)/12·101/100");
+        assert!((estimate.low() - 4.1).abs() < 1e-9 && (estimate.high() - 95.9).abs() < 1e-9);
+        assert!((estimate.se().expect("known") - (850.0f64 + 8.5).sqrt()).abs() < 1e-9, "variance of 0..=100 is (101² − 1)/12·101/100");
     }
 
     #[test]
@@ -174,7 +281,7 @@ mod tests {
         let mut draws = vec![1.0; 80];
         draws.extend([f64::NAN; 20]);
         let estimate = Estimate::from_draws(1.0, draws, 0.95, Interval::Bootstrap);
-        assert_eq!((estimate.low, estimate.high), (f64::NEG_INFINITY, f64::INFINITY));
+        assert_eq!((estimate.low(), estimate.high()), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]
@@ -186,11 +293,28 @@ mod tests {
     }
 
     #[test]
-    fn unbounded_sides_are_null_in_json() {
-        let estimate = Estimate::from_draws(1.5, vec![], 0.95, Interval::Profile);
+    fn what_is_not_known_is_null_in_json() {
+        let json = |estimate: Estimate| serde_json::to_string(&estimate).expect("serializes");
+        let open = Estimate::new(1.5, 0.25, [f64::NEG_INFINITY, 2.0], 0.95, Interval::Profile);
+        assert_eq!(json(open), r#"{"value":1.5,"se":0.25,"low":null,"high":2.0,"level":0.95,"interval":"profile"}"#);
+        let few = Estimate::from_draws(1.5, vec![1.0; 19], 0.95, Interval::Bootstrap);
+        assert_eq!(json(few), r#"{"value":1.5,"se":null,"low":null,"high":null,"level":null,"interval":null}"#);
         assert_eq!(
-            serde_json::to_string(&estimate).expect("serializes"),
-            r#"{"value":1.5,"se":null,"low":null,"high":null,"level":0.95,"interval":"profile"}"#
+            json(Estimate::range(2.0, [1.0, 3.0])),
+            r#"{"value":2.0,"se":null,"low":1.0,"high":3.0,"level":null,"interval":"range"}"#
         );
+    }
+
+    #[test]
+    fn digits_follow_the_standard_error() {
+        let told = |value, se, ends| Estimate::new(value, se, ends, 0.95, Interval::Profile).to_string();
+        assert_eq!(told(0.348_217, 0.021_34, [0.305_1, 0.390_9]), "0.348 [0.305, 0.391]");
+        assert_eq!(told(1.692_73, 0.000_241, [1.692_2, 1.693_3]), "1.69273 [1.69220, 1.69330]");
+        assert_eq!(told(10_350.8, 7481.4, [-4312.7, 25_014.1]), "10400 [-4300, 25000]");
+        assert_eq!(told(2.085_43e6, 4.6e5, [1.2e6, f64::INFINITY]), "2.09e6 [1.20e6, unbounded]");
+        assert_eq!(told(3.2, 740.0, [0.0, 1500.0]), "3.2 [0, 1500]", "a value worse known than it is large still has two digits");
+        assert_eq!(Estimate::exact(406.4).to_string(), "406.4");
+        assert_eq!(Estimate::new(0.5, f64::NAN, [0.4, 0.6], 0.95, Interval::Delta).told()[1], "—");
+        assert_eq!(Estimate::new(10_350.8, 7481.4, [0.0, 1.0], 0.95, Interval::Delta).told()[1], "7500");
     }
 }

@@ -20,7 +20,7 @@ mod search;
 mod validate;
 
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
-pub use estimate::{Estimate, Interval, Named};
+pub use estimate::{Estimate, Interval, Named, Uncertainty};
 pub use fitted::{FORMAT, FittedLaw};
 pub use hyper::{
     Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,

@@ -111,7 +111,7 @@ fn slope(cells: &[Cell], centre: f64, level: f64) -> Option<(f64, Estimate)> {
     }
     let se = information[1].sqrt().recip();
     let width = super::estimate::t_quantile(level, f64::INFINITY) * se;
-    let estimate = Estimate { value: x[1], se, low: x[1] - width, high: x[1] + width, level, interval: Interval::Delta };
+    let estimate = Estimate::new(x[1], se, [x[1] - width, x[1] + width], level, Interval::Delta);
     (2.0 * (at(x) - at(start)) > RISE_FOR_SLOPE).then_some((x[0], estimate))
 }
 
@@ -120,7 +120,7 @@ fn chi_square_interval(value: f64, degrees: f64, level: f64) -> Option<Estimate>
     let law = ChiSquared::new(degrees).ok()?;
     let end = |share: f64| value * (degrees / law.inverse_cdf(share)).sqrt();
     let (low, high) = (end(0.5 * (1.0 + level)), end(0.5 * (1.0 - level)));
-    Some(Estimate { value, se: value / (2.0 * degrees).sqrt(), low, high, level, interval: Interval::ChiSquare })
+    Some(Estimate::new(value, value / (2.0 * degrees).sqrt(), [low, high], level, Interval::ChiSquare))
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!((noise.cells, noise.runs, noise.degrees, noise.slope), (2, 4, 2, None));
         assert!((noise.sigma.value - 5e-4f64.sqrt()).abs() < 1e-12);
         // Quantiles of χ² with two degrees are −2·ln of the tail.
-        assert!((noise.sigma.high / noise.sigma.value - (2.0 / (-2.0 * 0.975f64.ln())).sqrt()).abs() < 1e-6);
+        assert!((noise.sigma.high() / noise.sigma.value - (2.0 / (-2.0 * 0.975f64.ln())).sqrt()).abs() < 1e-6);
         assert_eq!(SeedNoise::of(&[vec![1.0], vec![2.0]], 0.95), None);
         assert_eq!(SeedNoise::of(&[vec![1.0, 1.0]], 0.95), None, "the same bytes twice are no replicate");
     }

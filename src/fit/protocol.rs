@@ -46,7 +46,7 @@ pub fn deepseek(
     batch: Option<&PowerFit>,
     bytes_per_token: Option<f64>,
 ) -> Result<Protocol, FitError> {
-    let level = isoflop.params.exponent.level;
+    let level = isoflop.params.level;
     let law = isoflop.loss_of_compute(level)?;
     let largest = isoflop.valleys.iter().map(|valley| valley.compute).fold(0.0, f64::max);
     let computes = MULTIPLES.map(|multiple| multiple * largest);
@@ -99,9 +99,9 @@ mod tests {
             let last = protocol.forecasts.last().expect("seven budgets");
             let count = ComputeCount::Bilinear { k: 6.0 };
             let (loss, params) = (law.optimal_loss(last.compute, &count), law.optimal_params(last.compute, &count));
-            missed += usize::from(!(last.loss.low <= loss && loss <= last.loss.high));
-            allocated += usize::from(!(last.params.low <= params && params <= last.params.high));
-            widest = widest.max((last.loss.high / last.loss.low).ln());
+            missed += usize::from(!(last.loss.low() <= loss && loss <= last.loss.high()));
+            allocated += usize::from(!(last.params.low() <= params && params <= last.params.high()));
+            widest = widest.max((last.loss.high() / last.loss.low()).ln());
             assert!((last.extrapolation_factor - 1000.0).abs() < 1e-6);
         }
         assert!(missed <= 6 && allocated <= 6, "loss missed {missed}, N* missed {allocated} of 40");

@@ -151,7 +151,7 @@ mod tests {
         for (estimate, known) in
             [(allocation.params, truth.optimal_params(1e18, &count)), (allocation.loss, truth.optimal_loss(1e18, &count))]
         {
-            assert!(estimate.low < known && known < estimate.high, "{estimate:?} {known}");
+            assert!(estimate.low() < known && known < estimate.high(), "{estimate:?} {known}");
         }
         assert!((allocation.params.value * allocation.tokens.value * 6.0 / 1e18 - 1.0).abs() < 1e-9);
         assert!((allocation.extrapolation_factor - 0.1).abs() < 1e-9);
@@ -167,8 +167,8 @@ mod tests {
         let one = allocate(&fitted, 0.95, &known, Flops(1e18));
         let (mean, run) = (one.bits_per_byte.expect("known"), one.bits_per_byte_of_a_run.expect("known"));
         let unit = 4.0 * std::f64::consts::LN_2;
-        assert!((mean.low * unit - one.loss.low).abs() < 1e-12 && (run.high * unit - one.loss_of_a_run.high).abs() < 1e-12);
-        assert!(run.high > mean.high && run.low < mean.low && (mean.value * unit - one.loss.value).abs() < 1e-12);
+        assert!((mean.low() * unit - one.loss.low()).abs() < 1e-12 && (run.high() * unit - one.loss_of_a_run.high()).abs() < 1e-12);
+        assert!(run.high() > mean.high() && run.low() < mean.low() && (mean.value * unit - one.loss.value).abs() < 1e-12);
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         assert!((allocation.extrapolation_factor - 1000.0).abs() < 1e-6);
         assert!(allocation.warnings[0].contains("an extrapolation"), "{:?}", allocation.warnings);
         let inside = allocate(&fitted, 0.95, &Known::default(), Flops(1e18));
-        let width = |one: &Allocation| (one.params.high / one.params.low).ln();
+        let width = |one: &Allocation| (one.params.high() / one.params.low()).ln();
         assert!(width(&allocation) > width(&inside), "intervals widen with distance");
     }
 

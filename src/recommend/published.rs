@@ -4,7 +4,7 @@
 use super::networks::nearest_shape;
 use super::recipe::{published as published_recipe_of, with_steps};
 use super::{Allocation, Range, Realised};
-use crate::fit::{Estimate, FORMAT, Interval};
+use crate::fit::{Estimate, FORMAT};
 use crate::law::{ComputeCount, PublishedFrontier, PublishedLaw, PublishedRecipe, Scale};
 use crate::spec::{FlopRule, ModelShape, SizeMeasure};
 
@@ -79,12 +79,12 @@ pub fn from_published(preset: Preset, recipe: &PublishedRecipe, compute: f64, te
     Allocation {
         format: FORMAT,
         compute,
-        params: Estimate::published(params),
-        tokens: Estimate::published(tokens),
-        tokens_per_param: Estimate::published(tokens / params),
+        params: Estimate::exact(params),
+        tokens: Estimate::exact(tokens),
+        tokens_per_param: Estimate::exact(tokens / params),
         model_scale: realised.as_ref().and_then(|one| SizeMeasure::FlopsPerToken.of(&one.shape)).map(|m| m.0),
-        loss: Estimate::published(loss),
-        loss_of_a_run: Estimate::published(f64::NAN),
+        loss: Estimate::exact(loss),
+        loss_of_a_run: Estimate::exact(f64::NAN),
         bits_per_byte: None,
         bits_per_byte_of_a_run: None,
         noise_source: "none: a published law says nothing of the noise of your runs".into(),
@@ -104,13 +104,6 @@ pub fn from_published(preset: Preset, recipe: &PublishedRecipe, compute: f64, te
             preset.source()
         )],
         hyperparameter_source: Some(recipe.source.to_owned()),
-    }
-}
-
-impl Estimate {
-    /// A published number: no interval of ours belongs to it.
-    pub fn published(value: f64) -> Self {
-        Self { value, se: f64::NAN, low: f64::NAN, high: f64::NAN, level: f64::NAN, interval: Interval::Published }
     }
 }
 

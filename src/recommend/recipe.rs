@@ -1,7 +1,7 @@
 //! The recipe of a recommended run: learning rate and batch from the law that served unseen cells best (or from a published
 //! one), the ranges within which they cost next to nothing, and the rest as the best runs had it, each with its source.
 
-use crate::fit::{Estimate, Interval, RecipeStudy};
+use crate::fit::{Estimate, RecipeStudy};
 use crate::law::{PublishedRecipe, Scale};
 use crate::spec::{RecordedSchedule, RunRecord, Schedule};
 use serde::Serialize;
@@ -105,7 +105,7 @@ pub(super) fn of_runs(
 
 /// DeepSeek's recipe (2401.02954 §2.3) with learning rate and batch of a published law.
 pub(super) fn published(recipe: &PublishedRecipe, scale: &Scale, context: f64) -> TrainingRecipe {
-    let exact = |value: f64| Estimate::published(value);
+    let exact = |value: f64| Estimate::exact(value);
     let rate = recipe.learning_rate.at(scale);
     let batch = whole_sequences(exact(recipe.batch_tokens.at(scale)), Some(context));
     let around = |value: f64, factor: f64| Some([value / factor, value * factor]);
@@ -190,7 +190,7 @@ fn typical(records: &[&RunRecord], pick: impl Fn(&RunRecord) -> Option<f64>) -> 
     let mut values: Vec<f64> = records.iter().filter_map(|record| pick(record)).collect();
     values.sort_by(f64::total_cmp);
     let value = *values.get(values.len() / 2)?;
-    Some(Estimate { value, se: f64::NAN, low: values[0], high: values[values.len() - 1], level: f64::NAN, interval: Interval::Range })
+    Some(Estimate::range(value, [values[0], values[values.len() - 1]]))
 }
 
 #[cfg(test)]

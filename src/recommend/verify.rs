@@ -304,7 +304,7 @@ mod tests {
         let law = law_of(&forecast).expect("a law");
         let shape = |n: f64| law.at(n, forecast.budgets[0].compute / (6.0 * n));
         let valley = bottom(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a bottom");
-        assert!(valley.low < valley.value && budget.params_found.is_some_and(|found| found.low < found.high));
+        assert!(valley.low() < valley.value && budget.params_found.is_some_and(|found| found.low() < found.high()));
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn law_document(report: &LawReport, fitted: &FittedLaw) -> serde_json::Result<Va
 /// As of [`document`].
 pub fn isoflop_document(fitted: &IsoflopFit, surface: Option<&FittedLaw>, bytes_per_token: Option<f64>) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(fitted)?;
-    let loss_of_compute = fitted.loss_of_compute(fitted.params.exponent.level).ok();
+    let loss_of_compute = fitted.loss_of_compute(fitted.params.level).ok();
     let law: Option<Chinchilla> = surface.and_then(|fitted| fitted.law.additive());
     let shared = json!({
         "format": FORMAT,

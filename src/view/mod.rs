@@ -91,7 +91,7 @@ impl Range {
 
 impl From<&Estimate> for Range {
     fn from(estimate: &Estimate) -> Self {
-        Self { value: estimate.value, low: estimate.low, high: estimate.high }
+        Self { value: estimate.value, low: estimate.low(), high: estimate.high() }
     }
 }
 

@@ -132,7 +132,7 @@ pub fn tuned_evidence(evidence: &Evidence, joint: &JointSurface, sigma: &dyn Fn(
             continue;
         }
         seen.push(&cell.best_run);
-        let se = cell.loss.se / cell.loss.value;
+        let se = cell.loss.se().unwrap_or(f64::INFINITY) / cell.loss.value;
         let variance = sigma(cell.loss.value).powi(2) + se * se;
         points.push(Point { run: cell.best_run.clone(), loss: cell.loss.value, weight: 1.0 / variance, ..point.clone() });
     }
@@ -376,7 +376,7 @@ pub(super) mod tests {
     #[test]
     fn intervals_of_exponents_optima_and_tuned_losses_cover_at_their_level() {
         let there = Scale { n: 1e6, d: 1e8, c: f64::NAN };
-        let covers = |estimate: &Estimate, truth: f64| usize::from(estimate.low <= truth && truth <= estimate.high);
+        let covers = |estimate: &Estimate, truth: f64| usize::from(estimate.low() <= truth && truth <= estimate.high());
         let mut covered = [0; 5];
         for seed in 0..300 {
             let found = joint_surface(&cells(0.004, seed), Basis::SizeAndTokens, None, 0.95).expect("a surface");

@@ -325,7 +325,7 @@ mod tests {
                 let best = RATE.at(&cell.scale);
                 let found = law.at(&cell.scale);
                 excess.push(0.015 * (found.value / best).ln().powi(2));
-                covered += usize::from(found.low <= best && best <= found.high);
+                covered += usize::from(found.low() <= best && best <= found.high());
             }
         }
         excess.sort_by(f64::total_cmp);

@@ -96,15 +96,8 @@ impl Quadratic {
         let [vbb, vbc, vcc] = [(&by_b, &by_b), (&by_b, &by_c), (&by_c, &by_c)].map(|(l, r)| product(l, &self.covariance, r));
         let (low, high) = fieller([b, c], [vbb, vbc, vcc], quantile);
         let se = ((vbb + 4.0 * vertex * vbc + 4.0 * vertex * vertex * vcc).max(0.0)).sqrt() / (2.0 * c);
-        let value = (vertex + self.centre[axis]).exp();
-        Estimate {
-            value,
-            se: value * se,
-            low: (low + self.centre[axis]).exp(),
-            high: (high + self.centre[axis]).exp(),
-            level,
-            interval: Interval::Fieller,
-        }
+        let [value, low, high] = [vertex, low, high].map(|x| (x + self.centre[axis]).exp());
+        Estimate::new(value, value * se, [low, high], level, Interval::Fieller)
     }
 }
 

@@ -191,7 +191,7 @@ impl<'a> Cells<'a> {
         let pick = |response: &Response| if axis == 0 { response.learning_rate } else { response.batch };
         let optimum = |response: &&&'a Response| -> Option<Optimum> {
             let found: Estimate = pick(response).filter(|_| response.is_inside())?;
-            let ln_se = found.se / found.value;
+            let ln_se = found.se()? / found.value;
             (ln_se.is_finite() && ln_se < 2.0).then(|| Optimum {
                 scale: response.scale,
                 ln_value: found.value.ln(),

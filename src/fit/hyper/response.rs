@@ -226,7 +226,7 @@ pub(super) mod tests {
             let one = cell(&factors(3e-3, &[-2, -1, 0, 1, 2, 3]), &factors(5000.0, &[-2, -1, 0, 1]), 0.002, seed);
             let found = response(&one, None, 0.95).expect("a surface");
             let covers = |estimate: Option<Estimate>, truth: f64| {
-                usize::from(estimate.is_some_and(|estimate| estimate.low <= truth && truth <= estimate.high))
+                usize::from(estimate.is_some_and(|estimate| estimate.low() <= truth && truth <= estimate.high()))
             };
             rate += covers(found.learning_rate, 4e-3);
             batch += covers(found.batch, 4096.0);

@@ -6,7 +6,7 @@
 use super::bootstrap::clusters;
 use super::{profiles, robust};
 use crate::fit::estimate::t_quantile;
-use crate::fit::{Estimate, Estimator, Fit, Interval, Quantity};
+use crate::fit::{Estimate, Estimator, Fit, Interval, Quantity, Uncertainty};
 
 impl Fit {
     /// What the fit says of a quantity, with the interval that covers at this level of confidence.
@@ -48,20 +48,22 @@ impl Estimate {
         if draws.len() < 20 {
             return self;
         }
-        let other = Self::from_draws(self.value, draws, self.level, Interval::Bootstrap);
-        let low = self.value - (self.value - self.low).hypot((self.value - other.low).max(0.0));
+        let Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) = self.uncertainty else { return self };
+        let other = Self::from_draws(self.value, draws, level, Interval::Bootstrap);
+        let below = self.value - (self.value - low).hypot((self.value - other.low()).max(0.0));
         // What cannot be below zero by either source of error is not so by both.
-        let low = if self.low >= 0.0 && other.low >= 0.0 { low.max(0.0) } else { low };
-        let high = self.value + (self.high - self.value).hypot((other.high - self.value).max(0.0));
-        Self { se: self.se.hypot(other.se), low, high, ..self }
+        let below = if low >= 0.0 && other.low() >= 0.0 { below.max(0.0) } else { below };
+        let above = self.value + (high - self.value).hypot((other.high() - self.value).max(0.0));
+        Self::new(self.value, other.se().map_or(se, |other| se.hypot(other)), [below, above], level, interval)
     }
 
     /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
     pub fn of_new_run(self, sigma: f64) -> Self {
-        let reach = t_quantile(self.level, f64::INFINITY) * sigma;
+        let Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) = self.uncertainty else { return self };
+        let reach = t_quantile(level, f64::INFINITY) * sigma;
         let ln = |end: f64| (end / self.value).ln().abs();
-        let (low, high) = (self.value * (-ln(self.low).hypot(reach)).exp(), self.value * ln(self.high).hypot(reach).exp());
-        Self { se: self.se.hypot(self.value * sigma), low, high, ..self }
+        let ends = [-ln(low).hypot(reach), ln(high).hypot(reach)].map(|by| self.value * by.exp());
+        Self::new(self.value, se.hypot(self.value * sigma), ends, level, interval)
     }
 }
 
@@ -83,18 +85,18 @@ mod tests {
 
     #[test]
     fn the_printed_interval_is_that_which_covers() {
-        let kind = |fit: &Fit| fit.interval(&Quantity::params_exponent(1e20, &SIX_ND), 0.95).interval;
+        let kind = |fit: &Fit| fit.interval(&Quantity::params_exponent(1e20, &SIX_ND), 0.95).method();
         let independent = fitted(Estimator::LeastSquaresLog);
-        assert_eq!(kind(&independent), Interval::Profile);
-        assert_eq!(independent.interval(&Quantity::coefficient(&independent.law, 0), 0.95).interval, Interval::Profile);
-        assert_eq!(kind(&fitted(Estimator::default())), Interval::ResidualBootstrap);
+        assert_eq!(kind(&independent), Interval::Profile.name());
+        assert_eq!(independent.interval(&Quantity::coefficient(&independent.law, 0), 0.95).method(), "profile");
+        assert_eq!(kind(&fitted(Estimator::default())), Interval::ResidualBootstrap.name());
         let trunked = independent.evidence.points.iter().cloned().enumerate().map(|(at, mut p)| {
             p.cluster = Some(format!("{}", at % 6));
             p
         });
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 20, ..FitOptions::default() };
         let evidence = independent.evidence.with_points(trunked.collect());
-        assert_eq!(kind(&fit(&Additive.into(), evidence, &options).expect("a fit")), Interval::Sandwich);
+        assert_eq!(kind(&fit(&Additive.into(), evidence, &options).expect("a fit")), Interval::Sandwich.name());
     }
 
     #[test]
@@ -103,7 +105,7 @@ mod tests {
             let fit = fitted(estimator);
             let [half, most] = [0.5, 0.95].map(|level| fit.interval(&Quantity::loss(1e21, &SIX_ND), level));
             assert_eq!(half.value, most.value);
-            assert!(most.low < half.low && half.low < half.value && half.high < most.high, "{half:?} {most:?}");
+            assert!(most.low() < half.low() && half.low() < half.value && half.high() < most.high(), "{half:?} {most:?}");
         }
     }
 
@@ -118,17 +120,18 @@ mod tests {
         let asked = [Quantity::coefficient(&fit.law, 0), Quantity::params_exponent(1e20, &SIX_ND)];
         let before = fit.intervals(&asked, 0.95);
         let after = fit.with_windows(&windows).intervals(&asked, 0.95);
-        let own = (after[0].se.powi(2) - before[0].se.powi(2)).sqrt() / before[0].value;
+        let se = |one: &Estimate| one.se().expect("known");
+        let own = (se(&after[0]).powi(2) - se(&before[0]).powi(2)).sqrt() / before[0].value;
         assert!((own / 0.02 - 1.0).abs() < 0.25, "{own}: losses all move together, so E moves by 2 %");
-        assert!(after[1].se / before[1].se < 1.01, "{before:?} {after:?}");
+        assert!(se(&after[1]) / se(&before[1]) < 1.01, "{before:?} {after:?}");
     }
 
     #[test]
     fn a_new_run_scatters_more_than_the_mean() {
-        let mean = Estimate { value: 2.0, se: 0.01, low: 1.98, high: 2.02, level: 0.95, interval: Interval::Profile };
+        let mean = Estimate::new(2.0, 0.01, [1.98, 2.02], 0.95, Interval::Profile);
         let run = mean.of_new_run(0.01);
         // Half-widths in ln: 0.01 (as low and high stand) and 1.96·0.01.
         let expected = 2.0 * (2.02f64 / 2.0).ln().hypot(0.019_599_64).exp();
-        assert!((run.high - expected).abs() < 1e-5 && run.low < mean.low, "{run:?}");
+        assert!((run.high() - expected).abs() < 1e-5 && run.low() < mean.low(), "{run:?}");
     }
 }

@@ -102,8 +102,7 @@ impl Problem<'_> {
         let variance = solved.map_or(f64::INFINITY, |x| 2.0 * sigma2 * free.iter().map(|&j| slope[j] * x[j]).sum::<f64>());
         let se = variance.max(0.0).sqrt();
         let value = self.scale.back(centre);
-        let estimate =
-            |low: f64, high: f64, interval| Estimate { value, se: self.scale.unit(value) * se, low, high, level: self.level, interval };
+        let estimate = |low: f64, high: f64, interval| Estimate::new(value, self.scale.unit(value) * se, [low, high], self.level, interval);
         let ends = [-1.0, 1.0].map(|side| self.scale.back(centre + side * self.quantile * se));
         let delta = estimate(ends[0], ends[1], Interval::Delta);
         let mut curve = vec![(value, 1.0)];
@@ -255,7 +254,7 @@ mod tests {
         let all = profiles(&fit, 0.95, &asked(&fit)).expect("profiles");
         assert_eq!(all.0.len(), 9);
         for (name, one) in all.iter() {
-            let (width, linear) = (one.profile.high - one.profile.low, one.delta.high - one.delta.low);
+            let (width, linear) = (one.profile.high() - one.profile.low(), one.delta.high() - one.delta.low());
             assert!((width / linear - 1.0).abs() < 0.01, "{name}: {one:?}");
         }
     }
@@ -266,7 +265,7 @@ mod tests {
         let [plain, negative] =
             [1.0, -1.0].map(|sign| Quantity::new("alpha", move |law| sign * law.theta()[3])).map(|one| profiles(&fit, 0.95, &[one]));
         let [plain, negative] = [plain, negative].map(|found| found.expect("profiles").0[0].1.profile);
-        assert!((plain.low / -negative.high - 1.0).abs() < 1e-5 && (plain.high / -negative.low - 1.0).abs() < 1e-5);
+        assert!((plain.low() / -negative.high() - 1.0).abs() < 1e-5 && (plain.high() / -negative.low() - 1.0).abs() < 1e-5);
     }
 
     #[test]
@@ -280,7 +279,7 @@ mod tests {
             let fit = fit(&law, evidence, &OPTIONS).expect("a fit");
             let far = Quantity::loss_at("loss", crate::law::Point { c: 9.6e14, ..crate::law::Point::new(1.0, 1.6e14, 1.0) });
             let found = profiles(&fit, 0.95, &[far]).expect("profiled").0[0].1.profile;
-            assert!(found.low < 0.99 * found.value && found.high > 1.01 * found.value, "seed {seed}: {found:?}");
+            assert!(found.low() < 0.99 * found.value && found.high() > 1.01 * found.value, "seed {seed}: {found:?}");
         }
     }
 
@@ -291,7 +290,7 @@ mod tests {
         let all = profiles(&fit, 0.99, &asked(&fit)).expect("profiles");
         for (name, known) in [("E", truth.e), ("alpha", truth.alpha), ("beta", truth.beta), ("a", truth.params_exponent())] {
             let one = &all.get(name).expect("profiled").profile;
-            assert!(one.low < known && known < one.high, "{name}: {one:?}");
+            assert!(one.low() < known && known < one.high(), "{name}: {one:?}");
         }
         let huber = Fit { estimator: Estimator::default(), ..fit };
         let error = profiles(&huber, 0.95, &[]).expect_err("no likelihood");

@@ -72,8 +72,7 @@ impl Linear {
         let (_, se) = self.moved(&share, &self.residuals);
         let unit = scale.unit(value);
         let about = |reach: f64, se: f64, interval| {
-            let [low, high] = [-reach, reach].map(|by| scale.back(scale.to(value) + by));
-            Estimate { value, se: unit * se, low, high, level, interval }
+            Estimate::new(value, unit * se, [-reach, reach].map(|by| scale.back(scale.to(value) + by)), level, interval)
         };
         let (correction, degrees) = self.working_model(&share);
         let width = t_quantile(level, degrees) * correction * self.plain_error(&share);

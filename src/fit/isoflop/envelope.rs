@@ -112,7 +112,7 @@ mod tests {
     fn intervals_come_from_whole_curves_and_few_sizes_are_refused() {
         let found = approach_one(&curves(12), 100, 0.95, 0).expect("an envelope");
         let a = found.coefficients.0[0].1;
-        assert!(a.low < a.value && a.value < a.high && a.se > 0.0, "{a:?}");
+        assert!(a.low() < a.value && a.value < a.high() && a.se() > Some(0.0), "{a:?}");
         assert!(approach_one(&curves(3), 0, 0.95, 0).expect_err("three").to_string().contains("3 sizes"));
     }
 }

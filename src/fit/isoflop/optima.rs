@@ -16,6 +16,12 @@ pub struct PowerOfCompute {
     pub ln_centre: f64,
     /// ln x* there, uncorrelated with the exponent.
     pub ln_at_centre: Estimate,
+    /// Level of these intervals.
+    #[serde(skip)]
+    pub level: f64,
+    /// Quantile of t for them.
+    #[serde(skip)]
+    quantile: f64,
 }
 
 impl PowerOfCompute {
@@ -23,18 +29,21 @@ impl PowerOfCompute {
     pub fn at(&self, compute: f64) -> Estimate {
         let distance = compute.ln() - self.ln_centre;
         let ln_value = self.ln_at_centre.value + self.exponent.value * distance;
-        let se = (self.ln_at_centre.se.powi(2) + (self.exponent.se * distance).powi(2)).sqrt();
-        let width = (self.exponent.high - self.exponent.value) / self.exponent.se * se;
-        let value = ln_value.exp();
-        Estimate { value, se: value * se, low: (ln_value - width).exp(), high: (ln_value + width).exp(), ..self.exponent }
+        let se = error(&self.ln_at_centre).hypot(error(&self.exponent) * distance);
+        Estimate::exp(ln_value, se, self.quantile, self.level, Interval::Delta)
     }
+}
+
+/// Standard error; nothing is known without one.
+fn error(one: &Estimate) -> f64 {
+    one.se().unwrap_or(f64::INFINITY)
 }
 
 /// Weighted line ln x* = c + s·(ln C − centre), each optimum by 1/se², centred at the weighted mean of ln C.
 pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, level: f64) -> PowerOfCompute {
     let ln_c: Vec<f64> = valleys.iter().map(|valley| valley.compute.ln()).collect();
     let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
-    let variance: Vec<f64> = valleys.iter().map(|valley| (pick(valley).se / pick(valley).value).powi(2)).collect();
+    let variance: Vec<f64> = valleys.iter().map(|valley| (error(&pick(valley)) / pick(valley).value).powi(2)).collect();
     let degrees = valleys.len() as f64 - 2.0;
     let fit = {
         let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
@@ -55,22 +64,15 @@ pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate
     let birge = if degrees > 0.0 { (chi2 / degrees).sqrt().max(1.0) } else { 1.0 };
     let (middle_se, slope_se) = (birge * middle_se, birge * slope_se);
     let width = t_quantile(level, degrees);
-    let estimate =
-        |value: f64, se: f64| Estimate { value, se, low: value - width * se, high: value + width * se, level, interval: Interval::Delta };
+    let estimate = |value: f64, se: f64| Estimate::new(value, se, [value - width * se, value + width * se], level, Interval::Delta);
     let ln_factor = middle - slope * centre;
     let ln_factor_se = (middle_se.powi(2) + (slope_se * centre).powi(2)).sqrt();
-    let factor = ln_factor.exp();
     PowerOfCompute {
-        factor: Estimate {
-            value: factor,
-            se: factor * ln_factor_se,
-            low: (ln_factor - width * ln_factor_se).exp(),
-            high: (ln_factor + width * ln_factor_se).exp(),
-            level,
-            interval: Interval::Delta,
-        },
+        factor: Estimate::exp(ln_factor, ln_factor_se, width, level, Interval::Delta),
         exponent: estimate(slope, slope_se),
         ln_centre: centre,
         ln_at_centre: estimate(middle, middle_se),
+        quantile: width,
+        level,
     }
 }

@@ -154,9 +154,7 @@ pub fn bottom(places: &[(f64, f64)], sigma: f64, level: f64) -> Option<Estimate>
 
 /// An optimum with its error in logarithms.
 fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
-    let (value, width) = (ln_value.exp(), t_quantile(level, degrees) * se);
-    let (low, high) = ((ln_value - width).exp(), (ln_value + width).exp());
-    Estimate { value, se: value * se, low, high, level, interval: Interval::Delta }
+    Estimate::exp(ln_value, se, t_quantile(level, degrees), level, Interval::Delta)
 }
 
 /// What the runs of a valley scatter by about its curve, and what that means for the bottom.

@@ -64,7 +64,7 @@ pub fn blocks(runs: &[BlockRun], level: f64) -> Option<Blocks> {
     let lowest = of_groups.iter().copied().fold(f64::INFINITY, f64::min);
     let group = |(name, ln_loss): (&&str, &f64)| {
         let value = ln_loss - lowest;
-        let difference = Estimate { value, se, low: value - width, high: value + width, level, interval: Interval::Delta };
+        let difference = Estimate::new(value, se, [value - width, value + width], level, Interval::Delta);
         BlockGroup { name: (*name).to_owned(), loss: ln_loss.exp(), difference: (value > 0.0).then_some(difference) }
     };
     let mut groups: Vec<BlockGroup> = names.iter().zip(&of_groups).map(group).collect();
@@ -108,7 +108,7 @@ mod tests {
             let found = blocks(&pair, 0.95).expect("two groups");
             let estimate = found.groups[1].difference.expect("not the lowest");
             let sign = if found.groups[1].name == "cosine" { 1.0 } else { -1.0 };
-            (estimate.low..=estimate.high).contains(&(sign * 0.004))
+            estimate.holds(sign * 0.004)
         });
         // 95 % of 400 is 380, standard deviation 4.4.
         let covered = covered.count();

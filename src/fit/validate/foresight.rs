@@ -61,7 +61,7 @@ fn scored(compute: f64, quantity: &'static str, truth: f64, estimates: Vec<Estim
     let n = estimates.len() as f64;
     let off: Vec<f64> = estimates.iter().map(|one| (one.value / truth).ln()).collect();
     let bias = off.iter().sum::<f64>() / n;
-    let mut widths: Vec<f64> = estimates.iter().map(|one| one.high / one.low.max(0.0) - 1.0).collect();
+    let mut widths: Vec<f64> = estimates.iter().map(|one| one.high() / one.low().max(0.0) - 1.0).collect();
     widths.sort_by(f64::total_cmp);
     Foresight {
         compute,
@@ -70,7 +70,7 @@ fn scored(compute: f64, quantity: &'static str, truth: f64, estimates: Vec<Estim
         simulations: estimates.len(),
         bias,
         spread: (off.iter().map(|x| (x - bias).powi(2)).sum::<f64>() / (n - 1.0)).sqrt(),
-        coverage: estimates.iter().filter(|one| one.low <= truth && truth <= one.high).count() as f64 / n,
+        coverage: estimates.iter().filter(|one| one.holds(truth)).count() as f64 / n,
         width: widths.get(widths.len() / 2).copied().unwrap_or(f64::NAN),
     }
 }

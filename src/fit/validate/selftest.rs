@@ -2,7 +2,7 @@
 //! whether it holds the truth. An interval that does not cover at its level is not to be trusted, whatever its name.
 
 use crate::fit::interval::{clusters, drawing};
-use crate::fit::{Estimate, Estimator, Fit, FitOptions, Interval, Quantity, Resample, Search, fit, profiles, robust};
+use crate::fit::{Estimate, Estimator, Fit, FitOptions, Quantity, Resample, Search, fit, profiles, robust};
 use crate::law::{Additive, Chinchilla, ComputeCount, Design, Evidence, Law, Noise, Sharing, Tails, simulate_with};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub struct Coverage {
     /// The estimator.
     pub estimator: &'static str,
     /// The interval.
-    pub interval: Interval,
+    pub interval: &'static str,
     /// Simulations with an estimate.
     pub simulations: usize,
     /// Mean of a minus the truth.
@@ -134,14 +134,10 @@ fn exponent() -> Quantity {
 /// The interval of refits.
 fn refitted(evidence: &Evidence, options: &SelftestOptions, estimator: Estimator, resample: Resample) -> Estimate {
     let fit_options = FitOptions { estimator, search: Search::VarproOnly, refits: options.refits, resample, seed: options.seed };
-    let unknown = |_| Estimate {
-        value: f64::NAN,
-        se: f64::NAN,
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-        level: options.level,
-        interval: drawing(&clusters(&evidence.points, resample), estimator, resample),
-    };
+    // Where no fit is possible nothing is bounded.
+    let unbounded = [f64::NEG_INFINITY, f64::INFINITY];
+    let interval = drawing(&clusters(&evidence.points, resample), estimator, resample);
+    let unknown = |_| Estimate::new(f64::NAN, f64::NAN, unbounded, options.level, interval);
     // The draws themselves: what the fit prints may be an interval of its likelihood.
     fit(&Additive.into(), evidence, &fit_options).map_or_else(unknown, |fit| fit.by_refits(&exponent(), options.level))
 }
@@ -154,17 +150,17 @@ fn coverage(design: &Design, options: &SelftestOptions, found: Vec<Found>) -> Co
     let mean = estimates.iter().map(|one| one.value).sum::<f64>() / n;
     let variance = estimates.iter().map(|one| (one.value - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let part = |count: usize| count as f64 / n;
-    let mut widths: Vec<f64> = estimates.iter().map(|one| one.high - one.low).collect();
+    let mut widths: Vec<f64> = estimates.iter().map(|one| one.high() - one.low()).collect();
     widths.sort_by(f64::total_cmp);
     Coverage {
         design: design.name.clone(),
         estimator: estimator.name(),
-        interval: estimates[0].interval,
+        interval: estimates[0].method(),
         simulations: estimates.len(),
         bias: mean - truth,
         spread: variance.sqrt(),
-        coverage: part(estimates.iter().filter(|one| one.low <= truth && truth <= one.high).count()),
+        coverage: part(estimates.iter().filter(|one| one.holds(truth)).count()),
         width: widths[widths.len() / 2],
-        unbounded: part(estimates.iter().filter(|one| !one.high.is_finite() || one.low <= 0.0).count()),
+        unbounded: part(estimates.iter().filter(|one| !one.high().is_finite() || one.low() <= 0.0).count()),
     }
 }

@@ -197,9 +197,8 @@ impl Predicted {
     /// interval.
     pub fn of(estimates: &[Estimate]) -> Option<Self> {
         let end = |value: f64| value.is_finite().then_some(value);
-        let band = |one: &Estimate| Band { level: one.level, low: end(one.low), high: end(one.high) };
-        let levelled = estimates.iter().filter(|one| one.level.is_finite());
-        Some(Self { value: estimates.first()?.value, intervals: levelled.map(band).collect() })
+        let band = |one: &Estimate| Some(Band { level: one.level()?, low: end(one.low()), high: end(one.high()) });
+        Some(Self { value: estimates.first()?.value, intervals: estimates.iter().filter_map(band).collect() })
     }
 
     /// The same in another unit.
@@ -283,7 +282,7 @@ pub(in crate::recommend) mod tests {
     pub(in crate::recommend) fn predicted(value: f64, half: f64) -> Predicted {
         let estimate = |&level: &f64| {
             let width = half * level;
-            Estimate { value, se: half, low: value - width, high: value + width, level, interval: Interval::Profile }
+            Estimate::new(value, half, [value - width, value + width], level, Interval::Profile)
         };
         Predicted::of(&LEVELS.iter().map(estimate).collect::<Vec<_>>()).expect("levels")
     }
@@ -346,10 +345,10 @@ pub(in crate::recommend) mod tests {
     fn an_open_end_holds_everything_on_its_side() {
         let band = Band { level: 0.95, low: None, high: Some(2.0) };
         assert!(band.holds(-1e9) && band.holds(2.0) && !band.holds(2.1));
-        let open = Estimate { value: 1.0, se: f64::NAN, low: f64::NEG_INFINITY, high: 2.0, level: 0.95, interval: Interval::Delta };
+        let open = Estimate::new(1.0, 0.5, [f64::NEG_INFINITY, 2.0], 0.95, Interval::Delta);
         assert_eq!(Predicted::of(&[open]).expect("one").intervals, [band]);
         assert_eq!(Predicted::of(&[]), None);
-        let range = Estimate { level: f64::NAN, interval: Interval::Range, ..open };
+        let range = Estimate::range(1.0, [0.0, 2.0]);
         assert_eq!(Predicted::of(&[range]).map(|one| one.intervals), Some(Vec::new()), "a range claims no coverage");
     }
 
