@@ -24,6 +24,7 @@ laws! {
            power(Axis::N, false), power(Axis::D, false), power(Axis::C, false);
     data_constrained: DataConstrained { base: super::Chinchilla::default() };
     three_term: three_term::ThreeTerm;
+    farseer: farseer::Farseer;
 }
 
 pub use additive::Additive;
