@@ -17,7 +17,7 @@
 //!
 //! let law = study.best_law().expect("the grid tells N and D apart");
 //! let a = law.derived.get("a").expect("a law of N and D");
-//! assert!(a.low < 0.65 && 0.65 < a.high);
+//! assert!(a.holds(0.65));
 //! assert!(advice[0].params.value > 1e5 && advice[0].extrapolation_factor > 100.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -14,6 +14,9 @@ mod prepare;
 mod scrutiny;
 mod whole;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{BestBatch, BestBatches, best_batches};
 pub use checkpoints::MANY;
 pub use comparison::{Group, LossUnit, NamedRuns, compare_groups, grouped, groups_of, on_common_cells};
