@@ -41,8 +41,8 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn loss(&self, coefficients: &[f64], point: &Point) -> f64;
     /// Losses at several points.
     fn losses(&self, coefficients: &[f64], points: &[Point]) -> Vec<f64>;
-    /// Hands ln L of every point with its derivatives by the coordinates to `take`, in order.
-    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], take: &mut dyn FnMut(usize, &Jet));
+    /// Hands ln L of every point with its derivatives by the coordinates to `take`, in order; the second are 0 unless asked for.
+    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], second: bool, take: &mut dyn FnMut(usize, &Jet));
     /// Derivatives of the loss by each coefficient.
     fn gradient(&self, coefficients: &[f64], point: &Point) -> Vec<f64>;
     /// ln L and its first two derivatives by ln N where ln D, given with its own two derivatives, follows from it; all else is
@@ -98,12 +98,14 @@ impl<F: Formula> AnyFormula for F {
         points.iter().map(|point| Formula::loss(self, coefficients, &Place::of(point))).collect()
     }
 
-    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], take: &mut dyn FnMut(usize, &Jet)) {
-        match x.len() {
-            0..=2 => narrow::<F, 2>(self, x, centre, points, take),
-            3..=4 => narrow::<F, 4>(self, x, centre, points, take),
-            5..=WIDTH => narrow::<F, WIDTH>(self, x, centre, points, take),
-            9..=12 => narrow::<F, 12>(self, x, centre, points, take),
+    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], second: bool, take: &mut dyn FnMut(usize, &Jet)) {
+        match (x.len(), second) {
+            (0..=4, false) => narrow::<F, 4, 0>(self, x, centre, points, take),
+            (5..=12, false) => narrow::<F, 12, 0>(self, x, centre, points, take),
+            (0..=2, true) => narrow::<F, 2, 2>(self, x, centre, points, take),
+            (3..=4, true) => narrow::<F, 4, 4>(self, x, centre, points, take),
+            (5..=WIDTH, true) => narrow::<F, WIDTH, WIDTH>(self, x, centre, points, take),
+            (9..=12, true) => narrow::<F, 12, 12>(self, x, centre, points, take),
             _ => wide(self, x, centre, points, take),
         }
     }
@@ -111,7 +113,7 @@ impl<F: Formula> AnyFormula for F {
     fn gradient(&self, coefficients: &[f64], point: &Point) -> Vec<f64> {
         let mut gradient = Vec::with_capacity(coefficients.len());
         for first in (0..coefficients.len()).step_by(WIDTH) {
-            let seeded: Vec<Dual<WIDTH>> =
+            let seeded: Vec<Dual<WIDTH, 0>> =
                 coefficients.iter().enumerate().map(|(j, &value)| Dual::variable(value, j.wrapping_sub(first))).collect();
             let loss = Formula::loss(self, &seeded, &Place::of(point));
             gradient.extend_from_slice(&loss.gradient[..WIDTH.min(coefficients.len() - first)]);
@@ -121,17 +123,23 @@ impl<F: Formula> AnyFormula for F {
 
     fn along(&self, coefficients: &[f64], ln_n: f64, [ln_d, slope, bend]: [f64; 3], point: &Point) -> [f64; 3] {
         let constants: Vec<Dual<1>> = coefficients.iter().map(|&value| Dual::constant(value)).collect();
-        let t = Dual::<1>::variable(ln_n, 0);
+        let t = Dual::<1, 1>::variable(ln_n, 0);
         let place = Place { ln_n: t, ln_d: t.map(ln_d, slope, bend), point };
         let ln_loss = Formula::loss(self, &constants, &place).ln();
         [ln_loss.value, ln_loss.gradient[0], ln_loss.hessian[0][0]]
     }
 }
 
-/// All derivatives in one pass.
-fn narrow<F: Formula, const K: usize>(form: &F, x: &[f64], centre: &Centre, points: &[Point], take: &mut dyn FnMut(usize, &Jet)) {
+/// All derivatives in one pass, the second if `H` is `K`.
+fn narrow<F: Formula, const K: usize, const H: usize>(
+    form: &F,
+    x: &[f64],
+    centre: &Centre,
+    points: &[Point],
+    take: &mut dyn FnMut(usize, &Jet),
+) {
     let dim = x.len();
-    let seeded: Vec<Dual<K>> = x.iter().enumerate().map(|(j, &value)| Dual::variable(value, j)).collect();
+    let seeded: Vec<Dual<K, H>> = x.iter().enumerate().map(|(j, &value)| Dual::variable(value, j)).collect();
     let coefficients = form.coefficients_at(&seeded, centre);
     let mut jet = Jet { value: 0.0, gradient: vec![0.0; dim], hessian: vec![0.0; dim * dim] };
     for (at, point) in points.iter().enumerate() {
@@ -156,7 +164,7 @@ fn wide<F: Formula>(form: &F, x: &[f64], centre: &Centre, points: &[Point], take
     let seeds = |pair: &[usize; 2]| {
         let one = |(j, &value): (usize, &f64)| {
             let direction = (0..WIDTH).find(|&k| coordinate(*pair, k) == j).unwrap_or(WIDTH);
-            Dual::<WIDTH>::variable(value, direction)
+            Dual::<WIDTH, WIDTH>::variable(value, direction)
         };
         form.coefficients_at(&x.iter().enumerate().map(one).collect::<Vec<_>>(), centre)
     };

@@ -82,20 +82,21 @@ impl Number for f64 {
     }
 }
 
-/// A number with its gradient and Hessian by `K` directions.
+/// A number with its gradient by `K` directions and as many rows of its Hessian, `H`: all of them, or none where first derivatives
+/// are enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dual<const K: usize> {
+pub struct Dual<const K: usize, const H: usize = K> {
     /// The value.
     pub value: f64,
     /// First derivatives.
     pub gradient: [f64; K],
     /// Second derivatives, both triangles.
-    pub hessian: [[f64; K]; K],
+    pub hessian: [[f64; K]; H],
     /// Whether any derivative may differ from 0: products with constants are cheap.
     varies: bool,
 }
 
-impl<const K: usize> Dual<K> {
+impl<const K: usize, const H: usize> Dual<K, H> {
     /// The variable of direction `k` (none varies for a `k` of `K` or more).
     pub fn variable(value: f64, k: usize) -> Self {
         let mut number = Self::constant(value);
@@ -110,20 +111,16 @@ impl<const K: usize> Dual<K> {
     #[inline(always)]
     fn scaled(mut self, value: f64, factor: f64) -> Self {
         self.value = value;
-        for j in 0..K {
-            self.gradient[j] *= factor;
-            for k in 0..K {
-                self.hessian[j][k] *= factor;
-            }
-        }
+        self.gradient.iter_mut().for_each(|slope| *slope *= factor);
+        self.hessian.iter_mut().flatten().for_each(|bend| *bend *= factor);
         self
     }
 }
 
-impl<const K: usize> Number for Dual<K> {
+impl<const K: usize, const H: usize> Number for Dual<K, H> {
     #[inline(always)]
     fn constant(value: f64) -> Self {
-        Self { value, gradient: [0.0; K], hessian: [[0.0; K]; K], varies: false }
+        Self { value, gradient: [0.0; K], hessian: [[0.0; K]; H], varies: false }
     }
     #[inline(always)]
     fn value(self) -> f64 {
@@ -139,6 +136,8 @@ impl<const K: usize> Number for Dual<K> {
         out.value = value;
         for j in 0..K {
             out.gradient[j] = slope * self.gradient[j];
+        }
+        for j in 0..H {
             let bend = curvature * self.gradient[j];
             for k in 0..K {
                 out.hessian[j][k] = slope * self.hessian[j][k] + bend * self.gradient[k];
@@ -148,7 +147,7 @@ impl<const K: usize> Number for Dual<K> {
     }
 }
 
-impl<const K: usize> Add for Dual<K> {
+impl<const K: usize, const H: usize> Add for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
@@ -162,6 +161,8 @@ impl<const K: usize> Add for Dual<K> {
         out.value += other.value;
         for j in 0..K {
             out.gradient[j] += other.gradient[j];
+        }
+        for j in 0..H {
             for k in 0..K {
                 out.hessian[j][k] += other.hessian[j][k];
             }
@@ -170,7 +171,7 @@ impl<const K: usize> Add for Dual<K> {
     }
 }
 
-impl<const K: usize> Mul for Dual<K> {
+impl<const K: usize, const H: usize> Mul for Dual<K, H> {
     type Output = Self;
     /// ∂(xy) = x·∂y + y·∂x, ∂²(xy) = x·∂²y + y·∂²x + ∂x·∂yᵀ + ∂y·∂xᵀ.
     #[inline(always)]
@@ -185,6 +186,8 @@ impl<const K: usize> Mul for Dual<K> {
         out.value = self.value * other.value;
         for j in 0..K {
             out.gradient[j] = self.value * other.gradient[j] + other.value * self.gradient[j];
+        }
+        for j in 0..H {
             for k in 0..K {
                 out.hessian[j][k] = self.value * other.hessian[j][k]
                     + other.value * self.hessian[j][k]
@@ -196,7 +199,7 @@ impl<const K: usize> Mul for Dual<K> {
     }
 }
 
-impl<const K: usize> Div for Dual<K> {
+impl<const K: usize, const H: usize> Div for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn div(self, other: Self) -> Self {
@@ -205,7 +208,7 @@ impl<const K: usize> Div for Dual<K> {
     }
 }
 
-impl<const K: usize> Neg for Dual<K> {
+impl<const K: usize, const H: usize> Neg for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -213,7 +216,7 @@ impl<const K: usize> Neg for Dual<K> {
     }
 }
 
-impl<const K: usize> Sub for Dual<K> {
+impl<const K: usize, const H: usize> Sub for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
@@ -221,7 +224,7 @@ impl<const K: usize> Sub for Dual<K> {
     }
 }
 
-impl<const K: usize> Add<f64> for Dual<K> {
+impl<const K: usize, const H: usize> Add<f64> for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: f64) -> Self {
@@ -229,7 +232,7 @@ impl<const K: usize> Add<f64> for Dual<K> {
     }
 }
 
-impl<const K: usize> Sub<f64> for Dual<K> {
+impl<const K: usize, const H: usize> Sub<f64> for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: f64) -> Self {
@@ -237,7 +240,7 @@ impl<const K: usize> Sub<f64> for Dual<K> {
     }
 }
 
-impl<const K: usize> Mul<f64> for Dual<K> {
+impl<const K: usize, const H: usize> Mul<f64> for Dual<K, H> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: f64) -> Self {
@@ -259,7 +262,7 @@ mod tests {
     proptest! {
         #[test]
         fn derivatives_are_those_of_finite_differences(x in 0.1..1.5f64, y in -1.0..1.5f64) {
-            let dual = all(Dual::<2>::variable(x, 0), Dual::variable(y, 1));
+            let dual = all(Dual::<2, 2>::variable(x, 0), Dual::variable(y, 1));
             prop_assert!((dual.value / all(x, y) - 1.0).abs() < 1e-12);
             let h = 1e-4;
             let at = |i: f64, j: f64| all(x + i * h, y + j * h);
@@ -280,15 +283,15 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_has_no_derivatives_whatever_is_done_with_it() {
-        let constant = all(Dual::<3>::constant(0.4), Dual::constant(0.3));
+        let constant = all(Dual::<3, 3>::constant(0.4), Dual::constant(0.3));
         assert_eq!((constant.gradient, constant.hessian), ([0.0; 3], [[0.0; 3]; 3]));
-        assert_eq!(Dual::<2>::variable(1.0, 5), Dual::constant(1.0));
+        assert_eq!(Dual::<2, 2>::variable(1.0, 5), Dual::constant(1.0));
     }
 
     #[test]
     fn a_product_of_variables_worked_by_hand() {
         // x²·y at (3, 5): ∂ = (30, 9), ∂² = ((10, 6), (6, 0)).
-        let (x, y) = (Dual::<2>::variable(3.0, 0), Dual::variable(5.0, 1));
+        let (x, y) = (Dual::<2, 2>::variable(3.0, 0), Dual::variable(5.0, 1));
         let product = x * x * y;
         assert_eq!((product.value, product.gradient, product.hessian), (45.0, [30.0, 9.0], [[10.0, 6.0], [6.0, 0.0]]));
     }

@@ -38,7 +38,7 @@ fn part(form: &dyn AnyFormula, centre: &Centre, points: &[Point], loss: Residual
             sum.value += point.weight * loss.of_residual(loss.residual(prediction.ln(), point.loss.ln()));
         }
     } else {
-        form.jets(phi, centre, points, &mut |at, jet| add(&mut sum, loss, order, jet, &points[at]));
+        form.jets(phi, centre, points, order != Order::Gradient, &mut |at, jet| add(&mut sum, loss, order, jet, &points[at]));
     }
     sum
 }
@@ -55,6 +55,9 @@ fn add(sum: &mut Evaluation, loss: ResidualLoss, order: Order, jet: &Jet, point:
     let dim = jet.gradient.len();
     for (j, slope) in jet.gradient.iter().enumerate() {
         sum.gradient[j] += score * size * slope;
+        if order == Order::Gradient {
+            continue;
+        }
         let (row, bends) = (&mut sum.hessian[j], &jet.hessian[j * dim..][..dim]);
         for ((sum, other), bend) in row.iter_mut().zip(&jet.gradient).zip(bends) {
             let product = slope * other;

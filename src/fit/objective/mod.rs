@@ -169,7 +169,7 @@ impl Objective {
             Data::Columns(columns) => columns.jacobian(phi),
             Data::Points(points) => {
                 let mut rows = Vec::with_capacity(points.len());
-                self.form.jets(phi, &self.centre, points, &mut |_, jet| rows.push(Phi::from_slice(&jet.gradient)));
+                self.form.jets(phi, &self.centre, points, false, &mut |_, jet| rows.push(Phi::from_slice(&jet.gradient)));
                 rows
             }
         }
