@@ -6,7 +6,7 @@ use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::groups;
 use super::source::{Source, SourceArgs};
-use super::text::table;
+use super::text::{counts, table};
 use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
@@ -164,9 +164,9 @@ fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
             vec![
                 name.clone(),
                 short(a.params.value),
-                format!("[{}, {}]", short(a.params.low()), short(a.params.high())),
+                counts(&a.params),
                 short(a.tokens.value),
-                format!("[{}, {}]", short(a.tokens.low()), short(a.tokens.high())),
+                counts(&a.tokens),
                 short(a.tokens_per_param.value),
                 a.loss.to_string(),
                 format!("{:.3}", a.extrapolation_factor),

@@ -9,7 +9,7 @@ use crate::fit::RecipeStudy;
 use crate::recommend::{self, BudgetForecast, Code, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunForecast};
 use crate::results::write_whole;
 use crate::spec::{Flops, parse_layers_by_width, short};
-use crate::study::{Curves, prepare};
+use crate::study::{Curves, StudyOptions, prepare};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -87,7 +87,8 @@ fn hyperparameters_of(args: &ForecastArgs) -> Result<RecipeStudy, Failure> {
     let mut all = args.recipe_from.iter().map(read).collect::<Result<Vec<Source>, Failure>>()?.into_iter();
     let mut first = all.next().expect("asked for where there is one");
     all.for_each(|other| first.records.extend(other.records));
-    let prepared = prepare(&first.records, &Curves::default(), &args.asked.choices.options(&first));
+    let options = StudyOptions { checkpoints: None, ..args.asked.choices.options(&first) };
+    let prepared = prepare(&first.records, &Curves::default(), &options);
     prepared.map_err(|error| of_source(&first, error))?.hyperparameters.ok_or_else(|| {
         Failure::Input(anyhow!("the runs of --recipe-from tell nothing of learning rate and batch: no cell has three of either"))
     })

@@ -1,6 +1,6 @@
 //! Profiles and envelopes of budgets for a person.
 
-use super::text::{number, table};
+use super::text::{counts, number, table};
 use crate::fit::{Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley};
 use crate::law::Chinchilla;
 use crate::spec::{Flops, short};
@@ -27,7 +27,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
             Flops(valley.compute).to_string(),
             valley.points.to_string(),
             short(valley.params.value),
-            format!("[{}, {}]", short(valley.params.low()), short(valley.params.high())),
+            counts(&valley.params),
             short(valley.tokens.value),
             number(valley.loss),
         ];
@@ -35,7 +35,8 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
         row.extend(corrected.as_ref().map(|corrected| params(corrected).map_or("—".into(), short)));
         row
     };
-    let mut header = vec!["C, FLOPs", "runs", "N*", "95 %", "D*", "loss, nats"];
+    let level = format!("{:.0} %", 100.0 * fitted.params.level);
+    let mut header = vec!["C, FLOPs", "runs", "N*", &level, "D*", "loss, nats"];
     header.extend(corrected.as_ref().map(|_| "N* corrected"));
     text += &table(&header, &fitted.valleys.iter().enumerate().map(row).collect::<Vec<_>>());
     for dropped in &fitted.dropped {

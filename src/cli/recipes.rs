@@ -111,7 +111,8 @@ pub(super) fn critical_text(cells: &[RecipeTrials], records: &[RunRecord], found
     match batches {
         Ok(batches) => {
             let row = |one: &BestBatch| vec![short(one.tokens), short(one.batch.value), bounded(&one.batch, short)];
-            text += &table(&["D, tokens", "B*, tokens", "95 % of refits"], &batches.at.iter().map(row).collect::<Vec<_>>());
+            let level = format!("{:.0} % of refits", 100.0 * options.level);
+            text += &table(&["D, tokens", "B*, tokens", &level], &batches.at.iter().map(row).collect::<Vec<_>>());
             text += &format!("  B* ~ D^{}; residuals {:.2} % rms\n", batches.exponent, 100.0 * batches.fit.diagnostics.residual_rms);
         }
         Err(error) => text += &format!("  not fitted: {error}\n"),

@@ -2,7 +2,7 @@
 
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
-use super::text::{Piece, duration, markdown, number, plain, rate_text};
+use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
@@ -177,11 +177,15 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
     pieces
 }
 
-/// Why a study recommends nothing: a law that is no law of N and D, or what its notes say.
+/// Why a study recommends nothing: its law was refused, is no law of N and D, or what its notes say.
 pub(super) fn why_not(study: &Study) -> String {
-    match study.best_law().filter(|fitted| !fitted.law.may_advise()) {
-        Some(fitted) if study.notes.is_empty() => format!("{} is no law of N and D", fitted.law.name()),
-        _ => study.notes.join("; "),
+    match study.laws.first() {
+        None => "an analysis of budgets was asked for, and no law of N and D".into(),
+        Some(report) => match &report.fitted {
+            Err(error) => format!("{} is not fitted: {error}", report.name),
+            Ok(fitted) if !fitted.law.may_advise() && !study.options.laws.is_empty() => format!("{} is no law of N and D", report.name),
+            Ok(_) => study.notes.join("; "),
+        },
     }
 }
 
@@ -195,7 +199,8 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
         return Vec::new();
     };
     let level = first.params.level();
-    let intervals = level.map_or("published numbers, without intervals".into(), |level| format!("{:.0} % intervals", 100.0 * level));
+    let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
+    let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
     let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
@@ -321,9 +326,4 @@ fn ranged(seen: &Estimate, show: fn(f64) -> String) -> String {
         Some(range) if range.low != range.high => format!("{} ({} to {})", show(seen.value), show(range.low), show(range.high)),
         _ => show(seen.value),
     }
-}
-
-fn counts(estimate: &Estimate) -> String {
-    let end = |value: f64| if value.is_finite() { short(value) } else { "unbounded".into() };
-    estimate.uncertainty.map_or(String::new(), |one| format!("[{}, {}]", end(one.low), end(one.high)))
 }

@@ -10,7 +10,7 @@ use super::plot::figures;
 use super::recommend::recommendations_told;
 use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
 use super::source::Source;
-use super::text::{Piece, number, rate_text};
+use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
 use crate::fit::{Convention, Estimate, PowerFit};
 use crate::law::{ComputeCount, shape_of};
@@ -173,12 +173,11 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
         let shape = one.shape.as_ref().map_or(String::new(), |shape| format!(", for example {shape}"));
         let rate = one.learning_rate.map_or(String::new(), |rate| format!(", learning rate {}", rate_text(rate.value)));
         format!(
-            "What to train with {} FLOPs ({} times the largest run): {} weights [{}, {}]{shape} on {} tokens{rate}; expected loss in nats {}.",
+            "What to train with {} FLOPs ({} times the largest run): {} weights {}{shape} on {} tokens{rate}; expected loss in nats {}.",
             Flops(one.compute),
             short(one.extrapolation_factor),
             short(one.params.value),
-            short(one.params.low()),
-            short(one.params.high()),
+            counts(&one.params),
             short(one.tokens.value),
             one.loss
         )
@@ -265,8 +264,8 @@ fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
         evidence: [low, high],
         rows: computed.iter().map(row).collect(),
         note: format!(
-            "Computed in this page from the fitted coefficients; intervals ({:.0} %) are read off {count} computed ones. They assume that the law holds outside the runs. {}",
-            100.0 * computed[0].params.level().unwrap_or(f64::NAN),
+            "Computed in this page from the fitted coefficients; intervals ({}) are read off {count} computed ones. They assume that the law holds outside the runs. {}",
+            computed[0].params.level().map_or("none".into(), |level| format!("{:.0} %", 100.0 * level)),
             computed[0].hyperparameter_source.clone().unwrap_or_default()
         ),
     })

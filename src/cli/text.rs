@@ -1,5 +1,7 @@
 //! Tables and numbers for a terminal.
 
+use crate::fit::Estimate;
+use crate::spec::short;
 use crate::sweep::Savings;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -72,6 +74,12 @@ pub(super) fn number(value: f64) -> String {
     }
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-3..1e5).contains(&magnitude) { format!("{value:.3e}") } else { format!("{value:.4}") }
+}
+
+/// The interval of a count; nothing where none is known.
+pub(super) fn counts(estimate: &Estimate) -> String {
+    let end = |value: f64| if value.is_finite() { short(value) } else { "unbounded".into() };
+    estimate.uncertainty.map_or(String::new(), |one| format!("[{}, {}]", end(one.low), end(one.high)))
 }
 
 /// A learning rate in three digits.

@@ -223,7 +223,7 @@ fn to_place(value: f64, place: i32) -> String {
         return "—".into();
     }
     let first = magnitude(value);
-    let place = if value == 0.0 { place } else { place.min(first - 1) };
+    let place = if value == 0.0 { place.max(-6) } else { place.clamp(first - 6, first - 1) };
     if value != 0.0 && !(-3..5).contains(&first) {
         return format!("{value:.*e}", (first - place) as usize);
     }
@@ -313,6 +313,8 @@ mod tests {
         assert_eq!(told(10_350.8, 7481.4, [-4312.7, 25_014.1]), "10400 [-4300, 25000]");
         assert_eq!(told(2.085_43e6, 4.6e5, [1.2e6, f64::INFINITY]), "2.09e6 [1.20e6, unbounded]");
         assert_eq!(told(3.2, 740.0, [0.0, 1500.0]), "3.2 [0, 1500]", "a value worse known than it is large still has two digits");
+        assert_eq!(told(3e-54, 2e-54, [1e-54, 1e100]), "3.0e-54 [1.0e-54, 1.000000e100]", "no number has a hundred digits");
+        assert_eq!(told(3e-54, 2e-54, [0.0, 2.0]), "3.0e-54 [0.000000, 2.000000]");
         assert_eq!(Estimate::exact(406.4).to_string(), "406.4");
         assert_eq!(Estimate::new(0.5, f64::NAN, [0.4, 0.6], 0.95, Interval::Delta).told()[1], "—");
         assert_eq!(Estimate::new(10_350.8, 7481.4, [0.0, 1.0], 0.95, Interval::Delta).told()[1], "7500");

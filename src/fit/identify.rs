@@ -2,7 +2,7 @@
 //! vary, and no two of them that move together.
 
 use super::FitError;
-use crate::law::{Axis, Evidence, Law, Point, Variable};
+use crate::law::{Evidence, Law, Point, Variable};
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -40,12 +40,6 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
 /// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
 pub fn repeats(point: &Point) -> bool {
     point.unique_tokens.is_some_and(|unique| point.d > 1.01 * unique)
-}
-
-/// Where a fit with these data may still be made although N and D cannot be told apart.
-pub fn offers_only_compute(points: &[Point]) -> bool {
-    matches!(separate(points, Variable::N, Variable::D), Err(FitError::NotIdentifiable { .. }))
-        && spread(&points.iter().map(|p| Axis::C.of(p).ln()).collect::<Vec<_>>()) > CONSTANT
 }
 
 fn usable(law: &Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {
@@ -120,7 +114,7 @@ fn distinct_places(points: &[Point], variables: &[Variable], enough: usize) -> u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::law::{Additive, PowerLaw};
+    use crate::law::{Additive, Axis, PowerLaw};
 
     fn along(ratio: impl Fn(f64) -> f64) -> Vec<Point> {
         (0..8).map(|i| 1e6 * 2f64.powi(i)).map(|n| Point::new(n, ratio(n) * n, 3.0)).collect()
@@ -132,7 +126,6 @@ mod tests {
         let error = check(&Additive.into(), &points).expect_err("collinear");
         assert!(error.to_string().contains("D/N is constant within 0.0 %"), "{error}");
         assert!(error.to_string().contains("Only L(C) can be fitted"), "{error}");
-        assert!(offers_only_compute(&points));
         assert_eq!(check(&PowerLaw { axis: Axis::C, floor: true }.into(), &points), Ok(()));
         // Whole steps round the tokens by up to a per cent.
         assert!(check(&Additive.into(), &along(|n| 20.0 * (1.0 + 0.01 * (n * 7e-3).sin()))).is_err());

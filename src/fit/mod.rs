@@ -26,7 +26,7 @@ pub use hyper::{
     Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,
     propose, recipe_study, response, tuned_evidence,
 };
-pub use identify::{offers_only_compute, repeats};
+pub use identify::repeats;
 pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{
     Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, approach_one,

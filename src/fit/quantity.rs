@@ -76,19 +76,21 @@ impl Quantity {
         [Self::params(compute, count), Self::tokens(compute, count), Self::loss(compute, count)]
     }
 
+    /// The same by another name, where a law has a coefficient of that name already.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// a, the exponent of N*(C); see [`Law::params_exponent`].
     pub fn params_exponent(compute: f64, count: &ComputeCount) -> Self {
         let count = count.clone();
         Self::new("a", move |law| law.params_exponent(compute, &count))
     }
 
-    /// b = 1 − a, the exponent of D*(C) where C = k·N·D.
+    /// b, the exponent of D*(C); see [`Law::tokens_exponent`].
     pub fn tokens_exponent(compute: f64, count: &ComputeCount) -> Self {
         let count = count.clone();
-        Self::new("b", move |law| match law.same_optima() {
-            Some(same) => same.tokens_exponent(),
-            None => 1.0 - law.params_exponent(compute, &count),
-        })
+        Self::new("b", move |law| law.tokens_exponent(compute, &count))
     }
 
     /// The loss at a place, nats per token.

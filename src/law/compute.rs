@@ -103,11 +103,6 @@ impl ComputeCount {
     pub fn tokens(&self, n: f64, compute: f64) -> f64 {
         compute / (self.per_param_token(n) * n)
     }
-
-    /// Whether C = k·N·D exactly.
-    pub fn is_bilinear(&self) -> bool {
-        matches!(self, Self::Bilinear { .. })
-    }
 }
 
 #[cfg(test)]
@@ -127,7 +122,7 @@ mod tests {
         let k = |n: f64| 6.0 + 700.0 * n.powf(-0.45);
         let points: Vec<Point> = [4e3, 1e4, 3e4, 1e5, 4e5].map(|n| Point { c: k(n) * n * 1e8, ..Point::new(n, 1e8, 3.0) }).into();
         let count = ComputeCount::of(&points);
-        assert!(!count.is_bilinear());
+        assert!(matches!(count, ComputeCount::Declining { .. }), "{count:?}");
         for n in [1e3, 2e4, 1e6, 1e9] {
             assert!((count.per_param_token(n) / k(n) - 1.0).abs() < 1e-6, "{n:e}: {}", count.per_param_token(n));
         }

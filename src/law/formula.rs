@@ -159,7 +159,7 @@ impl Centre {
     }
 }
 
-/// A law as it is written down. Implement this and add the type to the list in `law/mod.rs`: the law can then be fitted,
+/// A law as it is written down. Implement this and add the type to the list in `law/formulas/mod.rs`: the law can then be fitted,
 /// compared, scrutinised, drawn and forecast, and it advises if it is a law of N and D.
 pub trait Formula: Debug + Send + Sync + 'static {
     /// Name used in files and on the command line.

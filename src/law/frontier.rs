@@ -6,6 +6,8 @@ use super::{ComputeCount, Point};
 
 /// Places along a budget at which the lowest loss is looked for before its slope is followed.
 const PLACES: usize = 96;
+/// Steps of ln C on either side in which a loss is looked for.
+const SPAN: i32 = 60;
 /// Tokens a weight between which an optimum is looked for: far beyond them a formula may say anything.
 const TOKENS_PER_WEIGHT: [f64; 2] = [1e-2, 1e6];
 
@@ -54,18 +56,19 @@ pub(super) fn slope(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &Comp
     (at(step) - at(-step)) / (2.0 * step)
 }
 
-/// Least compute at whose optimum a loss is reached, between e^±30 of that of a billion weights and tokens each.
+/// Least compute at whose optimum a loss is reached, between e^±60 of that of a billion weights and tokens each.
 pub(super) fn compute_for_loss(form: &dyn AnyFormula, c: &[f64], loss: f64, count: &ComputeCount) -> Option<f64> {
     let middle = 1e18f64.ln();
-    let (mut low, mut high) = (middle - 36.0, middle + 36.0);
     let reached = |ln_c: f64| {
         let compute = ln_c.exp();
         let n = optimal_params(form, c, compute, count);
         form.loss(c, &Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) })
     };
-    if !(reached(low) > loss && reached(high) < loss) {
-        return None;
-    }
+    // Where a law has an optimum it may have none far away: the step of ln C in which the loss is crossed.
+    let losses: Vec<f64> = (-SPAN..=SPAN).map(|step| reached(middle + f64::from(step))).collect();
+    let crossed = losses.windows(2).position(|two| two[0] > loss && loss >= two[1])?;
+    let mut low = middle + f64::from(crossed as i32 - SPAN);
+    let mut high = low + 1.0;
     for _ in 0..60 {
         let half = 0.5 * (low + high);
         if reached(half) > loss { low = half } else { high = half }

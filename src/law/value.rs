@@ -141,6 +141,18 @@ impl Law {
         }
     }
 
+    /// b, D* ∝ C^b: 1 − a where a is the exponent for C = k·N·D, else the slope of ln D* by ln C at a compute.
+    pub fn tokens_exponent(&self, compute: f64, count: &ComputeCount) -> f64 {
+        match self.same_optima() {
+            Some(same) => same.tokens_exponent(),
+            None => {
+                let n = self.optimal_params(compute, count);
+                // ln D = ln C − ln k(N) − ln N.
+                1.0 - frontier::slope(&*self.formula, &self.theta, compute, count) * (1.0 + count.rate(n.ln()).slope)
+            }
+        }
+    }
+
     /// Least compute that reaches a loss where C = k·N·D; `None` for a loss that no compute reaches.
     pub fn compute_for_loss(&self, loss: f64, k: f64) -> Option<f64> {
         match self.additive() {

@@ -1,6 +1,7 @@
 //! What a study recommends.
 
 use super::{Allocation, Known, allocate};
+use crate::fit::Fit;
 use crate::spec::Flops;
 use crate::study::Study;
 
@@ -13,7 +14,15 @@ pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
     let Some(fitted) = study.law_with_optima() else { return Vec::new() };
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * study.evidence.largest_compute()));
     let budgets = if budgets.is_empty() { &defaults[..] } else { budgets };
-    budgets.iter().map(|&budget| allocate(fitted, fitted.level, &Known::of(study), budget)).collect()
+    let fit: &Fit = fitted;
+    let one = |&budget: &Flops| {
+        let mut allocation = allocate(fitted, fitted.level, &Known::of(study), budget);
+        // What is wrong at this level alone, such as too few refits for it.
+        let missing = fitted.warnings.iter().filter(|warning| !fit.warnings.contains(warning));
+        allocation.warnings.extend(missing.cloned());
+        allocation
+    };
+    budgets.iter().map(one).collect()
 }
 
 impl<'a> Known<'a> {

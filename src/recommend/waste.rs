@@ -90,7 +90,9 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
 
 /// Compute at whose optimum a loss is reached.
 fn least_compute(law: &Law, count: &ComputeCount, loss: f64, near: f64) -> Option<f64> {
-    (loss > law.floor().unwrap_or(0.0)).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))
+    let found = (loss > law.floor().unwrap_or(0.0)).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))?;
+    // A law that levels off, or has no optimum far away, may never come there.
+    ((law.optimal_loss(found, count) / loss - 1.0).abs() < 1e-6).then_some(found)
 }
 
 /// Root of a falling function of x > 0, by bisection in ln x.
@@ -98,7 +100,10 @@ fn solve(falling: impl Fn(f64) -> f64, near: f64) -> f64 {
     let (mut low, mut high) = (near.ln() - 60.0, near.ln() + 60.0);
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
-        if falling(middle.exp()) > 0.0 { low = middle } else { high = middle }
+        // Where nothing is known (NaN) the root lies on the side of what was asked for.
+        let value = falling(middle.exp());
+        let is_left = if value.is_nan() { middle < near.ln() } else { value > 0.0 };
+        if is_left { low = middle } else { high = middle }
     }
     (0.5 * (low + high)).exp()
 }

@@ -61,6 +61,9 @@ pub fn grouped(all: &[NamedRuns<'_>]) -> Result<(LossUnit, Vec<Group>), StudyErr
 }
 
 fn group(name: &str, records: &[RunRecord], options: &StudyOptions) -> Result<Group, StudyError> {
+    if options.checkpoints.is_some() {
+        return Err(StudyError::CheckpointsOfGroups);
+    }
     let prepared = prepare(records, &Curves::default(), options)?;
     let evidence = if options.own { seen_once(prepared.evidence) } else { prepared.evidence };
     Ok(Group { name: name.to_owned(), evidence, records: prepared.records })

@@ -32,6 +32,9 @@ pub enum StudyError {
         "there are no loss curves of others, so --checkpoints has nothing to add; a table of curves names its runs in a column `run`, and losses before the decay of a sweep of scalelab are none that its law is about"
     )]
     NoTrajectories,
+    /// Points of curves in a comparison.
+    #[error("groups are compared by the last loss of each run; leave --checkpoints out")]
+    CheckpointsOfGroups,
     /// Data sets of one name.
     #[error("two of the paths have the same name; each data set needs one of its own")]
     SameName,

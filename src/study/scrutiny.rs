@@ -51,6 +51,8 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
     let influence_on_params = on(&params);
     let influence_on_a = on(&exponent);
     let mut quantities = Quantity::coefficients(&fitted.law);
+    let taken = quantities.iter().any(|one| one.name() == exponent.name());
+    let exponent = if taken { exponent.named("exponent of N*") } else { exponent };
     quantities.extend([exponent, params, tokens, loss]);
     Scrutiny {
         influence_on_a,

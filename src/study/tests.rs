@@ -109,3 +109,24 @@ fn what_cannot_stand_in_one_law_is_refused() {
     let wide = StudyOptions { level: 1.0, ..options(&[]) };
     assert!(matches!(Study::of(&exact(), &Curves::default(), &wide), Err(StudyError::Fit(FitError::Option { option: "level", .. }))));
 }
+
+#[test]
+fn what_is_asked_of_a_law_has_names_of_their_own_whatever_its_coefficients_are_called() {
+    let mut asked = options(&["farseer"]);
+    asked.scrutiny = Scrutinised::Closely;
+    asked.estimator = Some(crate::fit::Estimator::LeastSquaresLog);
+    let found = Study::of(&exact(), &Curves::default(), &asked).expect("a study");
+    let profiles = found.scrutiny.expect("scrutinised").profiles.expect("of squares of logs");
+    let mut names: Vec<&str> = profiles.iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"a") && names.contains(&"exponent of N*"), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 9 + 4);
+}
+
+#[test]
+fn groups_are_of_last_losses() {
+    let (records, names) = (exact(), vec!["one".to_owned(); 12]);
+    let asked = StudyOptions { checkpoints: Some(0.1), ..options(&[]) };
+    assert_eq!(groups_of(&records, &names, &asked).err(), Some(StudyError::CheckpointsOfGroups));
+}

@@ -61,8 +61,11 @@ impl Estimate {
     pub fn of_new_run(self, sigma: f64) -> Self {
         let Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) = self.uncertainty else { return self };
         let reach = t_quantile(level, f64::INFINITY) * sigma;
-        let ln = |end: f64| (end / self.value).ln().abs();
-        let ends = [-ln(low).hypot(reach), ln(high).hypot(reach)].map(|by| self.value * by.exp());
+        let widened = |end: f64, side: f64| {
+            let bounded = end > 0.0 && end.is_finite();
+            if bounded { self.value * (side * (end / self.value).ln().hypot(reach)).exp() } else { end }
+        };
+        let ends = [widened(low, -1.0), widened(high, 1.0)];
         Self::new(self.value, se.hypot(self.value * sigma), ends, level, interval)
     }
 }
@@ -133,5 +136,12 @@ mod tests {
         // Half-widths in ln: 0.01 (as low and high stand) and 1.96·0.01.
         let expected = 2.0 * (2.02f64 / 2.0).ln().hypot(0.019_599_64).exp();
         assert!((run.high() - expected).abs() < 1e-5 && run.low() < mean.low(), "{run:?}");
+    }
+
+    #[test]
+    fn what_nothing_bounds_is_not_bounded_for_one_run_either() {
+        let open = Estimate::new(2.0, 0.1, [f64::NEG_INFINITY, f64::INFINITY], 0.95, Interval::Profile).of_new_run(0.01);
+        assert_eq!((open.low(), open.high()), (f64::NEG_INFINITY, f64::INFINITY));
+        assert_eq!(Estimate::exact(2.0).of_new_run(0.01), Estimate::exact(2.0));
     }
 }

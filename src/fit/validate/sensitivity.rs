@@ -60,13 +60,14 @@ pub fn conventions(form: &Law, records: &[RunRecord], options: &FitOptions, leve
     let mut all = Vec::new();
     for size_measure in SizeMeasure::COUNTED {
         // L(N, D) does not depend on how C is counted: one fit serves all rules of a measure.
-        let exponent = fit(form, Evidence::of(records, size_measure, FlopRule::Exact), options)
-            .map(|fit| {
-                let (count, largest) = (ComputeCount::of(&fit.evidence.points), fit.evidence.largest_compute());
-                fit.by_refits(&Quantity::params_exponent(largest, &count), level)
-            })
-            .map_err(|error: FitError| error.to_string());
-        all.extend(FlopRule::COUNTED.map(|flop_rule| Convention { size_measure, flop_rule, exponent: exponent.clone() }));
+        let fitted = fit(form, Evidence::of(records, size_measure, FlopRule::Exact), options);
+        all.extend(FlopRule::COUNTED.map(|flop_rule| {
+            let evidence = Evidence::of(records, size_measure, flop_rule);
+            let (count, largest) = (ComputeCount::of(&evidence.points), evidence.largest_compute());
+            let asked = Quantity::params_exponent(largest, &count);
+            let exponent = fitted.as_ref().map(|fit| fit.by_refits(&asked, level)).map_err(FitError::to_string);
+            Convention { size_measure, flop_rule, exponent }
+        }));
     }
     all
 }

@@ -112,4 +112,18 @@ mod tests {
         let found = Law::of(Farseer, PUBLISHED).at(1e9, 1e11);
         assert!((found - 0.505_028_590_625_926).abs() < 1e-9, "{found}");
     }
+
+    #[test]
+    fn exponents_of_size_and_data_are_slopes_of_the_optimum_and_a_loss_has_a_least_compute() {
+        use crate::law::ComputeCount;
+        let law = Law::of(Farseer, PUBLISHED);
+        let count = ComputeCount::Declining { limit: 5.0, factor: 5e3, power: 0.3, least: 5.0 };
+        let (c, step) = (1e21, 1e-3f64);
+        let slope = |of: &dyn Fn(f64) -> f64| (of(c * step.exp()) / of(c * (-step).exp())).ln() / (2.0 * step);
+        assert!((law.params_exponent(c, &count) - slope(&|c| law.optimal_params(c, &count))).abs() < 1e-6);
+        assert!((law.tokens_exponent(c, &count) - slope(&|c| law.optimal_tokens(c, &count))).abs() < 1e-6);
+        let loss = law.optimal_loss(1e21, &ComputeCount::Bilinear { k: 6.0 });
+        assert!((law.compute_for_loss(loss, 6.0).expect("reached") / 1e21 - 1.0).abs() < 1e-6);
+        assert_eq!(law.compute_for_loss(1e-3, 6.0), None);
+    }
 }
