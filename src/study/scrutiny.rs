@@ -46,8 +46,6 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
     let without = without_each(fitted).unwrap_or_default();
     let on = |quantity: &Quantity| influence_on(fitted, &without, quantity);
     let quick = FitOptions { search: Search::VarproOnly, ..*options };
-    // A second search for each of four estimators is a wait where a law is no sum of powers.
-    let of_estimators = if fitted.law.formula().is_power_sum() { *options } else { quick };
     let influence_on_params = on(&params);
     let influence_on_a = on(&exponent);
     let mut quantities = Quantity::coefficients(&fitted.law);
@@ -59,7 +57,7 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
         influence_on_params,
         influence_on_floor: fitted.law.floor_index().map_or_else(Vec::new, |at| on(&Quantity::coefficient(&fitted.law, at))),
         rolling_origin: rolling_origin(&fitted.law, as_seen, &quick, &cuts(as_seen)),
-        estimators: by_estimator(&fitted.law, as_seen, &of_estimators, &cuts(as_seen)),
+        estimators: by_estimator(&fitted.law, as_seen, options, &cuts(as_seen)),
         profiles: profiles(fitted, level, &quantities).ok(),
         robust: robust(fitted, level, &quantities).ok(),
         criteria: criteria(fitted).ok(),
