@@ -5,7 +5,7 @@ use super::estimates::described;
 use super::source::Source;
 use crate::fit::Estimator;
 use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
-use crate::study::Study;
+use crate::study::{LawName, Study};
 use crate::view::ReportTable;
 
 /// The different values of a column, shortest form; "not recorded" where no row has one.
@@ -219,12 +219,17 @@ fn exclusions(study: &Study) -> String {
 /// What repeats the study, a command a line.
 pub(super) fn commands(source: &Source, study: &Study) -> String {
     let path = source.path.display();
-    let level = study.best_law().map_or(String::new(), |fitted| {
+    let names: Vec<&str> = study.options.laws.iter().map(LawName::name).collect();
+    let law = if names.is_empty() { String::new() } else { format!(" --law {}", names.join(",")) };
+    let base = study.options.base.as_ref().map_or(String::new(), |name| format!(" --base {name}"));
+    let asked = study.best_law().map_or(String::new(), |fitted| {
         format!(
-            " --size-measure {} --flop-rule {} --estimator {} --seed {}",
+            "{law}{base} --size-measure {} --flop-rule {} --estimator {} --refits {} --level {} --seed {}",
             fitted.evidence.size_measure.name(),
             fitted.evidence.flop_rule.name(),
             fitted.estimator.name(),
+            study.options.refits,
+            fitted.level,
             fitted.seed
         )
     });
@@ -232,8 +237,8 @@ pub(super) fn commands(source: &Source, study: &Study) -> String {
     if source.folder.is_some() {
         lines.push(format!("scalelab sweep sweeps/{}.toml", source.name));
     }
-    lines.push(format!("scalelab fit {path}{level}"));
-    lines.push(format!("scalelab report {path}{level}{}", if source.folder.is_some() { "" } else { " --out report.html" }));
+    lines.push(format!("scalelab fit {path}{asked}"));
+    lines.push(format!("scalelab report {path}{asked}{}", if source.folder.is_some() { "" } else { " --out report.html" }));
     lines.push(format!("scalelab doctor {path}"));
     lines.join("\n")
 }

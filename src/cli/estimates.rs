@@ -11,8 +11,11 @@ pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
 
 /// The same as a table.
 pub(super) fn estimates(fitted: &FittedLaw) -> String {
-    let intervals = fitted.coefficients.iter().next().map_or(String::new(), |(_, estimate)| described(estimate));
-    table(&["", "value", "s.e.", &intervals], &estimates_rows(fitted))
+    // A coefficient at its bound has no likelihood, so that one table may hold intervals of two kinds.
+    let mut kinds: Vec<String> = fitted.coefficients.iter().chain(fitted.derived.iter()).map(|(_, estimate)| described(estimate)).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    kinds.retain(|kind| seen.insert(kind.clone()));
+    table(&["", "value", "s.e.", &kinds.join(" or ")], &estimates_rows(fitted))
 }
 
 /// Level of an interval and how it was made.

@@ -3,8 +3,7 @@
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
 use super::source::SourceArgs;
-use super::text::{number, rate_text, table};
-use crate::fit::Estimate;
+use super::text::{counts, number, rate_text, table};
 use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification, verify};
 use crate::results::write_whole;
 use crate::spec::{Flops, RunRecord, short};
@@ -127,9 +126,8 @@ fn budget_rows(budget: &ScoredBudget) -> String {
 fn budget_text(budget: &ScoredBudget) -> String {
     let mut text = format!("\nC = {}\n", Flops(budget.compute));
     text += &budget_rows(budget);
-    let counts = |one: &Estimate| format!("{} [{}, {}]", short(one.value), short(one.low()), short(one.high()));
     text += &match &budget.params_found {
-        Some(found) => format!("  a parabola through what was trained has its bottom at N = {}\n", counts(found)),
+        Some(found) => format!("  a parabola through what was trained has its bottom at N = {} {}\n", short(found.value), counts(found)),
         None => "  what was trained has no bottom in N\n".to_owned(),
     };
     if let Some(regret) = budget.regret {
