@@ -186,7 +186,7 @@ impl Formula for Annealed {
         &[Variable::Named("share")]
     }
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let rates = at.point.curve.iter().flat_map(|curve| &curve.steps).map(|step| step.learning_rate).sum::<f64>();
+        let rates = at.read(|point| point.curve.iter().flat_map(|curve| &curve.steps).map(|step| step.learning_rate).sum());
         c[0] + c[1] * (c[3] * at.ln(Variable::Named("share")) - c[2] * rates.ln()).exp()
     }
 }

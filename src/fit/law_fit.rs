@@ -5,7 +5,7 @@
 use super::certificate::{Found, search};
 use super::identify::{check, distinct};
 use super::interval::{Clusters, Draws, FEW_CLUSTERS, LEAST, clusters, drawing, refits, residual_refits};
-use super::objective::Objective;
+use super::objective::{Objective, Phi};
 use super::search::{End, multistart};
 use super::{Diagnostics, Estimate, Estimator, FitError, FitOptions, FitStatus, Interval, Method, Resample, StartEnd};
 use crate::law::{Evidence, Law, Point, Variable};
@@ -50,6 +50,8 @@ pub struct Fit {
     pub(super) drawn: Interval,
     /// The law laid over the runs.
     pub(super) objective_at: Objective,
+    /// Coordinates of the lowest minima, from which refits start.
+    pub(super) basins: Vec<Phi>,
 }
 
 /// Fits a law; the coefficients of `form` are not used.
@@ -138,6 +140,7 @@ fn assemble(
         residuals,
         drawn: drawing(clusters, options.estimator, options.resample),
         objective_at: objective,
+        basins: found.warm,
         evidence,
     }
 }

@@ -2,19 +2,20 @@
 //! made for every [`Formula`] from the one that its author wrote.
 
 use super::formula::{Centre, Coefficient, Formula, Place};
+use super::lanes::{Block, Lanes, Scalar};
 use super::number::{Dual, Number};
 use super::{Chinchilla, Point, Variable};
 use std::fmt::Debug;
 
-/// ln L at a point with its derivatives by the coordinates of a search.
+/// ln L at the points of a block with its derivatives by some coordinates of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Jet {
     /// ln L.
-    pub value: f64,
+    pub value: Lanes,
     /// ∂ ln L/∂x.
-    pub gradient: Vec<f64>,
-    /// ∂² ln L/∂x∂y, row by row.
-    pub hessian: Vec<f64>,
+    pub gradient: Vec<Lanes>,
+    /// ∂² ln L/∂xⱼ∂xₖ for k ≤ j, row by row; empty unless asked for.
+    pub hessian: Vec<Lanes>,
 }
 
 /// A formula of any kind. Not implemented by hand: every [`Formula`] is one.
@@ -39,10 +40,10 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn scanned(&self, centre: &Centre) -> Vec<Vec<f64>>;
     /// Loss at a point, nats per token.
     fn loss(&self, coefficients: &[f64], point: &Point) -> f64;
-    /// Losses at several points.
-    fn losses(&self, coefficients: &[f64], points: &[Point]) -> Vec<f64>;
-    /// Hands ln L of every point with its derivatives by the coordinates to `take`, in order; the second are 0 unless asked for.
-    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], second: bool, take: &mut dyn FnMut(usize, &Jet));
+    /// ln L at the points of each block, by the coordinates of a search.
+    fn ln_losses(&self, x: &[f64], centre: &Centre, blocks: &[Block]) -> Vec<Lanes>;
+    /// Hands ln L of every block with its derivatives by the coordinates `free` to `take`, in order.
+    fn jets(&self, x: &[f64], free: &[usize], centre: &Centre, blocks: &[Block], second: bool, take: &mut dyn FnMut(usize, &Jet));
     /// Derivatives of the loss by each coefficient.
     fn gradient(&self, coefficients: &[f64], point: &Point) -> Vec<f64>;
     /// ln L and its first two derivatives by ln N where ln D, given with its own two derivatives, follows from it; all else is
@@ -50,8 +51,9 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn along(&self, coefficients: &[f64], ln_n: f64, ln_d: [f64; 3], point: &Point) -> [f64; 3];
 }
 
-/// Directions that one pass differentiates by.
+/// Directions that one of several passes differentiates by, and their second derivatives.
 const WIDTH: usize = 8;
+const TRIANGLE: usize = WIDTH * (WIDTH + 1) / 2;
 
 impl<F: Formula> AnyFormula for F {
     fn name(&self) -> &'static str {
@@ -94,20 +96,14 @@ impl<F: Formula> AnyFormula for F {
         Formula::loss(self, coefficients, &Place::of(point))
     }
 
-    fn losses(&self, coefficients: &[f64], points: &[Point]) -> Vec<f64> {
-        points.iter().map(|point| Formula::loss(self, coefficients, &Place::of(point))).collect()
+    fn ln_losses(&self, x: &[f64], centre: &Centre, blocks: &[Block]) -> Vec<Lanes> {
+        let x: Vec<Lanes> = x.iter().map(|&value| Lanes::splat(value)).collect();
+        let coefficients = Formula::coefficients_at(self, &x, centre);
+        blocks.iter().map(|block| Scalar::ln(Formula::loss(self, &coefficients, &Place::of_block(block)))).collect()
     }
 
-    fn jets(&self, x: &[f64], centre: &Centre, points: &[Point], second: bool, take: &mut dyn FnMut(usize, &Jet)) {
-        match (x.len(), second) {
-            (0..=4, false) => narrow::<F, 4, 0>(self, x, centre, points, take),
-            (5..=12, false) => narrow::<F, 12, 0>(self, x, centre, points, take),
-            (0..=2, true) => narrow::<F, 2, 2>(self, x, centre, points, take),
-            (3..=4, true) => narrow::<F, 4, 4>(self, x, centre, points, take),
-            (5..=WIDTH, true) => narrow::<F, WIDTH, WIDTH>(self, x, centre, points, take),
-            (9..=12, true) => narrow::<F, 12, 12>(self, x, centre, points, take),
-            _ => wide(self, x, centre, points, take),
-        }
+    fn jets(&self, x: &[f64], free: &[usize], centre: &Centre, blocks: &[Block], second: bool, take: &mut dyn FnMut(usize, &Jet)) {
+        Derivatives { form: self, x, free, centre, blocks, second, take }.run();
     }
 
     fn gradient(&self, coefficients: &[f64], point: &Point) -> Vec<f64> {
@@ -122,65 +118,91 @@ impl<F: Formula> AnyFormula for F {
     }
 
     fn along(&self, coefficients: &[f64], ln_n: f64, [ln_d, slope, bend]: [f64; 3], point: &Point) -> [f64; 3] {
-        let constants: Vec<Dual<1>> = coefficients.iter().map(|&value| Dual::constant(value)).collect();
+        let constants: Vec<Dual<1, 1>> = coefficients.iter().map(|&value| Dual::constant(value)).collect();
         let t = Dual::<1, 1>::variable(ln_n, 0);
-        let place = Place { ln_n: t, ln_d: t.map(ln_d, slope, bend), point };
+        let place = Place { ln_n: t, ln_d: t.map(ln_d, slope, bend), points: std::slice::from_ref(point) };
         let ln_loss = Formula::loss(self, &constants, &place).ln();
-        [ln_loss.value, ln_loss.gradient[0], ln_loss.hessian[0][0]]
+        [ln_loss.value, ln_loss.gradient[0], ln_loss.hessian[0]]
     }
 }
 
-/// All derivatives in one pass, the second if `H` is `K`.
-fn narrow<F: Formula, const K: usize, const H: usize>(
-    form: &F,
-    x: &[f64],
-    centre: &Centre,
-    points: &[Point],
-    take: &mut dyn FnMut(usize, &Jet),
-) {
-    let dim = x.len();
-    let seeded: Vec<Dual<K, H>> = x.iter().enumerate().map(|(j, &value)| Dual::variable(value, j)).collect();
-    let coefficients = form.coefficients_at(&seeded, centre);
-    let mut jet = Jet { value: 0.0, gradient: vec![0.0; dim], hessian: vec![0.0; dim * dim] };
-    for (at, point) in points.iter().enumerate() {
-        let ln_loss = form.loss(&coefficients, &Place::of(point)).ln();
-        jet.value = ln_loss.value;
-        jet.gradient.copy_from_slice(&ln_loss.gradient[..dim]);
-        for (to, row) in jet.hessian.chunks_exact_mut(dim).zip(&ln_loss.hessian) {
-            to.copy_from_slice(&row[..dim]);
+/// ln L with its derivatives.
+struct Derivatives<'a, F> {
+    form: &'a F,
+    x: &'a [f64],
+    /// Coordinates to differentiate by.
+    free: &'a [usize],
+    centre: &'a Centre,
+    blocks: &'a [Block],
+    second: bool,
+    take: &'a mut dyn FnMut(usize, &Jet),
+}
+
+impl<F: Formula> Derivatives<'_, F> {
+    /// In passes as wide as the coordinates ask.
+    fn run(mut self) {
+        match (self.free.len(), self.second) {
+            (0..=4, false) => self.narrow::<4, 0>(),
+            (5..=6, false) => self.narrow::<6, 0>(),
+            (7..=9, false) => self.narrow::<9, 0>(),
+            (0..=4, true) => self.narrow::<4, 10>(),
+            (5..=6, true) => self.narrow::<6, 21>(),
+            (7..=9, true) => self.narrow::<9, 45>(),
+            _ => self.wide(),
         }
-        take(at, &jet);
     }
-}
 
-/// Any number of coordinates: one pass for every pair of blocks of half a width.
-fn wide<F: Formula>(form: &F, x: &[f64], centre: &Centre, points: &[Point], take: &mut dyn FnMut(usize, &Jet)) {
-    const HALF: usize = WIDTH / 2;
-    let dim = x.len();
-    let blocks: Vec<usize> = (0..dim).step_by(HALF).collect();
-    let pairs: Vec<[usize; 2]> = blocks.iter().enumerate().flat_map(|(i, &a)| blocks[i + 1..].iter().map(move |&b| [a, b])).collect();
-    // The coordinate of each direction of a pair.
-    let coordinate = |[a, b]: [usize; 2], k: usize| if k < HALF { a + k } else { b + k - HALF };
-    let seeds = |pair: &[usize; 2]| {
-        let one = |(j, &value): (usize, &f64)| {
-            let direction = (0..WIDTH).find(|&k| coordinate(*pair, k) == j).unwrap_or(WIDTH);
-            Dual::<WIDTH, WIDTH>::variable(value, direction)
-        };
-        form.coefficients_at(&x.iter().enumerate().map(one).collect::<Vec<_>>(), centre)
-    };
-    let seeded: Vec<Vec<Dual<WIDTH>>> = pairs.iter().map(seeds).collect();
-    let mut jet = Jet { value: 0.0, gradient: vec![0.0; dim], hessian: vec![0.0; dim * dim] };
-    for (at, point) in points.iter().enumerate() {
-        for (pair, coefficients) in pairs.iter().zip(&seeded) {
-            let ln_loss = form.loss(coefficients, &Place::of(point)).ln();
+    fn jet(&self) -> Jet {
+        let (zero, dim) = (Lanes::splat(0.0), self.free.len());
+        Jet { value: zero, gradient: vec![zero; dim], hessian: vec![zero; if self.second { dim * (dim + 1) / 2 } else { 0 }] }
+    }
+
+    /// Coefficients that vary with coordinates, each by the direction that `direction` gives it.
+    fn seeded<const K: usize, const T: usize>(&self, direction: impl Fn(usize) -> Option<usize>) -> Vec<Dual<K, T, Lanes>> {
+        let one = |(j, &value): (usize, &f64)| Dual::variable(value, direction(j).unwrap_or(K));
+        self.form.coefficients_at(&self.x.iter().enumerate().map(one).collect::<Vec<_>>(), self.centre)
+    }
+
+    /// All derivatives in one pass.
+    fn narrow<const K: usize, const T: usize>(&mut self) {
+        let dim = self.free.len();
+        let coefficients = self.seeded::<K, T>(|j| self.free.iter().position(|free| *free == j));
+        let mut jet = self.jet();
+        for (at, block) in self.blocks.iter().enumerate() {
+            let ln_loss = self.form.loss(&coefficients, &Place::of_block(block)).ln();
             jet.value = ln_loss.value;
-            for j in (0..WIDTH).filter(|&j| coordinate(*pair, j) < dim) {
-                jet.gradient[coordinate(*pair, j)] = ln_loss.gradient[j];
-                for k in (0..WIDTH).filter(|&k| coordinate(*pair, k) < dim) {
-                    jet.hessian[coordinate(*pair, j) * dim + coordinate(*pair, k)] = ln_loss.hessian[j][k];
+            jet.gradient.copy_from_slice(&ln_loss.gradient[..dim]);
+            // A triangle begins with that of fewer coordinates.
+            jet.hessian.copy_from_slice(&ln_loss.hessian[..if T == 0 { 0 } else { dim * (dim + 1) / 2 }]);
+            (self.take)(at, &jet);
+        }
+    }
+
+    /// Any number of coordinates: one pass for every pair of blocks of half a width.
+    fn wide(&mut self) {
+        const HALF: usize = WIDTH / 2;
+        let dim = self.free.len();
+        let starts: Vec<usize> = (0..dim).step_by(HALF).collect();
+        let pairs: Vec<[usize; 2]> = starts.iter().enumerate().flat_map(|(i, &a)| starts[i + 1..].iter().map(move |&b| [a, b])).collect();
+        // The coordinate of each direction of a pair.
+        let coordinate = |[a, b]: [usize; 2], k: usize| if k < HALF { a + k } else { b + k - HALF };
+        let direction = |pair: [usize; 2], j: usize| (0..WIDTH).find(|&k| self.free.get(coordinate(pair, k)) == Some(&j));
+        let seeded: Vec<_> = pairs.iter().map(|&pair| self.seeded::<WIDTH, TRIANGLE>(|j| direction(pair, j))).collect();
+        let mut jet = self.jet();
+        for (at, block) in self.blocks.iter().enumerate() {
+            for (pair, coefficients) in pairs.iter().zip(&seeded) {
+                let ln_loss = self.form.loss(coefficients, &Place::of_block(block)).ln();
+                jet.value = ln_loss.value;
+                for j in (0..WIDTH).filter(|&j| coordinate(*pair, j) < dim) {
+                    let row = coordinate(*pair, j);
+                    jet.gradient[row] = ln_loss.gradient[j];
+                    // Coordinates of a pair rise with its directions, so what is below the diagonal here is there too.
+                    for k in (0..=j).filter(|_| self.second) {
+                        jet.hessian[row * (row + 1) / 2 + coordinate(*pair, k)] = ln_loss.hessian[j * (j + 1) / 2 + k];
+                    }
                 }
             }
+            (self.take)(at, &jet);
         }
-        take(at, &jet);
     }
 }

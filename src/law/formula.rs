@@ -1,6 +1,7 @@
 //! What one writes to add a law: a name, coefficients that say what they are, and the formula once, for any [`Number`].
 //! Derivatives, coordinates of a search, starts and bounds follow from these; a law that knows better may say so.
 
+use super::lanes::{Block, Lanes};
 use super::number::Number;
 use super::{Chinchilla, Point, Variable};
 use std::fmt::Debug;
@@ -90,21 +91,28 @@ impl Coefficient {
     }
 }
 
-/// Where a loss is asked for, in numbers that may carry derivatives.
+/// Where a loss is asked for, in numbers that may carry derivatives and stand for several points.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a, T> {
     /// ln N.
     pub ln_n: T,
     /// ln D.
     pub ln_d: T,
-    /// All else that is known of it: compute, batch, steps, unique tokens, covariates, the curve that led to it.
-    pub point: &'a Point,
+    /// All else that is known of the points: compute, batch, steps, unique tokens, covariates, the curve that led to each.
+    pub(super) points: &'a [Point],
 }
 
 impl<'a, T: Number> Place<'a, T> {
     /// A point as it is.
     pub fn of(point: &'a Point) -> Self {
-        Self { ln_n: T::constant(point.n.ln()), ln_d: T::constant(point.d.ln()), point }
+        let points = std::slice::from_ref(point);
+        Self { ln_n: T::read(points, |p| p.n.ln()), ln_d: T::read(points, |p| p.d.ln()), points }
+    }
+
+    /// What is read off each point by a function.
+    #[inline(always)]
+    pub fn read(&self, read: impl Fn(&Point) -> f64) -> T {
+        T::read(self.points, read)
     }
 
     /// The logarithm of a quantity; NaN where the point does not carry it.
@@ -113,7 +121,7 @@ impl<'a, T: Number> Place<'a, T> {
         match variable {
             Variable::N => self.ln_n,
             Variable::D => self.ln_d,
-            other => T::constant(other.of(self.point).map_or(f64::NAN, f64::ln)),
+            other => self.read(|point| other.of(point).map_or(f64::NAN, f64::ln)),
         }
     }
 
@@ -121,6 +129,14 @@ impl<'a, T: Number> Place<'a, T> {
     #[inline(always)]
     pub fn power(&self, variable: Variable, exponent: T) -> T {
         (-(exponent * self.ln(variable))).exp()
+    }
+}
+
+impl<'a, T: Number + From<Lanes>> Place<'a, T> {
+    /// The points of a block as they are.
+    #[inline(always)]
+    pub(super) fn of_block(block: &'a Block) -> Self {
+        Self { ln_n: T::from(block.ln_n), ln_d: T::from(block.ln_d), points: &block.points }
     }
 }
 

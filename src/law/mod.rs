@@ -10,6 +10,7 @@ mod formula;
 mod formulas;
 mod frontier;
 mod isoflop;
+mod lanes;
 mod number;
 mod per_byte;
 mod published;
@@ -20,6 +21,7 @@ mod simulate;
 mod trials;
 mod tuned;
 mod value;
+pub(crate) mod vector;
 
 pub use any::{AnyFormula, Jet};
 pub use chinchilla::Chinchilla;
@@ -29,6 +31,8 @@ pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_o
 pub use formula::{Centre, Coefficient, Formula, Kind, Place};
 pub use formulas::{Additive, Axis, DataConstrained, Gamma, Kaplan, PowerLaw, ThreeTerm, formula, formulas, repeated};
 pub use isoflop::{Parabola, vertex_bias};
+pub use lanes::{Block, Lanes, Scalar};
+pub(crate) use lanes::{LANES, laid};
 pub use number::{Dual, Number};
 pub use per_byte::{in_bits_per_byte, tokenizers};
 pub use published::{PUBLISHED, PublishedLaw, published};
@@ -111,13 +115,14 @@ pub(crate) fn assert_derivatives(law: &Law, point: &Point) {
     let x = form.coordinates_of(&theta, &centre);
     let back = form.coefficients_at(&x, &centre);
     theta.iter().zip(&back).for_each(|(a, b)| close(b / a, 1.0, 1e-9, "coordinates"));
+    let free: Vec<usize> = (0..x.len()).collect();
     let jet = |x: &[f64]| {
         let mut found = None;
-        form.jets(x, &centre, std::slice::from_ref(point), true, &mut |_, jet| found = Some(jet.clone()));
+        form.jets(x, &free, &centre, &Block::of(std::slice::from_ref(point)), true, &mut |_, jet| found = Some(jet.clone()));
         found.expect("one point, one jet")
     };
     let here = jet(&x);
-    close(here.value, law.loss(point).ln(), 1e-12, "ln L");
+    close(here.value.0[0], law.loss(point).ln(), 1e-12, "ln L");
     for j in 0..x.len() {
         let moved = |by: f64| {
             let mut moved = x.clone();
@@ -125,11 +130,11 @@ pub(crate) fn assert_derivatives(law: &Law, point: &Point) {
             jet(&moved)
         };
         let (up, down) = (moved(1e-5), moved(-1e-5));
-        let slope = (up.value - down.value) / 2e-5;
-        close(here.gradient[j], slope, 1e-8 * (1.0 + slope.abs()), &format!("slope {j}"));
-        for k in 0..x.len() {
-            let bend = (up.gradient[k] - down.gradient[k]) / 2e-5;
-            close(here.hessian[j * x.len() + k], bend, 1e-7 * (1.0 + bend.abs()), &format!("curvature {j} {k}"));
+        let slope = (up.value.0[0] - down.value.0[0]) / 2e-5;
+        close(here.gradient[j].0[0], slope, 1e-8 * (1.0 + slope.abs()), &format!("slope {j}"));
+        for k in 0..=j {
+            let bend = (up.gradient[k].0[0] - down.gradient[k].0[0]) / 2e-5;
+            close(here.hessian[j * (j + 1) / 2 + k].0[0], bend, 1e-7 * (1.0 + bend.abs()), &format!("curvature {j} {k}"));
         }
     }
 }

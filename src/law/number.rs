@@ -1,6 +1,10 @@
 //! Numbers that carry derivatives: a formula written once for [`Number`] yields its value on `f64` and its first two
-//! derivatives on [`Dual`], by forward-mode differentiation (Griewank & Walther 2008, ch. 3 and 10).
+//! derivatives on [`Dual`], by forward-mode differentiation (Griewank & Walther 2008, ch. 3 and 10). On [`Lanes`] it does so
+//! at a block of points at once.
 
+use super::Point;
+use super::lanes::{Lanes, Scalar};
+use super::vector::Pass;
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -19,196 +23,313 @@ pub trait Number:
 {
     /// A number that does not vary.
     fn constant(value: f64) -> Self;
-    /// Its value.
-    fn value(self) -> f64;
-    /// f of it, from f, f′ and f″ at its value.
-    fn map(self, value: f64, slope: f64, curvature: f64) -> Self;
-
+    /// What is read off the points that it stands for; it does not vary.
+    fn read(points: &[Point], read: impl Fn(&Point) -> f64) -> Self;
     /// eˣ.
-    #[inline(always)]
-    fn exp(self) -> Self {
-        let value = self.value().exp();
-        self.map(value, value, value)
-    }
+    fn exp(self) -> Self;
     /// ln x.
-    #[inline(always)]
-    fn ln(self) -> Self {
-        let x = self.value();
-        self.map(x.ln(), 1.0 / x, -1.0 / (x * x))
-    }
+    fn ln(self) -> Self;
+    /// 1 − e^(−x), which keeps the digits of a small x.
+    fn saturating(self) -> Self;
+    /// The larger of two, with its derivatives; itself where they are equal.
+    fn max(self, other: Self) -> Self;
+    /// The smaller of two, with its derivatives; itself where they are equal.
+    fn min(self, other: Self) -> Self;
     /// x^p for x above 0.
     #[inline(always)]
     fn pow(self, p: Self) -> Self {
         (self.ln() * p).exp()
     }
-    /// 1 − e^(−x), which keeps the digits of a small x.
-    #[inline(always)]
-    fn saturating(self) -> Self {
-        let left = (-self.value()).exp();
-        self.map(-(-self.value()).exp_m1(), left, -left)
-    }
-    /// The larger of two, with its derivatives.
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        if self.value() >= other.value() { self } else { other }
-    }
-    /// The smaller of two, with its derivatives.
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        if self.value() <= other.value() { self } else { other }
-    }
 }
 
-impl Number for f64 {
-    #[inline(always)]
-    fn constant(value: f64) -> Self {
-        value
-    }
-    #[inline(always)]
-    fn value(self) -> f64 {
-        self
-    }
-    #[inline(always)]
-    fn map(self, value: f64, _: f64, _: f64) -> Self {
-        value
-    }
-    #[inline(always)]
-    fn ln(self) -> Self {
-        f64::ln(self)
-    }
-    #[inline(always)]
-    fn exp(self) -> Self {
-        f64::exp(self)
-    }
+/// Implements [`Number`] for what carries no derivatives.
+macro_rules! plain {
+    ($number:ty) => {
+        impl Number for $number {
+            #[inline(always)]
+            fn constant(value: f64) -> Self {
+                Self::splat(value)
+            }
+            #[inline(always)]
+            fn read(points: &[Point], read: impl Fn(&Point) -> f64) -> Self {
+                Self::of_points(points, read)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                Scalar::exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                Scalar::ln(self)
+            }
+            #[inline(always)]
+            fn saturating(self) -> Self {
+                self.each(|x| -(-x).exp_m1())
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                Self::select_le(other, self, self, other)
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                Self::select_le(self, other, self, other)
+            }
+        }
+    };
 }
 
-/// A number with its gradient by `K` directions and as many rows of its Hessian, `H`: all of them, or none where first derivatives
-/// are enough.
+plain!(f64);
+plain!(Lanes);
+
+/// A number with its gradient by `K` directions and `T` second derivatives by them: the lower triangle, K·(K + 1)/2 of them, or
+/// none where the first are enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dual<const K: usize, const H: usize = K> {
+pub struct Dual<const K: usize, const T: usize, S = f64> {
     /// The value.
-    pub value: f64,
+    pub value: S,
     /// First derivatives.
-    pub gradient: [f64; K],
-    /// Second derivatives, both triangles.
-    pub hessian: [[f64; K]; H],
+    pub gradient: [S; K],
+    /// Second derivatives by j and k ≤ j at j·(j + 1)/2 + k.
+    pub hessian: [S; T],
     /// Whether any derivative may differ from 0: products with constants are cheap.
     varies: bool,
 }
 
-impl<const K: usize, const H: usize> Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Dual<K, T, S> {
+    const COMPLETE: () = assert!(T == 0 || T == K * (K + 1) / 2, "no second derivatives or a triangle of them");
+
     /// The variable of direction `k` (none varies for a `k` of `K` or more).
     pub fn variable(value: f64, k: usize) -> Self {
-        let mut number = Self::constant(value);
+        let mut number = <Self as Number>::constant(value);
         if k < K {
-            number.gradient[k] = 1.0;
+            number.gradient[k] = S::splat(1.0);
             number.varies = true;
         }
         number
     }
 
-    /// Both derivatives times a factor.
     #[inline(always)]
-    fn scaled(mut self, value: f64, factor: f64) -> Self {
-        self.value = value;
-        self.gradient.iter_mut().for_each(|slope| *slope *= factor);
-        self.hessian.iter_mut().flatten().for_each(|bend| *bend *= factor);
-        self
+    fn fixed(value: S) -> Self {
+        const { Self::COMPLETE };
+        Self { value, gradient: [S::splat(0.0); K], hessian: [S::splat(0.0); T], varies: false }
+    }
+
+    /// f of it, from f, f′ and f″ at its value.
+    #[inline(always)]
+    pub fn map(self, value: S, slope: S, curvature: S) -> Self {
+        if self.varies { S::pass(Mapped { x: &self, value, slope, curvature }) } else { Self { value, ..self } }
+    }
+
+    /// Another value, and all derivatives times a factor.
+    #[inline(always)]
+    fn scaled(self, value: S, factor: S) -> Self {
+        if self.varies { S::pass(Scaled { x: &self, value, factor }) } else { Self { value, ..self } }
+    }
+
+    /// Itself where `least` ≤ `most`, else the other.
+    #[inline(always)]
+    fn where_le(self, least: S, most: S, other: Self) -> Self {
+        S::pass(Chosen { least, most, yes: &self, no: &other })
     }
 }
 
-impl<const K: usize, const H: usize> Number for Dual<K, H> {
+/// What fills a dual number from its parts, by index of direction and of second derivative.
+#[inline(always)]
+fn filled<const K: usize, const T: usize, S: Scalar>(
+    value: S,
+    gradient: impl Fn(usize) -> S,
+    hessian: impl Fn(usize, usize, usize) -> S,
+) -> Dual<K, T, S> {
+    let mut out = Dual { varies: true, ..Dual::fixed(value) };
+    for j in 0..K {
+        out.gradient[j] = gradient(j);
+    }
+    for j in 0..if T == 0 { 0 } else { K } {
+        for k in 0..=j {
+            let at = j * (j + 1) / 2 + k;
+            out.hessian[at] = hessian(at, j, k);
+        }
+    }
+    out
+}
+
+/// f(x): ∂f = f′·∂x, ∂²f = f′·∂²x + f″·∂x·∂xᵀ.
+struct Mapped<'a, const K: usize, const T: usize, S> {
+    x: &'a Dual<K, T, S>,
+    value: S,
+    slope: S,
+    curvature: S,
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Pass for Mapped<'_, K, T, S> {
+    type Output = Dual<K, T, S>;
+    #[inline(always)]
+    fn run(self) -> Dual<K, T, S> {
+        let Self { x, value, slope, curvature } = self;
+        filled(
+            value,
+            |j| slope * x.gradient[j],
+            |at, j, k| {
+                let parts = [&slope, &x.hessian[at], &curvature, &x.gradient[j], &x.gradient[k]];
+                S::zip(parts, |[slope, bend, curvature, left, right]| slope * bend + curvature * left * right)
+            },
+        )
+    }
+}
+
+/// Derivatives times a factor.
+struct Scaled<'a, const K: usize, const T: usize, S> {
+    x: &'a Dual<K, T, S>,
+    value: S,
+    factor: S,
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Pass for Scaled<'_, K, T, S> {
+    type Output = Dual<K, T, S>;
+    #[inline(always)]
+    fn run(self) -> Dual<K, T, S> {
+        filled(self.value, |j| self.x.gradient[j] * self.factor, |at, _, _| self.x.hessian[at] * self.factor)
+    }
+}
+
+/// One or the other, point by point.
+struct Chosen<'a, const K: usize, const T: usize, S> {
+    least: S,
+    most: S,
+    yes: &'a Dual<K, T, S>,
+    no: &'a Dual<K, T, S>,
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Pass for Chosen<'_, K, T, S> {
+    type Output = Dual<K, T, S>;
+    #[inline(always)]
+    fn run(self) -> Dual<K, T, S> {
+        let Self { least, most, yes, no } = self;
+        let one = |yes: S, no: S| S::select_le(least, most, yes, no);
+        let out =
+            filled(one(yes.value, no.value), |j| one(yes.gradient[j], no.gradient[j]), |at, _, _| one(yes.hessian[at], no.hessian[at]));
+        Dual { varies: yes.varies || no.varies, ..out }
+    }
+}
+
+/// x + y.
+struct Sum<'a, const K: usize, const T: usize, S> {
+    x: &'a Dual<K, T, S>,
+    y: &'a Dual<K, T, S>,
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Pass for Sum<'_, K, T, S> {
+    type Output = Dual<K, T, S>;
+    #[inline(always)]
+    fn run(self) -> Dual<K, T, S> {
+        let Self { x, y } = self;
+        filled(x.value + y.value, |j| x.gradient[j] + y.gradient[j], |at, _, _| x.hessian[at] + y.hessian[at])
+    }
+}
+
+/// x·y: ∂(xy) = x·∂y + y·∂x, ∂²(xy) = x·∂²y + y·∂²x + ∂x·∂yᵀ + ∂y·∂xᵀ.
+struct Product<'a, const K: usize, const T: usize, S> {
+    x: &'a Dual<K, T, S>,
+    y: &'a Dual<K, T, S>,
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Pass for Product<'_, K, T, S> {
+    type Output = Dual<K, T, S>;
+    #[inline(always)]
+    fn run(self) -> Dual<K, T, S> {
+        let Self { x, y } = self;
+        filled(
+            x.value * y.value,
+            |j| S::zip([&x.value, &y.gradient[j], &y.value, &x.gradient[j]], |[x, dy, y, dx]| x * dy + y * dx),
+            |at, j, k| {
+                let outer = [&x.gradient[j], &y.gradient[k], &y.gradient[j], &x.gradient[k]];
+                let parts = [&x.value, &y.hessian[at], &y.value, &x.hessian[at], outer[0], outer[1], outer[2], outer[3]];
+                S::zip(parts, |[x, ddy, y, ddx, xj, yk, yj, xk]| x * ddy + y * ddx + xj * yk + yj * xk)
+            },
+        )
+    }
+}
+
+impl<const K: usize, const T: usize> From<Lanes> for Dual<K, T, Lanes> {
+    #[inline(always)]
+    fn from(value: Lanes) -> Self {
+        Self::fixed(value)
+    }
+}
+
+impl<const K: usize, const T: usize, S: Scalar> Number for Dual<K, T, S> {
     #[inline(always)]
     fn constant(value: f64) -> Self {
-        Self { value, gradient: [0.0; K], hessian: [[0.0; K]; H], varies: false }
+        Self::fixed(S::splat(value))
     }
     #[inline(always)]
-    fn value(self) -> f64 {
-        self.value
+    fn read(points: &[Point], read: impl Fn(&Point) -> f64) -> Self {
+        Self::fixed(S::of_points(points, read))
     }
-    /// ∂f = f′·∂x, ∂²f = f′·∂²x + f″·∂x·∂xᵀ.
     #[inline(always)]
-    fn map(self, value: f64, slope: f64, curvature: f64) -> Self {
-        if !self.varies {
-            return Self { value, ..self };
-        }
-        let mut out = self;
-        out.value = value;
-        for j in 0..K {
-            out.gradient[j] = slope * self.gradient[j];
-        }
-        for j in 0..H {
-            let bend = curvature * self.gradient[j];
-            for k in 0..K {
-                out.hessian[j][k] = slope * self.hessian[j][k] + bend * self.gradient[k];
-            }
-        }
-        out
+    fn exp(self) -> Self {
+        let value = Scalar::exp(self.value);
+        self.map(value, value, value)
+    }
+    #[inline(always)]
+    fn ln(self) -> Self {
+        let inverse = S::splat(1.0) / self.value;
+        self.map(Scalar::ln(self.value), inverse, -(inverse * inverse))
+    }
+    #[inline(always)]
+    fn saturating(self) -> Self {
+        let left = Scalar::exp(-self.value);
+        self.map(self.value.each(|x| -(-x).exp_m1()), left, -left)
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.where_le(other.value, self.value, other)
+    }
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.where_le(self.value, other.value, other)
     }
 }
 
-impl<const K: usize, const H: usize> Add for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Add for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         if !other.varies {
-            return self + other.value;
+            return Self { value: self.value + other.value, ..self };
         }
         if !self.varies {
-            return other + self.value;
+            return Self { value: self.value + other.value, ..other };
         }
-        let mut out = self;
-        out.value += other.value;
-        for j in 0..K {
-            out.gradient[j] += other.gradient[j];
-        }
-        for j in 0..H {
-            for k in 0..K {
-                out.hessian[j][k] += other.hessian[j][k];
-            }
-        }
-        out
+        S::pass(Sum { x: &self, y: &other })
     }
 }
 
-impl<const K: usize, const H: usize> Mul for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Mul for Dual<K, T, S> {
     type Output = Self;
-    /// ∂(xy) = x·∂y + y·∂x, ∂²(xy) = x·∂²y + y·∂²x + ∂x·∂yᵀ + ∂y·∂xᵀ.
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
         if !other.varies {
-            return self * other.value;
+            return self.scaled(self.value * other.value, other.value);
         }
         if !self.varies {
-            return other * self.value;
+            return other.scaled(self.value * other.value, self.value);
         }
-        let mut out = self;
-        out.value = self.value * other.value;
-        for j in 0..K {
-            out.gradient[j] = self.value * other.gradient[j] + other.value * self.gradient[j];
-        }
-        for j in 0..H {
-            for k in 0..K {
-                out.hessian[j][k] = self.value * other.hessian[j][k]
-                    + other.value * self.hessian[j][k]
-                    + self.gradient[j] * other.gradient[k]
-                    + other.gradient[j] * self.gradient[k];
-            }
-        }
-        out
+        S::pass(Product { x: &self, y: &other })
     }
 }
 
-impl<const K: usize, const H: usize> Div for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Div for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn div(self, other: Self) -> Self {
-        let inverse = 1.0 / other.value;
-        self * other.map(inverse, -inverse * inverse, 2.0 * inverse * inverse * inverse)
+        let inverse = S::splat(1.0) / other.value;
+        let square = inverse * inverse;
+        self * other.map(inverse, -square, S::splat(2.0) * square * inverse)
     }
 }
 
-impl<const K: usize, const H: usize> Neg for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Neg for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -216,7 +337,7 @@ impl<const K: usize, const H: usize> Neg for Dual<K, H> {
     }
 }
 
-impl<const K: usize, const H: usize> Sub for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Sub for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
@@ -224,15 +345,15 @@ impl<const K: usize, const H: usize> Sub for Dual<K, H> {
     }
 }
 
-impl<const K: usize, const H: usize> Add<f64> for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Add<f64> for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: f64) -> Self {
-        Self { value: self.value + other, ..self }
+        Self { value: self.value + S::splat(other), ..self }
     }
 }
 
-impl<const K: usize, const H: usize> Sub<f64> for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Sub<f64> for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: f64) -> Self {
@@ -240,11 +361,11 @@ impl<const K: usize, const H: usize> Sub<f64> for Dual<K, H> {
     }
 }
 
-impl<const K: usize, const H: usize> Mul<f64> for Dual<K, H> {
+impl<const K: usize, const T: usize, S: Scalar> Mul<f64> for Dual<K, T, S> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: f64) -> Self {
-        if self.varies { self.scaled(self.value * other, other) } else { Self { value: self.value * other, ..self } }
+        self.scaled(self.value * S::splat(other), S::splat(other))
     }
 }
 
@@ -262,37 +383,52 @@ mod tests {
     proptest! {
         #[test]
         fn derivatives_are_those_of_finite_differences(x in 0.1..1.5f64, y in -1.0..1.5f64) {
-            let dual = all(Dual::<2, 2>::variable(x, 0), Dual::variable(y, 1));
+            let dual = all(Dual::<2, 3>::variable(x, 0), Dual::variable(y, 1));
             prop_assert!((dual.value / all(x, y) - 1.0).abs() < 1e-12);
             let h = 1e-4;
             let at = |i: f64, j: f64| all(x + i * h, y + j * h);
             let first = [(at(1.0, 0.0) - at(-1.0, 0.0)) / (2.0 * h), (at(0.0, 1.0) - at(0.0, -1.0)) / (2.0 * h)];
             let mixed = (at(1.0, 1.0) - at(1.0, -1.0) - at(-1.0, 1.0) + at(-1.0, -1.0)) / (4.0 * h * h);
             let second = [
-                [(at(1.0, 0.0) - 2.0 * at(0.0, 0.0) + at(-1.0, 0.0)) / (h * h), mixed],
-                [mixed, (at(0.0, 1.0) - 2.0 * at(0.0, 0.0) + at(0.0, -1.0)) / (h * h)],
+                (at(1.0, 0.0) - 2.0 * at(0.0, 0.0) + at(-1.0, 0.0)) / (h * h),
+                mixed,
+                (at(0.0, 1.0) - 2.0 * at(0.0, 0.0) + at(0.0, -1.0)) / (h * h),
             ];
-            for j in 0..2 {
-                prop_assert!((dual.gradient[j] - first[j]).abs() < 1e-6 * (1.0 + first[j].abs()), "{j}: {} {}", dual.gradient[j], first[j]);
-                for (k, (found, expected)) in dual.hessian[j].into_iter().zip(second[j]).enumerate() {
-                    prop_assert!((found - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{j} {k}: {found} {expected}");
-                }
+            for (j, (found, expected)) in dual.gradient.into_iter().zip(first).enumerate() {
+                prop_assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{j}: {found} {expected}");
+            }
+            for (at, (found, expected)) in dual.hessian.into_iter().zip(second).enumerate() {
+                prop_assert!((found - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{at}: {found} {expected}");
+            }
+        }
+
+        #[test]
+        fn lanes_are_points_one_by_one(xs in proptest::array::uniform16(0.1..1.5f64), y in -1.0..1.5f64) {
+            let x = Dual::<2, 3, Lanes> { value: Lanes(xs), ..Dual::variable(0.0, 0) };
+            let (together, plain) = (all(x, Dual::variable(y, 1)), all(Lanes(xs), Lanes::splat(y)));
+            prop_assert_eq!(together.value, plain);
+            for (lane, &x) in xs.iter().enumerate() {
+                let apart = all(Dual::<2, 3>::variable(x, 0), Dual::variable(y, 1));
+                let close = |found: f64, expected: f64| (found - expected).abs() < 1e-13 * (1.0 + expected.abs());
+                prop_assert!(close(together.value.0[lane], apart.value), "{} {}", together.value.0[lane], apart.value);
+                (0..2).for_each(|j| assert!(close(together.gradient[j].0[lane], apart.gradient[j])));
+                (0..3).for_each(|at| assert!(close(together.hessian[at].0[lane], apart.hessian[at])));
             }
         }
     }
 
     #[test]
     fn what_does_not_vary_has_no_derivatives_whatever_is_done_with_it() {
-        let constant = all(Dual::<3, 3>::constant(0.4), Dual::constant(0.3));
-        assert_eq!((constant.gradient, constant.hessian), ([0.0; 3], [[0.0; 3]; 3]));
-        assert_eq!(Dual::<2, 2>::variable(1.0, 5), Dual::constant(1.0));
+        let constant = all(Dual::<3, 6>::constant(0.4), Dual::constant(0.3));
+        assert_eq!((constant.gradient, constant.hessian), ([0.0; 3], [0.0; 6]));
+        assert_eq!(Dual::<2, 3>::variable(1.0, 5), Dual::constant(1.0));
     }
 
     #[test]
     fn a_product_of_variables_worked_by_hand() {
-        // x²·y at (3, 5): ∂ = (30, 9), ∂² = ((10, 6), (6, 0)).
-        let (x, y) = (Dual::<2, 2>::variable(3.0, 0), Dual::variable(5.0, 1));
+        // x²·y at (3, 5): ∂ = (30, 9), ∂² = 10 by x, 6 by both, 0 by y.
+        let (x, y) = (Dual::<2, 3>::variable(3.0, 0), Dual::variable(5.0, 1));
         let product = x * x * y;
-        assert_eq!((product.value, product.gradient, product.hessian), (45.0, [30.0, 9.0], [[10.0, 6.0], [6.0, 0.0]]));
+        assert_eq!((product.value, product.gradient, product.hessian), (45.0, [30.0, 9.0], [10.0, 6.0, 0.0]));
     }
 }

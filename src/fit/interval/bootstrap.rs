@@ -84,8 +84,12 @@ pub(crate) fn refits(sum: &Objective, clusters: &Clusters, estimator: Estimator,
 
 /// The lowest end of searches from the given basins and from the valleys of a coarse grid of exponents.
 pub(crate) fn best(sum: &Objective, estimator: Estimator, basins: &[Phi]) -> Option<End> {
+    lowest(sum, estimator, basins.iter().cloned().chain(valleys_for_refit(sum, estimator)))
+}
+
+/// The lowest end of searches from some starts.
+pub(crate) fn lowest(sum: &Objective, estimator: Estimator, starts: impl Iterator<Item = Phi>) -> Option<End> {
     let free: Vec<usize> = (0..sum.dim()).collect();
-    let starts = basins.iter().cloned().chain(valleys_for_refit(sum, estimator));
     let ends = starts.map(|phi| settle(sum, estimator, phi, &free, STEPS)).filter(|end| end.value.is_finite());
     ends.min_by(|left, right| left.value.total_cmp(&right.value))
 }

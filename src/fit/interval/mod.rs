@@ -7,7 +7,7 @@ mod residual;
 mod sandwich;
 mod windows;
 
-pub(crate) use bootstrap::{Clusters, Draws, FEW_CLUSTERS, best, clusters, drawing, refits};
+pub(crate) use bootstrap::{Clusters, Draws, FEW_CLUSTERS, clusters, drawing, lowest, refits};
 pub use profile::{Profile, profiles};
 pub(crate) use residual::{Found, LEAST, residual_refits};
 pub use sandwich::{Robust, robust};

@@ -35,17 +35,20 @@ impl ResidualLoss {
     }
 
     /// Function of the residual that is summed.
+    #[inline(always)]
     pub(crate) fn of_residual(&self, r: f64) -> f64 {
         let q = r.abs().min(self.delta);
         self.factor * q * (r.abs() - 0.5 * q)
     }
 
     /// Its first derivative.
+    #[inline(always)]
     pub(crate) fn score(&self, r: f64) -> f64 {
         self.factor * if r.abs() <= self.quadratic_until { r } else { r.clamp(-self.delta, self.delta) }
     }
 
     /// Its second derivative, or under `reweighted` squares that of the parabola through the same score: δ/|r| beyond δ.
+    #[inline(always)]
     pub(crate) fn curvature(&self, r: f64, reweighted: bool) -> f64 {
         let outside = if reweighted { self.delta / r.abs() } else { 0.0 };
         self.factor * if r.abs() <= self.quadratic_until { 1.0 } else { outside }

@@ -2,7 +2,7 @@
 //! derivatives there, where to start. The searches of this room ask for nothing else, so every law has all of them.
 //!
 //! Coordinates, factors and starts are those that the law declares (`law::Formula`). A sum of up to three powers is summed
-//! over columns in vectorised passes; any other law point by point from its own derivatives.
+//! over columns in vectorised passes; any other law from its own derivatives, a block of points at a time.
 
 mod columns;
 mod evaluation;
@@ -19,6 +19,8 @@ pub(crate) use starts::combinations;
 
 use crate::law::{AnyFormula, Centre, Kind, Law, Point};
 use columns::{Columns, MAX_POWERS};
+use general::{Asked, Blocks};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Ln of the part of the loss below which a term counts as absent (1e-6).
@@ -48,7 +50,7 @@ pub(crate) struct Objective {
 #[derive(Debug, Clone)]
 enum Data {
     Columns(Columns),
-    Points(Vec<Point>),
+    Blocks(Blocks),
 }
 
 impl Objective {
@@ -60,7 +62,7 @@ impl Objective {
         let data = if form.is_power_sum() && powers <= MAX_POWERS {
             Data::Columns(Columns::new(form.coefficients(), &centre, points))
         } else {
-            Data::Points(points.iter().map(general::slim).collect())
+            Data::Blocks(Blocks::new(points))
         };
         Self { form, centre, data }
     }
@@ -97,7 +99,7 @@ impl Objective {
     pub(crate) fn observed(&self) -> Vec<(f64, f64)> {
         match &self.data {
             Data::Columns(columns) => columns.observed(),
-            Data::Points(points) => points.iter().map(|p| (p.loss.ln(), p.weight)).collect(),
+            Data::Blocks(blocks) => blocks.observed(),
         }
     }
 
@@ -105,7 +107,7 @@ impl Objective {
     pub(crate) fn len(&self) -> usize {
         match &self.data {
             Data::Columns(columns) => columns.len(),
-            Data::Points(points) => points.len(),
+            Data::Blocks(blocks) => blocks.len(),
         }
     }
 
@@ -129,7 +131,7 @@ impl Objective {
     fn gathered(&self, kept: &[(usize, f64)]) -> Self {
         self.with(match &self.data {
             Data::Columns(columns) => Data::Columns(columns.gathered(kept)),
-            Data::Points(points) => Data::Points(kept.iter().map(|&(at, weight)| Point { weight, ..points[at].clone() }).collect()),
+            Data::Blocks(blocks) => Data::Blocks(blocks.gathered(kept)),
         })
     }
 
@@ -137,21 +139,25 @@ impl Objective {
     pub(crate) fn with_ln_losses(&self, ln_losses: &[f64]) -> Self {
         self.with(match &self.data {
             Data::Columns(columns) => Data::Columns(columns.with_ln_losses(ln_losses)),
-            Data::Points(points) => {
-                Data::Points(points.iter().zip(ln_losses).map(|(p, ln)| Point { loss: ln.exp(), ..p.clone() }).collect())
-            }
+            Data::Blocks(blocks) => Data::Blocks(blocks.with_ln_losses(ln_losses)),
         })
     }
 
     /// The objective and as many of its derivatives as asked for.
     pub(crate) fn evaluate(&self, loss: ResidualLoss, phi: &[f64], order: Order) -> Evaluation {
+        let free: SmallVec<[usize; 8]> = (0..self.dim()).collect();
+        self.evaluate_by(loss, phi, order, &free)
+    }
+
+    /// The same where derivatives by the coordinates `free` are enough; others may be 0.
+    pub(crate) fn evaluate_by(&self, loss: ResidualLoss, phi: &[f64], order: Order, free: &[usize]) -> Evaluation {
         if phi.iter().any(|coordinate| coordinate.is_nan()) {
             // Clamps and bits would make some number of it.
             return Evaluation { value: f64::NAN, ..Evaluation::zero(self.dim()) };
         }
         match &self.data {
             Data::Columns(columns) => columns.evaluate(loss, phi, order),
-            Data::Points(points) => general::evaluate(&*self.form, &self.centre, points, loss, phi, order),
+            Data::Blocks(blocks) => blocks.evaluate(&*self.form, &self.centre, loss, Asked { phi, free, order }),
         }
     }
 
@@ -159,7 +165,7 @@ impl Objective {
     pub(crate) fn ln_predictions(&self, phi: &[f64]) -> Vec<f64> {
         match &self.data {
             Data::Columns(columns) => columns.ln_predictions(phi),
-            Data::Points(points) => self.form.losses(&self.to_theta(phi), points).into_iter().map(f64::ln).collect(),
+            Data::Blocks(blocks) => blocks.ln_predictions(&*self.form, &self.centre, phi),
         }
     }
 
@@ -167,11 +173,7 @@ impl Objective {
     pub(crate) fn jacobian(&self, phi: &[f64]) -> Vec<Phi> {
         match &self.data {
             Data::Columns(columns) => columns.jacobian(phi),
-            Data::Points(points) => {
-                let mut rows = Vec::with_capacity(points.len());
-                self.form.jets(phi, &self.centre, points, false, &mut |_, jet| rows.push(Phi::from_slice(&jet.gradient)));
-                rows
-            }
+            Data::Blocks(blocks) => blocks.jacobian(&*self.form, &self.centre, phi),
         }
     }
 
@@ -186,7 +188,7 @@ impl Objective {
                     theta[j] = 0.0;
                     words.push(format!("{name} is at its bound 0: the data are fitted as well without this term"));
                 }
-                (Kind::Floor, Data::Points(_)) if value < LEAST_FLOOR => {
+                (Kind::Floor, Data::Blocks(_)) if value < LEAST_FLOOR => {
                     words.push(format!("{name} = {value:.3e} is at its bound: the data are fitted as well with {name} = 0"));
                 }
                 (Kind::Exponent { .. }, _) if !EXPONENTS.contains(&value) => {
@@ -205,7 +207,7 @@ impl Objective {
     pub(crate) fn unbounded(&self, coefficient: usize, value: f64) -> f64 {
         let end = match (&self.form.coefficients()[coefficient].kind, &self.data) {
             (Kind::Positive { range, .. }, _) => range.end,
-            (Kind::Exponent { .. }, Data::Points(_)) => EXPONENTS.end,
+            (Kind::Exponent { .. }, Data::Blocks(_)) => EXPONENTS.end,
             _ => f64::INFINITY,
         };
         if value >= end { f64::INFINITY } else { value }

@@ -17,8 +17,8 @@ impl Objective {
         match (&self.data, scan) {
             (Data::Columns(_), Scan::Fine) => self.exponents(&FINE),
             (Data::Columns(_), Scan::Coarse) => self.exponents(&COARSE),
-            (Data::Points(_), Scan::Fine) => self.form.scanned(&self.centre),
-            (Data::Points(_), Scan::Coarse) => {
+            (Data::Blocks(_), Scan::Fine) => self.form.scanned(&self.centre),
+            (Data::Blocks(_), Scan::Coarse) => {
                 let every = |values: Vec<f64>| values.into_iter().skip(COARSE_STEP / 2).step_by(COARSE_STEP).collect();
                 self.form.scanned(&self.centre).into_iter().map(every).collect()
             }
@@ -42,7 +42,7 @@ impl Objective {
     pub(crate) fn starts(&self) -> Vec<Vec<f64>> {
         match &self.data {
             Data::Columns(_) => self.starts_of_powers(),
-            Data::Points(_) => self.starts_of_scan(),
+            Data::Blocks(_) => self.starts_of_scan(),
         }
     }
 

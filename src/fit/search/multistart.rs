@@ -21,9 +21,9 @@ const MEMORY: usize = 7;
 /// Iterations after which L-BFGS hands over to reweighted squares. Twice or four times as many bring one or two starts in a
 /// hundred more to the minimum of the 240 points of 2404.10102, and each start that arrives costs more.
 const ITERATIONS: u64 = 5;
-/// Evaluations after which L-BFGS hands over: argmin's line search has no limit of its own and can turn for ever at a
-/// minimum known to rounding.
-const EVALUATIONS: u32 = 500;
+/// Evaluations after which L-BFGS hands over the lowest place it saw: argmin's line search has no limit of its own and can turn for
+/// ever, at a minimum known to rounding or where a slope is too steep for its least step.
+const EVALUATIONS: u32 = 40;
 /// Gradient of the scaled objective below which L-BFGS hands over to Newton.
 const GRADIENT: f64 = 1e-3;
 /// Steps of reweighted squares.
@@ -34,7 +34,7 @@ const BOTTOM: f64 = 1e-9;
 
 /// Starts from which L-BFGS goes to the end alone, and what it may take.
 const ALONE: usize = 30;
-const LONG: Stop = Stop { iterations: 2000, gradient: 1e-10, cost: 1e-16, evaluations: 10_000 };
+const LONG: Stop = Stop { iterations: 2000, gradient: 1e-10, cost: 1e-16, evaluations: 4000 };
 const SHORT: Stop = Stop { iterations: ITERATIONS, gradient: GRADIENT, cost: 1e-9, evaluations: EVALUATIONS };
 
 /// When L-BFGS stops.
@@ -122,7 +122,8 @@ fn polished(sum: &Objective, loss: ResidualLoss, from: Phi, free: &[usize]) -> E
 
 /// Where L-BFGS ended, why, and after how many iterations.
 fn lbfgs(sum: &Objective, loss: ResidualLoss, from: &Phi, stop: Stop) -> (Phi, String, u64) {
-    let problem = Scaled { sum, loss, scale: sum.scale_of(loss), last: RefCell::new(None), left: Cell::new(stop.evaluations) };
+    let (last, lowest) = (RefCell::new(None), RefCell::new((from.to_vec(), f64::INFINITY)));
+    let problem = Scaled { sum, loss, scale: sum.scale_of(loss), last: &last, lowest: &lowest, left: Cell::new(stop.evaluations) };
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(stop.gradient)
         .and_then(|solver| solver.with_tolerance_cost(stop.cost))
@@ -139,7 +140,7 @@ fn lbfgs(sum: &Objective, loss: ResidualLoss, from: &Phi, stop: Stop) -> (Phi, S
             };
             (state.get_best_param().map_or_else(|| from.clone(), |best| Phi::from_slice(best)), reason, state.get_iter())
         }
-        Ok(Err(error)) | Err(error) => (from.clone(), error.to_string(), 0),
+        Ok(Err(error)) | Err(error) => (Phi::from_slice(&lowest.borrow().0), error.to_string(), 0),
     }
 }
 
@@ -152,7 +153,9 @@ struct Scaled<'a> {
     loss: ResidualLoss,
     scale: f64,
     /// Where it was last asked, with the answer.
-    last: RefCell<Option<Asked>>,
+    last: &'a RefCell<Option<Asked>>,
+    /// The lowest place asked so far, with its cost.
+    lowest: &'a RefCell<(Vec<f64>, f64)>,
     /// Questions still answered.
     left: Cell<u32>,
 }
@@ -169,6 +172,9 @@ impl Scaled<'_> {
         let here = self.sum.evaluate(self.loss, param, Order::Gradient);
         let value = here.value / self.scale;
         let gradient: Vec<f64> = here.gradient.iter().map(|slope| slope / self.scale).collect();
+        if value < self.lowest.borrow().1 {
+            self.lowest.replace((param.to_vec(), value));
+        }
         self.last.replace(Some((param.to_vec(), value, gradient.clone())));
         Ok((value, gradient))
     }

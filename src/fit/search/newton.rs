@@ -29,13 +29,14 @@ pub(crate) fn newton(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usiz
 
 /// The same to a decrement of `enough`.
 pub(crate) fn newton_to(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
-    descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate(loss, phi, order))
+    descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate_by(loss, phi, order, free))
 }
 
 /// Minimises by reweighted least squares to a decrement of `enough`: far from the minimum its matrix is the better guide, near
 /// it Newton's.
 pub(crate) fn reweighted(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
-    let evaluate = |phi: &Phi, order: Order| sum.evaluate(loss, phi, if order == Order::Hessian { Order::Reweighted } else { order });
+    let evaluate =
+        |phi: &Phi, order: Order| sum.evaluate_by(loss, phi, if order == Order::Hessian { Order::Reweighted } else { order }, free);
     descend_to(phi, free, steps, sum.total_weight(), enough, evaluate)
 }
 

@@ -1,7 +1,7 @@
 //! How much rests on single runs: each is left out in turn, the law refitted from the minimum, and the change of a
 //! quantity reported, largest first.
 
-use crate::fit::interval::best;
+use crate::fit::interval::lowest;
 use crate::fit::{Fit, FitError, Quantity};
 use crate::law::{Law, Point};
 use rayon::prelude::*;
@@ -26,16 +26,17 @@ pub fn influence(fit: &Fit, quantity: &Quantity) -> Result<Vec<Influence>, FitEr
     Ok(influence_on(fit, &without_each(fit)?, quantity))
 }
 
-/// The law without each run in turn, in their order. Each refit searches the basins anew.
+/// The law without each run in turn, in their order. Each refit searches from the basins of the fit: one run among many moves a
+/// minimum, or makes another of those found the lowest.
 ///
 /// # Errors
 /// Where a refit finds no minimum.
 pub fn without_each(fit: &Fit) -> Result<Vec<Law>, FitError> {
     let (objective, points) = (&fit.objective_at, &fit.evidence.points);
-    let start = [objective.to_phi(fit.law.theta())];
     let without = |left_out: usize| {
         let rest = objective.reweighted(|at| if at == left_out { 0.0 } else { points[at].weight });
-        let end = best(&rest, fit.estimator, &start).ok_or_else(|| FitError::NoMinimum { law: fit.law.name().to_owned() })?;
+        let end = lowest(&rest, fit.estimator, fit.basins.iter().cloned())
+            .ok_or_else(|| FitError::NoMinimum { law: fit.law.name().to_owned() })?;
         Ok(fit.law.with_theta(&objective.to_theta(&end.phi)))
     };
     (0..points.len()).into_par_iter().map(without).collect()
@@ -49,7 +50,9 @@ pub fn influence_on(fit: &Fit, without: &[Law], quantity: &Quantity) -> Vec<Infl
         Influence { run: point.run.clone(), without, change: without - before }
     };
     let mut all: Vec<Influence> = without.iter().zip(&fit.evidence.points).map(one).collect();
-    all.sort_by(|left, right| right.change.abs().total_cmp(&left.change.abs()));
+    // Without one of these runs there was no such quantity: last, since nothing can be said of its change.
+    let size = |one: &Influence| if one.change.is_nan() { f64::NEG_INFINITY } else { one.change.abs() };
+    all.sort_by(|left, right| size(right).total_cmp(&size(left)));
     all
 }
 

@@ -79,8 +79,9 @@ impl Formula for DataConstrained {
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
         let Chinchilla { e, a, b, alpha, beta } = self.base;
         let [n, d] = [at.ln_n.exp(), at.ln_d.exp()];
-        let unique = at.point.unique_tokens.map_or(d, |unique| T::constant(unique).min(d));
-        let matching = T::constant(self.matching_params(unique.value()));
+        let unique = d.min(at.read(|point| point.unique_tokens.unwrap_or(f64::INFINITY)));
+        let g = self.base.scale();
+        let matching = (unique * g).pow(T::constant(self.base.params_exponent() / self.base.tokens_exponent())) * g;
         let tokens = effective(unique, d, c[0]);
         let params = effective(matching.min(n), n, c[1]);
         params.pow(T::constant(-alpha)) * a + tokens.pow(T::constant(-beta)) * b + e

@@ -21,6 +21,11 @@ fn from_middle<T: Number>(value: T, slope: T, p: T, ln_n: f64) -> [T; 2] {
     [height * (-(p * ln_n)).exp(), value - height]
 }
 
+/// k·N^p, both coefficients from index `at` on.
+fn power<T: Number>(c: &[T], at: usize, ln_n: T) -> T {
+    c[at] * (c[at + 1] * ln_n).exp()
+}
+
 impl Formula for Farseer {
     fn name(&self) -> &'static str {
         "farseer"
@@ -51,9 +56,8 @@ impl Formula for Farseer {
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let power = |k: usize| c[k] * (c[k + 1] * at.ln_n).exp();
-        let exponent = (power(6) + c[8]).exp();
-        (power(2) + c[0]).exp() + (power(4) + c[1] - exponent * at.ln_d).exp()
+        let exponent = (power(c, 6, at.ln_n) + c[8]).exp();
+        (power(c, 2, at.ln_n) + c[0]).exp() + (power(c, 4, at.ln_n) + c[1] - exponent * at.ln_d).exp()
     }
 
     /// In the middle of the data: ln of the floor, ln of the data term, and for floor, height and exponent the slope by ln N and the

@@ -1,4 +1,3 @@
 //! The objective of a sum of powers in vector instructions, with the same bits on every machine.
 
 mod pass;
-mod vector;

@@ -10,7 +10,7 @@
 
 use super::super::columns::{Columns, GROUP, Group, MAX_POWERS};
 use super::super::{Evaluation, Order, ResidualLoss};
-use super::vector::{exp, ln};
+use crate::law::vector::{Pass, exp, ln, vectorised};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -44,6 +44,23 @@ struct Sums {
     hessian: [[f64; MAX_DIM]; MAX_DIM],
 }
 
+/// A sum over some groups.
+struct Sum<'a> {
+    columns: &'a Columns,
+    loss: ResidualLoss,
+    phi: &'a [f64],
+    order: Order,
+    groups: Range<usize>,
+}
+
+impl Pass for Sum<'_> {
+    type Output = Evaluation;
+    #[inline(always)]
+    fn run(self) -> Evaluation {
+        self.columns.dispatch(self.loss, self.phi, self.order, self.groups)
+    }
+}
+
 impl Columns {
     /// The objective and as many of its derivatives as asked for.
     pub(in crate::fit::objective) fn evaluate(&self, loss: ResidualLoss, phi: &[f64], order: Order) -> Evaluation {
@@ -51,39 +68,12 @@ impl Columns {
         const CHUNK: usize = 1024;
         let groups = self.weight.len();
         if groups <= CHUNK {
-            return self.pass(loss, phi, order, 0..groups);
+            return vectorised(Sum { columns: self, loss, phi, order, groups: 0..groups });
         }
+        let part = |start: usize| vectorised(Sum { columns: self, loss, phi, order, groups: start..(start + CHUNK).min(groups) });
         let starts: Vec<usize> = (0..groups).step_by(CHUNK).collect();
-        let parts: Vec<Evaluation> =
-            starts.into_par_iter().map(|start| self.pass(loss, phi, order, start..(start + CHUNK).min(groups))).collect();
+        let parts: Vec<Evaluation> = starts.into_par_iter().map(part).collect();
         parts.into_iter().reduce(Evaluation::plus).unwrap_or_else(|| Evaluation::zero(self.dim()))
-    }
-
-    fn pass(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
-        // The instructions of either round as the portable ones do.
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
-            // SAFETY: the processor has AVX-512 with its instructions for doubles and quadwords.
-            return unsafe { self.pass_avx512(loss, phi, order, groups) };
-        }
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2.
-            return unsafe { self.pass_avx2(loss, phi, order, groups) };
-        }
-        self.dispatch(loss, phi, order, groups)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn pass_avx2(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
-        self.dispatch(loss, phi, order, groups)
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    fn pass_avx512(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
-        self.dispatch(loss, phi, order, groups)
     }
 
     #[inline(always)]
@@ -287,6 +277,7 @@ fn sum_of(a: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::fit::Estimator;
+    use crate::law::vector::every_way;
     use crate::law::{Centre, Chinchilla, Law, Point, ThreeTerm, Variable};
     use crate::spec::Random;
 
@@ -313,12 +304,9 @@ mod tests {
                 (of.value.to_bits(), of.gradient.iter().map(|slope| slope.to_bits()).collect::<Vec<_>>(), hessian)
             };
             for order in [Order::Value, Order::Gradient, Order::Hessian, Order::Reweighted] {
-                let plain = bits(columns.dispatch(loss, &phi, order, groups.clone()));
-                assert_eq!(plain, bits(columns.pass(loss, &phi, order, groups.clone())), "{order:?}");
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has AVX2.
-                    assert_eq!(plain, bits(unsafe { columns.pass_avx2(loss, &phi, order, groups.clone()) }), "{order:?}");
-                }
+                let sum = || Sum { columns: &columns, loss, phi: &phi, order, groups: groups.clone() };
+                let plain = bits(sum().run());
+                every_way(sum).into_iter().for_each(|way| assert_eq!(plain, bits(way), "{order:?}"));
             }
         }
     }

@@ -1,5 +1,55 @@
 //! Exponential and logarithm in plain arithmetic without branches, so that compilers make vector instructions of loops over
-//! them. No fused multiply-add and no reordering: the bits are the same on every machine.
+//! them, and passes compiled for each width of registers. No fused multiply-add and no reordering: the bits are the same on
+//! every machine.
+
+/// A pass over many numbers, every function of which is inlined.
+pub trait Pass {
+    /// What it yields.
+    type Output;
+    /// The pass by whatever instructions the caller is compiled for.
+    fn run(self) -> Self::Output;
+}
+
+/// A pass by the widest registers that the processor has.
+pub(crate) fn vectorised<P: Pass>(pass: P) -> P::Output {
+    // Instructions for doubles and quadwords round as the portable ones do.
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
+        // SAFETY: the processor has AVX-512 with its instructions for doubles and quadwords.
+        return unsafe { by_avx512(pass) };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        return unsafe { by_avx2(pass) };
+    }
+    pass.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn by_avx512<P: Pass>(pass: P) -> P::Output {
+    pass.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn by_avx2<P: Pass>(pass: P) -> P::Output {
+    pass.run()
+}
+
+/// A pass by each kind of instructions that the processor has.
+#[cfg(test)]
+pub(crate) fn every_way<P: Pass>(pass: impl Fn() -> P) -> Vec<P::Output> {
+    let mut ways = vec![pass().run()];
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        ways.push(unsafe { by_avx2(pass()) });
+    }
+    ways.push(vectorised(pass()));
+    ways
+}
 
 // ln 2 in two parts (fdlibm): the first has trailing zeros, so that k·LN2_HIGH is exact.
 const LN2_HIGH: f64 = 6.931_471_803_691_238e-1;
@@ -7,9 +57,9 @@ const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// 1.5·2^52: adding it rounds to an integer that then stands in the lowest bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
-/// e^x, to 2 units in the last place; x is clamped to ±300 so that sums and squares stay finite.
+/// e^x, to 2 units in the last place; x is clamped to ±`limit`, of at most 700.
 #[inline(always)]
-pub(crate) fn exp(x: f64) -> f64 {
+pub(crate) fn exp_within(limit: f64, x: f64) -> f64 {
     // Taylor's series to degree 13: the next term is below 2^-57 for |r| ≤ ln 2 / 2.
     const SERIES: [f64; 12] = [
         1.0 / 6_227_020_800.0,
@@ -25,7 +75,7 @@ pub(crate) fn exp(x: f64) -> f64 {
         1.0 / 6.0,
         0.5,
     ];
-    let x = x.clamp(-300.0, 300.0);
+    let x = x.clamp(-limit, limit);
     let rounded = x * std::f64::consts::LOG2_E + ROUND;
     let k = rounded - ROUND;
     let r = (x - k * LN2_HIGH) - k * LN2_LOW;
@@ -35,6 +85,12 @@ pub(crate) fn exp(x: f64) -> f64 {
     }
     let power = f64::from_bits((rounded.to_bits() << 52).wrapping_add(1023 << 52));
     (sum * r * r + r + 1.0) * power
+}
+
+/// e^x within ±300, so that sums and squares stay finite.
+#[inline(always)]
+pub(crate) fn exp(x: f64) -> f64 {
+    exp_within(300.0, x)
 }
 
 /// ln x for normal positive x, to 2 units in the last place (fdlibm's `log`, reduced and summed without branches).
