@@ -98,7 +98,8 @@ impl Problem<'_> {
         let free: Vec<usize> = (0..self.sum.dim()).collect();
         // Var ln q = σ²·gᵀ(JᵀJ)⁻¹g, and the Hessian of Σ r² is 2·JᵀJ near the minimum.
         let sigma2 = here.value / self.degrees;
-        let solved = here.hessian.cholesky(free.len()).map(|lower| lower.back_substitute(&slope));
+        let mut lower = here.hessian;
+        let solved = lower.cholesky().then(|| lower.back_substitute(&slope));
         let variance = solved.map_or(f64::INFINITY, |x| 2.0 * sigma2 * free.iter().map(|&j| slope[j] * x[j]).sum::<f64>());
         let se = variance.max(0.0).sqrt();
         let value = self.scale.back(centre);

@@ -24,27 +24,39 @@ impl Matrix {
         self.numbers.iter_mut().zip(&other.numbers).for_each(|(sum, part)| *sum += part);
     }
 
-    /// Lower triangle L of the first `dim` rows and columns, L·Lᵀ = the matrix; `None` where it is not positive definite.
-    pub(crate) fn cholesky(&self, dim: usize) -> Option<Self> {
-        let mut lower = Self::zero(dim);
-        for j in 0..dim {
-            for k in 0..=j {
-                let mut sum = self[j][k];
-                for i in 0..k {
-                    sum -= lower[j][i] * lower[k][i];
-                }
-                if j == k {
-                    // Lost to rounding when what remains is a 1e-14th of what there was.
-                    if sum.is_nan() || sum <= 1e-14 * self[j][j].abs() {
-                        return None;
-                    }
-                    lower[j][j] = sum.sqrt();
-                } else {
-                    lower[j][k] = sum / lower[k][k];
-                }
+    /// Some of its rows and columns, in their order.
+    pub(crate) fn among(&self, kept: &[usize]) -> Self {
+        if kept.len() == self.dim {
+            return self.clone();
+        }
+        let mut among = Self::zero(kept.len());
+        for (j, &row) in kept.iter().enumerate() {
+            for (k, &column) in kept.iter().enumerate() {
+                among[j][k] = self[row][column];
             }
         }
-        Some(lower)
+        among
+    }
+
+    /// Puts L in place of the lower triangle, L·Lᵀ = the matrix, and leaves the upper as it is; false where it is not positive
+    /// definite.
+    pub(crate) fn cholesky(&mut self) -> bool {
+        for j in 0..self.dim {
+            let (above, below) = self.numbers.split_at_mut(j * self.dim);
+            let row = &mut below[..=j];
+            let diagonal = row[j];
+            for k in 0..j {
+                let other = &above[k * self.dim..][..=k];
+                row[k] = row[..k].iter().zip(other).fold(row[k], |sum, (left, right)| sum - left * right) / other[k];
+            }
+            let sum = row[..j].iter().fold(diagonal, |sum, number| sum - number * number);
+            // Lost to rounding when what remains is a 1e-14th of what there was.
+            if sum.is_nan() || sum <= 1e-14 * diagonal.abs() {
+                return false;
+            }
+            row[j] = sum.sqrt();
+        }
+        true
     }
 
     /// Solves L·Lᵀ·x = right for a lower triangle.
@@ -103,12 +115,14 @@ mod tests {
     #[test]
     fn a_factorisation_and_eigenvalues_worked_by_hand() {
         let matrix = of(&[&[4.0, 2.0], &[2.0, 3.0]]);
-        let lower = matrix.cholesky(2).expect("positive definite");
+        let mut lower = matrix.clone();
+        assert!(lower.cholesky());
         assert!((lower[1][1] - 2f64.sqrt()).abs() < 1e-15 && lower[1][0] == 1.0);
         // (4, 2; 2, 3)·(1, 2) = (8, 8).
         assert!(lower.back_substitute(&[8.0, 8.0]).iter().zip([1.0, 2.0]).all(|(x, known)| (x - known).abs() < 1e-14));
         let [low, high] = [3.5 - 4.25f64.sqrt(), 3.5 + 4.25f64.sqrt()];
         assert!(matrix.eigenvalues().iter().zip([low, high]).all(|(x, known)| (x - known).abs() < 1e-14));
-        assert!(of(&[&[1.0, 2.0], &[2.0, 1.0]]).cholesky(2).is_none());
+        assert!(!of(&[&[1.0, 2.0], &[2.0, 1.0]]).cholesky());
+        assert_eq!(of(&[&[1.0, 2.0, 3.0], &[2.0, 4.0, 5.0], &[3.0, 5.0, 6.0]]).among(&[0, 2]), of(&[&[1.0, 3.0], &[3.0, 6.0]]));
     }
 }

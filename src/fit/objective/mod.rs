@@ -14,7 +14,7 @@ mod starts;
 
 pub(crate) use evaluation::{Evaluation, Order};
 pub(crate) use loss::ResidualLoss;
-pub(crate) use matrix::{Matrix, Phi};
+pub(crate) use matrix::Phi;
 pub(crate) use starts::combinations;
 
 use crate::law::{AnyFormula, Centre, Kind, Law, Point};
@@ -145,8 +145,11 @@ impl Objective {
 
     /// The objective and as many of its derivatives as asked for.
     pub(crate) fn evaluate(&self, loss: ResidualLoss, phi: &[f64], order: Order) -> Evaluation {
-        let free: SmallVec<[usize; 8]> = (0..self.dim()).collect();
-        self.evaluate_by(loss, phi, order, &free)
+        match &self.data {
+            // All of them, in any case.
+            Data::Columns(_) => self.evaluate_by(loss, phi, order, &[]),
+            Data::Blocks(_) => self.evaluate_by(loss, phi, order, &(0..self.dim()).collect::<SmallVec<[usize; 8]>>()),
+        }
     }
 
     /// The same where derivatives by the coordinates `free` are enough; others may be 0.

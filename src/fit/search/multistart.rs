@@ -37,6 +37,12 @@ const ALONE: usize = 30;
 const LONG: Stop = Stop { iterations: 2000, gradient: 1e-10, cost: 1e-16, evaluations: 4000 };
 const SHORT: Stop = Stop { iterations: ITERATIONS, gradient: GRADIENT, cost: 1e-9, evaluations: EVALUATIONS };
 
+/// Times that L-BFGS begins anew where it ended, in units of the objective there.
+const ROUNDS: usize = 5;
+
+/// Times the objective of a constant above which a start is steep.
+const STEEP: f64 = 1e3;
+
 /// When L-BFGS stops.
 #[derive(Clone, Copy)]
 struct Stop {
@@ -54,9 +60,17 @@ pub(crate) fn lbfgs_alone(sum: &Objective, estimator: Estimator) -> Option<f64> 
     let loss = ResidualLoss::of(estimator, 1e-3);
     let starts = sum.starts();
     let some: Vec<&Vec<f64>> = starts.iter().step_by(starts.len().div_ceil(ALONE)).collect();
+    let value = |phi: &Phi| sum.evaluate(loss, phi, Order::Value).value;
     let end = |start: &&Vec<f64>| {
-        let (phi, _, _) = lbfgs(sum, loss, &sum.lifted(sum.to_phi(start)), LONG);
-        sum.evaluate(loss, &phi, Order::Value).value
+        let mut phi = sum.lifted(sum.to_phi(start));
+        for _ in 0..ROUNDS {
+            let before = value(&phi);
+            phi = lbfgs(sum, loss, &phi, LONG).0;
+            if value(&phi) > before * (1.0 - 1e-9) {
+                break;
+            }
+        }
+        value(&phi)
     };
     let ends: Vec<f64> = some.par_iter().map(end).collect();
     ends.into_iter().filter(|value| value.is_finite()).min_by(f64::total_cmp)
@@ -120,10 +134,14 @@ fn polished(sum: &Objective, loss: ResidualLoss, from: Phi, free: &[usize]) -> E
     newton_to(sum, loss, near.phi, free, POLISH, BOTTOM)
 }
 
-/// Where L-BFGS ended, why, and after how many iterations.
+/// Where L-BFGS ended, why, and after how many iterations. Costs are in units of that of a constant, or of the start where that is
+/// far higher: a first step down a slope of thousands has no length that the line search finds.
 fn lbfgs(sum: &Objective, loss: ResidualLoss, from: &Phi, stop: Stop) -> (Phi, String, u64) {
+    let at_start = sum.evaluate(loss, from, Order::Value).value;
+    let constant = sum.scale_of(loss);
+    let scale = if at_start.is_finite() && at_start > STEEP * constant { at_start } else { constant };
     let (last, lowest) = (RefCell::new(None), RefCell::new((from.to_vec(), f64::INFINITY)));
-    let problem = Scaled { sum, loss, scale: sum.scale_of(loss), last: &last, lowest: &lowest, left: Cell::new(stop.evaluations) };
+    let problem = Scaled { sum, loss, scale, last: &last, lowest: &lowest, left: Cell::new(stop.evaluations) };
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
         .with_tolerance_grad(stop.gradient)
         .and_then(|solver| solver.with_tolerance_cost(stop.cost))

@@ -1,7 +1,7 @@
 //! Newton's method with Levenberg–Marquardt damping on some of the coordinates of a sum of powers, the others
 //! held. It ends by its decrement ½·gᵀH⁻¹g relative to the objective, which no change of units can alter.
 
-use crate::fit::objective::{Evaluation, Matrix, Objective, Order, Phi, ResidualLoss};
+use crate::fit::objective::{Evaluation, Objective, Order, Phi, ResidualLoss};
 
 /// Relative decrement below which a point is a minimum for all purposes.
 const DECREMENT: f64 = 1e-14;
@@ -120,18 +120,16 @@ const SMALLEST_SCALE: f64 = 1e-40;
 
 /// (H + damping·|diag H|)⁻¹·g on the free coordinates; `None` where that matrix is not positive definite.
 fn solve(here: &Evaluation, free: &[usize], damping: f64) -> Option<Phi> {
-    let dim = free.len();
     let largest = free.iter().map(|&j| here.hessian[j][j].abs()).fold(0.0, f64::max);
-    let mut matrix = Matrix::zero(dim);
-    let mut right = Phi::from_elem(0.0, dim);
-    for (j, &row) in free.iter().enumerate() {
-        for (k, &column) in free.iter().enumerate() {
-            matrix[j][k] = here.hessian[row][column];
-        }
-        matrix[j][j] += damping * here.hessian[row][row].abs().max(SMALLEST_SCALE * largest);
-        right[j] = here.gradient[row];
+    let mut matrix = here.hessian.among(free);
+    if damping > 0.0 {
+        free.iter().enumerate().for_each(|(j, &row)| matrix[j][j] += damping * here.hessian[row][row].abs().max(SMALLEST_SCALE * largest));
     }
-    Some(matrix.cholesky(dim)?.back_substitute(&right))
+    if !matrix.cholesky() {
+        return None;
+    }
+    let right: Phi = free.iter().map(|&row| here.gradient[row]).collect();
+    Some(matrix.back_substitute(&right))
 }
 
 #[cfg(test)]

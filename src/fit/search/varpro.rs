@@ -5,6 +5,7 @@
 use super::newton::{End, NEAR, descend, descend_to, full_step, newton};
 use crate::fit::Estimator;
 use crate::fit::objective::{Evaluation, Objective, Order, Phi, ResidualLoss, Scan, combinations};
+use smallvec::SmallVec;
 use std::cell::RefCell;
 
 /// Valleys of the grid that are followed down.
@@ -96,7 +97,10 @@ pub(crate) fn solve_factors(sum: &Objective, loss: ResidualLoss, phi: Phi, steps
 /// Second derivatives of the projected objective: H_ss − H_sc·H_cc⁻¹·H_cs; its gradient is that of the exponents.
 pub(crate) fn schur(sum: &Objective, mut full: Evaluation) -> Evaluation {
     let (terms, dim) = (sum.factors(), sum.dim());
-    let Some(lower) = full.hessian.cholesky(terms) else { return full };
+    let mut lower = full.hessian.among(&(0..terms).collect::<SmallVec<[usize; 8]>>());
+    if !lower.cholesky() {
+        return full;
+    }
     let solved: Vec<Phi> = (terms..dim).map(|j| lower.back_substitute(&full.hessian[j])).collect();
     for (j, solved) in (terms..dim).zip(&solved) {
         for k in terms..dim {
