@@ -1,0 +1,185 @@
+//! What a change is worth in compute: each group against a baseline, through the bottoms of budgets where both have them, else
+//! along L*(C) of their laws.
+
+use super::budgets::parabolas;
+use super::certified::bottoms;
+use super::{Group, StudyError, StudyOptions};
+use crate::fit::{
+    Asked, Estimate, Fit, FitError, FitOptions, Floor, Interval, Places, Search, Speedup, SpeedupAt, fit, speedup as of_frontiers,
+};
+use crate::law::{Additive, ComputeCount, Law};
+use crate::spec::sample::extent;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What is asked of a comparison in compute.
+#[derive(Debug, Clone, Default)]
+pub struct WorthOptions {
+    /// The floor; where nothing is said shared by groups of one corpus, and each group's own otherwise.
+    pub floor: Option<Floor>,
+    /// Name of the baseline; the first group where nothing is said.
+    pub baseline: Option<String>,
+    /// Budgets, FLOPs, and losses at which it is asked for; of none the budgets that both reached.
+    pub asked: Vec<Asked>,
+}
+
+/// Every group against the baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct Worth {
+    /// Name of the baseline.
+    pub baseline: String,
+    /// The others.
+    pub groups: Vec<GroupWorth>,
+    /// Level of the intervals.
+    pub level: f64,
+    /// What a reader must know, in words.
+    pub notes: Vec<String>,
+}
+
+/// One group against the baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupWorth {
+    /// Its name.
+    pub group: String,
+    /// What it is worth.
+    pub worth: OverBaseline,
+}
+
+/// How many times its compute the baseline needs for the same loss.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "frontier", rename_all = "kebab-case")]
+pub enum OverBaseline {
+    /// Through the bottoms of budgets.
+    Bottoms {
+        /// Budgets with a bottom, of the baseline and of the group.
+        budgets: [usize; 2],
+        /// What they say.
+        #[serde(flatten)]
+        speedup: Box<Speedup>,
+    },
+    /// Along L*(C) of fitted laws, each group with its own floor.
+    Laws {
+        /// Why not through bottoms.
+        why: String,
+        /// At each place that was asked for.
+        at: Vec<SpeedupAt>,
+    },
+}
+
+/// Each group's compute for the loss of the baseline.
+///
+/// # Errors
+/// Where there is no such baseline, a frontier cannot be fitted, or a floor is asked of groups without budgets.
+pub fn worth(groups: &[Group], asked: &WorthOptions, options: &StudyOptions) -> Result<Worth, StudyError> {
+    let names = || groups.iter().map(|group| group.name.clone()).collect::<Vec<_>>();
+    let named = |name: &String| groups.iter().find(|group| group.name == *name);
+    let base = match &asked.baseline {
+        Some(name) => named(name).ok_or_else(|| StudyError::NoBaseline { wanted: name.clone(), found: names() })?,
+        None => groups.first().ok_or(StudyError::OneGroup(names()))?,
+    };
+    if groups.len() < 2 {
+        return Err(StudyError::OneGroup(names()));
+    }
+    let corpora: BTreeSet<&String> =
+        groups.iter().flat_map(|group| group.records.iter().filter_map(|record| record.corpus.as_ref())).collect();
+    let floor = asked.floor.unwrap_or(if corpora.len() > 1 { Floor::Own } else { Floor::Shared });
+    let others = groups.iter().filter(|group| group.name != base.name);
+    let one = |group: &Group| Ok(GroupWorth { group: group.name.clone(), worth: over(base, group, floor, asked, options)? });
+    Ok(Worth {
+        baseline: base.name.clone(),
+        groups: others.map(one).collect::<Result<_, StudyError>>()?,
+        level: options.level,
+        notes: another_text(&corpora).into_iter().collect(),
+    })
+}
+
+/// What is to be said of groups that were trained on several corpora.
+fn another_text(corpora: &BTreeSet<&String>) -> Option<String> {
+    let all: Vec<&str> = corpora.iter().map(|corpus| corpus.as_str()).collect();
+    (all.len() > 1).then(|| {
+        format!(
+            "the groups are of several corpora ({}): a loss on one text is not that loss on another, so this compares texts and not changes; to compare changes, measure both on one held-out text",
+            all.join(", ")
+        )
+    })
+}
+
+fn over(base: &Group, group: &Group, floor: Floor, asked: &WorthOptions, options: &StudyOptions) -> Result<OverBaseline, StudyError> {
+    let places = |asked: &[Asked], ends: Option<(f64, f64)>| match ends {
+        Some((low, high)) if asked.is_empty() => vec![Asked::Compute(low), Asked::Compute((low * high).sqrt()), Asked::Compute(high)],
+        _ => asked.to_vec(),
+    };
+    match (frontier(base, options), frontier(group, options)) {
+        (Ok(one), Ok(other)) => {
+            let reached = |places: &Places| extent(places.places.iter().map(|place| place.x));
+            let asked = places(&asked.asked, common(reached(&one), reached(&other)));
+            let speedup = of_frontiers(&one, &other, floor, options.level, &asked)?;
+            Ok(OverBaseline::Bottoms { budgets: [one.places.len(), other.places.len()], speedup: Box::new(speedup) })
+        }
+        (Err(why), _) | (_, Err(why)) if asked.floor.is_none_or(|floor| floor == Floor::Own) => {
+            let reached = |group: &Group| extent(group.evidence.points.iter().map(|point| point.c));
+            let asked = places(&asked.asked, common(reached(base), reached(group)));
+            let at = along_laws(base, group, &asked, options).map_err(|law| StudyError::NoFrontier { why: why.clone(), law })?;
+            Ok(OverBaseline::Laws { why, at })
+        }
+        (Err(why), _) | (_, Err(why)) => Err(StudyError::FloorOfLaws(why)),
+    }
+}
+
+/// What two ranges have in common.
+fn common(one: Option<(f64, f64)>, other: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let ((a, b), (c, d)) = (one?, other?);
+    Some((a.max(c), b.min(d))).filter(|(low, high)| low <= high)
+}
+
+/// The bottoms of a group's budgets, or why there are none.
+fn frontier(group: &Group, options: &StudyOptions) -> Result<Places, String> {
+    match parabolas(&group.evidence, options) {
+        Some(Ok(found)) => Ok(bottoms(&found.valleys, None)),
+        Some(Err(error)) => Err(format!("{}: {error}", group.name)),
+        None => Err(format!("{} has no budgets", group.name)),
+    }
+}
+
+/// Along L*(C) of the additive law of each group, with the spread of pairs of its refits.
+fn along_laws(base: &Group, group: &Group, asked: &[Asked], options: &StudyOptions) -> Result<Vec<SpeedupAt>, FitError> {
+    let fit_options = FitOptions { search: Search::VarproOnly, ..options.fit_options() };
+    let fitted = |group: &Group| fit(&Law::from(Additive), group.evidence.clone(), &fit_options);
+    let (one, other) = (fitted(base)?, fitted(group)?);
+    Ok(asked.iter().map(|asked| law_place(&one, &other, *asked, options.level)).collect())
+}
+
+fn law_place(base: &Fit, changed: &Fit, asked: Asked, level: f64) -> SpeedupAt {
+    let counts = [base, changed].map(|fit| ComputeCount::of(&fit.evidence.points));
+    let compute = |law: &Law| match asked {
+        Asked::Compute(compute) => compute,
+        Asked::Loss(loss) => compute_for(law, &counts[1], loss),
+    };
+    let speedup = |[base, changed]: [&Law; 2]| {
+        let compute = compute(changed);
+        compute_for(base, &counts[0], changed.optimal_loss(compute, &counts[1])) / compute
+    };
+    let at = compute(&changed.law);
+    let draws = base.draws.iter().zip(&changed.draws).map(|(base, changed)| speedup([base, changed])).collect();
+    let reached = |fit: &Fit| extent(fit.evidence.points.iter().map(|point| point.c)).is_some_and(|(low, high)| low <= at && at <= high);
+    SpeedupAt {
+        compute: at,
+        loss: changed.law.optimal_loss(at, &counts[1]),
+        speedup: Estimate::from_draws(speedup([&base.law, &changed.law]), draws, level, Interval::Bootstrap),
+        within: reached(base) && reached(changed),
+    }
+}
+
+/// Compute at whose optimum a loss is reached, by halving; NaN of a loss that none from one FLOP to 1e40 reaches.
+fn compute_for(law: &Law, count: &ComputeCount, loss: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0 * std::f64::consts::LN_10);
+    let above = |ln_c: f64| law.optimal_loss(f64::exp(ln_c), count) > loss;
+    if !above(low) || above(high) {
+        return f64::NAN;
+    }
+    for _ in 0..60 {
+        let half = 0.5 * (low + high);
+        if above(half) { low = half } else { high = half }
+    }
+    (0.5 * (low + high)).exp()
+}
