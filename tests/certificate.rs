@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use support::{refused, succeed, text};
 
 fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
@@ -21,7 +21,7 @@ fn power(header: &str, row: impl Fn(f64, f64) -> String) -> String {
     format!("{header}\n{}\n", losses.map(|(x, loss)| row(x, loss)).collect::<Vec<_>>().join("\n"))
 }
 
-fn json(path: &PathBuf, more: &[&str]) -> Value {
+fn json(path: &Path, more: &[&str]) -> Value {
     let args = [&["fit", text(path), "--certificate", "--json"], more].concat();
     serde_json::from_str(&succeed(&args)).expect("JSON")
 }
@@ -68,12 +68,12 @@ fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
 
 #[test]
 fn budgets_are_certified_through_their_bottoms() {
-    let found = json(&PathBuf::from("results/grid"), &[]);
+    let found = json(Path::new("results/grid"), &[]);
     assert_eq!((&found["variable"], &found["of"]), (&"C".into(), &"bottoms".into()));
     let valleys = found["places"].as_array().expect("a list");
     assert!(valleys.len() == 6 && (valleys[0]["loss"].as_f64().expect("a loss") - 1.8508).abs() < 1e-3, "{found:#}");
     assert_eq!(found["verdict"], "holds");
-    let wide = json(&PathBuf::from("results/grid"), &["--noise", "3%"]);
+    let wide = json(Path::new("results/grid"), &["--noise", "3%"]);
     let width =
         |found: &Value| found["ranges"][0]["high"].as_f64().expect("a number") - found["ranges"][0]["low"].as_f64().expect("a number");
     assert!(width(&wide) > width(&found), "more noise, a wider range");

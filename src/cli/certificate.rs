@@ -38,10 +38,12 @@ fn text(source: &Source, found: &Certified) -> String {
     let (certificate, places) = (&found.certificate, &found.certificate.measured.places);
     let of = match found.of {
         Losses::Bottoms => format!("L*(C) at the bottoms of {} budgets", places.len()),
+        Losses::Runs if places.len() == 1 => format!("L({}) at one place", found.variable),
         Losses::Runs => format!("L({}) at {} places", found.variable, places.len()),
     };
     let [first, last] = [places.first(), places.last()].map(|place| place.map_or(String::new(), |place| count(found, place.x)));
-    let mut text = format!("{}: {of}, {first} to {last} {}\n\n", source.path.display(), found.unit);
+    let reach = if first == last { first } else { format!("{first} to {last}") };
+    let mut text = format!("{}: {of}, {reach} {}\n\n", source.path.display(), found.unit);
     text += &match &certificate.verdict {
         &Verdict::Rejected { at, without } => rejected(found, at, without),
         Verdict::Holds { ranges } => held(found, ranges),
@@ -80,20 +82,26 @@ fn rejected(found: &Certified, at: f64, without: f64) -> String {
 }
 
 fn held(found: &Certified, ranges: &[Range]) -> String {
+    let grounds = class(found) + &bands(&found.certificate);
+    if ranges.iter().all(|range| range.low.is_none() && range.high.is_none()) {
+        let verdict = "ABSTAINS: these losses bound no loss beyond them\n";
+        return format!("{verdict}{grounds}  give losses at three places or more, and {}", remedy(found));
+    }
     let level = 100.0 * found.certificate.level;
     let end = |end: Option<f64>| end.map_or("not bounded".to_owned(), number);
     let row = |range: &Range| vec![count(found, range.x), short(range.multiple), end(range.low), end(range.high)];
     let header = [format!("{}, {}", found.variable, found.unit), "x largest".into(), "loss at least".into(), "at most".into()];
-    format!("certified at {level:.0} %, for a loss that is a floor and any sum of falling powers\n")
+    format!("certified at {level:.0} % for the mean loss of runs, where it is a floor and any sum of falling powers\n")
         + &table(&header.each_ref().map(String::as_str), &ranges.iter().map(row).collect::<Vec<_>>())
-        + &class(found)
-        + &bands(&found.certificate)
+        + &grounds
+        + &format!("  the closest law needs {:.2} of them\n", found.certificate.closest)
         + &doubts(found, ranges)
+        + &format!("  to narrow it, {}", remedy(found))
 }
 
 /// How wide the bands are, and why.
 fn bands(certificate: &Certificate) -> String {
-    let Certificate { measured, band, closest, .. } = certificate;
+    let Certificate { measured, band, .. } = certificate;
     let percent = |place: &Place| 100.0 * band * place.se / place.loss;
     let (least, most) = extent(measured.places.iter().map(percent)).unwrap_or_default();
     let width = if most - least < 0.005 { format!("±{most:.2} %") } else { format!("±{least:.2} to ±{most:.2} %") };
@@ -102,20 +110,13 @@ fn bands(certificate: &Certificate) -> String {
     } else {
         "the noise taken for known".to_owned()
     };
-    format!(
-        "  bands: {width} of the loss, all {} at once: {band:.2} standard errors ({basis})\n  the closest law needs {closest:.2}\n",
-        measured.places.len()
-    )
+    let all = if measured.places.len() == 1 { String::new() } else { format!(", all {} at once", measured.places.len()) };
+    format!("  bands: {width} of the loss{all}: {band:.2} standard errors ({basis})\n")
 }
 
-/// What the ranges do not say, and what would.
+/// What the ranges do not say.
 fn doubts(found: &Certified, ranges: &[Range]) -> String {
     let last = found.certificate.measured.places.last().map_or(f64::NAN, |place| place.loss);
-    let help =
-        format!("repeat runs with other seeds at the smallest and the largest {}: the ends decide,\n  the middle does not", found.variable);
-    if ranges.iter().all(|range| range.low.is_none() && range.high.is_none()) {
-        return format!("  ABSTAINS: these losses bound no loss beyond them. Give losses at three places or more, and\n  {help}\n");
-    }
     let mut text = String::new();
     if ranges.iter().any(|range| range.low.is_none() || range.high.is_none()) {
         text += "  not bounded: ABSTAINS on this side, where the end is that of the class and not of the runs\n";
@@ -123,7 +124,13 @@ fn doubts(found: &Certified, ranges: &[Range]) -> String {
     if let Some(range) = ranges.iter().find(|range| range.high.is_none_or(|high| high >= last)) {
         text += &format!("  at {}x no further fall from the last loss, {}, is shown\n", short(range.multiple), number(last));
     }
-    text + &format!("  to narrow it, {help}\n")
+    text
+}
+
+/// What would say more.
+fn remedy(found: &Certified) -> String {
+    let variable = found.variable;
+    format!("repeat runs with other seeds at the smallest and the largest {variable}:\n  the ends decide, the middle does not\n")
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub(super) struct CompareArgs {
     pub(super) choices: Choices,
     #[command(flatten)]
     pub(super) speedup: SpeedupArgs,
-    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]
+    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]; with
+    /// --speedup those at which it is asked for [default: the least, the middle and the largest that both reached]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     pub(super) compute: Vec<Flops>,
     /// Print one JSON document to standard output and write no file
@@ -171,10 +172,7 @@ fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Resu
 }
 
 fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
-    let (loss, tokens) = match unit {
-        LossUnit::BitsPerByte => ("bits per byte", "bytes of text"),
-        LossUnit::NatsPerToken => ("nats per token", "tokens"),
-    };
+    let (loss, tokens) = (unit.name(), if unit == LossUnit::BitsPerByte { "bytes of text" } else { "tokens" });
     let mut text = format!("loss in {loss}, D in {tokens}\n");
     text += &groups::text("data", found);
     for one in allocated {

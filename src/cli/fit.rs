@@ -137,7 +137,7 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
     let options = args.asked.choices.options(&source);
     let shared = crate::study::on_common_cells(&source.records, &source.groups, options.level);
     let groups = crate::study::groups_of(&source.records, &source.groups, &options);
-    let comparison = match (groups.and_then(|groups| crate::study::compare_groups(&groups, &options)), &shared) {
+    let comparison = match (groups.and_then(|(_, groups)| crate::study::compare_groups(&groups, &options)), &shared) {
         (Ok(comparison), _) => Some(comparison),
         (Err(_), Some(_)) => None,
         (Err(error), None) => return Err(of_source(&source, error)),

@@ -25,7 +25,7 @@ pub(super) struct SpeedupArgs {
     #[arg(long, value_name = "NAME", requires = "speedup", conflicts_with = "losses")]
     baseline: Option<String>,
     /// The loss that no compute removes: `shared` by both groups, `free` in each with an exponent of its own, or a number, such as
-    /// 1.6 [default: shared, or free between groups of several corpora]
+    /// 1.6, in the unit of the losses [default: shared, or free between groups of several corpora]
     #[arg(long, value_name = "E,…", value_delimiter = ',', requires = "speedup", value_parser = floor)]
     floor: Vec<Floor>,
     /// Losses at which it is asked for, beside the budgets of --compute
@@ -109,13 +109,10 @@ fn of_runs(args: &CompareArgs) -> Result<Said, Failure> {
     let sources: Vec<Source> = args.sources(asked.by.as_deref())?;
     let mut options = args.choices.options(&sources[0]);
     options.budgets.clone_from(&asked.budgets);
-    let (unit, groups): (Option<LossUnit>, Vec<Group>) = match (&asked.by, sources.as_slice()) {
-        (Some(_), [source]) => (None, groups_of(&source.records, &source.groups, &options).or_input()?),
+    let (unit, groups): (LossUnit, Vec<Group>) = match (&asked.by, sources.as_slice()) {
+        (Some(_), [source]) => groups_of(&source.records, &source.groups, &options).or_input()?,
         (Some(by), _) => return Err(Failure::Input(anyhow!("--by {by} makes groups of one table, and there are {} paths", sources.len()))),
-        (None, _) => {
-            let (unit, groups) = args.grouped(&sources)?;
-            (Some(unit), groups)
-        }
+        (None, _) => args.grouped(&sources)?,
     };
     let floor = match asked.floor[..] {
         [] => None,
@@ -133,17 +130,18 @@ fn of_runs(args: &CompareArgs) -> Result<Said, Failure> {
     let found = worth(&groups, &WorthOptions { floor, baseline: asked.baseline.clone(), asked: places }, &options).or_input()?;
     let mut document = serde_json::to_value(&found).or_work()?;
     document["loss_unit"] = serde_json::to_value(unit).or_work()?;
-    Ok((text(&found, explicit), document))
+    Ok((text(&found, unit, explicit), document))
 }
 
 /// For a person. `explicit`: places were asked for, so they are told though one number does for all.
-fn text(found: &Worth, explicit: bool) -> String {
+fn text(found: &Worth, unit: LossUnit, explicit: bool) -> String {
+    let unit = unit.name();
     let group = |group: &GroupWorth| match &group.worth {
-        OverBaseline::Bottoms { budgets, speedup } => of_bottoms(found, &group.group, *budgets, speedup, explicit),
+        OverBaseline::Bottoms { budgets, speedup } => of_bottoms(found, &group.group, *budgets, speedup, (unit, explicit)),
         OverBaseline::Laws { why, at } => {
             let head = format!("{} against {}\n", group.group, found.baseline);
             let rest = format!("  along L*(C) of the fitted laws, each with its own floor ({why})\n");
-            head + &at_places(found, &group.group, at) + &rest
+            head + &at_places(found, &group.group, unit, at) + &rest
         }
     };
     let notes = found.notes.iter().map(|note| format!("note: {note}\n"));
@@ -161,7 +159,7 @@ fn verdict(name: &str, speedup: &Estimate) -> String {
     }
 }
 
-fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup, explicit: bool) -> String {
+fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup, (unit, explicit): (&str, bool)) -> String {
     let Worth { baseline, level, .. } = found;
     let mut text = match &speedup.constant {
         Some(constant) if !speedup.drifts() => format!(
@@ -172,23 +170,32 @@ fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup,
         _ => format!("{name} against {baseline}\n"),
     };
     if explicit || speedup.constant.is_none() || speedup.drifts() {
-        text += &at_places(found, name, &speedup.at);
+        text += &at_places(found, name, unit, &speedup.at);
     }
     text += &trend(speedup);
     text += &of_floors(speedup);
-    text +=
-        &format!("  through the bottoms of {} budgets of {baseline} and {} of {name}; {}\n", budgets[0], budgets[1], frontiers(speedup));
+    text += &format!(
+        "  through the bottoms of {} budgets of {baseline} and {} of {name}; {}\n",
+        budgets[0],
+        budgets[1],
+        frontiers(speedup, unit)
+    );
     text + &misfit(speedup)
 }
 
-fn at_places(found: &Worth, name: &str, at: &[SpeedupAt]) -> String {
+fn at_places(found: &Worth, name: &str, unit: &str, at: &[SpeedupAt]) -> String {
     let row = |at: &SpeedupAt| {
         let [value, _, interval] = at.speedup.told();
         let reach = if at.within { "" } else { ", beyond the runs" };
         vec![Flops(at.compute).to_string(), number(at.loss), value, interval, verdict(name, &at.speedup) + reach]
     };
-    let header =
-        [&format!("C of {name}"), "its loss", &format!("{} needs, x C", found.baseline), &format!("{:.0} %", 100.0 * found.level), ""];
+    let header = [
+        &format!("C of {name}"),
+        &format!("its loss, {unit}"),
+        &format!("{} needs, x C", found.baseline),
+        &format!("{:.0} %", 100.0 * found.level),
+        "",
+    ];
     table(&header, &at.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -222,7 +229,7 @@ fn of_floors(speedup: &Speedup) -> String {
     text + if beyond { remedy } else { "" }
 }
 
-fn frontiers(speedup: &Speedup) -> String {
+fn frontiers(speedup: &Speedup, unit: &str) -> String {
     let (base, changed) = (&speedup.base, &speedup.changed);
     let of = |what: &str, [one, other]: [f64; 2]| match one == other {
         true => format!("{what} {}", number(one)),
@@ -230,7 +237,7 @@ fn frontiers(speedup: &Speedup) -> String {
     };
     let floor = of("E", [base.floor, changed.floor]);
     let given = if matches!(speedup.floor, Floor::Pinned(_)) { " as given" } else { "" };
-    floor + given + ", " + &of("alpha", [base.alpha, changed.alpha])
+    format!("{floor} {unit}{given}, ") + &of("alpha", [base.alpha, changed.alpha])
 }
 
 /// What losses miss the frontiers by.

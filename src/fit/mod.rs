@@ -1,5 +1,5 @@
 //! How laws are estimated: objectives, two independent searches, resampling, and the evidence that a
-//! minimum is the minimum. Pure and seeded; the only room that imports argmin.
+//! minimum is the minimum. Pure and seeded; the only room that imports argmin and microlp.
 
 mod certificate;
 mod diagnostics;

@@ -144,7 +144,7 @@ pub enum Verdict {
     },
 }
 
-/// The range of the loss at one x under every law that passes. A side is absent (null in JSON) where the runs put no end to it:
+/// The range of the mean loss at one x under every law that passes; one run scatters about it by its noise. A side is absent (null in JSON) where the runs put no end to it:
 /// the end would be that of the class itself, as from the largest run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Range {

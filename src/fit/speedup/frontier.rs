@@ -8,9 +8,9 @@ use serde::Serialize;
 
 /// Exponents that are searched.
 const EXPONENTS: [f64; 2] = [0.005, 3.0];
-/// Places of a scan before a golden section, and steps of that: 2e-9 of the bracket.
+/// Places of a scan before a golden section, and steps of that: 3e-8 of the bracket.
 const SCAN: usize = 32;
-const STEPS: usize = 42;
+const STEPS: usize = 36;
 
 /// The loss along a compute-optimal frontier, L = E + A/C^α.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -155,9 +155,18 @@ pub(super) fn lowest(low: f64, high: f64, of: impl Fn(f64) -> f64) -> f64 {
     let centre = first.map_or(low, |(place, _)| place);
     let (mut low, mut high) = ((centre - step).max(low), (centre + step).min(high));
     let golden = 0.5 * (5f64.sqrt() - 1.0);
+    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+    let (mut at_left, mut at_right) = (of(left), of(right));
     for _ in 0..STEPS {
-        let (left, right) = (high - golden * (high - low), low + golden * (high - low));
-        if of(left) <= of(right) { high = right } else { low = left }
+        if at_left <= at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - golden * (high - low);
+            at_left = of(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + golden * (high - low);
+            at_right = of(right);
+        }
     }
     0.5 * (low + high)
 }
