@@ -59,7 +59,10 @@ fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
     assert!(said.contains("REJECTED") && said.contains("without the loss at N = 10M"), "{said}");
     let (_folder, one) = table("params,loss\n1e6,3.0\n");
     let said = succeed(&["fit", text(&one), "--certificate", "--noise", "0.3%"]);
-    assert!(said.contains("ABSTAINS") && said.contains("not bounded") && said.contains("the ends decide"), "{said}");
+    assert!(said.contains("ABSTAINS: these losses bound no loss") && said.contains("the ends decide"), "{said}");
+    let (_folder, steep) = table("params,loss\n1e6,1\n1e7,0.01\n");
+    let said = succeed(&["fit", text(&steep), "--certificate", "--noise", "1%"]);
+    assert!(said.contains("not bounded: ABSTAINS on this side") && said.contains("to narrow it"), "{said}");
     let refusal = refused(&["fit", text(&rising), "--certificate"]);
     assert!(refusal.contains("none of the 4 places has two different losses") && refusal.contains("--noise"), "{refusal}");
     assert!(refused(&["fit", text(&rising), "--certificate", "--noise", "3"]).contains("say 0.3%"));

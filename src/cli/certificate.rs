@@ -2,13 +2,12 @@
 
 use super::analysis::of_source;
 use super::failure::{OrWork, Outcome};
-use super::fit::FitArgs;
 use super::source::Source;
 use super::text::{number, table};
 use crate::fit::{Certificate, FORMAT, Place, Range, Verdict};
 use crate::spec::sample::extent;
 use crate::spec::{Flops, short};
-use crate::study::{Certified, Losses, certified};
+use crate::study::{Certified, Losses, StudyOptions, certified};
 use serde_json::json;
 
 /// A share: `0.3%`, or `0.003`.
@@ -18,17 +17,15 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     value.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| format!("`{text}` is no share of the loss; say 0.3% or 0.003"))
 }
 
-/// Reads, certifies and says.
-pub(super) fn run(args: &FitArgs) -> Outcome {
-    let source = args.asked.source.read_one_variable()?;
-    let options = args.options(&source);
-    let found = certified(&source.records, &options, args.noise).map_err(|error| of_source(&source, error))?;
-    if args.asked.json {
+/// Certifies and says.
+pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, json: bool) -> Outcome {
+    let found = certified(&source.records, options, noise).map_err(|error| of_source(source, error))?;
+    if json {
         let mut document = serde_json::to_value(&found).or_work()?;
         (document["format"], document["source"]) = (json!(FORMAT), json!(source.path));
         println!("{document:#}");
     } else {
-        print!("{}", text(&source, &found));
+        print!("{}", text(source, &found));
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::groups;
 use super::source::{Source, SourceArgs};
-use super::speedup::{self, SpeedupArgs};
+use super::speedup::{self, Runs, SpeedupArgs};
 use super::text::{counts, table};
 use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
 use crate::spec::{Flops, short};
-use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups};
+use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups, groups_of};
 use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -29,16 +29,16 @@ pub(super) struct CompareArgs {
     #[arg(required_unless_present = "losses", value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) choices: Choices,
+    choices: Choices,
     #[command(flatten)]
-    pub(super) speedup: SpeedupArgs,
+    speedup: SpeedupArgs,
     /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]; with
     /// --speedup those at which it is asked for [default: the least, the middle and the largest that both reached]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    pub(super) compute: Vec<Flops>,
+    compute: Vec<Flops>,
     /// Print one JSON document to standard output and write no file
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     /// Write the figure and the numbers into this folder [default for results folders: the figure into plots]
     #[arg(long, value_name = "DIR", conflicts_with = "speedup")]
     out: Option<PathBuf>,
@@ -61,7 +61,7 @@ impl CompareArgs {
     }
 
     /// The runs of every path: of two or more, or of one whose groups a column names.
-    pub(super) fn sources(&self, by: Option<&str>) -> Result<Vec<Source>, Failure> {
+    fn sources(&self, by: Option<&str>) -> Result<Vec<Source>, Failure> {
         if by.is_none() && self.paths.len() < 2 {
             return Err(Failure::Input(anyhow!(
                 "compare sets two or more sources side by side, and one is named: name another path, or groups of this one (--speedup --by COLUMN, fit --by COLUMN)"
@@ -71,17 +71,32 @@ impl CompareArgs {
     }
 
     /// The sources as groups, all in the same unit of loss.
-    pub(super) fn grouped(&self, sources: &[Source]) -> Result<(LossUnit, Vec<Group>), Failure> {
+    fn grouped(&self, sources: &[Source]) -> Result<(LossUnit, Vec<Group>), Failure> {
         let options: Vec<StudyOptions> = sources.iter().map(|source| self.choices.options(source)).collect();
         let all: Vec<NamedRuns<'_>> =
             sources.iter().zip(options).map(|(source, options)| (source.name.as_str(), source.records.as_slice(), options)).collect();
         crate::study::grouped(&all).or_input()
     }
+
+    /// The groups that are measured against each other: the sources, or those that a column makes of one.
+    fn runs(&self) -> Result<Runs, Failure> {
+        let by = self.speedup.by.as_deref();
+        let sources = self.sources(by)?;
+        let options = self.choices.options(&sources[0]);
+        let (unit, groups) = match (by, sources.as_slice()) {
+            (None, _) => self.grouped(&sources)?,
+            (Some(_), [source]) => groups_of(&source.records, &source.groups, &options).or_input()?,
+            (Some(by), several) => {
+                return Err(Failure::Input(anyhow!("--by {by} makes groups of one table, and there are {} paths", several.len())));
+            }
+        };
+        Ok((unit, groups, options))
+    }
 }
 
 pub(super) fn run(args: &CompareArgs) -> Outcome {
     if args.speedup.speedup {
-        return speedup::run(args);
+        return speedup::run(&args.speedup, &args.compute, args.json, || args.runs());
     }
     let sources = args.sources(None)?;
     let first = &sources[0];

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 )]
 pub(super) struct FitArgs {
     #[command(flatten)]
-    pub(super) asked: Asked,
+    asked: Asked,
     /// Nominal budgets, FLOPs, for isoflop of a table without a budget column: runs within 10 % of one belong to it
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     budgets: Vec<Flops>,
@@ -49,7 +49,7 @@ pub(super) struct FitArgs {
     certificate: bool,
     /// By what share of its loss one run scatters, for --certificate, such as 0.3% [default: what the runs show]
     #[arg(long, value_name = "SHARE", requires = "certificate", value_parser = certificate::share)]
-    pub(super) noise: Option<f64>,
+    noise: Option<f64>,
     /// Write every start of L-BFGS, where it ended and why, into this CSV
     #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "json"])]
     starts: Option<PathBuf>,
@@ -76,7 +76,7 @@ impl FitArgs {
     }
 
     /// The choices as a study takes them.
-    pub(super) fn options(&self, source: &Source) -> StudyOptions {
+    fn options(&self, source: &Source) -> StudyOptions {
         let mut options = self.asked.choices.options_with(source, &self.asked.laws);
         self.change(&mut options);
         options
@@ -99,7 +99,8 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return compare_groups(args, by);
     }
     if args.certificate {
-        return certificate::run(args);
+        let source = args.asked.source.read_one_variable()?;
+        return certificate::run(&source, &args.options(&source), args.noise, args.asked.json);
     }
     let source = args.asked.source.read()?;
     source.spared_by(args.starts.as_deref())?;

@@ -1,13 +1,11 @@
 //! `compare --speedup`: how many times its compute a baseline needs for the loss that a change has.
 
-use super::compare::CompareArgs;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
-use super::source::Source;
 use super::text::{number, table};
 use crate::fit::{Asked, Estimate, FORMAT, Floor, Speedup, SpeedupAt, speedup_of_losses};
 use crate::spec::Flops;
 use crate::spec::sample::extent;
-use crate::study::{Group, GroupWorth, LossUnit, OverBaseline, Worth, WorthOptions, groups_of, worth};
+use crate::study::{Group, GroupWorth, LossUnit, OverBaseline, StudyOptions, Worth, WorthOptions, worth};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -20,7 +18,7 @@ pub(super) struct SpeedupArgs {
     pub(super) speedup: bool,
     /// Groups of one table by a column, in place of several paths
     #[arg(long, value_name = "COLUMN", requires = "speedup", conflicts_with = "losses")]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     /// The group that others are measured against [default: the first]
     #[arg(long, value_name = "NAME", requires = "speedup", conflicts_with = "losses")]
     baseline: Option<String>,
@@ -54,11 +52,14 @@ fn floor(text: &str) -> Result<Floor, String> {
     }
 }
 
-/// Reads, compares and says.
-pub(super) fn run(args: &CompareArgs) -> Outcome {
-    let (text, mut document) = if args.speedup.losses.is_empty() { of_runs(args)? } else { of_losses(&args.speedup)? };
+/// Groups with the unit of their losses and how they are studied.
+pub(super) type Runs = (LossUnit, Vec<Group>, StudyOptions);
+
+/// Compares and says; `runs` reads what there is to compare, `compute` are budgets at which it is asked for.
+pub(super) fn run(args: &SpeedupArgs, compute: &[Flops], json: bool, runs: impl FnOnce() -> Result<Runs, Failure>) -> Outcome {
+    let (text, mut document) = if args.losses.is_empty() { of_runs(args, compute, runs()?)? } else { of_losses(args)? };
     document["format"] = json!(FORMAT);
-    if args.json {
+    if json {
         println!("{document:#}");
     } else {
         print!("{text}");
@@ -104,30 +105,22 @@ fn of_losses(args: &SpeedupArgs) -> Result<Said, Failure> {
     Ok((text, json!({ "losses": args.losses, "range": [low, high], "floors": rows.iter().map(each).collect::<Vec<_>>() })))
 }
 
-fn of_runs(args: &CompareArgs) -> Result<Said, Failure> {
-    let asked = &args.speedup;
-    let sources: Vec<Source> = args.sources(asked.by.as_deref())?;
-    let mut options = args.choices.options(&sources[0]);
-    options.budgets.clone_from(&asked.budgets);
-    let (unit, groups): (LossUnit, Vec<Group>) = match (&asked.by, sources.as_slice()) {
-        (Some(_), [source]) => groups_of(&source.records, &source.groups, &options).or_input()?,
-        (Some(by), _) => return Err(Failure::Input(anyhow!("--by {by} makes groups of one table, and there are {} paths", sources.len()))),
-        (None, _) => args.grouped(&sources)?,
-    };
-    let floor = match asked.floor[..] {
+fn of_runs(args: &SpeedupArgs, compute: &[Flops], (unit, groups, options): Runs) -> Result<Said, Failure> {
+    let options = StudyOptions { budgets: args.budgets.clone(), ..options };
+    let floor = match args.floor[..] {
         [] => None,
         [floor] => Some(floor),
         _ => {
+            let floors = args.floor.len();
             return Err(Failure::Input(anyhow!(
-                "runs take one --floor, and there are {}: what other floors make of it is told anyway",
-                asked.floor.len()
+                "runs take one --floor, and there are {floors}: what other floors make of it is told anyway"
             )));
         }
     };
-    let places = args.compute.iter().map(|budget| Asked::Compute(budget.0)).chain(asked.target_loss.iter().map(|&loss| Asked::Loss(loss)));
-    let places: Vec<Asked> = places.collect();
-    let explicit = !places.is_empty();
-    let found = worth(&groups, &WorthOptions { floor, baseline: asked.baseline.clone(), asked: places }, &options).or_input()?;
+    let budgets = compute.iter().map(|budget| Asked::Compute(budget.0));
+    let asked: Vec<Asked> = budgets.chain(args.target_loss.iter().map(|&loss| Asked::Loss(loss))).collect();
+    let explicit = !asked.is_empty();
+    let found = worth(&groups, &WorthOptions { floor, baseline: args.baseline.clone(), asked }, &options).or_input()?;
     let mut document = serde_json::to_value(&found).or_work()?;
     document["loss_unit"] = serde_json::to_value(unit).or_work()?;
     Ok((text(&found, unit, explicit), document))

@@ -1,7 +1,7 @@
 //! The linear programs of a certificate, over a grid of exponents. Every column is 1 at the first place and every row is told
 //! in standard errors, so that no number of a program is large for another reason than the runs.
 
-use super::{CertificateError, Place};
+use super::places::{CertificateError, Place};
 use microlp::{ComparisonOp, Error, OptimizationDirection, Problem, Variable};
 
 /// Exponents of the grid, in even steps of ln a. With four times as many an end moved by 0.003 % of the width of its range in

@@ -1,7 +1,6 @@
 //! Two frontiers L = E + A/C^α fitted together: floor and exponent each group's own, shared, or (the floor) given. For given
 //! exponents the rest is linear, so a search goes over exponents alone.
 
-use super::Floor;
 use crate::fit::Place;
 use crate::fit::linear::{LeastSquares, least_squares};
 use serde::Serialize;
@@ -11,6 +10,18 @@ const EXPONENTS: [f64; 2] = [0.005, 3.0];
 /// Places of a scan before a golden section, and steps of that: 3e-8 of the bracket.
 const SCAN: usize = 32;
 const STEPS: usize = 36;
+
+/// What is said of the floor E.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Floor {
+    /// Each group has its own, and its own exponent.
+    Own,
+    /// Fitted, one for both, with one exponent.
+    Shared,
+    /// Given, nats per token (or whatever losses are in).
+    Pinned(f64),
+}
 
 /// The loss along a compute-optimal frontier, L = E + A/C^α.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -11,19 +11,7 @@ use crate::spec::sample::mean;
 use frontier::{Exponent, Form, below};
 use serde::Serialize;
 
-pub use frontier::Frontier;
-
-/// What is said of the floor E.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Floor {
-    /// Each group has its own, and its own exponent.
-    Own,
-    /// Fitted, one for both, with one exponent.
-    Shared,
-    /// Given, nats per token (or whatever losses are in).
-    Pinned(f64),
-}
+pub use frontier::{Floor, Frontier};
 
 /// Where a speedup is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
