@@ -87,7 +87,7 @@ fn held(found: &Certified, ranges: &[Range]) -> String {
     let level = 100.0 * found.certificate.level;
     let end = |end: Option<f64>| end.map_or("not bounded".to_owned(), number);
     let row = |range: &Range| vec![count(found, range.x), short(range.multiple), end(range.low), end(range.high)];
-    let header = [format!("{}, {}", found.variable, found.unit), "x largest".into(), "loss at least".into(), "at most".into()];
+    let header = [format!("{}, {}", found.variable, found.unit), "x largest".into(), "loss at least, nats".into(), "at most".into()];
     format!("certified at {level:.0} % for the mean loss of runs, where it is a floor and any sum of falling powers\n")
         + &table(&header.each_ref().map(String::as_str), &ranges.iter().map(row).collect::<Vec<_>>())
         + &grounds

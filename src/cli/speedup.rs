@@ -165,7 +165,7 @@ fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup,
     if explicit || speedup.constant.is_none() || speedup.drifts() {
         text += &at_places(found, name, unit, &speedup.at);
     }
-    text += &trend(speedup);
+    text += &trend(speedup, explicit);
     text += &of_floors(speedup);
     text += &format!(
         "  through the bottoms of {} budgets of {baseline} and {} of {name}; {}\n",
@@ -192,10 +192,11 @@ fn at_places(found: &Worth, name: &str, unit: &str, at: &[SpeedupAt]) -> String 
     table(&header, &at.iter().map(row).collect::<Vec<_>>())
 }
 
-fn trend(speedup: &Speedup) -> String {
+fn trend(speedup: &Speedup, explicit: bool) -> String {
     match &speedup.trend {
         Some(trend) if speedup.drifts() => {
-            format!("  it is not the same at every budget: it goes as C^{trend}; ask for yours with --compute\n")
+            let remedy = if explicit { "" } else { "; ask for yours with --compute" };
+            format!("  it is not the same at every budget: it goes as C^{trend}{remedy}\n")
         }
         Some(trend) => format!("  no trend with the budget is shown: it goes as C^{trend}\n"),
         None => String::new(),
