@@ -10,7 +10,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("name a CSV of runs")?;
-    let table = import_table(Path::new(&path), Wanted { filters: &[], columns: &[], by: None })?;
+    let table = import_table(Path::new(&path), Wanted::default())?;
     let laws = vec!["chinchilla".parse()?, "gamma".parse()?];
     let study = Study::of(&table.records, &Curves::default(), &StudyOptions { own: table.own, laws, ..StudyOptions::default() })?;
     for report in &study.laws {

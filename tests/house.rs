@@ -27,7 +27,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 21] = [
+const OWNED: [(&str, &str); 22] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -40,6 +40,7 @@ const OWNED: [(&str, &str); 21] = [
     ("glob", "corpus"),
     ("csv", "results"),
     ("argmin", "fit"),
+    ("microlp", "fit"),
     ("ndarray", "fit"),
     ("nalgebra", "fit"),
     ("smallvec", "fit"),

@@ -6,37 +6,41 @@ use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::groups;
 use super::source::{Source, SourceArgs};
+use super::speedup::{self, Runs, SpeedupArgs};
 use super::text::{counts, table};
 use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
 use crate::spec::{Flops, short};
-use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups};
+use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups, groups_of};
 use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n\n`scalelab fit --by COLUMN` compares groups of one table."
+    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw --floor 1.6\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6,0.578 --alpha 0.0912,0.0584\n\n`scalelab fit --by COLUMN` compares groups of one table."
 )]
 pub(super) struct CompareArgs {
     /// Results folders or CSVs of runs, one for each data set
-    #[arg(required = true, num_args = 2.., value_name = "PATH")]
+    #[arg(required_unless_present = "losses", value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     choices: Choices,
-    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]
+    #[command(flatten)]
+    speedup: SpeedupArgs,
+    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]; with
+    /// --speedup those at which it is asked for [default: the least, the middle and the largest that both reached]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
     /// Print one JSON document to standard output and write no file
     #[arg(long)]
     json: bool,
     /// Write the figure and the numbers into this folder [default for results folders: the figure into plots]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "speedup")]
     out: Option<PathBuf>,
     #[command(flatten)]
     folders: Folders,
@@ -51,12 +55,52 @@ struct Allocated {
 
 const DEFAULT_MULTIPLES: [f64; 3] = [1.0, 10.0, 100.0];
 
+impl CompareArgs {
+    fn source_args(&self, path: &Path) -> SourceArgs {
+        SourceArgs { path: Some(path.to_owned()), filters: Vec::new(), columns: Vec::new(), folders: self.folders.clone() }
+    }
+
+    /// The runs of every path: of two or more, or of one whose groups a column names.
+    fn sources(&self, by: Option<&str>) -> Result<Vec<Source>, Failure> {
+        if by.is_none() && self.paths.len() < 2 {
+            return Err(Failure::Input(anyhow!(
+                "compare sets two or more sources side by side, and one is named: name another path, or groups of this one (--speedup --by COLUMN, fit --by COLUMN)"
+            )));
+        }
+        self.paths.iter().map(|path| self.source_args(path).read_by(by)).collect()
+    }
+
+    /// The sources as groups, all in the same unit of loss.
+    fn grouped(&self, sources: &[Source]) -> Result<(LossUnit, Vec<Group>), Failure> {
+        let options: Vec<StudyOptions> = sources.iter().map(|source| self.choices.options(source)).collect();
+        let all: Vec<NamedRuns<'_>> =
+            sources.iter().zip(options).map(|(source, options)| (source.name.as_str(), source.records.as_slice(), options)).collect();
+        crate::study::grouped(&all).or_input()
+    }
+
+    /// The groups that are measured against each other: the sources, or those that a column makes of one.
+    fn runs(&self) -> Result<Runs, Failure> {
+        let by = self.speedup.by.as_deref();
+        let sources = self.sources(by)?;
+        let options = self.choices.options(&sources[0]);
+        let (unit, groups) = match (by, sources.as_slice()) {
+            (None, _) => self.grouped(&sources)?,
+            (Some(_), [source]) => groups_of(&source.records, &source.groups, &options).or_input()?,
+            (Some(by), several) => {
+                return Err(Failure::Input(anyhow!("--by {by} makes groups of one table, and there are {} paths", several.len())));
+            }
+        };
+        Ok((unit, groups, options))
+    }
+}
+
 pub(super) fn run(args: &CompareArgs) -> Outcome {
-    let source_args =
-        |path: &PathBuf| SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), folders: args.folders.clone() };
-    let sources: Vec<Source> = args.paths.iter().map(|path| source_args(path).read()).collect::<Result<_, _>>()?;
-    let first = sources.first().expect("two or more are required");
-    let (unit, groups) = grouped(&sources, &args.choices)?;
+    if args.speedup.speedup {
+        return speedup::run(&args.speedup, &args.compute, args.json, || args.runs());
+    }
+    let sources = args.sources(None)?;
+    let first = &sources[0];
+    let (unit, groups) = args.grouped(&sources)?;
     let found = compare_groups(&groups, &args.choices.options(first)).or_input()?;
     let allocated = allocated(&found, &groups, &args.compute);
     let document = document(unit, &found, &allocated)?;
@@ -70,7 +114,7 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
         (Some(out), _) => (out.join("comparison.png"), Some(out.join("comparison.json"))),
         (None, Some(_)) => {
             let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
-            let plots = source_args(&first.path).plots_of(first);
+            let plots = args.source_args(&first.path).plots_of(first);
             (plots.parent().unwrap_or(Path::new(".")).join(format!("compare-{}.png", names.join("-"))), None)
         }
         (None, None) => {
@@ -89,15 +133,6 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
 
 fn write(path: &Path, bytes: &[u8]) -> Outcome {
     write_whole(path, bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()
-}
-
-/// The sources as groups, all in the same unit of loss.
-fn grouped(sources: &[Source], choices: &Choices) -> Result<(LossUnit, Vec<Group>), Failure> {
-    let named = |source: &Source| choices.options(source);
-    let options: Vec<StudyOptions> = sources.iter().map(named).collect();
-    let all: Vec<NamedRuns<'_>> =
-        sources.iter().zip(options).map(|(source, options)| (source.name.as_str(), source.records.as_slice(), options)).collect();
-    crate::study::grouped(&all).or_input()
 }
 
 /// Whether a budget has an optimum under the law of a group.
@@ -152,10 +187,7 @@ fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Resu
 }
 
 fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
-    let (loss, tokens) = match unit {
-        LossUnit::BitsPerByte => ("bits per byte", "bytes of text"),
-        LossUnit::NatsPerToken => ("nats per token", "tokens"),
-    };
+    let (loss, tokens) = (unit.name(), if unit == LossUnit::BitsPerByte { "bytes of text" } else { "tokens" });
     let mut text = format!("loss in {loss}, D in {tokens}\n");
     text += &groups::text("data", found);
     for one in allocated {

@@ -10,7 +10,7 @@ use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
 use super::source::{Source, SourceArgs};
 use super::text::number;
-use super::{groups, plot, starts};
+use super::{certificate, groups, plot, starts};
 use crate::fit::{Estimate, SeedNoise};
 use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law gamma,chinchilla,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset\n  scalelab fit runs.csv --starts starts.csv"
+    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law gamma,chinchilla,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset\n  scalelab fit runs.csv --starts starts.csv\n  scalelab fit results/grid --certificate\n  scalelab fit sizes.csv --certificate --noise 0.3%"
 )]
 pub(super) struct FitArgs {
     #[command(flatten)]
@@ -42,6 +42,14 @@ pub(super) struct FitArgs {
     /// Print the exponent a under every convention of counting N and C, from the same runs
     #[arg(long)]
     conventions: bool,
+    /// Fit no law: say what every sum of falling powers that agrees with the runs within their noise allows of larger ones, over
+    /// compute through the bottoms of budgets, else over the one variable in which the runs differ (a table of loss and one
+    /// of params, tokens and flops will do); losses that no such law has are rejected
+    #[arg(long, conflicts_with_all = ["law", "by", "protocol", "conventions", "starts", "out", "compute", "checkpoints"])]
+    certificate: bool,
+    /// By what share of its loss one run scatters, for --certificate, such as 0.3% [default: what the runs show]
+    #[arg(long, value_name = "SHARE", requires = "certificate", value_parser = certificate::share)]
+    noise: Option<f64>,
     /// Write every start of L-BFGS, where it ended and why, into this CSV
     #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "json"])]
     starts: Option<PathBuf>,
@@ -60,9 +68,18 @@ impl FitArgs {
             by: None,
             protocol: None,
             conventions: false,
+            certificate: false,
+            noise: None,
             starts: None,
             out: None,
         }
+    }
+
+    /// The choices as a study takes them.
+    fn options(&self, source: &Source) -> StudyOptions {
+        let mut options = self.asked.choices.options_with(source, &self.asked.laws);
+        self.change(&mut options);
+        options
     }
 
     /// What a fit asks of its study beside the common choices.
@@ -80,6 +97,10 @@ impl FitArgs {
 pub(super) fn run(args: &FitArgs) -> Outcome {
     if let Some(by) = &args.by {
         return compare_groups(args, by);
+    }
+    if args.certificate {
+        let source = args.asked.source.read_one_variable()?;
+        return certificate::run(&source, &args.options(&source), args.noise, args.asked.json);
     }
     let source = args.asked.source.read()?;
     source.spared_by(args.starts.as_deref())?;
@@ -117,7 +138,7 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
     let options = args.asked.choices.options(&source);
     let shared = crate::study::on_common_cells(&source.records, &source.groups, options.level);
     let groups = crate::study::groups_of(&source.records, &source.groups, &options);
-    let comparison = match (groups.and_then(|groups| crate::study::compare_groups(&groups, &options)), &shared) {
+    let comparison = match (groups.and_then(|(_, groups)| crate::study::compare_groups(&groups, &options)), &shared) {
         (Ok(comparison), _) => Some(comparison),
         (Err(_), Some(_)) => None,
         (Err(error), None) => return Err(of_source(&source, error)),

@@ -6,6 +6,7 @@
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+mod certificate;
 mod checklist;
 mod compare;
 mod corpus;
@@ -38,6 +39,7 @@ mod scrutiny;
 mod selftest;
 mod slurm;
 mod source;
+mod speedup;
 mod starts;
 mod status;
 mod sweep;

@@ -72,16 +72,26 @@ impl SourceArgs {
 
     /// Reads the runs.
     pub(super) fn read(&self) -> Result<Source, Failure> {
-        self.read_by(None)
+        self.read_as(None, false)
     }
 
     /// Reads the runs with the groups that a column names.
     pub(super) fn read_by(&self, by: Option<&str>) -> Result<Source, Failure> {
+        self.read_as(by, false)
+    }
+
+    /// Reads runs of which one of params, tokens and FLOPs is enough.
+    pub(super) fn read_one_variable(&self) -> Result<Source, Failure> {
+        self.read_as(None, true)
+    }
+
+    fn read_as(&self, by: Option<&str>, one_variable: bool) -> Result<Source, Failure> {
         let path = match &self.path {
             Some(path) => path.clone(),
             None => newest_sweep(&self.folders.results)?.path,
         };
-        if path.is_dir() { self.read_folder(&path, by) } else { self.read_file(&path, by) }
+        let wanted = Wanted { filters: &self.filters, by, one_variable, ..Wanted::default() };
+        if path.is_dir() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
     }
 
     /// Folder for the pictures of a source: `plots` beside the results folder, or where `--plots` says.
@@ -95,11 +105,11 @@ impl SourceArgs {
         self.folders.plots.clone().unwrap_or(beside).join(&source.name)
     }
 
-    fn read_folder(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
+    fn read_folder(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
         let (gathered, planned) = (folder.gathered()?, folder.plan()?);
         if gathered.is_empty() && planned.is_none() && is_folder_of_tables(path) {
-            return self.read_file(path, by);
+            return self.read_file(path, wanted);
         }
         if gathered.is_empty() {
             return Err(Failure::Input(anyhow!(
@@ -107,7 +117,6 @@ impl SourceArgs {
                 path.display()
             )));
         }
-        let wanted = Wanted { filters: &self.filters, columns: &[], by };
         let imported = filtered_records(path, &gathered, wanted).or_input()?;
         let planned: Option<HashSet<String>> = planned.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
         let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
@@ -137,9 +146,9 @@ impl SourceArgs {
         })
     }
 
-    fn read_file(&self, path: &Path, by: Option<&str>) -> Result<Source, Failure> {
+    fn read_file(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let columns = column_map(&self.columns)?;
-        let wanted = Wanted { filters: &self.filters, columns: &columns, by };
+        let wanted = Wanted { columns: &columns, ..wanted };
         let imported = if path.is_dir() { import_folder(path, wanted) } else { import_table(path, wanted) }.or_input()?;
         let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
         Ok(Source {

@@ -38,10 +38,7 @@ impl Fit {
     /// # Errors
     /// For any other level.
     pub fn at(self, level: f64) -> Result<FittedLaw, FitError> {
-        if !(0.5..=0.9999).contains(&level) {
-            let allowed = "choose a confidence level from 0.5 to 0.9999, such as 0.95";
-            return Err(FitError::Option { option: "level", value: level, allowed });
-        }
+        check_level(level)?;
         let names = self.law.coefficients().iter().map(|one| one.name.to_owned());
         let values: Vec<Estimate> = (0..self.law.theta().len()).into_par_iter().map(|j| self.coefficient(j, level)).collect();
         let (coefficients, derived) = (Named(names.zip(values).collect()), self.exponents(level));
@@ -75,6 +72,17 @@ impl Fit {
         };
         Named(quantities.iter().map(|one| one.name().to_owned()).zip(estimates).collect())
     }
+}
+
+/// Refuses a level of confidence outside of 0.5 to 0.9999.
+///
+/// # Errors
+/// For such a level.
+pub fn check_level(level: f64) -> Result<(), FitError> {
+    if (0.5..=0.9999).contains(&level) {
+        return Ok(());
+    }
+    Err(FitError::Option { option: "level", value: level, allowed: "choose a confidence level from 0.5 to 0.9999, such as 0.95" })
 }
 
 /// What is to be said of intervals of so few refits.

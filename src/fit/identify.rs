@@ -2,7 +2,7 @@
 //! vary, and no two of them that move together.
 
 use super::FitError;
-use crate::law::{Evidence, Law, Point, Variable};
+use crate::law::{Axis, Evidence, Law, Point, Variable};
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -40,6 +40,19 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
 /// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
 pub fn repeats(point: &Point) -> bool {
     point.unique_tokens.is_some_and(|unique| point.d > 1.01 * unique)
+}
+
+/// The one variable in which runs differ: N at one D, D at one N, C where the two move together; `None` where both vary by
+/// themselves.
+pub fn only_variable(points: &[Point]) -> Option<Axis> {
+    let still = |variable| spread(&logs(points, variable)) < CONSTANT;
+    if still(Variable::N) {
+        return Some(Axis::D);
+    }
+    if still(Variable::D) {
+        return Some(Axis::N);
+    }
+    separate(points, Variable::N, Variable::D).is_err().then_some(Axis::C)
 }
 
 fn usable(law: &Law, point: &Point, variables: &[Variable]) -> Result<(), FitError> {

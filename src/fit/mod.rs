@@ -1,5 +1,5 @@
 //! How laws are estimated: objectives, two independent searches, resampling, and the evidence that a
-//! minimum is the minimum. Pure and seeded; the only room that imports argmin.
+//! minimum is the minimum. Pure and seeded; the only room that imports argmin and microlp.
 
 mod certificate;
 mod diagnostics;
@@ -11,32 +11,36 @@ mod interval;
 mod isoflop;
 mod law_fit;
 mod linear;
+mod mixture;
 mod noise;
 mod objective;
 mod options;
 mod protocol;
 mod quantity;
 mod search;
+mod speedup;
 mod validate;
 
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use estimate::{Estimate, Interval, Named, Uncertainty};
-pub use fitted::{FORMAT, FittedLaw};
+pub use fitted::{FORMAT, FittedLaw, check_level};
 pub use hyper::{
     Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,
     propose, recipe_study, response, tuned_evidence,
 };
-pub use identify::repeats;
+pub use identify::{only_variable, repeats};
 pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{
     Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, approach_one,
     bottom, isoflop,
 };
 pub use law_fit::{Fit, fit, start_ends};
+pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Places, Range, Verdict, certify};
 pub use noise::SeedNoise;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
+pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};
 pub use validate::{
     BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, Foresight, GroupFit,
     Influence, LackOfFit, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight, influence,

@@ -260,6 +260,23 @@ pub enum FitError {
         /// Why the others were dropped.
         reasons: String,
     },
+    /// Too few budgets for two frontiers.
+    #[error(
+        "the baseline has {} budgets with a bottom and the other {}; these frontiers need {each} of each and {together} together: train more budgets, or pin the floor (--floor 1.6)", .budgets[0], .budgets[1]
+    )]
+    TooFewBudgets {
+        /// Budgets of each.
+        budgets: [usize; 2],
+        /// Needed of each.
+        each: usize,
+        /// Needed of both together.
+        together: usize,
+    },
+    /// A floor above losses, or losses that rise.
+    #[error(
+        "no frontier E + A/C^alpha falls through these losses: they rise with compute, or the floor that was given lies above one of them; look at the bottoms of the budgets with `scalelab fit`, or give a lower floor"
+    )]
+    NoFall,
     /// An option is out of range.
     #[error("{option} = {value} is not allowed; {allowed}")]
     Option {

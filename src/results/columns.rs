@@ -139,8 +139,8 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Finds every known column of a table.
-    pub(super) fn of(table: &RawTable, map: &ColumnMap) -> Result<Self, TableError> {
+    /// Finds every known column of a table; of params, tokens and FLOPs one is enough where `one_variable`, else two.
+    pub(super) fn of(table: &RawTable, map: &ColumnMap, one_variable: bool) -> Result<Self, TableError> {
         check_map(table, map)?;
         let mut names = table.headers.clone();
         let mut columns = Self { names: StringRecord::new(), lenient: Vec::new(), flops_unit: 1.0, sequences: None, notes: Vec::new() };
@@ -171,11 +171,12 @@ impl Columns {
         columns.measure_sequences(table, &names);
         // Of params, tokens and FLOPs any one follows from the other two.
         let loss = missing.iter().find(|known| known.ours == "loss_nats");
-        if let Some(known) = loss.or_else(|| missing.iter().find(|_| missing.len() > 1)) {
+        let enough = if one_variable { 2 } else { 1 };
+        if let Some(known) = loss.or_else(|| missing.iter().find(|_| missing.len() > enough)) {
             let found = columns_found(&table.headers);
             return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found });
         }
-        match missing.first().map(|known| known.ours) {
+        match missing.first().filter(|_| missing.len() == 1).map(|known| known.ours) {
             Some("tokens") => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
             Some("params_total") => columns.notes.push("params are derived, N = C/(6 D)".to_owned()),
             _ => {}

@@ -26,6 +26,8 @@ pub struct Wanted<'a> {
     pub columns: &'a [(String, String)],
     /// Column whose text names the group of a row.
     pub by: Option<&'a str>,
+    /// Whether losses over one of params, tokens and FLOPs will do.
+    pub one_variable: bool,
 }
 
 /// The wanted rows of a table, read as they are asked for: a table of curves may have millions.
@@ -44,7 +46,7 @@ impl WantedRows {
     /// Without a row that is wanted it is refused.
     pub(super) fn of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Self, TableError> {
         let table = RawTable::parse(path.to_owned(), bytes)?;
-        let columns = Columns::of(&table, &wanted.columns.to_vec())?;
+        let columns = Columns::of(&table, &wanted.columns.to_vec(), wanted.one_variable)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
         let kept = filtered(&table, wanted.filters)?;
         if kept.is_empty() {

@@ -18,6 +18,16 @@ pub enum LossUnit {
     NatsPerToken,
 }
 
+impl LossUnit {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BitsPerByte => "bits per byte",
+            Self::NatsPerToken => "nats per token",
+        }
+    }
+}
+
 /// One data set under the common convention.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -78,11 +88,11 @@ pub fn compare_groups(groups: &[Group], options: &StudyOptions) -> Result<Compar
     Ok(compare(&evidence, &options.fit_options(), options.level)?)
 }
 
-/// The groups that a column makes of the runs of one source; `names` has the group of each record.
+/// The groups that a column makes of the runs of one source, with the unit of their losses; `names` has the group of each record.
 ///
 /// # Errors
 /// Where groups of several tokenizers do not say how many bytes their tokens have.
-pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions) -> Result<Vec<Group>, StudyError> {
+pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions) -> Result<(LossUnit, Vec<Group>), StudyError> {
     // Groups of several tokenizers have nothing but bits per byte in common.
     let converted = match tokenizers(records) {
         several if several.len() > 1 => Some(in_bits_per_byte(records).ok_or(StudyError::SeveralTokenizers(several))?),
@@ -92,7 +102,9 @@ pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions
     for (record, name) in converted.as_deref().unwrap_or(records).iter().zip(names) {
         groups.entry(name).or_default().push(record.clone());
     }
-    groups.into_iter().map(|(name, records)| group(name, &records, options)).collect()
+    let unit = if converted.is_some() { LossUnit::BitsPerByte } else { LossUnit::NatsPerToken };
+    let groups: Result<Vec<Group>, StudyError> = groups.into_iter().map(|(name, records)| group(name, &records, options)).collect();
+    Ok((unit, groups?))
 }
 
 /// Groups on common cells and seeds, block by block, where there are any.

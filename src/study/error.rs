@@ -1,6 +1,6 @@
 //! Why runs cannot be studied.
 
-use crate::fit::FitError;
+use crate::fit::{CertificateError, FitError};
 
 /// Why runs cannot be studied: what was found, what is needed, what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -8,6 +8,40 @@ pub enum StudyError {
     /// A law cannot be fitted, or an option is out of range.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// No certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A certificate over several variables.
+    #[error(
+        "the runs differ in N and in D by themselves, and a certificate is about one variable{}: keep the runs of one size or of one length (--where params=…), or name budgets whose valleys have a bottom (--budgets 1e18,1e19)", .0.as_ref().map_or(String::new(), |why| format!(" (no bottoms of budgets: {why})"))
+    )]
+    SeveralVariables(Option<FitError>),
+    /// A comparison of one group with nothing.
+    #[error("there is one group of runs ({}), and what a change is worth needs a baseline and a change: name two sweeps, or a column with two values (--by)", .0.join(", "))]
+    OneGroup(Vec<String>),
+    /// A baseline that is none of the groups.
+    #[error("--baseline {wanted}: there is no such group; choose from {}", .found.join(", "))]
+    NoBaseline {
+        /// Its name.
+        wanted: String,
+        /// The groups there are.
+        found: Vec<String>,
+    },
+    /// Groups without bottoms and without a law.
+    #[error(
+        "what a change is worth is read along a frontier of loss over compute, and there is none: no bottoms of budgets ({why}), and no law ({law}); train several sizes at several budgets, or set two losses against each other (--losses)"
+    )]
+    NoFrontier {
+        /// Why there are no bottoms.
+        why: String,
+        /// Why there is no law.
+        law: FitError,
+    },
+    /// A floor of frontiers that are laws of N and D.
+    #[error(
+        "a floor can be shared or pinned where frontiers go through the bottoms of budgets, and there are none ({0}): leave --floor out, or name budgets that have a bottom (--budgets 1e18,1e19)"
+    )]
+    FloorOfLaws(String),
     /// Losses in nats per token of several tokenizers.
     #[error(
         "there are runs of several tokenizers ({}): their losses in nats per token cannot stand in one law; choose one with --where tokenizer={}, or compare sweeps of one tokenizer each in bits per byte with `scalelab compare`", .0.join(", "), .0[0]

@@ -2,6 +2,8 @@
 //! Every command asks this room, so that one folder gives one evidence. Pure: no file, no clock.
 
 mod batch;
+mod budgets;
+mod certified;
 mod checkpoints;
 mod comparison;
 mod curves;
@@ -13,11 +15,13 @@ mod options;
 mod prepare;
 mod scrutiny;
 mod whole;
+mod worth;
 
 #[cfg(test)]
 mod tests;
 
 pub use batch::{BestBatch, BestBatches, best_batches};
+pub use certified::{Certified, Losses, certified};
 pub use checkpoints::MANY;
 pub use comparison::{Group, LossUnit, NamedRuns, compare_groups, grouped, groups_of, on_common_cells};
 pub use curves::{CurveSample, Curves};
@@ -28,3 +32,4 @@ pub use options::{LawName, Scrutinised, StudyOptions};
 pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
 pub use scrutiny::Scrutiny;
 pub use whole::{OfBudgets, Study};
+pub use worth::{GroupWorth, OverBaseline, Worth, WorthOptions, worth};

@@ -1,12 +1,12 @@
 //! The study: what `scalelab fit` does before it prints, as a call.
 
+use super::budgets::{parabolas, profiles};
 use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
 use super::{Curves, LawName, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
 use crate::fit::{
-    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopOptions, Protocol, RecipeStudy, Search, SeedNoise, deepseek,
-    fit, isoflop,
+    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
 use crate::spec::RunRecord;
@@ -160,23 +160,18 @@ impl Study {
     }
 
     fn fit_budgets(&mut self, curves: &Curves) {
-        let budgeted = self.evidence.at_budgets(&self.options.budgets);
-        let profiles = |interpolator| isoflop(&budgeted, &self.profile_options(interpolator, self.options.level));
+        let whole = |interpolator| profiles(&self.evidence, &self.options, interpolator).map(|found| OfBudgets::Profiles(Box::new(found)));
         let by_name = |name: &LawName| match name {
             LawName::Formula(_) => None,
-            LawName::Isoflop => Some(("isoflop", profiles(Interpolator::Parabola).map(|found| OfBudgets::Profiles(Box::new(found))))),
-            LawName::IsoflopAkima => {
-                Some(("isoflop-akima", profiles(Interpolator::Akima).map(|found| OfBudgets::Profiles(Box::new(found)))))
-            }
+            LawName::Isoflop => Some((name.name(), whole(Interpolator::Parabola))),
+            LawName::IsoflopAkima => Some((name.name(), whole(Interpolator::Akima))),
             LawName::Envelope => {
                 let found = fit_envelope(curves, &self.evidence.points, &self.options);
-                Some(("envelope", found.map(|found| OfBudgets::Envelope(Box::new(found)))))
+                Some((name.name(), found.map(|found| OfBudgets::Envelope(Box::new(found)))))
             }
         };
-        let named = self.options.laws.iter().filter_map(by_name).collect();
-        let parabolas = budgeted.points.iter().any(|point| point.budget.is_some()).then(|| profiles(Interpolator::Parabola));
-        self.of_budgets = named;
-        match parabolas {
+        self.of_budgets = self.options.laws.iter().filter_map(by_name).collect();
+        match parabolas(&self.evidence, &self.options) {
             Some(Ok(found)) => self.isoflop = Some(found),
             Some(Err(error)) => {
                 self.notes.push(format!("no IsoFLOP fit: {error}"));
@@ -186,14 +181,10 @@ impl Study {
         }
     }
 
-    fn profile_options(&self, interpolator: Interpolator, level: f64) -> IsoflopOptions {
-        IsoflopOptions { interpolator, level, seed: self.options.seed, ..IsoflopOptions::default() }
-    }
-
     /// Profiles by parabolas with intervals of another level.
     pub fn isoflop_at(&self, level: f64) -> Option<IsoflopFit> {
-        let budgeted = self.evidence.at_budgets(&self.options.budgets);
-        self.isoflop.as_ref().and_then(|_| isoflop(&budgeted, &self.profile_options(Interpolator::Parabola, level)).ok())
+        self.isoflop.as_ref()?;
+        parabolas(&self.evidence, &StudyOptions { level, ..self.options.clone() })?.ok()
     }
 
     fn scrutinised(&self) -> Option<Scrutiny> {

@@ -57,6 +57,21 @@ impl Estimate {
         Self::new(self.value, other.se().map_or(se, |other| se.hypot(other)), [below, above], level, interval)
     }
 
+    /// The same number above zero with the error of `other` beside its own, the two independent: half widths of logarithms add in
+    /// squares (Zou & Donner 2008, Statistics in Medicine 27:1693).
+    pub fn with_error_of(self, other: Self) -> Self {
+        let (Some(one), Some(also)) = (self.uncertainty, other.uncertainty) else { return Self::exact(self.value) };
+        let end = |side: f64, one: f64, also: f64| {
+            let [near, far] = [one / self.value, also / other.value].map(|ratio| ratio.max(0.0).ln());
+            self.value * (side * near.hypot(far)).exp()
+        };
+        let se = one.se.zip(also.se).map(|(own, its)| own.hypot(its * self.value / other.value));
+        Self {
+            value: self.value,
+            uncertainty: Some(Uncertainty { se, low: end(-1.0, one.low, also.low), high: end(1.0, one.high, also.high), ..one }),
+        }
+    }
+
     /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
     pub fn of_new_run(self, sigma: f64) -> Self {
         let Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) = self.uncertainty else { return self };
@@ -127,6 +142,19 @@ mod tests {
         let own = (se(&after[0]).powi(2) - se(&before[0]).powi(2)).sqrt() / before[0].value;
         assert!((own / 0.02 - 1.0).abs() < 0.25, "{own}: losses all move together, so E moves by 2 %");
         assert!(se(&after[1]) / se(&before[1]) < 1.01, "{before:?} {after:?}");
+    }
+
+    #[test]
+    fn independent_errors_add_in_squares_of_logarithms() {
+        let one = Estimate::new(2.0, 0.3, [1.0, 8.0], 0.95, Interval::Profile);
+        let other = Estimate::new(4.0, 0.8, [2.0, 4.0], 0.95, Interval::Profile);
+        let both = one.with_error_of(other);
+        // ln 2 and ln 2 below; ln 4 and nothing above; 0.3 and 2·0.8/4.
+        assert!((both.low() - 2.0 * (-(2f64.sqrt()) * 2f64.ln()).exp()).abs() < 1e-12 && (both.high() - 8.0).abs() < 1e-12, "{both:?}");
+        assert!((both.se().expect("known") - 0.5).abs() < 1e-12 && both.value == 2.0);
+        let open = one.with_error_of(Estimate::new(4.0, 1.0, [0.0, f64::INFINITY], 0.95, Interval::Profile));
+        assert_eq!((open.low(), open.high()), (0.0, f64::INFINITY));
+        assert_eq!(one.with_error_of(Estimate::exact(4.0)), Estimate::exact(2.0));
     }
 
     #[test]

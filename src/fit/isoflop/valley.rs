@@ -2,7 +2,7 @@
 
 use super::akima::akima_minimum;
 use crate::fit::estimate::t_quantile;
-use crate::fit::linear::least_squares;
+use crate::fit::linear::{least_squares, variance};
 use crate::fit::{Estimate, Interval};
 use crate::law::{Parabola, Point};
 use crate::spec::{Random, SAME_BUDGET};
@@ -62,6 +62,14 @@ pub struct Valley {
     pub tokens: Estimate,
     /// Loss at the minimum, nats per token.
     pub loss: f64,
+    /// Its standard error; absent of a spline.
+    pub loss_se: Option<f64>,
+    /// Share of its loss by which a run scatters about the curve, over all valleys; one where errors were drawn.
+    #[serde(skip)]
+    pub scatter: f64,
+    /// Degrees of freedom of that.
+    #[serde(skip)]
+    pub degrees: f64,
     /// The fitted parabola, where one was fitted.
     #[serde(skip)]
     pub parabola: Option<Parabola>,
@@ -136,6 +144,9 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
         params: spread(ln_n),
         tokens: spread(ln_d),
         loss,
+        loss_se: scatter.loss_se(loss, scatter.noise()),
+        scatter: scatter.noise(),
+        degrees: scatter.degrees,
         parabola,
         centre_offset: sizes.iter().map(|n| n.ln() - ln_n).sum::<f64>() / sizes.len() as f64,
         sizes,
@@ -165,11 +176,22 @@ pub(super) struct Scatter {
     degrees: f64,
     /// Standard error of ln N at the bottom when runs scatter by one.
     unit_error: f64,
+    /// The same of the loss there, as a share of it; absent of a spline.
+    unit_loss_error: Option<f64>,
 }
 
 impl Scatter {
+    /// By how much runs scatter; one where the noise was given with the error.
+    fn noise(&self) -> f64 {
+        if self.degrees.is_infinite() { 1.0 } else { (self.squares / self.degrees).sqrt() }
+    }
+
     fn se(&self) -> f64 {
-        if self.degrees.is_infinite() { self.unit_error } else { (self.squares / self.degrees).sqrt() * self.unit_error }
+        self.noise() * self.unit_error
+    }
+
+    fn loss_se(&self, loss: f64, noise: f64) -> Option<f64> {
+        self.unit_loss_error.map(|unit| unit * noise * loss)
     }
 }
 
@@ -184,6 +206,7 @@ pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f6
     for (valley, own) in valleys.iter_mut().zip(scatter) {
         let again = |estimate: Estimate| spread(estimate.value.ln(), noise * own.unit_error, degrees, level);
         (valley.params, valley.tokens) = (again(valley.params), again(valley.tokens));
+        (valley.loss_se, valley.scatter, valley.degrees) = (own.loss_se(valley.loss, noise), noise, degrees);
     }
 }
 
@@ -204,11 +227,14 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
         return Err("the parabola opens downwards: no minimum between these sizes; widen their range".to_owned());
     }
     let degrees = (points.len() - 3) as f64;
-    let g = parabola.vertex_gradient();
-    let quadratic: f64 = (0..3).map(|j| (0..3).map(|k| g[j] * fit.inverse[j][k] * g[k]).sum::<f64>()).sum();
-    // Relative to the bottom: valleys of different budgets then have one noise.
-    let bottom = parabola.vertex_loss();
-    let scatter = Scatter { squares: fit.residual / (bottom * bottom), degrees, unit_error: bottom.abs() * quadratic.sqrt() };
+    // Relative to the bottom: valleys of different budgets then have one noise. The place of the bottom does not move its loss.
+    let (bottom, u) = (parabola.vertex_loss(), parabola.ln_vertex() - centre);
+    let scatter = Scatter {
+        squares: fit.residual / (bottom * bottom),
+        degrees,
+        unit_error: bottom.abs() * variance(&parabola.vertex_gradient(), &fit.inverse).sqrt(),
+        unit_loss_error: Some(variance(&[1.0, u, u * u], &fit.inverse).sqrt()),
+    };
     Ok((parabola.ln_vertex(), bottom, Some(parabola), scatter))
 }
 
@@ -249,5 +275,5 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
     }
     let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
     let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
-    Ok((ln_n, ln_loss.exp(), None, Scatter { squares: 0.0, degrees: f64::INFINITY, unit_error: variance.sqrt() }))
+    Ok((ln_n, ln_loss.exp(), None, Scatter { squares: 0.0, degrees: f64::INFINITY, unit_error: variance.sqrt(), unit_loss_error: None }))
 }

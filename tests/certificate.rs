@@ -1,0 +1,86 @@
+//! `scalelab fit --certificate`: on tables of one variable, on budgets, and what it refuses.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
+
+mod support;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use support::{refused, succeed, text};
+
+fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("runs.csv");
+    std::fs::write(&path, content).expect("written");
+    (folder, path)
+}
+
+/// Losses of 1.7 + 1.5·(x/1e6)^(−0.3), three runs a place that differ by ±0.1 %, under any header.
+fn power(header: &str, row: impl Fn(f64, f64) -> String) -> String {
+    let places = (0..6).map(|i| 1e6 * 4f64.powi(i));
+    let losses = places.flat_map(|x| [-1e-3, 0.0, 1e-3].map(|off| (x, (1.7 + 1.5 * (x / 1e6).powf(-0.3)) * (1.0 + off))));
+    format!("{header}\n{}\n", losses.map(|(x, loss)| row(x, loss)).collect::<Vec<_>>().join("\n"))
+}
+
+fn json(path: &Path, more: &[&str]) -> Value {
+    let args = [&["fit", text(path), "--certificate", "--json"], more].concat();
+    serde_json::from_str(&succeed(&args)).expect("JSON")
+}
+
+#[test]
+fn a_table_of_one_variable_is_enough_and_its_range_holds_the_truth() {
+    let two = |x: f64, loss: f64| format!("{x},{loss}");
+    let tables = [
+        ("N", power("params,loss", two)),
+        ("D", power("tokens,loss", two)),
+        ("C", power("flops,loss", two)),
+        ("N", power("params,tokens,loss", |x, loss| format!("{x},1e9,{loss}"))),
+        ("D", power("params,tokens,loss", |x, loss| format!("1e9,{x},{loss}"))),
+    ];
+    let far = 1.7 + 1.5 * (4f64.powi(5) * 30.0).powf(-0.3);
+    for (variable, content) in tables {
+        let (_folder, path) = table(&content);
+        let found = json(&path, &[]);
+        assert_eq!((&found["variable"], &found["verdict"]), (&variable.into(), &"holds".into()), "{found:#}");
+        let range = &found["ranges"][2];
+        let end = |name: &str| range[name].as_f64().expect("a number");
+        assert!(range["multiple"] == 30.0 && end("low") < far && far < end("high") && end("high") - end("low") < 0.2, "{range}");
+    }
+    // Where N and D move together only C is left.
+    let (_folder, path) = table(&power("params,tokens,loss", |x, loss| format!("{x},{},{loss}", 20.0 * x)));
+    assert_eq!(json(&path, &[])["variable"], "C");
+    let (_folder, path) = table(&power("params,loss", two));
+    assert!(refused(&["fit", text(&path)]).contains("no column for tokens"), "a law of N and D has no use for it");
+}
+
+#[test]
+fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
+    let (_folder, rising) = table("params,loss\n1e6,3.2\n1e7,2.6\n1e8,2.9\n1e9,2.85\n");
+    let said = succeed(&["fit", text(&rising), "--certificate", "--noise", "0.3%"]);
+    assert!(said.contains("REJECTED") && said.contains("without the loss at N = 10M"), "{said}");
+    let (_folder, one) = table("params,loss\n1e6,3.0\n");
+    let said = succeed(&["fit", text(&one), "--certificate", "--noise", "0.3%"]);
+    assert!(said.contains("ABSTAINS: these losses bound no loss") && said.contains("the ends decide"), "{said}");
+    let (_folder, steep) = table("params,loss\n1e6,1\n1e7,0.01\n");
+    let said = succeed(&["fit", text(&steep), "--certificate", "--noise", "1%"]);
+    assert!(said.contains("not bounded: ABSTAINS on this side") && said.contains("to narrow it"), "{said}");
+    let refusal = refused(&["fit", text(&rising), "--certificate"]);
+    assert!(refusal.contains("none of the 4 places has two different losses") && refusal.contains("--noise"), "{refusal}");
+    assert!(refused(&["fit", text(&rising), "--certificate", "--noise", "3"]).contains("say 0.3%"));
+    assert!(refused(&["fit", text(&rising), "--noise", "0.3%"]).contains("--certificate"));
+}
+
+#[test]
+fn budgets_are_certified_through_their_bottoms() {
+    let found = json(Path::new("results/grid"), &[]);
+    assert_eq!((&found["variable"], &found["of"]), (&"C".into(), &"bottoms".into()));
+    let valleys = found["places"].as_array().expect("a list");
+    assert!(valleys.len() == 6 && (valleys[0]["loss"].as_f64().expect("a loss") - 1.8508).abs() < 1e-3, "{found:#}");
+    assert_eq!(found["verdict"], "holds");
+    let wide = json(Path::new("results/grid"), &["--noise", "3%"]);
+    let width =
+        |found: &Value| found["ranges"][0]["high"].as_f64().expect("a number") - found["ranges"][0]["low"].as_f64().expect("a number");
+    assert!(width(&wide) > width(&found), "more noise, a wider range");
+    let grid = "params,tokens,loss\n1e6,1e8,4\n1e6,1e9,3.5\n1e7,1e8,3.6\n1e7,1e9,3.1\n1e8,3e8,2.9\n";
+    let (_folder, path) = table(grid);
+    assert!(refused(&["fit", text(&path), "--certificate"]).contains("about one variable"));
+}
