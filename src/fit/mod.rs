@@ -15,6 +15,7 @@ mod mixture;
 mod noise;
 mod objective;
 mod options;
+mod posterior;
 mod protocol;
 mod quantity;
 mod search;
@@ -22,6 +23,7 @@ mod speedup;
 mod validate;
 
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
+pub(crate) use estimate::t_quantile;
 pub use estimate::{Estimate, Interval, Named, Uncertainty};
 pub use fitted::{FORMAT, FittedLaw, check_level};
 pub use hyper::{
@@ -38,6 +40,7 @@ pub use law_fit::{Fit, fit, start_ends};
 pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Places, Range, Verdict, certify};
 pub use noise::SeedNoise;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
+pub use posterior::Posterior;
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};

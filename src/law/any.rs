@@ -1,7 +1,7 @@
 //! Any formula behind one type, so that laws stand in one list: what a search, a figure or a forecast asks of a formula,
 //! made for every [`Formula`] from the one that its author wrote.
 
-use super::formula::{Centre, Coefficient, Formula, Place};
+use super::formula::{Centre, Coefficient, Formula, Place, Prior};
 use super::lanes::{Block, Lanes, Scalar};
 use super::number::{Dual, Number};
 use super::{Chinchilla, Point, Variable};
@@ -30,6 +30,8 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn variables(&self) -> &'static [Variable];
     /// [`Formula::is_power_sum`].
     fn is_power_sum(&self) -> bool;
+    /// [`Formula::priors`].
+    fn priors(&self) -> &'static [Prior];
     /// [`Formula::same_optima`].
     fn same_optima(&self, coefficients: &[f64]) -> Option<Chinchilla>;
     /// [`Formula::coordinates_of`].
@@ -74,6 +76,10 @@ impl<F: Formula> AnyFormula for F {
 
     fn is_power_sum(&self) -> bool {
         Formula::is_power_sum(self)
+    }
+
+    fn priors(&self) -> &'static [Prior] {
+        Formula::priors(self)
     }
 
     fn same_optima(&self, coefficients: &[f64]) -> Option<Chinchilla> {

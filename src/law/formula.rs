@@ -91,6 +91,28 @@ impl Coefficient {
     }
 }
 
+/// What is believed of a coordinate of a search before any run is seen: normal about a centre, and weak.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    /// Index of the coordinate.
+    pub coordinate: usize,
+    /// What of it is normal.
+    pub of: Believed,
+    /// Standard deviation.
+    pub spread: f64,
+}
+
+/// What of a coordinate a [`Prior`] is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Believed {
+    /// The coordinate itself is about this.
+    About(f64),
+    /// Its logarithm is about this.
+    LnAbout(f64),
+    /// It is the logarithm of a floor, about this much below that of the lowest loss.
+    BelowLowest(f64),
+}
+
 /// Where a loss is asked for, in numbers that may carry derivatives and stand for several points.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a, T> {
@@ -196,6 +218,11 @@ pub trait Formula: Debug + Send + Sync + 'static {
     /// Whether it is a sum of its floor and of its factors' powers, Σ A/x^s: such laws have a faster search.
     fn is_power_sum(&self) -> bool {
         false
+    }
+
+    /// What is believed of its coordinates where runs say little of them.
+    fn priors(&self) -> &'static [Prior] {
+        &[]
     }
 
     /// The law E + A/N^α + B/D^β with the same N*(C) and D*(C), where there is one: its optima are known in closed form.

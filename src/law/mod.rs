@@ -28,7 +28,7 @@ pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
 pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_of};
-pub use formula::{Centre, Coefficient, Formula, Kind, Place};
+pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior};
 pub use formulas::{Additive, Axis, DataConstrained, Gamma, Kaplan, PowerLaw, ThreeTerm, formula, formulas, repeated};
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};

@@ -10,6 +10,7 @@ mod general;
 mod kernel;
 mod loss;
 mod matrix;
+mod prior;
 mod starts;
 
 pub(crate) use evaluation::{Evaluation, Order};
@@ -17,9 +18,10 @@ pub(crate) use loss::ResidualLoss;
 pub(crate) use matrix::Phi;
 pub(crate) use starts::combinations;
 
-use crate::law::{AnyFormula, Centre, Kind, Law, Point};
+use crate::law::{AnyFormula, Block, Centre, Kind, Law, Point};
 use columns::{Columns, MAX_POWERS};
 use general::{Asked, Blocks};
+use prior::Beliefs;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub(crate) struct Objective {
     form: Arc<dyn AnyFormula>,
     centre: Centre,
     data: Data,
+    /// What is believed of coordinates, where that is to count.
+    beliefs: Option<Beliefs>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +68,7 @@ impl Objective {
         } else {
             Data::Blocks(Blocks::new(points))
         };
-        Self { form, centre, data }
+        Self { form, centre, data, beliefs: None }
     }
 
     /// Number of coordinates.
@@ -112,7 +116,13 @@ impl Objective {
     }
 
     fn with(&self, data: Data) -> Self {
-        Self { form: self.form.clone(), centre: self.centre.clone(), data }
+        Self { form: self.form.clone(), centre: self.centre.clone(), data, beliefs: self.beliefs.clone() }
+    }
+
+    /// The same with the law's beliefs, which weigh as much as runs with a variance of ln L of `variance` do.
+    pub(crate) fn believing(&self, variance: f64) -> Self {
+        let lowest = self.observed().iter().map(|(ln_loss, _)| *ln_loss).fold(f64::INFINITY, f64::min);
+        Self { beliefs: Some(Beliefs::new(self.form.priors(), lowest, variance)), ..self.clone() }
     }
 
     /// The same coordinates over points weighted anew; points of weight zero are left out.
@@ -158,10 +168,14 @@ impl Objective {
             // Clamps and bits would make some number of it.
             return Evaluation { value: f64::NAN, ..Evaluation::zero(self.dim()) };
         }
-        match &self.data {
+        let mut sum = match &self.data {
             Data::Columns(columns) => columns.evaluate(loss, phi, order),
             Data::Blocks(blocks) => blocks.evaluate(&*self.form, &self.centre, loss, Asked { phi, free, order }),
+        };
+        if let Some(beliefs) = &self.beliefs {
+            beliefs.add(&mut sum, loss, phi, order);
         }
+        sum
     }
 
     /// Predicted ln L of each point.
@@ -178,6 +192,16 @@ impl Objective {
             Data::Columns(columns) => columns.jacobian(phi),
             Data::Blocks(blocks) => blocks.jacobian(&*self.form, &self.centre, phi),
         }
+    }
+
+    /// ln L of a point with its slopes by the coordinates.
+    pub(crate) fn ln_loss_at(&self, phi: &[f64], point: &Point) -> (f64, Phi) {
+        let free: SmallVec<[usize; 8]> = (0..self.dim()).collect();
+        let mut found = (f64::NAN, Phi::new());
+        self.form.jets(phi, &free, &self.centre, &Block::of(std::slice::from_ref(point)), false, &mut |_, jet| {
+            found = (jet.value.0[0], jet.gradient.iter().map(|slope| slope.0[0]).collect());
+        });
+        found
     }
 
     /// Coefficients to report, and in words those that stand at the edge of what they may be.

@@ -1,7 +1,7 @@
 //! L(N, D) = E + (A/N^α + B/D^β)^γ, the Chinchilla law with an outer exponent (Videau 2608.07222: γ 0.31–0.45 on language
 //! models, the residuals of γ = 1 forming a saddle). The map is monotone, so N* and D* are those of the sum inside.
 
-use crate::law::formula::{Centre, Coefficient, Formula, Place};
+use crate::law::formula::{Believed, Centre, Coefficient, Formula, Place, Prior};
 use crate::law::number::Number;
 use crate::law::{Chinchilla, Variable};
 
@@ -37,6 +37,21 @@ impl Formula for Gamma {
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
         c[0] + (c[1] * at.power(Variable::N, c[3]) + c[2] * at.power(Variable::D, c[4])).pow(c[5])
+    }
+
+    /// γ about 0.6, the exponents of either term alone about 0.2, the floor about half of the lowest loss: where the laws of
+    /// published families lie, and wide enough to be overruled by any runs that say more.
+    fn priors(&self) -> &'static [Prior] {
+        const LN_FIFTH: f64 = -1.609_437_912_434_100_3;
+        const LN_GAMMA: f64 = -0.510_825_623_765_990_7;
+        const {
+            &[
+                Prior { coordinate: 0, of: Believed::BelowLowest(0.7), spread: 1.0 },
+                Prior { coordinate: 3, of: Believed::LnAbout(LN_FIFTH), spread: 0.6 },
+                Prior { coordinate: 4, of: Believed::LnAbout(LN_FIFTH), spread: 0.6 },
+                Prior { coordinate: 5, of: Believed::About(LN_GAMMA), spread: 0.7 },
+            ]
+        }
     }
 
     fn same_optima(&self, c: &[f64]) -> Option<Chinchilla> {

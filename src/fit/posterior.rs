@@ -1,0 +1,116 @@
+//! A law by robust least squares with its weak priors, and the normal approximation around it: what a forecast needs of a law,
+//! at a hundredth of the price of refits. Residuals beyond one and a half times their spread count by their size (Huber 1964),
+//! the spread being estimated from the same residuals.
+
+use super::interval::lowest;
+use super::objective::{Objective, Order, Phi, ResidualLoss, Scan};
+use super::search::varpro;
+use super::{Estimator, FitError};
+use crate::fit::identify::check;
+use crate::law::{Law, Point};
+use crate::spec::Random;
+use crate::spec::sample::median;
+use nalgebra::{DMatrix, DVector};
+
+/// Residuals beyond so many spreads count by their size.
+const LINEAR_FROM: f64 = 1.5;
+/// Residuals beyond so many spreads count as that many in the spread of one run.
+const CUT_AT: f64 = 3.0;
+/// Rounds of spread and fit.
+const ROUNDS: usize = 3;
+/// Minima that each round starts from.
+const STARTS: usize = 3;
+/// Least spread of ln L: losses are written with no more digits.
+const LEAST_SPREAD: f64 = 1e-5;
+
+/// A law with how sure its coefficients are.
+#[derive(Debug, Clone)]
+pub struct Posterior {
+    /// The most likely law.
+    pub law: Law,
+    /// Standard deviation of ln L of one run about it.
+    pub spread: f64,
+    laid: Objective,
+    phi: Phi,
+    /// Lower triangle L of the covariance of the coordinates, L·Lᵀ.
+    root: DMatrix<f64>,
+}
+
+impl Posterior {
+    /// Fits a law to runs; the coefficients of `form` are not used.
+    ///
+    /// # Errors
+    /// Where the runs cannot determine the law, or no search ends.
+    pub fn of(form: &Law, points: &[Point]) -> Result<Self, FitError> {
+        check(form, points)?;
+        let nothing = || FitError::NoMinimum { law: form.name().to_owned() };
+        let laid = Objective::new(form, points);
+        let weak = laid.believing(LEAST_SPREAD);
+        let ends = varpro(&weak, Estimator::LeastSquaresLog, Scan::Fine);
+        let mut starts: Vec<Phi> = ends.into_iter().take(STARTS).map(|end| end.phi).collect();
+        let mut phi = starts.first().cloned().ok_or_else(nothing)?;
+        let mut spread = robust_spread(&laid, &phi);
+        for _ in 0..ROUNDS {
+            let estimator = Estimator::HuberLog { delta: LINEAR_FROM * spread };
+            phi = lowest(&laid.believing(spread * spread), estimator, starts.drain(..)).ok_or_else(nothing)?.phi;
+            spread = robust_spread(&laid, &phi);
+            starts.push(phi.clone());
+        }
+        let one_run = spread_of_one_run(&laid, &phi, spread);
+        let root = root_of_covariance(&laid.believing(spread * spread), &phi, one_run, spread).ok_or_else(nothing)?;
+        Ok(Self { law: form.with_theta(&laid.to_theta(&phi)), spread: one_run, laid, phi, root })
+    }
+
+    /// ln L of a point, and the standard error of its mean over runs.
+    pub fn ln_loss(&self, point: &Point) -> (f64, f64) {
+        let (value, slope) = self.laid.ln_loss_at(&self.phi, point);
+        (value, self.root.tr_mul(&DVector::from_column_slice(&slope)).norm())
+    }
+
+    /// A law drawn from the normal approximation.
+    pub fn draw(&self, random: &mut Random) -> Law {
+        let normal = DVector::from_fn(self.phi.len(), |_, _| random.normal());
+        let moved = &self.root * normal;
+        let phi: Phi = self.phi.iter().zip(moved.iter()).map(|(at, by)| at + by).collect();
+        self.law.with_theta(&self.laid.to_theta(&phi))
+    }
+}
+
+/// Residuals of ln L with weights.
+fn residuals(laid: &Objective, phi: &Phi) -> Vec<(f64, f64)> {
+    laid.observed().into_iter().zip(laid.ln_predictions(phi)).map(|((ln_loss, weight), ln)| (ln_loss - ln, weight)).collect()
+}
+
+/// Degrees of freedom that are left of the runs.
+fn spare(laid: &Objective) -> f64 {
+    laid.len().saturating_sub(laid.dim()).max(1) as f64
+}
+
+/// 1.4826 times the median of |r|, at the size that noise had before the fit took its share; no less than a third of the root mean
+/// square, since of few runs a law passes through half.
+fn robust_spread(laid: &Objective, phi: &Phi) -> f64 {
+    let all = residuals(laid, phi);
+    let scaled: Vec<f64> = all.iter().map(|(r, weight)| r.abs() * weight.sqrt()).collect();
+    let before = (laid.len() as f64 / spare(laid)).sqrt();
+    let rms = (scaled.iter().map(|r| r * r).sum::<f64>() / spare(laid)).sqrt();
+    (1.4826 * median(scaled.iter().copied()).unwrap_or(0.0) * before).max(rms / 3.0).max(LEAST_SPREAD)
+}
+
+/// Root mean square of residuals, those far out cut.
+fn spread_of_one_run(laid: &Objective, phi: &Phi, spread: f64) -> f64 {
+    let squares = residuals(laid, phi).into_iter().map(|(r, weight)| (r * r * weight).min((CUT_AT * spread).powi(2)));
+    (squares.sum::<f64>() / spare(laid)).sqrt().max(LEAST_SPREAD)
+}
+
+/// Cholesky's factor of σ²·H⁻¹, H that of Gauss and Newton.
+fn root_of_covariance(laid: &Objective, phi: &Phi, sigma: f64, spread: f64) -> Option<DMatrix<f64>> {
+    let dim = laid.dim();
+    let loss = ResidualLoss::of(Estimator::HuberLog { delta: LINEAR_FROM * spread }, 1.0);
+    let here = laid.evaluate(loss, phi, Order::Reweighted);
+    let mut hessian = DMatrix::from_fn(dim, dim, |j, k| here.hessian[j][k]);
+    // A direction that the runs say nothing of: as free as rounding leaves it.
+    let least = 1e-12 * hessian.diagonal().max();
+    (0..dim).for_each(|j| hessian[(j, j)] += least);
+    let covariance = hessian.cholesky()?.inverse() * (sigma * sigma);
+    Some(covariance.cholesky()?.l())
+}

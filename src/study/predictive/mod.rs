@@ -1,0 +1,15 @@
+//! One predictive distribution of losses: several laws, weighted by how each forecast the larger of the user's own runs from the
+//! smaller, with the variance between laws and a discrepancy that grows with distance and is learnt from the same record.
+
+mod mixture;
+mod origins;
+mod variance;
+
+pub use mixture::{Member, Mixture};
+pub use origins::Origin;
+pub use variance::Predictive;
+
+/// The mean; 0 of nothing.
+fn average(values: impl IntoIterator<Item = f64>) -> f64 {
+    crate::spec::sample::mean(values).unwrap_or(0.0)
+}
