@@ -4,6 +4,7 @@ use scalelab::fit::{Estimator, FitOptions, Search, fit};
 use scalelab::law::{Additive, Evidence, Gamma, Kaplan, Law, Point};
 use scalelab::spec::SizeMeasure;
 use scalelab::spec::sample::standard_deviation;
+use scalelab::study::Mixture;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The interval, at a level of confidence, of the loss of one run.
@@ -12,11 +13,18 @@ pub(crate) type Interval = Box<dyn Fn(&Point, f64) -> [f64; 2]>;
 pub(crate) type Rule = fn(&Evidence) -> Option<Interval>;
 
 /// Every rule. Another is a line here.
-pub(crate) const RULES: [(&str, Rule); 3] = [
+pub(crate) const RULES: [(&str, Rule); 4] = [
+    ("mixture", mixture),
     ("additive", |seen| alone(Additive.into(), seen)),
     ("gamma", |seen| alone(Gamma.into(), seen)),
     ("kaplan", |seen| alone(Kaplan.into(), seen)),
 ];
+
+/// What scalelab says.
+fn mixture(seen: &Evidence) -> Option<Interval> {
+    let mixture = Mixture::of(seen)?;
+    Some(Box::new(move |run, level| mixture.one_run(run).interval(level)))
+}
 
 /// Refits of a law by itself.
 const REFITS: usize = 100;

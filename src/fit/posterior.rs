@@ -11,6 +11,7 @@ use crate::law::{Law, Point};
 use crate::spec::Random;
 use crate::spec::sample::median;
 use nalgebra::{DMatrix, DVector};
+use std::sync::Arc;
 
 /// Residuals beyond so many spreads count by their size.
 const LINEAR_FROM: f64 = 1.5;
@@ -30,7 +31,7 @@ pub struct Posterior {
     pub law: Law,
     /// Standard deviation of ln L of one run about it.
     pub spread: f64,
-    laid: Objective,
+    laid: Arc<Objective>,
     phi: Phi,
     /// Lower triangle L of the covariance of the coordinates, L·Lᵀ.
     root: DMatrix<f64>,
@@ -58,7 +59,7 @@ impl Posterior {
         }
         let one_run = spread_of_one_run(&laid, &phi, spread);
         let root = root_of_covariance(&laid.believing(spread * spread), &phi, one_run, spread).ok_or_else(nothing)?;
-        Ok(Self { law: form.with_theta(&laid.to_theta(&phi)), spread: one_run, laid, phi, root })
+        Ok(Self { law: form.with_theta(&laid.to_theta(&phi)), spread: one_run, laid: Arc::new(laid), phi, root })
     }
 
     /// ln L of a point, and the standard error of its mean over runs.

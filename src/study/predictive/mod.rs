@@ -5,8 +5,8 @@ mod mixture;
 mod origins;
 mod variance;
 
-pub use mixture::{Member, Mixture};
-pub use origins::Origin;
+pub use mixture::{Member, Mixture, Record, Settings};
+pub use origins::{Errors, Origin};
 pub use variance::Predictive;
 
 /// The mean; 0 of nothing.

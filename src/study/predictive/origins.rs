@@ -1,6 +1,7 @@
 //! The record: laws fitted below a compute, held against the runs above it.
 
 use super::average;
+use crate::fit::Posterior;
 use crate::law::Point;
 
 /// Cuts are the largest compute over these.
@@ -31,12 +32,49 @@ pub struct Origin {
     pub runs: [usize; 2],
     /// Mean of ln of the compute above over the largest below.
     pub ln_factor: f64,
-    /// Root mean square error of ln L of each law over the runs above, in the order of the laws.
-    pub rms: Vec<f64>,
-    /// Mean of forecast − found of ln L by the weighted laws.
-    pub bias: f64,
-    /// Variance of that mean by noise and by coefficients.
-    pub(super) sampling: f64,
+    /// Each law's errors of ln L over the runs above.
+    pub errors: Vec<Errors>,
+}
+
+/// Errors of a law over runs that it did not see, forecast − found of ln L.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Errors {
+    /// Their mean.
+    pub mean: f64,
+    /// The mean of their squares.
+    pub square: f64,
+    /// Variance of their mean by the noise of runs and by the law's coefficients.
+    pub sampling: f64,
+}
+
+impl Errors {
+    fn of(law: &Posterior, runs: &[Point]) -> Self {
+        let said: Vec<(f64, f64)> = runs.iter().map(|run| law.ln_loss(run)).collect();
+        let errors: Vec<f64> = said.iter().zip(runs).map(|((ln_loss, _), run)| ln_loss - run.loss.ln()).collect();
+        Self {
+            mean: average(errors.iter().copied()),
+            square: average(errors.iter().map(|error| error * error)),
+            // Coefficients move all of them together.
+            sampling: law.spread.powi(2) / runs.len() as f64 + average(said.iter().map(|(_, se)| se * se)),
+        }
+    }
+}
+
+impl Origin {
+    pub(super) fn of(cut: &Cut, laws: &[&Posterior]) -> Self {
+        Self {
+            largest: cut.largest,
+            runs: [cut.below.len(), cut.above.len()],
+            ln_factor: average(cut.above.iter().map(|run| (run.c / cut.largest).ln())),
+            errors: laws.iter().map(|law| Errors::of(law, &cut.above)).collect(),
+        }
+    }
+
+    /// Mean error of the weighted laws, and its variance by noise and coefficients.
+    pub fn weighted(&self, weights: &[f64]) -> (f64, f64) {
+        let sum = |of: fn(&Errors) -> f64| self.errors.iter().zip(weights).map(|(errors, weight)| weight * of(errors)).sum();
+        (sum(|errors| errors.mean), sum(|errors| errors.sampling))
+    }
 }
 
 /// The cuts that leave a design below and runs above; cuts with the same runs below are one.
@@ -72,13 +110,6 @@ fn distinct(points: &[Point], of: &dyn Fn(&Point) -> f64) -> usize {
     let mut logs: Vec<f64> = points.iter().map(|p| of(p).ln()).collect();
     logs.sort_by(f64::total_cmp);
     logs.chunk_by(|left, right| right - left < SAME).count()
-}
-
-impl Cut {
-    /// Mean of ln of the compute above over the largest below.
-    pub(super) fn ln_factor(&self) -> f64 {
-        average(self.above.iter().map(|p| (p.c / self.largest).ln()))
-    }
 }
 
 /// Runs without copies of the same row.
