@@ -42,8 +42,8 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let rules = named("rule", &options.rule, RULES.map(|(name, rule)| (name, rule)))?;
-    let sources = named("source", &options.source, SOURCES.map(|(name, read)| (name, read)))?;
+    let rules = named("rule", &options.rule, RULES)?;
+    let sources = named("source", &options.source, SOURCES)?;
     let mut absent = 0;
     let mut origins = Vec::new();
     for (name, read) in &sources {
@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let started = Instant::now();
     let forecasts = forecast(&origins, &rules);
+    options.csv.as_deref().map_or(Ok(()), |path| write(path, &forecasts))?;
     println!("{} origins, {} forecasts a rule, {:.0} s", origins.len(), runs_ahead(&origins), started.elapsed().as_secs_f64());
     if absent > 0 {
         println!("{absent} of {} sources NOT SCORED: they are absent", sources.len());
@@ -64,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, _) in &rules {
         println!("\n{}", score::told(name, &origins, &forecasts));
     }
-    options.csv.as_deref().map_or(Ok(()), |path| write(path, &forecasts))
+    Ok(())
 }
 
 /// Those of a list that were asked for by name; all where none was.

@@ -45,7 +45,7 @@ pub(crate) fn told(rule: &str, origins: &[Origin], forecasts: &[Forecast]) -> St
     let silent = of_rule.iter().filter(|one| one.given.is_none()).count();
     let mut text = format!("{rule}: coverage, median full width and mean interval score in % of the loss, forecasts (origins)\n");
     if silent > 0 {
-        let _ = writeln!(text, "of {silent} of {} forecasts it says that it cannot tell; they are not scored", of_rule.len());
+        let _ = writeln!(text, "of {silent} of {} runs it says that it cannot tell; they are not scored", of_rule.len());
     }
     for level in LEVELS {
         let heads: String = DISTANCES.iter().map(|distance| format!("{:>32}", format!("{distance} x"))).collect();
