@@ -49,7 +49,7 @@ fn law_name(text: &str) -> Result<Named, String> {
 
 fn law_help() -> String {
     format!(
-        "The law that speaks, and others to stand beside it: {}; or all [default: chinchilla, and isoflop where runs have budgets]",
+        "The law that speaks, and others to stand beside it: {}; or all. auto forecasts losses by several laws together, weighted by their record, and has its coefficients from chinchilla [default: auto]",
         LawName::all().join(", ")
     )
 }

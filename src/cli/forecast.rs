@@ -6,10 +6,13 @@ use super::recommend::why_not;
 use super::source::{Source, SourceArgs};
 use super::text::{number, rate_text, table};
 use crate::fit::RecipeStudy;
-use crate::recommend::{self, BudgetForecast, Code, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunForecast};
+use crate::law::{ComputeCount, Point, points};
+use crate::recommend::{
+    self, BudgetForecast, Code, Ends, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunAhead, RunAsked, RunForecast,
+};
 use crate::results::write_whole;
-use crate::spec::{Flops, parse_layers_by_width, short};
-use crate::study::{Curves, StudyOptions, prepare};
+use crate::spec::{Flops, RunRecord, parse_layers_by_width, parse_quantity, short};
+use crate::study::{Curves, Study, StudyOptions, prepare};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sha2::{Digest, Sha256};
@@ -18,7 +21,7 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13,1.6e14 --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\nscalelab verify results/study/forecast.json results/study-forecast"
+    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13,1.6e14 --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\nscalelab verify results/study/forecast.json results/study-forecast"
 )]
 pub(super) struct ForecastArgs {
     #[command(flatten)]
@@ -26,6 +29,15 @@ pub(super) struct ForecastArgs {
     /// Networks to forecast at each budget, layers x width [default: the nearest to N*/2, N* and 2 N*]
     #[arg(long, value_name = "LxD,…", value_delimiter = ',', value_parser = parse_layers_by_width)]
     shapes: Vec<(usize, usize)>,
+    /// Forecast a run of N weights on D tokens; may be given several times
+    #[arg(long, value_name = "N,D", value_parser = parse_place)]
+    at: Vec<(f64, f64)>,
+    /// Forecast every run of this table or folder and say what came of it
+    #[arg(long, value_name = "FILE", conflicts_with = "max_compute")]
+    runs: Option<PathBuf>,
+    /// Hide runs of more compute than this, FLOPs, and forecast them
+    #[arg(long, value_name = "C")]
+    max_compute: Option<Flops>,
     /// Take learning rate and batch from the runs of these sweeps together
     #[arg(long, value_name = "DIR,…", value_delimiter = ',')]
     recipe_from: Vec<PathBuf>,
@@ -62,11 +74,14 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
 }
 
 fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
-    let study = asked_study(source, &args.asked, |_| ())?;
+    let (seen, hidden) = hidden_above(source, args);
+    let study = asked_study(&seen, &args.asked, |_| ())?;
+    let runs = asked_runs(args, &study, hidden)?;
     let hyperparameters = if args.recipe_from.is_empty() { None } else { Some(hyperparameters_of(args)?) };
     let request = Request {
         budgets: &args.asked.compute,
         shapes: &args.shapes,
+        runs: &runs,
         hyperparameters: hyperparameters.as_ref(),
         made_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         source: source.path.display().to_string(),
@@ -77,6 +92,58 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
         let path = source.path.display();
         Failure::Input(anyhow!("{path}: no law of N and D can be fitted, so nothing can be forecast: {}", why_not(&study)))
     })
+}
+
+/// The source without the runs of more compute than is to be seen, and those runs.
+fn hidden_above(source: &Source, args: &ForecastArgs) -> (Source, Vec<RunRecord>) {
+    let Some(most) = args.max_compute else { return (source.clone(), Vec::new()) };
+    let (measure, rule) = args.asked.choices.options(source).conventions();
+    let above = |record: &RunRecord| {
+        let (points, _) = points(std::slice::from_ref(record), measure, rule);
+        points.first().is_some_and(|point| point.c > most.0 * (1.0 + 1e-9))
+    };
+    let (hidden, seen) = source.records.iter().cloned().partition(above);
+    let mut source = source.clone();
+    source.records = seen;
+    source.groups.clear();
+    (source, hidden)
+}
+
+/// The runs that were asked for by place, by table, or by being hidden.
+fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Result<Vec<RunAsked>, Failure> {
+    let (measure, rule) = study.options.conventions();
+    let count = ComputeCount::of(&study.evidence.points);
+    let mut asked: Vec<RunAsked> = Vec::new();
+    for &(n, d) in &args.at {
+        asked.push(RunAsked { name: None, place: Point { c: count.compute(n, d), ..Point::new(n, d, 1.0) }, found: None });
+    }
+    let held = match &args.runs {
+        Some(path) => SourceArgs { path: Some(path.clone()), filters: Vec::new(), ..args.asked.source.clone() }.read()?.records,
+        None => hidden,
+    };
+    let (held, refused) = points(&held, measure, rule);
+    if let (Some(path), true, Some(first)) = (&args.runs, held.is_empty(), refused.first()) {
+        return Err(Failure::Input(anyhow!("{}: none of its runs can be forecast: {}", path.display(), first.reason)));
+    }
+    if let (Some(most), true) = (args.max_compute, held.is_empty()) {
+        return Err(Failure::Input(anyhow!(
+            "no run has more compute than --max-compute {most}; the largest has {}",
+            Flops(study.evidence.largest_compute())
+        )));
+    }
+    asked.extend(held.into_iter().map(|place| RunAsked { name: Some(place.run.clone()), found: Some(place.loss), place }));
+    Ok(asked)
+}
+
+/// `N,D` as two quantities.
+fn parse_place(text: &str) -> Result<(f64, f64), String> {
+    let (n, d) = text.split_once(',').ok_or("give weights and tokens as N,D, such as 7e9,1.4e11")?;
+    let one = |text: &str, what: &str| match parse_quantity(text.trim()) {
+        Ok(value) if value > 0.0 => Ok(value),
+        Ok(value) => Err(format!("{what} are {value}; they must be above 0")),
+        Err(error) => Err(format!("{what}: {error}")),
+    };
+    Ok((one(n, "weights")?, one(d, "tokens")?))
 }
 
 /// What other sweeps say of learning rate and batch, their runs taken together.
@@ -115,13 +182,51 @@ fn told(forecast: &Forecast) -> String {
             text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
         }
     }
-    text += &laws_text(forecast);
-    if forecast.budgets.iter().all(|budget| budget.runs.is_empty()) {
+    text += &asked_text(forecast);
+    if let Some(mixture) = &forecast.mixture {
+        let furthest = forecast.runs.iter().map(|run| run.extrapolation_factor).fold(1.0, f64::max);
+        text += &format!("\nlosses by {}\n", mixture.told);
+        if furthest > 30.0 {
+            text += &format!("  nothing checks a forecast at {furthest:.0}x the largest run\n");
+        }
+    }
+    if !forecast.others.is_empty() {
+        text += &laws_text(forecast);
+    }
+    if !forecast.budgets.is_empty() && forecast.budgets.iter().all(|budget| budget.runs.is_empty()) {
         text += "  the runs name no shapes, so no network is forecast and `scalelab verify` has nothing to score\n";
     }
     text += &format!("  noise of one run: {:.2} % of the loss ({})\n", 100.0 * forecast.run_noise, forecast.noise_source);
     if !forecast.recipe_sources.is_empty() {
         text += &format!("  learning rate and batch: by {}\n", forecast.recipe_sources.join(", "));
+    }
+    text
+}
+
+/// The runs that were asked for, and how many of those that are known came as was said.
+fn asked_text(forecast: &Forecast) -> String {
+    let of_budgets: usize = forecast.budgets.iter().map(|budget| budget.runs.len().max(1)).sum();
+    let asked = &forecast.runs[..forecast.runs.len().saturating_sub(of_budgets)];
+    if asked.is_empty() {
+        return String::new();
+    }
+    let end = |value: Option<f64>| value.map_or("unbounded".into(), number);
+    let interval = |one: &Ends| format!("[{}, {}]", end(one.low), end(one.high));
+    let row = |run: &RunAhead| {
+        let came = run
+            .found
+            .map_or_else(Vec::new, |found| vec![number(found), if run.one_run.holds(found) { "inside" } else { "OUTSIDE" }.to_owned()]);
+        let said = vec![short(run.params), short(run.tokens), format!("{:.3}", run.extrapolation_factor), number(run.loss.value)];
+        [said, vec![interval(&run.loss), interval(&run.one_run)], came].concat()
+    };
+    let known = asked.iter().any(|run| run.found.is_some());
+    let header = ["N", "D", "x largest", "loss, nats", "95 % of the mean", "95 % of one run", "came", ""];
+    let header = if known { &header[..] } else { &header[..6] };
+    let mut text = format!("\n{}", table(header, &asked.iter().map(row).collect::<Vec<_>>()));
+    let found: Vec<bool> = asked.iter().filter_map(|run| Some(run.one_run.holds(run.found?))).collect();
+    if !found.is_empty() {
+        let held = found.iter().filter(|held| **held).count();
+        text += &format!("  {held} of {} runs lie inside their 95 % interval\n", found.len());
     }
     text
 }

@@ -30,6 +30,7 @@ pub(super) struct SourceArgs {
 }
 
 /// The runs that a command reads, and where they came from.
+#[derive(Clone)]
 pub(super) struct Source {
     /// Name for titles and folders: of the sweep, or the stem of the CSV.
     pub(super) name: String,

@@ -27,6 +27,8 @@ pub enum Interval {
     Fieller,
     /// χ² of a variance.
     ChiSquare,
+    /// Several laws weighted by their record, with the variance between them and a discrepancy learnt from it.
+    Mixture,
     /// Smallest and largest of what was observed; no coverage is claimed.
     Range,
 }
@@ -44,6 +46,7 @@ impl Interval {
             Self::Sandwich => "sandwich",
             Self::Fieller => "fieller",
             Self::ChiSquare => "chi-square",
+            Self::Mixture => "mixture",
             Self::Range => "range",
         }
     }

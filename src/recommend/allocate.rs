@@ -2,12 +2,13 @@
 
 use super::allocation::{Allocation, Range, Realised};
 use super::networks::Builder;
-use super::noise::run_noise;
+use super::noise::Losses;
 use super::recipe;
 use super::waste::waste;
 use crate::fit::{Estimate, FORMAT, Fit, Quantity, RecipeStudy};
-use crate::law::{ComputeCount, Scale};
+use crate::law::{ComputeCount, Point, Scale};
 use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
+use crate::study::Mixture;
 
 /// Best runs, near the frontier, that hyperparameters are taken from.
 const BEST_RUNS: usize = 5;
@@ -21,13 +22,17 @@ pub struct Known<'a> {
     pub study: Option<&'a RecipeStudy>,
     /// Bytes per token of the held-out text.
     pub bytes_per_token: Option<f64>,
+    /// The laws together, which say what losses to expect; without them the law does.
+    pub mixture: Option<&'a Mixture>,
 }
 
 /// The allocation of a budget by a fitted law of N and D, with intervals of a level of confidence.
 pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allocation {
     let (compute, records) = (budget.0, known.records);
     let count = ComputeCount::of(&fit.evidence.points);
-    let [params, tokens, tokens_per_param, loss] = optimum(fit, level, &count, compute);
+    let [params, tokens, tokens_per_param, by_law] = optimum(fit, level, &count, compute);
+    let at = Point { c: compute, ..Point::new(params.value, tokens.value, 1.0) };
+    let Losses { mean: loss, one_run: loss_of_a_run, noise_source } = Losses::at(fit, known, &at, by_law, level);
     let range = Range::of(&fit.evidence.points);
     let near = near_frontier(fit, &count, records, compute);
     let context = near.iter().find_map(|record| record.context).map(|context| context as f64);
@@ -40,8 +45,6 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         (Some(recipe), Some(built)) => Some(recipe::with_steps(recipe, built.tokens, warmup.unwrap_or(0.0) * built.tokens)),
         (advice, _) => advice,
     };
-    let (sigma, noise_source) = run_noise(fit, records, loss.value);
-    let loss_of_a_run = loss.of_new_run(sigma);
     let in_bits = |loss: Estimate| known.bytes_per_token.map(|bytes| loss.times(1.0 / (std::f64::consts::LN_2 * bytes)));
     let mut allocation = Allocation {
         format: FORMAT,
@@ -70,6 +73,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         warnings: Vec::new(),
     };
     allocation.warnings = warnings(&allocation, fit);
+    allocation.warnings.extend(known.mixture.map(|mixture| format!("losses by {}", mixture.told(allocation.extrapolation_factor))));
     allocation
 }
 

@@ -18,7 +18,8 @@ pub use advise::advise;
 pub use allocate::{Known, allocate};
 pub use allocation::{Allocation, Range, Realised, Waste};
 pub use forecast::{
-    BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, Request, RunForecast, forecast,
+    BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, OriginTold, OtherLaw, Parts, Predicted, Record, Request,
+    RunAhead, RunAsked, RunForecast, Together, forecast,
 };
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use networks::{Network, network_losses, networks};

@@ -1,8 +1,9 @@
 //! Networks that can be built for a budget: layers and width as the runs have them, at and beside the optimum, and what the
 //! law says of their losses.
 
+use super::Known;
 use super::allocation::Allocation;
-use super::noise::run_noise;
+use super::noise::Losses;
 use crate::fit::{Estimate, Fit, Quantity};
 use crate::law::{ComputeCount, Point, shape_of};
 use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};
@@ -39,10 +40,23 @@ pub fn networks(fit: &Fit, records: &[RunRecord], allocation: &Allocation, asked
 }
 
 /// Mean losses of networks at their tokens, with the interval of the law, and the same for one run each.
-pub fn network_losses(fit: &Fit, level: f64, records: &[RunRecord], networks: &[Network]) -> Vec<[Estimate; 2]> {
-    let loss = |one: &Network| Quantity::loss_at(one.shape.to_string(), Point::new(one.params, one.tokens, 1.0));
-    let means = fit.intervals(&networks.iter().map(loss).collect::<Vec<_>>(), level);
-    means.into_iter().map(|mean| [mean, mean.of_new_run(run_noise(fit, records, mean.value).0)]).collect()
+pub fn network_losses(fit: &Fit, level: f64, known: &Known<'_>, networks: &[Network]) -> Vec<[Estimate; 2]> {
+    let count = ComputeCount::of(&fit.evidence.points);
+    let place = |one: &Network| Point { c: count.compute(one.params, one.tokens), ..Point::new(one.params, one.tokens, 1.0) };
+    losses_at(fit, level, known, &networks.iter().map(place).collect::<Vec<_>>())
+}
+
+/// Mean losses at some places, and those of one run each.
+pub(super) fn losses_at(fit: &Fit, level: f64, known: &Known<'_>, places: &[Point]) -> Vec<[Estimate; 2]> {
+    let by_law = match known.mixture {
+        Some(_) => vec![Estimate::exact(f64::NAN); places.len()],
+        None => fit.intervals(&places.iter().map(|place| Quantity::loss_at("loss", place.clone())).collect::<Vec<_>>(), level),
+    };
+    let of = |(place, by_law): (&Point, Estimate)| {
+        let losses = Losses::at(fit, known, place, by_law, level);
+        [losses.mean, losses.one_run]
+    };
+    places.iter().zip(by_law).map(of).collect()
 }
 
 /// Builds networks as the runs have them.

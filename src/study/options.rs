@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct StudyOptions {
     /// Whether the runs name shapes, so that N and C can be counted anew; a table of others is taken as it counts.
     pub own: bool,
-    /// Laws to fit: the first speaks, the others stand beside it. None means the additive law.
+    /// Laws to fit: the first speaks, the others stand beside it. None means [`LawName::Auto`].
     pub laws: Vec<LawName>,
     /// The law of unrepeated data that a law of repeated data rests on, by the name under which it was published; without one
     /// it is fitted to the runs that see their data once.
@@ -81,6 +81,16 @@ impl Default for StudyOptions {
 }
 
 impl StudyOptions {
+    /// Whether losses are forecast by the laws together.
+    pub(super) fn together(&self) -> bool {
+        self.laws.first().is_none_or(|first| matches!(first, LawName::Auto))
+    }
+
+    /// The laws beside them; none means the additive law.
+    pub(super) fn named(&self) -> Vec<LawName> {
+        self.laws.iter().filter(|law| !matches!(law, LawName::Auto)).cloned().collect()
+    }
+
     /// How N and C are counted.
     pub fn conventions(&self) -> (SizeMeasure, FlopRule) {
         let defaults = if self.own { (SizeMeasure::Matmul, FlopRule::Exact) } else { (SizeMeasure::AsGiven, FlopRule::AsGiven) };
@@ -103,6 +113,8 @@ impl StudyOptions {
 /// What may be named as a law: a formula, or an analysis of budgets, which is no formula of the loss at a point.
 #[derive(Debug, Clone)]
 pub enum LawName {
+    /// The laws of N and D together, weighted by their record; coefficients are those of the additive law.
+    Auto,
     /// A formula.
     Formula(Arc<dyn AnyFormula>),
     /// IsoFLOP profiles by parabolas.
@@ -117,6 +129,7 @@ impl LawName {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Auto => Self::AUTO,
             Self::Formula(formula) => formula.name(),
             Self::Isoflop => Self::OF_BUDGETS[0],
             Self::IsoflopAkima => Self::OF_BUDGETS[1],
@@ -124,19 +137,23 @@ impl LawName {
         }
     }
 
+    /// The name of the laws together.
+    const AUTO: &str = "auto";
+
     /// Names of analyses of budgets.
     pub const OF_BUDGETS: [&str; 3] = ["isoflop", "isoflop-akima", "envelope"];
 
-    /// Every name, formulas first.
+    /// Every name: the laws together, formulas, analyses of budgets.
     pub fn all() -> Vec<&'static str> {
-        formulas().iter().map(|formula| formula.name()).chain(Self::OF_BUDGETS).collect()
+        let formulas = formulas();
+        std::iter::once(Self::AUTO).chain(formulas.iter().map(|formula| formula.name())).chain(Self::OF_BUDGETS).collect()
     }
 }
 
 impl FromStr for LawName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let of_budgets = [Self::Isoflop, Self::IsoflopAkima, Self::Envelope].into_iter().find(|one| one.name() == text);
+        let of_budgets = [Self::Auto, Self::Isoflop, Self::IsoflopAkima, Self::Envelope].into_iter().find(|one| one.name() == text);
         of_budgets
             .or_else(|| formula(text).map(Self::Formula))
             .ok_or_else(|| format!("there is no law of this name; choose from {}", Self::all().join(", ")))

@@ -4,14 +4,14 @@ use super::budgets::{parabolas, profiles};
 use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
-use super::{Curves, LawName, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
+use super::{Curves, LawName, Mixture, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
 use crate::fit::{
     EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
 use crate::spec::RunRecord;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What the runs say.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ pub struct Study {
     pub bytes_per_token: Option<f64>,
     /// What was asked.
     pub options: StudyOptions,
+    /// Whether losses are forecast by the laws together, and those laws once they were asked.
+    together: bool,
+    mixture: OnceLock<Option<Mixture>>,
 }
 
 /// An analysis of budgets.
@@ -64,14 +67,16 @@ impl Study {
     ///
     /// # Errors
     /// Where the runs cannot stand in one law; a law that cannot be fitted is a [`LawReport`] with the reason.
-    pub fn of(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -> Result<Self, StudyError> {
+    pub fn of(records: &[RunRecord], curves: &Curves, asked: &StudyOptions) -> Result<Self, StudyError> {
+        let options = &StudyOptions { laws: asked.named(), ..asked.clone() };
+        let together = asked.together();
         let prepared = prepare(records, curves, options)?;
         if options.scrutiny == Scrutinised::WithConventions && !options.own {
             return Err(StudyError::NothingToCount);
         }
         let all = Arc::new(prepared.evidence.clone());
         let once = laws::once(&all, options.own);
-        let mut study = Self::prepared(prepared, once.clone(), options);
+        let mut study = Self { together, ..Self::prepared(prepared, once.clone(), options) };
         study.fit_laws(&all, &once)?;
         study.add_windows(curves);
         study.fit_budgets(curves);
@@ -100,7 +105,17 @@ impl Study {
             bytes_per_token: common(&records, |record| record.bytes_per_token),
             records,
             options: options.clone(),
+            together: false,
+            mixture: OnceLock::new(),
         }
+    }
+
+    /// The laws together, which forecast losses unless one was named alone; `None` where the runs are no design for laws of N and D.
+    /// Fitted when first asked for, to losses as they are: what a forecast may see.
+    pub fn mixture(&self) -> Option<&Mixture> {
+        let as_seen = self.untuned.as_ref().unwrap_or(&self.evidence);
+        let asked = self.together && as_seen.points.len() <= super::MANY;
+        self.mixture.get_or_init(|| if asked { Mixture::of(as_seen) } else { None }).as_ref()
     }
 
     /// The formulas that were named; of none the additive law.
@@ -162,7 +177,7 @@ impl Study {
     fn fit_budgets(&mut self, curves: &Curves) {
         let whole = |interpolator| profiles(&self.evidence, &self.options, interpolator).map(|found| OfBudgets::Profiles(Box::new(found)));
         let by_name = |name: &LawName| match name {
-            LawName::Formula(_) => None,
+            LawName::Auto | LawName::Formula(_) => None,
             LawName::Isoflop => Some((name.name(), whole(Interpolator::Parabola))),
             LawName::IsoflopAkima => Some((name.name(), whole(Interpolator::Akima))),
             LawName::Envelope => {

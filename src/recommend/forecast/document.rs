@@ -1,6 +1,7 @@
 //! What a law says of runs that nobody has trained yet, in a form that can be held against what comes: values with
 //! intervals at several levels, the hashes of data, law and code behind them, and a seal over the whole.
 
+use super::ahead::{RunAhead, Together};
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, Range};
 use crate::spec::{FlopRule, SizeMeasure};
@@ -46,6 +47,12 @@ pub struct Forecast {
     /// What other laws forecast of the same networks.
     #[serde(default)]
     pub others: Vec<OtherLaw>,
+    /// The laws together that say what losses to expect; absent where one law speaks alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<Together>,
+    /// Every run that is forecast: those asked for, then the networks of each budget, or its optimum where runs have no shapes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunAhead>,
     /// SHA-256 of this document with this field empty.
     pub sha256: String,
 }
@@ -311,6 +318,8 @@ pub(in crate::recommend) mod tests {
             noise_source: "seeds".into(),
             record: Some(Record { distance: 2.0, runs: 3, bias_nats: 0.01, rms_nats: 0.02 }),
             others: Vec::new(),
+            mixture: None,
+            runs: Vec::new(),
             budgets: vec![BudgetForecast {
                 compute: 3e12,
                 extrapolation_factor: 3.0,

@@ -1,8 +1,10 @@
 //! A forecast from a study: each law is fitted once and asked at every level.
 
+use super::ahead::{Ends, Parts, RunAhead, Together};
 use super::document::{BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, FORMAT, Fit, FitOptions, IsoflopFit, RecipeStudy, Search, fit, rolling_origin};
-use crate::law::{AnyFormula, Evidence, Law, formulas};
+use crate::law::{AnyFormula, ComputeCount, Evidence, Law, Point, formulas};
+use crate::recommend::networks::losses_at;
 use crate::recommend::{Allocation, Known, Network, Range, allocate, network_losses, networks, run_noise};
 use crate::spec::Flops;
 use crate::study::Study;
@@ -16,6 +18,8 @@ pub struct Request<'a> {
     pub budgets: &'a [Flops],
     /// Networks to forecast at each budget, layers and width; none means those nearest to N*/2, N* and 2·N*.
     pub shapes: &'a [(usize, usize)],
+    /// Runs to forecast where they stand; with any and without budgets, these alone.
+    pub runs: &'a [RunAsked],
     /// What other sweeps say of learning rate and batch, where they are asked.
     pub hyperparameters: Option<&'a RecipeStudy>,
     /// When it is made, as text.
@@ -28,21 +32,35 @@ pub struct Request<'a> {
     pub code: Code,
 }
 
+/// A run that a forecast is asked of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunAsked {
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// N, D and C as the runs of the study count them.
+    pub place: Point,
+    /// Its loss, where it is known and was not looked at, nats per token.
+    pub found: Option<f64>,
+}
+
 /// The forecast of a study; `None` where its law gives a budget no optimum.
 pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
-    let fitted = study.law_with_optima()?;
+    let alone = !request.runs.is_empty() && request.budgets.is_empty();
+    let fitted = if alone { study.best_law().filter(|one| one.law.may_advise())? } else { study.law_with_optima()? };
     // The windows that losses are measured on are those of the runs to come, so their noise is no error of the forecast.
     let fitted = Fit::clone(fitted).without_windows();
     let known = Known { study: request.hyperparameters.or(study.hyperparameters.as_ref()), ..Known::of(study) };
     let default = [3.0, 10.0].map(|multiple| Flops(multiple * study.evidence.largest_compute()));
-    let budgets = if request.budgets.is_empty() { &default[..] } else { request.budgets };
+    let budgets = if request.budgets.is_empty() && !alone { &default[..] } else { request.budgets };
     let allocated: Vec<Vec<Allocation>> =
         budgets.iter().map(|&budget| LEVELS.map(|level| allocate(&fitted, level, &known, budget)).into()).collect();
     let of_budget = |levels: &Vec<Allocation>| networks(&fitted, known.records, &levels[0], request.shapes);
     let found: Vec<Vec<Network>> = allocated.iter().map(of_budget).collect();
     let law = |fit: &Fit| coefficients(&fit.law);
     let options = study.options.fit_options();
-    let loss = allocated.first().and_then(|levels| levels.first()).map_or(f64::NAN, |one| one.loss.value);
+    let lowest = study.evidence.points.iter().map(|run| run.loss).fold(f64::INFINITY, f64::min);
+    let loss = allocated.first().and_then(|levels| levels.first()).map_or(lowest, |one| one.loss.value);
+    let runs = runs(&fitted, &known, study, &request, &allocated, &found);
     let (run_noise, noise_source) = run_noise(&fitted, known.records, loss);
     Some(Forecast {
         made_at: request.made_at,
@@ -64,8 +82,18 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
         run_noise,
         noise_source,
         record: record(&fitted.law, &study.evidence, &options),
-        others: others(&fitted.law).into_iter().filter_map(|form| other(&form, study, &options, &found)).collect(),
-        budgets: allocated.iter().zip(&found).filter_map(|(levels, networks)| of_levels(study, &fitted, levels, networks)).collect(),
+        others: if alone {
+            Vec::new()
+        } else {
+            others(&fitted.law).into_iter().filter_map(|form| other(&form, study, &options, &found)).collect()
+        },
+        budgets: allocated
+            .iter()
+            .zip(&found)
+            .filter_map(|(levels, networks)| of_levels(study, &fitted, &known, levels, networks))
+            .collect(),
+        mixture: known.mixture.map(Together::of),
+        runs,
         sha256: String::new(),
     })
 }
@@ -93,7 +121,7 @@ fn record(form: &Law, evidence: &Evidence, options: &FitOptions) -> Option<Recor
 fn other(form: &Law, study: &Study, options: &FitOptions, networks: &[Vec<Network>]) -> Option<OtherLaw> {
     let fitted = fit(form, study.evidence.clone(), &FitOptions { search: Search::VarproOnly, ..*options }).ok()?;
     let of_budget = |found: &Vec<Network>| {
-        let by_level = losses_by_level(&fitted, study, found);
+        let by_level = losses_by_level(&fitted, &Known { records: &study.records, ..Known::default() }, found);
         (0..found.len()).filter_map(|at| Predicted::of(&by_level.iter().map(|level| level[at][1]).collect::<Vec<_>>())).collect()
     };
     Some(OtherLaw {
@@ -105,8 +133,46 @@ fn other(form: &Law, study: &Study, options: &FitOptions, networks: &[Vec<Networ
 }
 
 /// Mean losses and losses of one run of networks, level by level.
-fn losses_by_level(fitted: &Fit, study: &Study, networks: &[Network]) -> Vec<Vec<[Estimate; 2]>> {
-    LEVELS.iter().map(|&level| network_losses(fitted, level, &study.records, networks)).collect()
+fn losses_by_level(fitted: &Fit, known: &Known<'_>, networks: &[Network]) -> Vec<Vec<[Estimate; 2]>> {
+    LEVELS.iter().map(|&level| network_losses(fitted, level, known, networks)).collect()
+}
+
+/// Every run that is forecast: those that were asked for, and what stands at each budget.
+fn runs(
+    fitted: &Fit,
+    known: &Known<'_>,
+    study: &Study,
+    request: &Request<'_>,
+    allocated: &[Vec<Allocation>],
+    found: &[Vec<Network>],
+) -> Vec<RunAhead> {
+    let count = ComputeCount::of(&study.evidence.points);
+    let place = |n: f64, d: f64| Point { c: count.compute(n, d), ..Point::new(n, d, 1.0) };
+    let network = |one: &Network| RunAsked { name: Some(one.shape.to_string()), place: place(one.params, one.tokens), found: None };
+    let optimum = |levels: &Vec<Allocation>| {
+        let one = levels.first()?;
+        Some(RunAsked { name: Some("optimum".into()), place: place(one.params.value, one.tokens.value), found: None })
+    };
+    let of_budget = |(levels, networks): (&Vec<Allocation>, &Vec<Network>)| {
+        if networks.is_empty() { optimum(levels).into_iter().collect() } else { networks.iter().map(network).collect::<Vec<_>>() }
+    };
+    let asked: Vec<RunAsked> = request.runs.iter().cloned().chain(allocated.iter().zip(found).flat_map(of_budget)).collect();
+    let places: Vec<Point> = asked.iter().map(|run| run.place.clone()).collect();
+    let level = LEVELS[LEVELS.len() - 1];
+    let losses = losses_at(fitted, level, known, &places);
+    let largest = study.evidence.largest_compute();
+    let ahead = |(run, [mean, one_run]): (&RunAsked, [Estimate; 2])| RunAhead {
+        name: run.name.clone(),
+        params: run.place.n,
+        tokens: run.place.d,
+        compute: run.place.c,
+        extrapolation_factor: run.place.c / largest,
+        loss: Ends::of(&mean, level),
+        one_run: Ends::of(&one_run, level),
+        variance_of_ln: known.mixture.map(|mixture| Parts::of(&mixture.one_run(&run.place))),
+        found: run.found,
+    };
+    asked.iter().zip(losses).map(ahead).collect()
 }
 
 /// Coefficients by name.
@@ -115,8 +181,8 @@ fn coefficients(law: &Law) -> BTreeMap<String, f64> {
 }
 
 /// One budget from its allocations at every level.
-fn of_levels(study: &Study, fitted: &Fit, allocations: &[Allocation], found: &[Network]) -> Option<BudgetForecast> {
-    let losses = losses_by_level(fitted, study, found);
+fn of_levels(study: &Study, fitted: &Fit, known: &Known<'_>, allocations: &[Allocation], found: &[Network]) -> Option<BudgetForecast> {
+    let losses = losses_by_level(fitted, known, found);
     let run = |(number, network): (usize, &Network)| {
         let of = |which: usize| Predicted::of(&losses.iter().map(|level| level[number][which]).collect::<Vec<_>>());
         Some(RunForecast {

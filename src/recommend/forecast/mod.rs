@@ -1,7 +1,9 @@
 //! What the law says of runs to come: the sealed document, and how it is made.
 
+mod ahead;
 pub(super) mod document;
 mod make;
 
+pub use ahead::{Ends, OriginTold, Parts, RunAhead, Together};
 pub use document::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
-pub use make::{Request, forecast};
+pub use make::{Request, RunAsked, forecast};

@@ -132,6 +132,41 @@ impl Mixture {
         }
     }
 
+    /// The farthest factor of compute that the record spans; 1 without a record.
+    pub fn spans(&self) -> f64 {
+        self.origins.iter().map(|origin| origin.ln_factor.exp()).fold(1.0, f64::max)
+    }
+
+    /// In one line: what the record was, which laws carry the weight, and how far that can be trusted at a factor of compute.
+    pub fn told(&self, factor: f64) -> String {
+        let mut by_weight: Vec<&Member> = self.members.iter().collect();
+        by_weight.sort_by(|left, right| right.weight.total_cmp(&left.weight));
+        let laws: Vec<String> = by_weight.iter().map(|one| format!("{} {:.0} %", one.posterior.law.name(), 100.0 * one.weight)).collect();
+        let laws = laws.join(", ");
+        let Some(nearest) = self.origins.first() else {
+            return format!(
+                "{laws}: no part of these runs is a design of its own, so no forecast of theirs can be checked; intervals rest on what such forecasts err by elsewhere"
+            );
+        };
+        let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
+        let bias = nearest.weighted(&weights).0;
+        let compute = 100.0 * (bias.abs() / self.slope).exp_m1();
+        let [direction, worth] = if bias > 0.0 { ["high", "more"] } else { ["low", "less"] };
+        let beyond = if factor > 30.0 {
+            "; at this distance nothing checks it"
+        } else if factor > self.spans() {
+            "; beyond that distance the interval only follows the trend"
+        } else {
+            ""
+        };
+        format!(
+            "{laws}; {} forecasts of these runs' own larger ones, up to {:.2}x: the nearest {:.2} % too {direction}, as {compute:.0} % {worth} compute{beyond}",
+            self.origins.len(),
+            self.spans(),
+            100.0 * bias.abs().exp_m1(),
+        )
+    }
+
     /// What is said of the mean loss over runs at a point.
     pub fn mean_loss(&self, point: &Point) -> Predictive {
         let said: Vec<(f64, f64, f64)> =

@@ -1,6 +1,6 @@
 //! What is said of one loss: its centre and what makes it uncertain, part by part.
 
-use crate::fit::t_quantile;
+use crate::fit::{Estimate, Interval, t_quantile};
 
 /// A predictive distribution of ln L: Student's t about a centre.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +23,11 @@ impl Predictive {
     /// Variance of ln L.
     pub fn variance(&self) -> f64 {
         self.noise + self.statistics + self.between + self.discrepancy
+    }
+
+    /// The same as a number with an interval.
+    pub fn estimate(&self, level: f64) -> Estimate {
+        Estimate::new(self.value, self.value * self.variance().sqrt(), self.interval(level), level, Interval::Mixture)
     }
 
     /// The interval that holds the loss with a probability of `level`.
