@@ -6,7 +6,7 @@ use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
-    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published,
+    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published, not_told,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use crate::study::Study;
@@ -131,7 +131,7 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
+    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -140,6 +140,7 @@ impl RecommendArgs {
             unique_tokens: self.unique_tokens.map(|u| u.0),
         };
         let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
+        allocation.warnings.extend(not_told(law.map(|(law, _)| law), &fixed));
         let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
         Advice { allocation, cost, alternatives }
     }

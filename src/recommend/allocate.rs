@@ -62,7 +62,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
         realised,
         recipe: advice,
-        waste: waste(fit, params.value, tokens.value, compute),
+        waste: waste(fit, &count, params.value, tokens.value),
         extrapolation_factor: compute / range.compute[1],
         evidence: range,
         size_measure: fit.evidence.size_measure,
