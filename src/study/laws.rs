@@ -4,7 +4,7 @@
 use super::prepare::seen_once;
 use super::{Curves, StudyOptions};
 use crate::fit::{Criteria, Fit, FitError, FitOptions, FittedLaw, Forecast, Search, criteria, fit, repeats, rolling_origin};
-use crate::law::{Additive, AnyFormula, Chinchilla, DataConstrained, Evidence, Law, Variable, published};
+use crate::law::{Additive, AnyFormula, Chinchilla, DataConstrained, Evidence, Formula, Law, Variable, published};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -114,7 +114,8 @@ fn form(
     options: &FitOptions,
     base: Option<&str>,
 ) -> Result<(Law, Option<Base>), FitError> {
-    if formula.variables().contains(&Variable::Unique) {
+    // By what it is: another law of unique tokens is fitted as it stands.
+    if formula.name() == Formula::name(&DataConstrained { base: Chinchilla::default() }) {
         let (law, source) = base_law(evidence, options, base)?;
         return Ok((DataConstrained { base: law }.into(), Some(Base { law: law.into(), source })));
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fit::{Estimator, FitError};
-use crate::law::{Chinchilla, Law};
+use crate::law::{Chinchilla, Coefficient, Formula, Law, Number, Place, Variable};
 use crate::spec::{Nats, Params, RunRecord, Tokens};
 
 /// Runs of a table of others that lie on Hoffmann's law to rounding.
@@ -153,4 +153,44 @@ fn the_noise_of_held_out_windows_is_in_the_intervals_of_every_law_of_size_and_da
         kaplan.coefficients.get("N_c").expect("a coefficient").se().expect("known")
     };
     assert!(width(&with) > 1.005 * width(&without), "{} {}", width(&with), width(&without));
+}
+
+/// A law of unique tokens that rests on no other law.
+#[derive(Debug)]
+struct OfUnique;
+
+impl Formula for OfUnique {
+    fn name(&self) -> &'static str {
+        "of-unique"
+    }
+
+    fn text(&self) -> &'static str {
+        "L(U) = A/U^s"
+    }
+
+    fn coefficients(&self) -> &'static [Coefficient] {
+        const { &[Coefficient::factor("A", Variable::Unique, 1), Coefficient::exponent("s", Variable::Unique)] }
+    }
+
+    fn variables(&self) -> &'static [Variable] {
+        &[Variable::Unique]
+    }
+
+    fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
+        c[0] * at.power(Variable::Unique, c[1])
+    }
+}
+
+#[test]
+fn a_law_of_unique_tokens_is_fitted_as_it_stands_and_not_replaced_by_the_data_constrained_one() {
+    let runs = (1..=8).map(|at| {
+        let unique = 1e8 * f64::from(at);
+        let loss = 40.0 / unique.powf(0.15);
+        RunRecord { unique_tokens: Some(Tokens(unique)), ..run(&format!("{at}"), 1e7 * f64::from(1 + at % 3), 3e9, loss) }
+    });
+    let asked = StudyOptions { laws: vec![LawName::Formula(std::sync::Arc::new(OfUnique))], ..options(&[]) };
+    let found = Study::of(&runs.collect::<Vec<_>>(), &Curves::default(), &asked).expect("a study");
+    let law = &found.best_law().expect("fitted").law;
+    assert_eq!(law.name(), "of-unique");
+    assert!((law.get("s").expect("an exponent") - 0.15).abs() < 1e-4 && found.laws[0].base.is_none(), "{law:?}");
 }
