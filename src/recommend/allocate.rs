@@ -195,21 +195,12 @@ mod tests {
                 let wobble = 1.0 + 0.003 * ((n + tokens.0) * 0.37).sin();
                 records.push(RunRecord {
                     run_id: format!("{shape} {batches}"),
-                    layers: Some(layers),
-                    width: Some(width),
-                    heads: Some(shape.heads),
-                    kv_heads: Some(shape.kv_heads),
-                    ffn: Some(shape.ffn),
-                    vocabulary: Some(256),
-                    context: Some(256),
-                    qk_norm: Some(true),
-                    tied_head: Some(false),
                     params_total: Some(Params(1.0)),
                     tokens: Some(tokens),
                     batch_tokens: Some(Tokens(4096.0)),
                     learning_rate: Some(2e-3),
                     loss_nats: Some(Nats(law.at(n, tokens.0) * wobble)),
-                    ..RunRecord::default()
+                    ..RunRecord::of_shape(&shape)
                 });
             }
         }
