@@ -75,7 +75,7 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
     };
     recommend::forecast(&study, request).ok_or_else(|| {
         let path = source.path.display();
-        Failure::Input(anyhow!("{path}: no law of N and D can be fitted, so nothing can be forecast: {}", why_not(&study)))
+        Failure::Input(anyhow!("{path}: nothing can be forecast: {}", why_not(&study)))
     })
 }
 

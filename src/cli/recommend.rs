@@ -104,7 +104,7 @@ fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
     let study = asked_study(&source, &args.asked, |_| ())?;
     let recommendations = advise(&study, &args.asked.compute);
     let (Some(fitted), false) = (study.best_law(), recommendations.is_empty()) else {
-        return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {}", why_not(&study))));
+        return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
     Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)))).collect())
