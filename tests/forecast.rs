@@ -135,3 +135,18 @@ fn runs_of_one_cell_are_compared_seed_by_seed() {
     assert!(told.contains("groups on the same cells and seeds (3 blocks)") && told.contains("+2.00 %"), "{told}");
     assert!(told.contains("no law of N and D can be fitted to each group"), "{told}");
 }
+
+#[test]
+fn the_compute_that_an_alternative_wastes_is_read_off_the_frontier_of_compute_as_it_is_counted() {
+    let args = ["recommend", "results/grid", "--compute", "9.6e12", "--tokens-per-param", "20", "--target-loss", "1.4", "--refits", "20"];
+    let found: serde_json::Value = serde_json::from_str(&succeed(&[&args[..], &["--json"]].concat())).expect("JSON");
+    let alternatives = found[0]["alternatives"].as_array().expect("a list");
+    // With one k of C = k·N·D, taken where the network lies, these were 16.65, 27.59, 1.18 and 0.34.
+    for (name, percent) in
+        [("half the size", 20.13), ("twice the size", 22.93), ("20 tokens a weight", 0.33), ("a loss of 1.4, least compute", 0.0)]
+    {
+        let one = alternatives.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} in {alternatives:?}"));
+        let wasted = 100.0 * one["wasted"].as_f64().expect("a share");
+        assert!((wasted - percent).abs() < 0.05, "{name}: {wasted}");
+    }
+}

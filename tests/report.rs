@@ -119,7 +119,7 @@ fn the_doctor_names_the_sick_run_and_the_json_says_the_same() {
 fn a_report_is_repeated_with_the_law_and_the_choices_that_it_was_made_with() {
     let place = tempfile::tempdir().expect("temporary folder");
     let page = place.path().join("report.html");
-    let choices = ["--law", "kaplan,chinchilla", "--refits", "40", "--level", "0.8"];
+    let choices = ["--where", "corpus=sotu", "--law", "kaplan,chinchilla", "--refits", "40", "--level", "0.8"];
     succeed(&[&["report", "results/grid", "--out", text(&page)], &choices[..]].concat());
     let page = fs::read_to_string(page).expect("written");
     let asked = |line: &str| choices.chunks(2).all(|two| line.contains(&two.join(" ")));

@@ -2,7 +2,7 @@
 //! the survey of Li et al. ((Mis)Fitting, 2502.18969) found unanswered in most papers, and the commands.
 
 use super::estimates::described;
-use super::source::Source;
+use super::source::{Source, quoted};
 use crate::fit::Estimator;
 use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
 use crate::study::{LawName, Study};
@@ -218,7 +218,7 @@ fn exclusions(study: &Study) -> String {
 
 /// What repeats the study, a command a line.
 pub(super) fn commands(source: &Source, study: &Study) -> String {
-    let path = source.path.display();
+    let path = quoted(&source.path.display().to_string()) + &source.choices;
     let names: Vec<&str> = study.options.laws.iter().map(LawName::name).collect();
     let law = if names.is_empty() { String::new() } else { format!(" --law {}", names.join(",")) };
     let base = study.options.base.as_ref().map_or(String::new(), |name| format!(" --base {name}"));

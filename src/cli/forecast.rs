@@ -90,7 +90,7 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
     };
     recommend::forecast(&study, request).ok_or_else(|| {
         let path = source.path.display();
-        Failure::Input(anyhow!("{path}: no law of N and D can be fitted, so nothing can be forecast: {}", why_not(&study)))
+        Failure::Input(anyhow!("{path}: nothing can be forecast: {}", why_not(&study)))
     })
 }
 
@@ -184,11 +184,8 @@ fn told(forecast: &Forecast) -> String {
     }
     text += &asked_text(forecast);
     if let Some(mixture) = &forecast.mixture {
-        let furthest = forecast.runs.iter().map(|run| run.extrapolation_factor).fold(1.0, f64::max);
         text += &format!("\nlosses by {}\n", mixture.told);
-        if furthest > 30.0 {
-            text += &format!("  nothing checks a forecast at {furthest:.0}x the largest run\n");
-        }
+        mixture.cautions.iter().for_each(|caution| text += &format!("  {caution}\n"));
     }
     if !forecast.others.is_empty() {
         text += &laws_text(forecast);

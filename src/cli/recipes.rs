@@ -139,7 +139,7 @@ pub(super) fn correction_text(raw: &FittedLaw, corrected: &FittedLaw) -> String 
         "  losses are those of each cell's best recipe on the joint surface: a = {}; of the lowest losses as they are: a = {}, E = {}\n",
         a(corrected),
         a(raw),
-        raw.law.floor().map_or("—".into(), number)
+        raw.law.floor_index().map_or("—".into(), |at| raw.coefficients.0[at].1.to_string())
     )
 }
 

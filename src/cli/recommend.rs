@@ -6,7 +6,7 @@ use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
-    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published,
+    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published, not_told,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use crate::study::Study;
@@ -104,7 +104,7 @@ fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
     let study = asked_study(&source, &args.asked, |_| ())?;
     let recommendations = advise(&study, &args.asked.compute);
     let (Some(fitted), false) = (study.best_law(), recommendations.is_empty()) else {
-        return Err(Failure::Input(anyhow!("no law of N and D can be fitted, so no allocation can be recommended: {}", why_not(&study))));
+        return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
     Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)))).collect())
@@ -131,7 +131,7 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
+    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -140,6 +140,7 @@ impl RecommendArgs {
             unique_tokens: self.unique_tokens.map(|u| u.0),
         };
         let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
+        allocation.warnings.extend(not_told(law.map(|(law, _)| law), &fixed));
         let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
         Advice { allocation, cost, alternatives }
     }
@@ -209,6 +210,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
     let mut seen = HashSet::new();
     sources.retain(|source| seen.insert(*source));
     pieces.extend(sources.into_iter().map(|source| Piece::Line(1, format!("source of {source}"))));
+    pieces.extend(first.loss_source.as_ref().map(|source| Piece::Line(1, format!("losses by {source}"))));
     pieces.push(Piece::Line(1, format!("noise of one run: {}", first.noise_source)));
     pieces.extend(warnings(recommendations));
     let evidence = &first.evidence;

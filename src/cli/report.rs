@@ -139,17 +139,13 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     let mut said = Vec::new();
     match study.best_law() {
         Some(fitted) if fitted.law.may_advise() => {
-            let of = |name: &str| fitted.derived.get(name).or(fitted.coefficients.get(name)).map_or("—".into(), |e| e.to_string());
-            let floor = match fitted.law.floor() {
-                Some(_) => format!(" and the loss that no size or data removes is E = {} nats", of("E")),
-                None => ", and the law has no loss that size and data could not remove".to_owned(),
-            };
+            let exponent = fitted.derived.get("a").map_or("—".into(), ToString::to_string);
+            let floor = floor_told(fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]));
             said.push(format!(
-                "Loss follows {} within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {}{floor}.",
+                "Loss follows {} within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {exponent}{floor}.",
                 in_greek(formula_of(fitted.law.text())),
                 100.0 * fitted.diagnostics.residual_rms,
                 fitted.evidence.points.len(),
-                of("a"),
             ));
         }
         Some(fitted) => said.push(format!(
@@ -157,10 +153,10 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
             fitted.law.text(),
             100.0 * fitted.diagnostics.residual_rms
         )),
-        None => {
-            let refusal = study.laws.first().and_then(|report| report.fitted.as_ref().err());
-            said.push(format!("No law is fitted: {}.", refusal.map_or("too few runs".into(), ToString::to_string)));
-        }
+        None => said.push(match study.laws.first().and_then(|report| report.fitted.as_ref().err()) {
+            Some(error) => format!("No law is fitted: {error}."),
+            None => "An analysis of budgets was asked for and no law of N and D, so nothing is recommended.".into(),
+        }),
     }
     let far = scrutiny.and_then(|scrutiny| scrutiny.rolling_origin.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)));
     said.extend(far.map(|forecast| {
@@ -184,6 +180,15 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     }));
     said.push(health(patients));
     said.into_iter().map(Block::Verdict).chain(study.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
+}
+
+/// What the verdict says of the floor, a coefficient by its name. A law without one may fall to nothing, or to a loss that depends on
+/// size or data.
+fn floor_told(floor: Option<&(String, Estimate)>) -> String {
+    match floor {
+        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} nats"),
+        None => "; the law has no constant floor".into(),
+    }
 }
 
 fn health(patients: &[Patient<'_>]) -> String {
@@ -385,4 +390,26 @@ fn left_out(study: &Study) -> Vec<Block> {
     }
     let rows = excluded.iter().map(|one| vec![one.run.clone(), one.reason.clone()]).collect();
     vec![Block::Table(ReportTable::new(format!("{} runs are left out of the fit", excluded.len()), &["run", "reason"], rows))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Law, formula};
+
+    #[test]
+    fn a_verdict_names_the_floor_that_a_law_has_and_claims_none_of_a_law_whose_floor_changes() {
+        let told = |name: &str| {
+            let formula = formula(name).expect("a law");
+            let law = Law::new(formula.clone(), vec![1.5; formula.coefficients().len()]);
+            let floor = law.floor_index().map(|at| (law.coefficients()[at].name.to_owned(), Estimate::exact(law.theta()[at])));
+            floor_told(floor.as_ref())
+        };
+        for name in ["chinchilla", "gamma"] {
+            assert_eq!(told(name), " and the loss that no size or data removes is E = 1.500 nats");
+        }
+        for name in ["kaplan", "farseer"] {
+            assert_eq!(told(name), "; the law has no constant floor", "the E of Farseer is no floor");
+        }
+    }
 }

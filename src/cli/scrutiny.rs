@@ -95,9 +95,15 @@ fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {
     let row = |(name, profile): (&str, &Profile)| {
         let sandwich = robust.get(name).map_or(String::new(), |robust| interval(&robust.sandwich));
         let [value, _, by_profile] = profile.profile.told();
-        vec![name.to_owned(), value, by_profile, interval(&profile.delta), sandwich]
+        vec![rounded(name), value, by_profile, interval(&profile.delta), sandwich]
     };
     table(&["", "value", "profile likelihood", "delta method", "sandwich"], &profiles.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The name of a quantity with the compute that it is asked at as a person says it.
+fn rounded(name: &str) -> String {
+    let at = name.rsplit_once(" at ").and_then(|(what, compute)| Some((what, compute.parse().ok()?)));
+    at.map_or_else(|| name.to_owned(), |(what, compute)| format!("{what} at {}", Flops(compute)))
 }
 
 /// One row a size measure: how C is counted does not change the fit of L(N, D).
@@ -116,4 +122,15 @@ fn matrix(conventions: &[Convention]) -> String {
     let rows: Vec<Vec<String>> =
         conventions.chunk_by(|a, b| a.size_measure == b.size_measure && a.exponent == b.exponent).map(row).collect();
     String::from("\nthe exponent a under every convention of counting, from the same runs\n") + &table(&["N", "C", "a", "interval"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compute_in_a_label_has_three_digits() {
+        assert_eq!(rounded("params at 3.200595787776e13"), "params at 3.20e13");
+        assert_eq!(["alpha", "loss at sea"].map(rounded), ["alpha", "loss at sea"]);
+    }
 }

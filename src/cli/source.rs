@@ -36,6 +36,8 @@ pub(super) struct Source {
     pub(super) name: String,
     /// Path as a person would type it.
     pub(super) path: PathBuf,
+    /// The options that chose runs and columns, as a person would type them.
+    pub(super) choices: String,
     /// Runs of the plan (for a folder) or of the file.
     pub(super) records: Vec<RunRecord>,
     /// Rows left out before anything was counted: (run, reason).
@@ -69,6 +71,13 @@ impl SourceArgs {
     /// The source that stands at a path, with nothing filtered.
     pub(super) fn of_folder(folder: &SweepFolder, folders: &Folders) -> Self {
         Self { path: Some(folder.path.clone()), filters: Vec::new(), columns: Vec::new(), folders: folders.clone() }
+    }
+
+    /// The options that choose runs and columns, each after a space.
+    fn choices(&self) -> String {
+        let filters = self.filters.iter().map(|one| format!(" --where {}", quoted(&format!("{}={}", one.column, one.value))));
+        let columns = (!self.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.columns.join(","))));
+        filters.chain(columns).collect()
     }
 
     /// Reads the runs.
@@ -137,6 +146,7 @@ impl SourceArgs {
         Ok(Source {
             name,
             path: path.to_owned(),
+            choices: self.choices(),
             records,
             left_out,
             groups,
@@ -155,6 +165,7 @@ impl SourceArgs {
         Ok(Source {
             name,
             path: path.to_owned(),
+            choices: self.choices(),
             records: imported.records,
             left_out: Vec::new(),
             groups: imported.groups,
@@ -164,6 +175,12 @@ impl SourceArgs {
             own: imported.own,
         })
     }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=.,:/@%".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// The pairs given, and those of TOML files.
@@ -194,4 +211,24 @@ fn parse_filter(text: &str) -> Result<Filter, String> {
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     let (left, right) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form column=value"))?;
     Ok((left.trim().to_owned(), right.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chose_the_runs_is_said_as_a_shell_takes_it() {
+        let filter = |column: &str, value: &str| Filter { column: column.into(), value: value.into() };
+        let args = SourceArgs {
+            path: None,
+            filters: vec![filter("corpus", "the pile"), filter("learning_rate", "0.01"), filter("by", "it's; $HOME")],
+            columns: vec!["params=N".into(), "loss=final loss".into()],
+            folders: Folders { results: "results".into(), plots: None },
+        };
+        let said =
+            r" --where 'corpus=the pile' --where learning_rate=0.01 --where 'by=it'\''s; $HOME' --columns 'params=N,loss=final loss'";
+        assert_eq!(args.choices(), said);
+        assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);
+    }
 }

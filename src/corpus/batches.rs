@@ -12,11 +12,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order of a run that may see the whole corpus.
-    pub fn of_seed(seed: u64) -> Self {
-        Self { seed, unique_tokens: None }
-    }
-
     /// Where in the order of the whole corpus the window at `position` of this order stands.
     pub(super) fn position(self, position: u64, context: usize) -> u64 {
         match self.unique_tokens.map(|unique| (unique / context as u64).max(1)) {
@@ -91,7 +86,7 @@ mod tests {
             seen.sort_unstable();
             assert_eq!(seen, (0..40).collect::<Vec<_>>());
         }
-        assert_eq!(Order::of_seed(3).position(1000, 16), 1000);
+        assert_eq!(Order { seed: 3, unique_tokens: None }.position(1000, 16), 1000);
     }
 
     #[test]

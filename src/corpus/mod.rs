@@ -24,7 +24,6 @@ pub use cache::{Cache, Preparing};
 pub use documents::Contents;
 pub use error::CorpusError;
 pub use held_out::HeldOut;
-pub use prepare::SplitUnit;
 pub use statistics::Statistics;
 
 use crate::spec::{CorpusSpec, TextSpec, Tokenizer};
@@ -73,16 +72,6 @@ impl Corpus {
     /// How text became tokens.
     pub fn tokenizer(&self) -> Tokenizer {
         self.meta().map_or_else(Tokenizer::default, |meta| meta.tokenizer.clone())
-    }
-
-    /// What the files hold and what was removed; none where nothing was prepared.
-    pub fn contents(&self) -> Option<&Contents> {
-        self.meta()?.contents.as_ref()
-    }
-
-    /// What is divided between the sides; none where there is no text.
-    pub fn split_unit(&self) -> Option<SplitUnit> {
-        self.meta().map(|meta| meta.unit)
     }
 
     fn meta(&self) -> Option<&Meta> {

@@ -29,7 +29,7 @@ const BYTE_DOCUMENT: [u32; 2] = [256, 257];
 /// What is divided between the sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SplitUnit {
+pub(super) enum SplitUnit {
     /// Blocks of 4 KiB.
     #[default]
     Blocks,

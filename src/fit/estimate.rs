@@ -34,6 +34,11 @@ pub enum Interval {
 }
 
 impl Interval {
+    /// Whether it is read off refits.
+    pub(crate) fn is_of_refits(self) -> bool {
+        matches!(self, Self::Bootstrap | Self::ClusterBootstrap | Self::ResidualBootstrap)
+    }
+
     /// The name used in files.
     pub fn name(self) -> &'static str {
         match self {

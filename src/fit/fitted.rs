@@ -42,15 +42,17 @@ impl Fit {
         let names = self.law.coefficients().iter().map(|one| one.name.to_owned());
         let values: Vec<Estimate> = (0..self.law.theta().len()).into_par_iter().map(|j| self.coefficient(j, level)).collect();
         let (coefficients, derived) = (Named(names.zip(values).collect()), self.exponents(level));
-        let warnings = self.warnings.iter().cloned().chain(few_refits(self.diagnostics.refits, level)).collect();
+        let rests_on_refits =
+            coefficients.iter().chain(derived.iter()).any(|(_, one)| one.uncertainty.is_none_or(|known| known.interval.is_of_refits()));
+        let few = if rests_on_refits { few_refits(self.diagnostics.refits, level) } else { None };
+        let warnings = self.warnings.iter().cloned().chain(few).collect();
         Ok(FittedLaw { level, coefficients, derived, warnings, fit: self })
     }
 
     /// A coefficient with its interval; one at its bound 0 has that of its refits, in which a failed one is unbounded.
     fn coefficient(&self, j: usize, level: f64) -> Estimate {
         let (quantity, value) = (Quantity::coefficient(&self.law, j), self.law.theta()[j]);
-        let has_likelihood = self.estimator == Estimator::LeastSquaresLog && value != 0.0;
-        if has_likelihood && self.diagnostics.refits > 0 {
+        if self.has_likelihood(value) {
             return self.interval(&quantity, level);
         }
         let draws = self.draws.iter().map(|law| self.objective_at.unbounded(j, law.theta()[j]));
@@ -65,11 +67,7 @@ impl Fit {
         }
         let (count, largest) = (ComputeCount::of(&self.evidence.points), self.evidence.largest_compute());
         let quantities = [Quantity::params_exponent(largest, &count), Quantity::tokens_exponent(largest, &count)];
-        let estimates: Vec<Estimate> = if self.diagnostics.refits > 0 {
-            self.intervals(&quantities, level)
-        } else {
-            quantities.iter().map(|one| self.by_refits(one, level)).collect()
-        };
+        let estimates = self.intervals(&quantities, level);
         Named(quantities.iter().map(|one| one.name().to_owned()).zip(estimates).collect())
     }
 }
@@ -147,5 +145,34 @@ impl Serialize for FittedLaw {
             version: env!("CARGO_PKG_VERSION"),
         };
         document.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{FitOptions, Search, fit};
+    use crate::law::{Additive, Chinchilla, Design, Evidence, Noise, simulate};
+
+    fn without_refits(estimator: Estimator) -> FittedLaw {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0);
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
+        let options = FitOptions { estimator, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+        fit(&Additive.into(), evidence, &options).and_then(|fit| fit.at(0.95)).expect("a fit")
+    }
+
+    #[test]
+    fn a_likelihood_gives_intervals_without_refits() {
+        let fitted = without_refits(Estimator::LeastSquaresLog);
+        let methods: Vec<&str> = fitted.coefficients.iter().chain(fitted.derived.iter()).map(|(_, one)| one.method()).collect();
+        assert_eq!(methods, ["profile"; 7]);
+        assert_eq!(fitted.warnings, fitted.fit.warnings, "nothing is said of refits that nothing rests on");
+    }
+
+    #[test]
+    fn without_likelihood_and_refits_it_is_said_that_there_is_no_interval() {
+        let fitted = without_refits(Estimator::default());
+        assert!(fitted.coefficients.iter().chain(fitted.derived.iter()).all(|(_, one)| one.method() == "none"));
+        assert!(fitted.warnings.iter().any(|one| one.contains("0 refits give no interval")), "{:?}", fitted.warnings);
     }
 }

@@ -268,17 +268,11 @@ mod tests {
     fn conventions_are_counted_from_the_shape() {
         let shape = ModelShape::derived(2, 64);
         let record = RunRecord {
-            layers: Some(2),
-            width: Some(64),
-            heads: Some(shape.heads),
-            kv_heads: Some(shape.kv_heads),
-            ffn: Some(shape.ffn),
-            vocabulary: Some(256),
-            context: Some(256),
-            qk_norm: Some(true),
-            tied_head: Some(false),
+            run_id: "row 2".into(),
             params_total: Some(Params(ParamCounts::of(&shape).total() as f64)),
-            ..foreign()
+            tokens: Some(Tokens(2e10)),
+            loss_nats: Some(Nats(2.5)),
+            ..RunRecord::of_shape(&shape)
         };
         for measure in SizeMeasure::COUNTED {
             for rule in FlopRule::COUNTED {

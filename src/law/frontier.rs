@@ -6,7 +6,7 @@ use super::{ComputeCount, Point};
 
 /// Places along a budget at which the lowest loss is looked for before its slope is followed.
 const PLACES: usize = 96;
-/// Steps of ln C on either side in which a loss is looked for.
+/// Steps of ln C in which a loss is looked for.
 const SPAN: i32 = 60;
 /// Tokens a weight between which an optimum is looked for: far beyond them a formula may say anything.
 const TOKENS_PER_WEIGHT: [f64; 2] = [1e-2, 1e6];
@@ -56,22 +56,28 @@ pub(super) fn slope(form: &dyn AnyFormula, c: &[f64], compute: f64, count: &Comp
     (at(step) - at(-step)) / (2.0 * step)
 }
 
-/// Least compute at whose optimum a loss is reached, between e^±60 of that of a billion weights and tokens each.
-pub(super) fn compute_for_loss(form: &dyn AnyFormula, c: &[f64], loss: f64, count: &ComputeCount) -> Option<f64> {
-    let middle = 1e18f64.ln();
+/// Compute at whose optimum a loss is reached, within e^±60 of `near`; `None` where there is none, or none without computes between
+/// that have no optimum.
+pub(super) fn compute_for_loss(form: &dyn AnyFormula, c: &[f64], loss: f64, count: &ComputeCount, near: f64) -> Option<f64> {
     let reached = |ln_c: f64| {
         let compute = ln_c.exp();
         let n = optimal_params(form, c, compute, count);
         form.loss(c, &Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) })
     };
-    // Where a law has an optimum it may have none far away: the step of ln C in which the loss is crossed.
-    let losses: Vec<f64> = (-SPAN..=SPAN).map(|step| reached(middle + f64::from(step))).collect();
-    let crossed = losses.windows(2).position(|two| two[0] > loss && loss >= two[1])?;
-    let mut low = middle + f64::from(crossed as i32 - SPAN);
-    let mut high = low + 1.0;
-    for _ in 0..60 {
+    // Loss falls along the frontier: down from where it is reached, up from where it is not yet, a step of ln C at a time.
+    let is_reached = |ln_c: f64| reached(ln_c) <= loss;
+    let start = near.ln();
+    let down = is_reached(start);
+    let step = if down { -1.0 } else { 1.0 };
+    let crossed = (1..=SPAN).map(|steps| start + step * f64::from(steps)).find(|&ln_c| is_reached(ln_c) != down)?;
+    let [mut low, mut high] = if down { [crossed, crossed + 1.0] } else { [crossed - 1.0, crossed] };
+    // Beside a compute that has no optimum nothing is crossed.
+    if reached(low).is_nan() {
+        return None;
+    }
+    for _ in 0..45 {
         let half = 0.5 * (low + high);
-        if reached(half) > loss { low = half } else { high = half }
+        if is_reached(half) { high = half } else { low = half }
     }
     Some((0.5 * (low + high)).exp())
 }
@@ -111,9 +117,11 @@ mod tests {
             assert!((slope(&**law.formula(), law.theta(), 1e20, &count) - law.params_exponent(1e20, &count)).abs() < 1e-8);
         }
         let loss = additive.optimal_loss(3e20, &count);
-        let found = compute_for_loss(&**additive.formula(), additive.theta(), loss, &count).expect("above the floor");
+        let found = compute_for_loss(&**additive.formula(), additive.theta(), loss, &count, 1e18).expect("above the floor");
         assert!((found / 3e20 - 1.0).abs() < 1e-9, "{found}");
-        assert_eq!(compute_for_loss(&**additive.formula(), additive.theta(), 1.0, &count), None);
+        let from_above = compute_for_loss(&**additive.formula(), additive.theta(), loss, &count, 1e24).expect("above the floor");
+        assert!((from_above / 3e20 - 1.0).abs() < 1e-9, "{from_above}");
+        assert_eq!(compute_for_loss(&**additive.formula(), additive.theta(), 1.0, &count, 1e18), None);
     }
 
     #[test]

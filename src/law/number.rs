@@ -325,7 +325,8 @@ impl<const K: usize, const T: usize, S: Scalar> Div for Dual<K, T, S> {
     fn div(self, other: Self) -> Self {
         let inverse = S::splat(1.0) / other.value;
         let square = inverse * inverse;
-        self * other.map(inverse, -square, S::splat(2.0) * square * inverse)
+        // The value as plain numbers have it, to the last bit.
+        Self { value: self.value / other.value, ..self * other.map(inverse, -square, S::splat(2.0) * square * inverse) }
     }
 }
 

@@ -153,11 +153,11 @@ impl Law {
         }
     }
 
-    /// Least compute that reaches a loss where C = k·N·D; `None` for a loss that no compute reaches.
-    pub fn compute_for_loss(&self, loss: f64, k: f64) -> Option<f64> {
-        match self.additive() {
-            Some(law) => law.compute_for_loss(loss, k),
-            None => frontier::compute_for_loss(&*self.formula, &self.theta, loss, &ComputeCount::Bilinear { k }),
+    /// Least compute that reaches a loss, looked for from a compute `near` on; `None` for a loss that no compute reaches.
+    pub fn compute_for_loss(&self, loss: f64, count: &ComputeCount, near: f64) -> Option<f64> {
+        match (self.additive(), count) {
+            (Some(law), ComputeCount::Bilinear { k }) => law.compute_for_loss(loss, *k),
+            _ => frontier::compute_for_loss(&*self.formula, &self.theta, loss, count, near),
         }
     }
 }

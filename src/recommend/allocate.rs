@@ -58,14 +58,15 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         bits_per_byte: in_bits(loss),
         bits_per_byte_of_a_run: in_bits(loss_of_a_run),
         noise_source,
+        loss_source: known.mixture.map(Mixture::told),
         hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
         learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
         shape: realised.as_ref().map(|one| one.shape.to_string()),
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
-        realised,
+        realised: realised.map(|one| Realised { loss: one.loss * loss.value / by_law.value, ..one }),
         recipe: advice,
-        waste: waste(fit, params.value, tokens.value, compute),
+        waste: waste(fit, &count, params.value, tokens.value),
         extrapolation_factor: compute / range.compute[1],
         evidence: range,
         size_measure: fit.evidence.size_measure,
@@ -73,7 +74,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         warnings: Vec::new(),
     };
     allocation.warnings = warnings(&allocation, fit);
-    allocation.warnings.extend(known.mixture.map(|mixture| format!("losses by {}", mixture.told(allocation.extrapolation_factor))));
+    allocation.warnings.extend(known.mixture.and_then(|mixture| mixture.caution(allocation.extrapolation_factor)));
     allocation
 }
 
@@ -199,21 +200,12 @@ mod tests {
                 let wobble = 1.0 + 0.003 * ((n + tokens.0) * 0.37).sin();
                 records.push(RunRecord {
                     run_id: format!("{shape} {batches}"),
-                    layers: Some(layers),
-                    width: Some(width),
-                    heads: Some(shape.heads),
-                    kv_heads: Some(shape.kv_heads),
-                    ffn: Some(shape.ffn),
-                    vocabulary: Some(256),
-                    context: Some(256),
-                    qk_norm: Some(true),
-                    tied_head: Some(false),
                     params_total: Some(Params(1.0)),
                     tokens: Some(tokens),
                     batch_tokens: Some(Tokens(4096.0)),
                     learning_rate: Some(2e-3),
                     loss_nats: Some(Nats(law.at(n, tokens.0) * wobble)),
-                    ..RunRecord::default()
+                    ..RunRecord::of_shape(&shape)
                 });
             }
         }

@@ -31,6 +31,8 @@ pub struct Allocation {
     pub bits_per_byte_of_a_run: Option<Estimate>,
     /// Where the noise of one run comes from, in words.
     pub noise_source: String,
+    /// Which laws say what losses to expect, with their record, in words; absent where one law speaks alone.
+    pub loss_source: Option<String>,
     /// Peak learning rate; absent where no run carries one.
     pub learning_rate: Option<Estimate>,
     /// Batch, tokens; absent where no run carries one.

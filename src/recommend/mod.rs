@@ -28,4 +28,4 @@ pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
 pub use verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
 pub use verify::verify;
-pub use waste::{Alternative, Fixed, alternatives};
+pub use waste::{Alternative, Fixed, alternatives, not_told};

@@ -221,20 +221,11 @@ mod tests {
         let shape = crate::spec::ModelShape::derived(layers, width);
         RunRecord {
             run_id: format!("{layers}x{width} {started}"),
-            layers: Some(layers),
-            width: Some(width),
-            heads: Some(shape.heads),
-            kv_heads: Some(shape.kv_heads),
-            ffn: Some(shape.ffn),
-            vocabulary: Some(256),
-            context: Some(256),
-            qk_norm: Some(true),
-            tied_head: Some(false),
             tokens: Some(Tokens(tokens)),
             learning_rate: Some(2e-3),
             batch_tokens: Some(Tokens(512.0)),
             started_at: Some(started.to_owned()),
-            ..RunRecord::default()
+            ..RunRecord::of_shape(&shape)
         }
     }
 

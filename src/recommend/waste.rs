@@ -9,10 +9,9 @@ use serde::Serialize;
 /// Fewest refits that quantiles are taken of.
 const LEAST: usize = 50;
 
-/// The distribution of waste over the refits; FLOPs per weight and token are held at their value at N*.
-pub(super) fn waste(fit: &Fit, params: f64, tokens: f64, compute: f64) -> Option<Waste> {
-    let k = compute / (params * tokens);
-    let mut shares: Vec<f64> = fit.draws.iter().filter_map(|law| wasted(law, params, tokens, k)).collect();
+/// The distribution of waste over the refits.
+pub(super) fn waste(fit: &Fit, count: &ComputeCount, params: f64, tokens: f64) -> Option<Waste> {
+    let mut shares: Vec<f64> = fit.draws.iter().filter_map(|law| wasted(law, count, params, tokens)).collect();
     if shares.len() < LEAST {
         return None;
     }
@@ -21,10 +20,10 @@ pub(super) fn waste(fit: &Fit, params: f64, tokens: f64, compute: f64) -> Option
     Some(Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: shares.len() })
 }
 
-/// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`.
-pub(super) fn wasted(law: &Law, params: f64, tokens: f64, k: f64) -> Option<f64> {
-    let needed = law.compute_for_loss(law.at(params, tokens), k)?;
-    let share = 1.0 - needed / (k * params * tokens);
+/// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`, both counted alike.
+pub(super) fn wasted(law: &Law, count: &ComputeCount, params: f64, tokens: f64) -> Option<f64> {
+    let spent = count.compute(params, tokens);
+    let share = 1.0 - law.compute_for_loss(law.at(params, tokens), count, spent)? / spent;
     // The optimum itself wastes nothing but for rounding.
     share.is_finite().then_some(share.max(0.0))
 }
@@ -61,13 +60,14 @@ pub struct Fixed {
     pub unique_tokens: Option<f64>,
 }
 
-/// The alternatives that were asked for, after half and twice the recommended size.
+/// The alternatives that were asked for, after half and twice the recommended size. Losses are those of the law, all raised or
+/// lowered to what is recommended for the budget: the laws together may put it elsewhere.
 pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let compute = recommended.compute;
+    let raised = recommended.loss.value / law.optimal_loss(compute, count);
     let at = |name: String, params: f64, tokens: f64| {
-        let k = count.per_param_token(params);
-        let loss = law.at(params, tokens);
-        Alternative { name, compute: k * params * tokens, params, tokens, loss, wasted: wasted(law, params, tokens, k) }
+        let (compute, loss) = (count.compute(params, tokens), raised * law.at(params, tokens));
+        Alternative { name, compute, params, tokens, loss, wasted: wasted(law, count, params, tokens) }
     };
     let of_size = |name: String, params: f64| at(name, params, count.tokens(params, compute));
     let best = recommended.params.value;
@@ -79,7 +79,7 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
         at(format!("{ratio} tokens a weight"), params, ratio * params)
     }));
     if let Some(loss) = asked.target_loss {
-        all.extend(least_compute(law, count, loss, compute).map(|compute| {
+        all.extend(law.compute_for_loss(loss / raised, count, compute).map(|compute| {
             let params = law.optimal_params(compute, count);
             at(format!("a loss of {loss}, least compute"), params, count.tokens(params, compute))
         }));
@@ -88,11 +88,18 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
     all
 }
 
-/// Compute at whose optimum a loss is reached.
-fn least_compute(law: &Law, count: &ComputeCount, loss: f64, near: f64) -> Option<f64> {
-    let found = (loss > law.floor().unwrap_or(0.0)).then(|| solve(|c| law.optimal_loss(c, count) - loss, near))?;
-    // A law that levels off, or has no optimum far away, may never come there.
-    ((law.optimal_loss(found, count) / loss - 1.0).abs() < 1e-6).then_some(found)
+/// Why something that was asked for does not stand beside a recommendation, in words.
+pub fn not_told(law: Option<&Law>, asked: &Fixed) -> Option<String> {
+    match law {
+        None if *asked != Fixed::default() => {
+            Some("no loss is published with this law, so nothing can be set beside its recommendation".into())
+        }
+        Some(law) if asked.unique_tokens.is_some() && law.additive().is_none() => Some(format!(
+            "{} knows no repeated data: what repeats are worth was found for E + A/N^alpha + B/D^beta alone (2305.16264), so nothing is said of unique tokens",
+            law.name()
+        )),
+        _ => None,
+    }
 }
 
 /// Root of a falling function of x > 0, by bisection in ln x.
@@ -134,7 +141,7 @@ fn limited(law: &Law, count: &ComputeCount, compute: f64, unique: f64, near: f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::law::Chinchilla;
+    use crate::law::{Chinchilla, Kaplan};
 
     const SIX: ComputeCount = ComputeCount::Bilinear { k: 6.0 };
 
@@ -142,8 +149,8 @@ mod tests {
     fn the_optimum_wastes_nothing_and_twice_its_size_wastes_what_the_closed_form_says() {
         let law = Law::from(Chinchilla::default());
         let (n, d) = (law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX));
-        assert!(wasted(&law, n, d, 6.0).expect("above E") < 1e-9);
-        let share = wasted(&law, 2.0 * n, 0.5 * d, 6.0).expect("above E");
+        assert!(wasted(&law, &SIX, n, d).expect("above E") < 1e-9);
+        let share = wasted(&law, &SIX, 2.0 * n, 0.5 * d).expect("above E");
         let same = law.optimal_loss((1.0 - share) * 1e21, &SIX);
         assert!((same / law.at(2.0 * n, 0.5 * d) - 1.0).abs() < 1e-9 && share > 0.02, "{share}");
     }
@@ -171,5 +178,14 @@ mod tests {
         let of_repeats = Law::of(DataConstrained { base: Chinchilla::default() }, DataConstrained::PUBLISHED);
         let fresh = of_repeats.loss(&repeated(law.optimal_params(1e21, &SIX), law.optimal_tokens(1e21, &SIX), 1e9));
         assert!(all[6].loss > law.optimal_loss(1e21, &SIX) && all[6].loss < fresh, "{} {fresh}", all[6].loss);
+    }
+    #[test]
+    fn what_was_asked_for_and_cannot_be_said_is_told_in_words() {
+        let asked = Fixed { unique_tokens: Some(1e9), ..Fixed::default() };
+        let (additive, kaplan) = (Law::from(Chinchilla::default()), Law::of(Kaplan, Kaplan::PUBLISHED));
+        assert_eq!(not_told(Some(&additive), &asked), None);
+        assert!(not_told(Some(&kaplan), &asked).expect("told").contains("kaplan knows no repeated data"));
+        assert_eq!(not_told(Some(&kaplan), &Fixed::default()), None);
+        assert!(not_told(None, &asked).is_some() && not_told(None, &Fixed::default()).is_none());
     }
 }

@@ -114,6 +114,25 @@ pub struct RunRecord {
     pub peak_memory_mb: Option<f64>,
 }
 
+#[cfg(test)]
+impl RunRecord {
+    /// A row that names the dimensions of a network and nothing else.
+    pub(crate) fn of_shape(shape: &crate::spec::ModelShape) -> Self {
+        Self {
+            layers: Some(shape.layers),
+            width: Some(shape.width),
+            heads: Some(shape.heads),
+            kv_heads: Some(shape.kv_heads),
+            ffn: Some(shape.ffn),
+            vocabulary: Some(shape.vocabulary),
+            context: Some(shape.context),
+            qk_norm: Some(shape.qk_norm),
+            tied_head: Some(shape.tied_head),
+            ..Self::default()
+        }
+    }
+}
+
 impl RunRecord {
     /// The row of a run before it is trained: everything that its spec determines.
     pub fn planned(spec: &RunSpec) -> Self {

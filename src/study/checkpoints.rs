@@ -34,8 +34,9 @@ pub(super) fn along_curves(curves: &Curves, ends: Vec<Point>, burn_in: f64) -> R
         "a loss in the middle of a run under a decaying learning rate lies above that of a run that ends there: a law of such losses is no law of final losses".to_owned(),
     ];
     if points.len() > MANY {
-        notes
-            .push(format!("more than {MANY} points are fitted by variable projection alone and without refits, so there are no intervals"));
+        notes.push(format!(
+            "more than {MANY} points are fitted by variable projection alone and without refits, so only least squares of logs, which has a likelihood, gives intervals"
+        ));
     }
     Ok((points, notes))
 }

@@ -1,6 +1,7 @@
 //! What is known of runs beside their rows: the loss along them, and their losses on each held-out window.
 
 use crate::doctor::{Overfitting, overfitting};
+use crate::law::Point;
 use crate::spec::{CurvePoint, RunRecord};
 use std::collections::BTreeMap;
 
@@ -19,9 +20,9 @@ pub struct Curves {
 }
 
 impl Curves {
-    /// Losses of the named runs on every window, in their order; `None` unless all of them kept the same windows.
-    pub(super) fn windows_of<'a>(&self, runs: impl Iterator<Item = &'a str>) -> Option<Vec<Vec<f32>>> {
-        let all: Vec<Vec<f32>> = runs.map(|run| self.windows.get(run).cloned()).collect::<Option<_>>()?;
+    /// Losses of the runs on every window, in their order; `None` unless all of them kept the same windows.
+    pub(super) fn windows_of(&self, points: &[Point]) -> Option<Vec<Vec<f32>>> {
+        let all: Vec<Vec<f32>> = points.iter().map(|point| self.windows.get(&point.run).cloned()).collect::<Option<_>>()?;
         let same = all.iter().all(|losses| losses.len() == all[0].len() && losses.iter().all(|loss| loss.is_finite()));
         same.then_some(all)
     }

@@ -1,10 +1,10 @@
 //! The laws that were named: each fitted by the same estimator to the same runs, with criteria and forecasts of runs that it
 //! did not see, so that they can stand side by side.
 
-use super::StudyOptions;
 use super::prepare::seen_once;
-use crate::fit::{Criteria, FitError, FitOptions, FittedLaw, Forecast, Search, criteria, fit, repeats, rolling_origin};
-use crate::law::{Additive, AnyFormula, Chinchilla, DataConstrained, Evidence, Law, Variable, published};
+use super::{Curves, StudyOptions};
+use crate::fit::{Criteria, Fit, FitError, FitOptions, FittedLaw, Forecast, Search, criteria, fit, repeats, rolling_origin};
+use crate::law::{Additive, AnyFormula, Chinchilla, DataConstrained, Evidence, Formula, Law, Variable, published};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -59,7 +59,13 @@ impl From<Chinchilla> for Coefficients {
 
 /// Fits a formula to runs. Laws of repeated data see those that repeat; of all others each sees its data once, where own runs
 /// say how often they did.
-pub(super) fn report(formula: &Arc<dyn AnyFormula>, all: &Arc<Evidence>, once: &Arc<Evidence>, options: &StudyOptions) -> LawReport {
+pub(super) fn report(
+    formula: &Arc<dyn AnyFormula>,
+    all: &Arc<Evidence>,
+    once: &Arc<Evidence>,
+    curves: &Curves,
+    options: &StudyOptions,
+) -> LawReport {
     let of_repeats = formula.variables().contains(&Variable::Unique);
     let evidence = if of_repeats { all } else { once };
     let fit_options = fit_options_for(options, evidence);
@@ -68,7 +74,7 @@ pub(super) fn report(formula: &Arc<dyn AnyFormula>, all: &Arc<Evidence>, once: &
         Ok(form) => form,
         Err(error) => return refused(error),
     };
-    let fitted = match fit(&form, evidence.clone(), &fit_options).and_then(|fit| fit.at(options.level)) {
+    let fitted = match fit(&form, evidence.clone(), &fit_options).and_then(|fit| with_windows(fit, curves).at(options.level)) {
         Ok(fitted) => fitted,
         Err(error) => return refused(error),
     };
@@ -79,6 +85,14 @@ pub(super) fn report(formula: &Arc<dyn AnyFormula>, all: &Arc<Evidence>, once: &
         rolling_origin: if options.laws.is_empty() { Vec::new() } else { forecasts(&form, evidence, fit_options) },
         fitted: Ok(fitted),
         base,
+    }
+}
+
+/// The fit of a law of N and D with what all runs share through the held-out windows, where that is known.
+fn with_windows(fit: Fit, curves: &Curves) -> Fit {
+    match curves.windows_of(&fit.evidence.points) {
+        Some(windows) if fit.law.may_advise() => fit.with_windows(&windows),
+        _ => fit,
     }
 }
 
@@ -100,7 +114,8 @@ fn form(
     options: &FitOptions,
     base: Option<&str>,
 ) -> Result<(Law, Option<Base>), FitError> {
-    if formula.variables().contains(&Variable::Unique) {
+    // By what it is: another law of unique tokens is fitted as it stands.
+    if formula.name() == Formula::name(&DataConstrained { base: Chinchilla::default() }) {
         let (law, source) = base_law(evidence, options, base)?;
         return Ok((DataConstrained { base: law }.into(), Some(Base { law: law.into(), source })));
     }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::fit::FitError;
-use crate::law::{Chinchilla, Law};
+use crate::fit::{Estimator, FitError};
+use crate::law::{Chinchilla, Coefficient, Formula, Law, Number, Place, Variable};
 use crate::spec::{Nats, Params, RunRecord, Tokens};
 
 /// Runs of a table of others that lie on Hoffmann's law to rounding.
@@ -129,4 +129,68 @@ fn groups_are_of_last_losses() {
     let (records, names) = (exact(), vec!["one".to_owned(); 12]);
     let asked = StudyOptions { checkpoints: Some(0.1), ..options(&[]) };
     assert_eq!(groups_of(&records, &names, &asked).err(), Some(StudyError::CheckpointsOfGroups));
+}
+
+#[test]
+fn the_noise_of_held_out_windows_is_in_the_intervals_of_every_law_of_size_and_data() {
+    let records: Vec<RunRecord> = exact()
+        .into_iter()
+        .enumerate()
+        .map(|(at, one)| RunRecord { loss_nats: one.loss_nats.map(|loss| Nats(loss.0 * (1.0 + 1e-3 * (at as f64 * 2.4).sin()))), ..one })
+        .collect();
+    // 64 windows that differ by a fifth in difficulty, the same for every run.
+    let of_run =
+        |one: &RunRecord| (0..64).map(|at| (one.loss_nats.expect("a loss").0 * (0.8 + 0.4 * f64::from(at) / 63.0)) as f32).collect();
+    let windows = records.iter().map(|one| (one.run_id.clone(), of_run(one))).collect();
+    let asked = StudyOptions { estimator: Some(Estimator::LeastSquaresLog), ..options(&["chinchilla", "kaplan", "power-d"]) };
+    let with = Study::of(&records, &Curves { windows, ..Curves::default() }, &asked).expect("a study");
+    let without = Study::of(&records, &Curves::default(), &asked).expect("a study");
+    let drawn = |of: &Study| of.laws.iter().map(|one| one.fitted.as_ref().expect("fitted").windows.len()).collect::<Vec<_>>();
+    assert_eq!(drawn(&without), [0, 0, 0]);
+    assert_eq!(drawn(&with), [200, 200, 0], "a law of D alone is not asked for advice");
+    let width = |of: &Study| {
+        let kaplan = of.laws[1].fitted.as_ref().expect("fitted");
+        kaplan.coefficients.get("N_c").expect("a coefficient").se().expect("known")
+    };
+    assert!(width(&with) > 1.005 * width(&without), "{} {}", width(&with), width(&without));
+}
+
+/// A law of unique tokens that rests on no other law.
+#[derive(Debug)]
+struct OfUnique;
+
+impl Formula for OfUnique {
+    fn name(&self) -> &'static str {
+        "of-unique"
+    }
+
+    fn text(&self) -> &'static str {
+        "L(U) = A/U^s"
+    }
+
+    fn coefficients(&self) -> &'static [Coefficient] {
+        const { &[Coefficient::factor("A", Variable::Unique, 1), Coefficient::exponent("s", Variable::Unique)] }
+    }
+
+    fn variables(&self) -> &'static [Variable] {
+        &[Variable::Unique]
+    }
+
+    fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
+        c[0] * at.power(Variable::Unique, c[1])
+    }
+}
+
+#[test]
+fn a_law_of_unique_tokens_is_fitted_as_it_stands_and_not_replaced_by_the_data_constrained_one() {
+    let runs = (1..=8).map(|at| {
+        let unique = 1e8 * f64::from(at);
+        let loss = 40.0 / unique.powf(0.15);
+        RunRecord { unique_tokens: Some(Tokens(unique)), ..run(&format!("{at}"), 1e7 * f64::from(1 + at % 3), 3e9, loss) }
+    });
+    let asked = StudyOptions { laws: vec![LawName::Formula(std::sync::Arc::new(OfUnique))], ..options(&[]) };
+    let found = Study::of(&runs.collect::<Vec<_>>(), &Curves::default(), &asked).expect("a study");
+    let law = &found.best_law().expect("fitted").law;
+    assert_eq!(law.name(), "of-unique");
+    assert!((law.get("s").expect("an exponent") - 0.15).abs() < 1e-4 && found.laws[0].base.is_none(), "{law:?}");
 }

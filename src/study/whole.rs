@@ -5,9 +5,7 @@ use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
 use super::{Curves, LawName, Mixture, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
-use crate::fit::{
-    EnvelopeFit, Fit, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
-};
+use crate::fit::{EnvelopeFit, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit};
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
 use crate::spec::RunRecord;
 use std::collections::BTreeMap;
@@ -77,8 +75,8 @@ impl Study {
         let all = Arc::new(prepared.evidence.clone());
         let once = laws::once(&all, options.own);
         let mut study = Self { together, ..Self::prepared(prepared, once.clone(), options) };
-        study.fit_laws(&all, &once)?;
-        study.add_windows(curves);
+        study.fit_laws(&all, &once, curves)?;
+        study.add_untuned(curves);
         study.fit_budgets(curves);
         if options.scrutiny != Scrutinised::No {
             study.scrutiny = study.scrutinised();
@@ -126,15 +124,15 @@ impl Study {
         if self.options.laws.is_empty() { vec![Arc::new(Additive)] } else { formulas }
     }
 
-    fn fit_laws(&mut self, all: &Arc<Evidence>, once: &Arc<Evidence>) -> Result<(), StudyError> {
+    fn fit_laws(&mut self, all: &Arc<Evidence>, once: &Arc<Evidence>, curves: &Curves) -> Result<(), StudyError> {
         for formula in self.formulas() {
-            let report = laws::report(&formula, all, once, &self.options);
+            let report = laws::report(&formula, all, once, curves, &self.options);
             match &report.fitted {
                 // An option that no fit allows is the caller's mistake, whatever the law.
                 Err(error @ FitError::Option { .. }) => return Err(error.clone().into()),
                 Err(error @ FitError::NotIdentifiable { .. }) if self.options.laws.is_empty() => {
                     let of_compute: Arc<dyn AnyFormula> = Arc::new(PowerLaw { axis: Axis::C, floor: true });
-                    let instead = laws::report(&of_compute, all, once, &self.options);
+                    let instead = laws::report(&of_compute, all, once, curves, &self.options);
                     let found = instead.fitted.is_ok();
                     self.notes.extend(found.then(|| error.to_string()));
                     self.laws.push(if found { instead } else { report });
@@ -148,27 +146,19 @@ impl Study {
         Ok(())
     }
 
-    /// Adds what all runs share through the held-out windows, and the law of the losses as they were.
-    fn add_windows(&mut self, curves: &Curves) {
-        let windows = curves.windows_of(self.evidence.points.iter().map(|point| point.run.as_str()));
-        let (own, level) = (self.options.own, self.options.level);
+    /// Says what the intervals lack, and adds the law of the losses as they were.
+    fn add_untuned(&mut self, curves: &Curves) {
+        let Some(fitted) = self.best_law().filter(|one| one.law.may_advise()) else { return };
+        let without_windows = self.options.own && curves.windows_of(&fitted.evidence.points).is_none();
         let quick = crate::fit::FitOptions { search: Search::VarproOnly, ..laws::fit_options_for(&self.options, &self.evidence) };
-        let Some(fitted) = self.laws.first_mut().and_then(|report| report.fitted.as_mut().ok()).filter(|one| one.law.may_advise()) else {
-            return;
-        };
-        match &windows {
-            Some(windows) => {
-                if let Ok(widened) = Fit::clone(fitted).with_windows(windows).at(level) {
-                    *fitted = widened;
-                }
-            }
-            None if own => self.notes.push(
+        let refitted = |raw: &Arc<Evidence>| fit(&fitted.law, raw.clone(), &quick).and_then(|fit| fit.at(self.options.level)).ok();
+        self.untuned_law = self.untuned.as_ref().and_then(refitted);
+        if without_windows {
+            self.notes.push(
                 "the noise of the held-out windows, common to all runs, is not in the intervals of E and of losses: eval/ is not there"
                     .into(),
-            ),
-            None => {}
+            );
         }
-        self.untuned_law = self.untuned.as_ref().and_then(|raw| fit(&fitted.law, raw.clone(), &quick).and_then(|fit| fit.at(level)).ok());
         if self.law_with_optima().is_none() {
             self.notes.push("the losses do not fall with both N and D, so no budget has an optimum and nothing is recommended".into());
         }

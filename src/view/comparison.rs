@@ -118,10 +118,12 @@ fn exponent_axis(laws: &[ComparedLaw], shared: &[(&'static str, f64)]) -> Axis {
 pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Ink)) {
     let column = |value: f64| (inside.left + axis.share(value) * inside.width()).clamp(inside.left, inside.right);
     let end = |value: f64, open: f64| column(if value.is_finite() { value } else { open });
-    let (low, high) = (end(range.low, axis.low), end(range.high, axis.high));
-    canvas.line(&[(low, y), (high, y)], Stroke::full(ink, 2.2));
-    for x in [low, high].into_iter().filter(|x| *x > inside.left && *x < inside.right) {
-        canvas.line(&[(x, y - 4.5), (x, y + 4.5)], Stroke::full(ink, 1.6));
+    if range.is_known() {
+        let (low, high) = (end(range.low, axis.low), end(range.high, axis.high));
+        canvas.line(&[(low, y), (high, y)], Stroke::full(ink, 2.2));
+        for x in [low, high].into_iter().filter(|x| *x > inside.left && *x < inside.right) {
+            canvas.line(&[(x, y - 4.5), (x, y + 4.5)], Stroke::full(ink, 1.6));
+        }
     }
     canvas.mark((column(range.value), y), mark, 5.5, Body::Solid, ink);
 }

@@ -88,9 +88,10 @@ pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8
     if computes.is_empty() {
         return Err(ViewError::empty("the compute-optimal frontier", "neither IsoFLOP optima nor a fitted law"));
     }
-    let remark = match frontier.law.is_empty() {
-        true => "",
-        false => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
+    let remark = match (frontier.law.is_empty(), has_band(&frontier)) {
+        (true, _) => "",
+        (_, true) => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
+        (_, false) => "Law: solid over the compute of the runs, dashed outside it; it has no intervals.",
     };
     let mut page = Page::new("Compute-optimal frontier", conventions, remark, &entries(&frontier));
     let quantities = [
@@ -105,6 +106,11 @@ pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8
         draw_quantity(&mut page.canvas, place, x, &frontier, quantity);
     }
     Ok(page.png())
+}
+
+/// Whether the law has intervals.
+fn has_band(frontier: &Frontier) -> bool {
+    frontier.law.iter().any(|point| point.n.is_known() || point.d.is_known())
 }
 
 /// "N, weights" → "N*, weights".
@@ -174,8 +180,8 @@ fn entries(frontier: &Frontier) -> Vec<Entry> {
         entries.extend([
             Entry::Line(Stroke::full(LAW, 2.0), "law".into()),
             Entry::Line(Stroke::full(LAW, 1.4).dashed(), "law, extrapolated".into()),
-            Entry::Band(LAW.faint(AMONG), "interval".into()),
         ]);
+        entries.extend(has_band(frontier).then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
     }
     if !frontier.asked.is_empty() {
         entries.push(Entry::Mark(Mark::Circle, Body::Hollow, LAW, "asked for".into()));
@@ -196,7 +202,7 @@ fn usable(frontier: &Frontier) -> Frontier {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::tests::{conventions, is_drawn_twice_the_same};
+    use super::super::tests::{conventions, is_drawn_twice_the_same, shade};
     use super::*;
 
     #[test]
@@ -250,6 +256,20 @@ pub(super) mod tests {
         is_drawn_twice_the_same("frontier-chinchilla", || frontier(&large, &conventions()));
         let wide = example(&Chinchilla::default(), 1e10, 1e22);
         is_drawn_twice_the_same("frontier-decades", || frontier(&wide, &conventions()));
+    }
+
+    #[test]
+    fn a_law_without_intervals_is_drawn_without_a_band() {
+        let law = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
+        let mut bare = example(&law, 1e10, 1e12);
+        bare.published.clear();
+        let without = |value: f64| Range::from(&Estimate::exact(value));
+        bare.law.iter_mut().for_each(|point| (point.n, point.d) = (without(point.n.value), without(point.d.value)));
+        assert!(!has_band(&bare));
+        let banded = example(&law, 1e10, 1e12);
+        let banded = Frontier { published: Vec::new(), ..banded };
+        let [bare, banded] = [&bare, &banded].map(|one| shade(&frontier(one, &conventions()).expect("drawn")));
+        assert!(bare < banded, "{bare} {banded}: a band is ink, and one without ends fills the panel");
     }
 
     #[test]

@@ -72,7 +72,8 @@ fn entries(ladder: &Ladder, frontier: &Frontier, conventions: &Conventions) -> V
     }
     if !losses(&frontier.law).is_empty() {
         entries.push(Entry::Line(Stroke::full(LAW, 2.0), "least loss L*".into()));
-        entries.push(Entry::Band(LAW.faint(AMONG), "interval".into()));
+        let has_band = losses(&frontier.law).iter().any(|(_, loss)| loss.is_known());
+        entries.extend(has_band.then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
     }
     if !losses(&frontier.asked).is_empty() {
         entries.push(Entry::Mark(Mark::Circle, Body::Hollow, LAW, "asked for".into()));

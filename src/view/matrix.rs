@@ -81,7 +81,8 @@ fn draw_row(canvas: &mut Canvas, (left, right): (f64, f64), inside: Rect, axis: 
             draw_bar(canvas, inside, axis, y, *a, (Mark::Circle, if used { ACCENT } else { OTHER }));
             canvas.text(&format!("{:.3}", a.value), (inside.right + 12.0, y + 5.0), if used { name.bold() } else { name });
             let end = |end: f64| if end.is_finite() { format!("{end:.3}") } else { "open".into() };
-            canvas.text(&format!("[{}, {}]", end(a.low), end(a.high)), (inside.right + 58.0, y + 5.0), small);
+            let interval = if a.is_known() { format!("[{}, {}]", end(a.low), end(a.high)) } else { "no interval".into() };
+            canvas.text(&interval, (inside.right + 58.0, y + 5.0), small);
         }
         Err(reason) => {
             let reason = shortened(reason, right - inside.left - 16.0, &|text| small.length(text));

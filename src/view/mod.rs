@@ -71,7 +71,7 @@ impl ViewError {
     }
 }
 
-/// A value with its interval; an end that the data do not bound is infinite.
+/// A value with its interval; an end that the data do not bound is infinite, the ends of an interval that is not there are no numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     /// Best value.
@@ -87,11 +87,17 @@ impl Range {
     fn is_open(&self) -> bool {
         !(self.low > 0.0 && self.high.is_finite() && self.high < 100.0 * self.low)
     }
+
+    /// Whether there is an interval at all.
+    fn is_known(&self) -> bool {
+        !self.low.is_nan() && !self.high.is_nan()
+    }
 }
 
 impl From<&Estimate> for Range {
     fn from(estimate: &Estimate) -> Self {
-        Self { value: estimate.value, low: estimate.low(), high: estimate.high() }
+        let [low, high] = estimate.uncertainty.map_or([f64::NAN; 2], |known| [known.low, known.high]);
+        Self { value: estimate.value, low, high }
     }
 }
 
@@ -105,19 +111,31 @@ mod tests {
         Conventions { points: 25, ..Conventions::of("example", &Evidence::as_given(Vec::new())) }
     }
 
+    /// The bytes of a figure's pixels, and how many there are of each.
+    fn pixels(picture: &[u8]) -> (Vec<u8>, usize) {
+        let mut reader = png::Decoder::new(picture).read_info().expect("a picture");
+        let mut pixels = vec![0; reader.output_buffer_size()];
+        let info = reader.next_frame(&mut pixels).expect("a picture");
+        assert_eq!((info.width, info.height), (1800, 1200));
+        (pixels, info.color_type.samples())
+    }
+
+    /// How much of a figure is not white, from 0 to 255.
+    pub(super) fn shade(picture: &[u8]) -> f64 {
+        let (pixels, _) = pixels(picture);
+        pixels.iter().map(|value| 255.0 - f64::from(*value)).sum::<f64>() / pixels.len() as f64
+    }
+
     /// Draws a figure twice, compares the bytes, and decodes them. With the environment variable
     /// SCALELAB_FIGURES the pictures are kept in the folder it names, to be looked at.
     #[expect(clippy::disallowed_methods, reason = "a person who tests may want to look")]
     pub(super) fn is_drawn_twice_the_same(name: &str, draw: impl Fn() -> Result<Vec<u8>, ViewError>) {
         let bytes = draw().expect(name);
         assert!(bytes == draw().expect(name), "{name} differs from drawing to drawing");
-        let mut reader = png::Decoder::new(&bytes[..]).read_info().expect(name);
-        let mut pixels = vec![0; reader.output_buffer_size()];
-        let info = reader.next_frame(&mut pixels).expect(name);
-        assert_eq!((info.width, info.height), (1800, 1200), "{name}");
+        let (pixels, samples) = pixels(&bytes);
         let inked = pixels.iter().filter(|value| **value < 200).count();
         assert!(inked > 10_000, "{name} is nearly white: {inked}");
-        resembles_its_snapshot(name, &brightness(&pixels, info.color_type.samples()));
+        resembles_its_snapshot(name, &brightness(&pixels, samples));
         if let Ok(folder) = std::env::var("SCALELAB_FIGURES") {
             std::fs::write(format!("{folder}/{name}.png"), bytes).expect("the folder exists");
         }

@@ -14,32 +14,35 @@ impl Fit {
         self.intervals(std::slice::from_ref(quantity), level)[0]
     }
 
-    /// The same of several quantities, in their order.
+    /// The same of several quantities, in their order; of each by itself, whatever the others are.
     pub fn intervals(&self, quantities: &[Quantity], level: f64) -> Vec<Estimate> {
-        let by_likelihood = self.by_likelihood(quantities, level);
-        let one = |(at, quantity): (usize, &Quantity)| {
-            let found = by_likelihood.as_ref().map_or_else(|| self.by_refits(quantity, level), |all| all[at]);
+        let with_likelihood: Vec<bool> = quantities.iter().map(|one| self.has_likelihood(one.of(&self.law))).collect();
+        let profiled = quantities.iter().zip(&with_likelihood).filter(|(_, has)| **has).map(|(one, _)| one.clone());
+        let mut by_likelihood = self.by_likelihood(&profiled.collect::<Vec<_>>(), level).into_iter();
+        let one = |(quantity, has): (&Quantity, bool)| {
+            let found = if has { by_likelihood.next() } else { None };
+            let found = found.unwrap_or_else(|| self.by_refits(quantity, level));
             found.widened_by(self.windows.iter().map(|law| quantity.of(law)).collect())
         };
-        quantities.iter().enumerate().map(one).collect()
+        quantities.iter().zip(with_likelihood).map(one).collect()
     }
 
-    fn by_likelihood(&self, quantities: &[Quantity], level: f64) -> Option<Vec<Estimate>> {
-        if self.estimator != Estimator::LeastSquaresLog || quantities.iter().any(|one| !has_likelihood(one.of(&self.law))) {
-            return None;
+    /// Of each quantity in its order; none where runs of one cluster leave no sandwich.
+    fn by_likelihood(&self, quantities: &[Quantity], level: f64) -> Vec<Estimate> {
+        if quantities.is_empty() {
+            return Vec::new();
         }
         if clusters(&self.evidence.points, self.resample).clustered {
-            let all = robust(self, level, quantities).ok()?;
-            return Some(all.0.into_iter().map(|(_, robust)| robust.sandwich).collect());
+            return robust(self, level, quantities)
+                .map_or_else(|_| Vec::new(), |all| all.0.into_iter().map(|(_, one)| one.sandwich).collect());
         }
-        let all = profiles(self, level, quantities).ok()?;
-        Some(all.0.into_iter().map(|(_, profile)| profile.profile).collect())
+        profiles(self, level, quantities).map_or_else(|_| Vec::new(), |all| all.0.into_iter().map(|(_, one)| one.profile).collect())
     }
-}
 
-/// Whether a quantity of this value can be profiled: a term that vanished has no place to move from.
-fn has_likelihood(value: f64) -> bool {
-    value.is_finite() && value != 0.0
+    /// Whether a quantity of this value has an interval without refits: a term that vanished has no place to move from.
+    pub(crate) fn has_likelihood(&self, value: f64) -> bool {
+        self.estimator == Estimator::LeastSquaresLog && value.is_finite() && value != 0.0
+    }
 }
 
 impl Estimate {
@@ -115,6 +118,17 @@ mod tests {
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 20, ..FitOptions::default() };
         let evidence = independent.evidence.with_points(trunked.collect());
         assert_eq!(kind(&fit(&Additive.into(), evidence, &options).expect("a fit")), Interval::Sandwich.name());
+    }
+
+    #[test]
+    fn a_quantity_that_cannot_be_profiled_leaves_the_others_to_their_profiles() {
+        let fit = fitted(Estimator::LeastSquaresLog);
+        let exponent = Quantity::params_exponent(1e20, &SIX_ND);
+        let alone = fit.interval(&exponent, 0.95);
+        let asked = [Quantity::new("nowhere", |_| f64::NAN), exponent, Quantity::new("vanished", |_| 0.0)];
+        let found = fit.intervals(&asked, 0.95);
+        assert_eq!(found[1], alone);
+        assert_eq!([found[0].method(), found[2].method()], ["bootstrap", "bootstrap"]);
     }
 
     #[test]

@@ -146,17 +146,20 @@ impl Problem<'_> {
             outer *= 1.6;
             f_outer = root(outer);
         }
-        for _ in 0..30 {
-            // Regula falsi, kept a tenth away from either end so that both close in.
-            let share = (f_inner / (f_inner - f_outer)).clamp(0.1, 0.9);
+        for round in 1..=30 {
+            // Regula falsi, kept a tenth away from either end, and halves, so that both close in.
+            let share = if round % 3 == 0 { 0.5 } else { (f_inner / (f_inner - f_outer)).clamp(0.1, 0.9) };
             let middle = inner + share * (outer - inner);
             let f_middle = root(middle);
+            if f_middle.abs() < 1e-4 {
+                return Some(centre + middle * step);
+            }
             if f_middle < 0.0 {
                 (inner, f_inner) = (middle, f_middle)
             } else {
                 (outer, f_outer) = (middle, f_middle)
             }
-            if outer - inner < 1e-4 * outer || f_middle.abs() < 1e-4 {
+            if outer - inner < 1e-4 * outer {
                 break;
             }
         }
@@ -267,6 +270,30 @@ mod tests {
             [1.0, -1.0].map(|sign| Quantity::new("alpha", move |law| sign * law.theta()[3])).map(|one| profiles(&fit, 0.95, &[one]));
         let [plain, negative] = [plain, negative].map(|found| found.expect("profiles").0[0].1.profile);
         assert!((plain.low() / -negative.high() - 1.0).abs() < 1e-5 && (plain.high() / -negative.low() - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn an_end_is_where_the_profile_meets_the_quantile_and_not_the_middle_of_what_was_left_to_search() {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19], 5, 8.0);
+        for seed in 0..20 {
+            let points = simulate(&Chinchilla::default().into(), &design, Noise { run: 0.01, cluster: 0.0 }, seed);
+            let fit = fit(&Additive.into(), Evidence::as_given(points), &OPTIONS).expect("a fit");
+            let degrees = fit.evidence.points.len() as f64 - 5.0;
+            let cut = 1.0 + t_quantile(0.95, degrees).powi(2) / degrees;
+            for (name, one) in profiles(&fit, 0.95, &asked(&fit)).expect("profiles").iter() {
+                let value = one.profile.value;
+                for end in [one.profile.low(), one.profile.high()].into_iter().filter(|end| end.is_finite() && *end != 0.0) {
+                    // Where the profile, between the places that were tried on this side, crosses the cut.
+                    let outwards = |a: &&(f64, f64), b: &&(f64, f64)| (a.0 - value).abs().total_cmp(&(b.0 - value).abs());
+                    let side = || one.curve.iter().filter(|at| (at.0 - value) * (end - value) >= 0.0);
+                    let (inner, outer) =
+                        (side().filter(|at| at.1 < cut).max_by(outwards), side().filter(|at| at.1 >= cut).min_by(outwards));
+                    let (Some(inner), Some(outer)) = (inner, outer) else { panic!("{name}: {one:?}") };
+                    let crossed = inner.0 + (outer.0 - inner.0) * (cut - inner.1) / (outer.1 - inner.1);
+                    assert!((end - crossed).abs() < 0.005 * (end - value).abs(), "seed {seed}, {name}: {end} for {crossed} in {one:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::valley::Valley;
 use crate::fit::estimate::t_quantile;
+use crate::fit::linear::least_squares;
 use crate::fit::{Estimate, Interval};
 use serde::Serialize;
 
@@ -45,21 +46,13 @@ pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate
     let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
     let variance: Vec<f64> = valleys.iter().map(|valley| (error(&pick(valley)) / pick(valley).value).powi(2)).collect();
     let degrees = valleys.len() as f64 - 2.0;
-    let fit = {
-        let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
-        let total: f64 = weight.iter().sum();
-        let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / total;
-        let middle = ln_x.iter().zip(&weight).map(|(x, w)| x * w).sum::<f64>() / total;
-        let (mut xx, mut xy) = (0.0, 0.0);
-        for i in 0..ln_c.len() {
-            xx += weight[i] * (ln_c[i] - centre).powi(2);
-            xy += weight[i] * (ln_c[i] - centre) * (ln_x[i] - middle);
-        }
-        let slope = xy / xx;
-        let chi2: f64 = (0..ln_c.len()).map(|i| weight[i] * (ln_x[i] - middle - slope * (ln_c[i] - centre)).powi(2)).sum();
-        (centre, middle, slope, (1.0 / total).sqrt(), (1.0 / xx).sqrt(), chi2)
-    };
-    let (centre, middle, slope, middle_se, slope_se, chi2) = fit;
+    let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
+    let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / weight.iter().sum::<f64>();
+    let rows: Vec<Vec<f64>> = ln_c.iter().map(|c| vec![1.0, c - centre]).collect();
+    // Optima of which all but one have no error to weigh them by are no line.
+    let line = least_squares(&rows, &ln_x, &weight)
+        .map(|fit| ([fit.beta[0], fit.beta[1]], [0, 1].map(|j| fit.inverse[j][j].sqrt()), fit.residual));
+    let ([middle, slope], [middle_se, slope_se], chi2) = line.unwrap_or(([f64::NAN; 2], [f64::INFINITY; 2], 0.0));
     // Optima that scatter more than their standard errors say widen the errors of the line (Birge 1932).
     let birge = if degrees > 0.0 { (chi2 / degrees).sqrt().max(1.0) } else { 1.0 };
     let (middle_se, slope_se) = (birge * middle_se, birge * slope_se);

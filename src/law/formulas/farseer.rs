@@ -126,8 +126,8 @@ mod tests {
         let slope = |of: &dyn Fn(f64) -> f64| (of(c * step.exp()) / of(c * (-step).exp())).ln() / (2.0 * step);
         assert!((law.params_exponent(c, &count) - slope(&|c| law.optimal_params(c, &count))).abs() < 1e-6);
         assert!((law.tokens_exponent(c, &count) - slope(&|c| law.optimal_tokens(c, &count))).abs() < 1e-6);
-        let loss = law.optimal_loss(1e21, &ComputeCount::Bilinear { k: 6.0 });
-        assert!((law.compute_for_loss(loss, 6.0).expect("reached") / 1e21 - 1.0).abs() < 1e-6);
-        assert_eq!(law.compute_for_loss(1e-3, 6.0), None);
+        let loss = law.optimal_loss(1e21, &count);
+        assert!((law.compute_for_loss(loss, &count, 1e18).expect("reached") / 1e21 - 1.0).abs() < 1e-6);
+        assert_eq!(law.compute_for_loss(1e-3, &count, 1e18), None);
     }
 }

@@ -85,6 +85,8 @@ pub struct Together {
     pub discrepancy: f64,
     /// All of it in one line.
     pub told: String,
+    /// What the record does not reach.
+    pub cautions: Vec<String>,
 }
 
 /// How laws fitted to the smaller of the runs forecast the larger.
@@ -103,7 +105,8 @@ pub struct OriginTold {
 }
 
 impl Together {
-    pub(super) fn of(mixture: &Mixture) -> Self {
+    /// `furthest` is the largest factor of compute that is forecast.
+    pub(super) fn of(mixture: &Mixture, furthest: f64) -> Self {
         let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
         let origin = |one: &crate::study::Origin| OriginTold {
             largest: one.largest,
@@ -116,7 +119,8 @@ impl Together {
             weights: mixture.members.iter().map(|one| (one.posterior.law.name().to_owned(), one.weight)).collect(),
             origins: mixture.origins.iter().map(origin).collect(),
             discrepancy: mixture.discrepancy,
-            told: mixture.told(1.0),
+            told: mixture.told(),
+            cautions: mixture.caution(furthest).into_iter().collect(),
         }
     }
 }

@@ -92,7 +92,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
             .zip(&found)
             .filter_map(|(levels, networks)| of_levels(study, &fitted, &known, levels, networks))
             .collect(),
-        mixture: known.mixture.map(Together::of),
+        mixture: known.mixture.map(|mixture| Together::of(mixture, runs.iter().map(|run| run.extrapolation_factor).fold(0.0, f64::max))),
         runs,
         sha256: String::new(),
     })

@@ -70,19 +70,33 @@ impl Record {
     fn weights(&self, priors: &[f64]) -> Vec<f64> {
         let error = |at: usize| average(self.origins.iter().map(|origin| origin.errors[at].square / origin.ln_factor.powi(2)));
         let raw = |(at, (law, _)): (usize, &(usize, Posterior))| priors[*law] / if self.origins.is_empty() { 1.0 } else { error(at) };
-        let raw: Vec<f64> = self.laws.iter().enumerate().map(raw).collect();
-        let total: f64 = raw.iter().sum();
-        raw.iter().map(|weight| weight / total).collect()
+        normalised(self.laws.iter().enumerate().map(raw))
     }
 }
+
+/// Numbers over their sum.
+fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
+    let raw: Vec<f64> = raw.collect();
+    let total: f64 = raw.iter().sum();
+    raw.iter().map(|weight| weight / total).collect()
+}
+
+/// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
+const CLOSENESS: i32 = 8;
+/// Factor of compute beyond which no forecast was ever scored.
+const UNCHECKED: f64 = 30.0;
+/// ln of the factor of compute at which the record alone decides.
+const RECORD_ALONE: f64 = std::f64::consts::LN_2;
 
 /// A law of the mixture.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The law and how sure its coefficients are.
     pub posterior: Posterior,
-    /// Its weight; all sum to 1.
+    /// Its weight beyond the runs, by its record; all sum to 1.
     pub weight: f64,
+    /// Its weight among the runs, by how closely they lie about it; all sum to 1.
+    pub inside: f64,
 }
 
 /// Several laws weighted by their record, and what the record says of how far they can be trusted.
@@ -121,9 +135,10 @@ impl Mixture {
         };
         let found = average(origins.iter().map(moved));
         let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
-        let member = |((_, posterior), weight): ((usize, Posterior), f64)| Member { posterior, weight };
+        let inside = normalised(record.laws.iter().map(|(law, one)| settings.priors[*law] / one.spread.powi(CLOSENESS)));
+        let member = |((_, posterior), (weight, inside)): ((usize, Posterior), (f64, f64))| Member { posterior, weight, inside };
         Self {
-            members: record.laws.into_iter().zip(weights).map(member).collect(),
+            members: record.laws.into_iter().zip(weights.into_iter().zip(inside)).map(member).collect(),
             origins,
             discrepancy: variance.sqrt(),
             degrees: settings.worth + count,
@@ -137,47 +152,60 @@ impl Mixture {
         self.origins.iter().map(|origin| origin.ln_factor.exp()).fold(1.0, f64::max)
     }
 
-    /// In one line: what the record was, which laws carry the weight, and how far that can be trusted at a factor of compute.
-    pub fn told(&self, factor: f64) -> String {
+    /// In one line: which laws carry the weight, and what their record was.
+    pub fn told(&self) -> String {
         let mut by_weight: Vec<&Member> = self.members.iter().collect();
         by_weight.sort_by(|left, right| right.weight.total_cmp(&left.weight));
         let laws: Vec<String> = by_weight.iter().map(|one| format!("{} {:.0} %", one.posterior.law.name(), 100.0 * one.weight)).collect();
         let laws = laws.join(", ");
-        let Some(nearest) = self.origins.first() else {
-            return format!(
-                "{laws}: no part of these runs is a design of its own, so no forecast of theirs can be checked; intervals rest on what such forecasts err by elsewhere"
-            );
-        };
+        if self.origins.is_empty() {
+            return format!("{laws}; no part of these runs is a design of its own, so none of its forecasts can be checked");
+        }
         let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
-        let bias = nearest.weighted(&weights).0;
+        let bias = average(self.origins.iter().map(|origin| origin.weighted(&weights).0));
         let compute = 100.0 * (bias.abs() / self.slope).exp_m1();
         let [direction, worth] = if bias > 0.0 { ["high", "more"] } else { ["low", "less"] };
-        let beyond = if factor > 30.0 {
-            "; at this distance nothing checks it"
-        } else if factor > self.spans() {
-            "; beyond that distance the interval only follows the trend"
-        } else {
-            ""
-        };
         format!(
-            "{laws}; {} forecasts of these runs' own larger ones, up to {:.2}x: the nearest {:.2} % too {direction}, as {compute:.0} % {worth} compute{beyond}",
+            "{laws}; fitted to the smaller of these runs alone, {} times, they put the larger, up to {:.1}x, {:.2} % too {direction} on average, as if those had had {compute:.0} % {worth} compute",
             self.origins.len(),
             self.spans(),
             100.0 * bias.abs().exp_m1(),
         )
     }
 
+    /// What is to be said of a forecast at a factor of compute that the record does not reach.
+    pub fn caution(&self, factor: f64) -> Option<String> {
+        if factor > UNCHECKED {
+            return Some(format!("nothing checks a forecast at {factor:.0}x the largest run"));
+        }
+        let beyond = factor > self.spans() && factor > 1.0;
+        beyond.then(|| format!("the record reaches {:.1}x; at {factor:.1}x the largest run the interval follows its trend", self.spans()))
+    }
+
+    /// Weights of the laws at ln of a factor of compute: of those inside the runs, then more and more of those by record.
+    fn weights_at(&self, distance: f64) -> Vec<f64> {
+        let record = (distance / RECORD_ALONE).min(1.0);
+        normalised(self.members.iter().map(|one| one.inside.powf(1.0 - record) * one.weight.powf(record)))
+    }
+
+    /// ln of how far a point lies beyond the runs in compute; 0 among them.
+    fn distance(&self, point: &Point) -> f64 {
+        (point.c / self.largest).ln().max(0.0)
+    }
+
     /// What is said of the mean loss over runs at a point.
     pub fn mean_loss(&self, point: &Point) -> Predictive {
-        let said: Vec<(f64, f64, f64)> =
-            self.members.iter().map(|one| (one.weight, one.posterior.ln_loss(point))).map(|(w, (l, s))| (w, l, s)).collect();
-        let centre: f64 = said.iter().map(|(weight, ln_loss, _)| weight * ln_loss).sum();
-        let distance = (point.c / self.largest).ln().max(0.0);
+        let distance = self.distance(point);
+        let weights = self.weights_at(distance);
+        let said: Vec<(f64, f64)> = self.members.iter().map(|one| one.posterior.ln_loss(point)).collect();
+        let weighted =
+            |of: &dyn Fn(f64, f64) -> f64| weights.iter().zip(&said).map(|(weight, (ln_loss, se))| weight * of(*ln_loss, *se)).sum();
+        let centre: f64 = weighted(&|ln_loss, _| ln_loss);
         Predictive {
             value: centre.exp(),
             noise: 0.0,
-            statistics: said.iter().map(|(weight, _, se)| weight * se * se).sum(),
-            between: said.iter().map(|(weight, ln_loss, _)| weight * (ln_loss - centre).powi(2)).sum(),
+            statistics: weighted(&|_, se| se * se),
+            between: weighted(&|ln_loss, _| (ln_loss - centre).powi(2)),
             discrepancy: (self.discrepancy * self.slope * distance).powi(2),
             degrees: self.degrees,
         }
@@ -185,7 +213,8 @@ impl Mixture {
 
     /// What is said of the loss of one run at a point.
     pub fn one_run(&self, point: &Point) -> Predictive {
-        let noise = self.members.iter().map(|one| one.weight * one.posterior.spread.powi(2)).sum();
+        let weights = self.weights_at(self.distance(point));
+        let noise = self.members.iter().zip(weights).map(|(one, weight)| weight * one.posterior.spread.powi(2)).sum();
         Predictive { noise, ..self.mean_loss(point) }
     }
 }
