@@ -3,7 +3,7 @@
 
 use super::estimates::described;
 use super::source::{Source, quoted};
-use crate::fit::Estimator;
+use crate::fit::{Estimate, Estimator};
 use crate::spec::{RunRecord, RunStatus, SizeMeasure, short};
 use crate::study::{LawName, Study};
 use crate::view::ReportTable;
@@ -105,7 +105,7 @@ pub(super) fn methods(source: &Source, study: &Study) -> String {
     if let Some(fitted) = study.best_law() {
         let d = &fitted.diagnostics;
         text += &format!(
-            " {} was fitted to {} runs by {} ({}), by variable projection and by L-BFGS from {} starts, {} of which ended at the minimum; intervals rest on {} refits ({} failed; seed {}). {} runs were left out, with reasons listed in this report. N was counted as {}, C as {}.",
+            " {} was fitted to {} runs by {} ({}), by variable projection and by L-BFGS from {} starts, {} of which ended at the minimum; {} refits were made ({} failed; seed {}). {} runs were left out, with reasons listed in this report. N was counted as {}, C as {}.",
             fitted.law.text(),
             fitted.evidence.points.len(),
             fitted.estimator,
@@ -184,11 +184,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
             format!("{:?}; {} starts, {} at the minimum, {} distinct ends", fitted.method, d.starts, d.starts_at_minimum, d.basins.len()),
         );
         add("fitting", "agreement of two methods", d.agreement.map_or("one method".into(), |agreement| format!("{agreement:.1e}")));
-        add(
-            "fitting",
-            "intervals",
-            fitted.coefficients.0.first().map_or("none".into(), |(_, e)| format!("{} from {} refits", e.method(), d.refits)),
-        );
+        add("fitting", "intervals", fitted.coefficients.0.first().map_or("none".into(), |(_, e)| interval_told(e, d.refits)));
         add(
             "fitting",
             "validation on unseen runs",
@@ -198,6 +194,12 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
     }
     let caption = "the reporting checklist of (Mis)Fitting (Li et al. 2025, arXiv 2502.18969), filled from the rows of the runs";
     ReportTable::new(caption, &["about", "question", "answer"], rows)
+}
+
+/// How an interval was made; of refits it is said how many.
+fn interval_told(estimate: &Estimate, refits: usize) -> String {
+    let of_refits = estimate.uncertainty.is_some_and(|known| known.interval.is_of_refits());
+    if of_refits { format!("{} from {refits} refits", estimate.method()) } else { estimate.method().to_owned() }
 }
 
 fn delta(estimator: Estimator) -> &'static str {
@@ -241,4 +243,17 @@ pub(super) fn commands(source: &Source, study: &Study) -> String {
     lines.push(format!("scalelab report {path}{asked}{}", if source.folder.is_some() { "" } else { " --out report.html" }));
     lines.push(format!("scalelab doctor {path}"));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::Interval;
+
+    #[test]
+    fn refits_are_counted_for_intervals_of_refits_alone() {
+        let told = |interval| interval_told(&Estimate::new(1.0, 0.1, [0.8, 1.2], 0.95, interval), 40);
+        assert_eq!([told(Interval::Bootstrap), told(Interval::Profile)], ["bootstrap from 40 refits", "profile"]);
+        assert_eq!(interval_told(&Estimate::exact(1.0), 0), "none");
+    }
 }

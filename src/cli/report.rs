@@ -3,7 +3,7 @@
 
 use super::analysis::{Asked, study};
 use super::checklist::{checklist, commands, conventions_of, methods};
-use super::estimates::estimates_rows;
+use super::estimates::{estimates_rows, floor_told};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
 use super::plot::figures;
@@ -180,15 +180,6 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     }));
     said.push(health(patients));
     said.into_iter().map(Block::Verdict).chain(study.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
-}
-
-/// What the verdict says of the floor, a coefficient by its name. A law without one may fall to nothing, or to a loss that depends on
-/// size or data.
-fn floor_told(floor: Option<&(String, Estimate)>) -> String {
-    match floor {
-        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} nats"),
-        None => "; the law has no constant floor".into(),
-    }
 }
 
 fn health(patients: &[Patient<'_>]) -> String {
@@ -390,26 +381,4 @@ fn left_out(study: &Study) -> Vec<Block> {
     }
     let rows = excluded.iter().map(|one| vec![one.run.clone(), one.reason.clone()]).collect();
     vec![Block::Table(ReportTable::new(format!("{} runs are left out of the fit", excluded.len()), &["run", "reason"], rows))]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::law::{Law, formula};
-
-    #[test]
-    fn a_verdict_names_the_floor_that_a_law_has_and_claims_none_of_a_law_whose_floor_changes() {
-        let told = |name: &str| {
-            let formula = formula(name).expect("a law");
-            let law = Law::new(formula.clone(), vec![1.5; formula.coefficients().len()]);
-            let floor = law.floor_index().map(|at| (law.coefficients()[at].name.to_owned(), Estimate::exact(law.theta()[at])));
-            floor_told(floor.as_ref())
-        };
-        for name in ["chinchilla", "gamma"] {
-            assert_eq!(told(name), " and the loss that no size or data removes is E = 1.500 nats");
-        }
-        for name in ["kaplan", "farseer"] {
-            assert_eq!(told(name), "; the law has no constant floor", "the E of Farseer is no floor");
-        }
-    }
 }
