@@ -150,3 +150,75 @@ fn the_compute_that_an_alternative_wastes_is_read_off_the_frontier_of_compute_as
         assert!((wasted - percent).abs() < 0.05, "{name}: {wasted}");
     }
 }
+
+/// A table of runs of the additive law with noise, four budgets of five sizes.
+fn others(folder: &Path) -> std::path::PathBuf {
+    let file = folder.join("runs.csv");
+    let mut rows = String::from("params,tokens,loss\n");
+    for (budget, compute) in [1e18f64, 4e18, 1.6e19, 6.4e19].into_iter().enumerate() {
+        for size in 0..5 {
+            let n = (compute / 120.0).sqrt() * 2f64.powi(size - 2);
+            let d = compute / (6.0 * n);
+            let noise = 1.0 + 0.002 * (7.0 * f64::from(size) + 3.0 * budget as f64).sin();
+            let loss = (1.7 + 400.0 / n.powf(0.34) + 410.0 / d.powf(0.28)) * noise;
+            rows += &format!("{n},{d},{loss}\n");
+        }
+    }
+    std::fs::write(&file, rows).expect("written");
+    file
+}
+
+fn json_of(args: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(&[args, &["--refits", "50", "--json"]].concat())).expect("JSON")
+}
+
+#[test]
+fn runs_are_forecast_where_they_are_asked_for_with_what_makes_them_uncertain() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = others(folder.path());
+    let said = json_of(&["forecast", text(&file), "--at", "1e9,2e10", "--at", "2G,4e10"]);
+    let runs = said["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        let number = |path: [&str; 2]| run[path[0]][path[1]].as_f64().expect("a number");
+        assert!(number(["one_run", "low"]) < number(["one_run", "value"]) && number(["one_run", "value"]) < number(["one_run", "high"]));
+        assert!(number(["loss", "high"]) < number(["one_run", "high"]) && number(["one_run", "level"]) == 0.95, "{run:#}");
+        let parts = &run["variance_of_ln"];
+        for part in ["noise", "statistics", "between_laws", "discrepancy"] {
+            assert!(parts[part].as_f64().is_some_and(|value| value >= 0.0), "{part}: {parts}");
+        }
+    }
+    assert_eq!(runs[1]["tokens"], 4e10);
+    let weights = said["mixture"]["weights"].as_array().expect("weights");
+    assert!((weights.iter().map(|one| one[1].as_f64().expect("a weight")).sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!(!said["mixture"]["origins"].as_array().expect("origins").is_empty());
+    let alone = json_of(&["forecast", text(&file), "--at", "1e9,2e10", "--law", "gamma"]);
+    assert!(alone["mixture"].is_null() && alone["law"]["name"] == "gamma" && alone["runs"][0]["variance_of_ln"].is_null());
+    for (at, reason) in [("7e9", "give weights and tokens"), ("7e9,-3", "tokens"), ("x,1e9", "weights")] {
+        let told = refused(&["forecast", text(&file), "--at", at]);
+        assert!(told.contains(reason), "{at}: {told}");
+    }
+}
+
+#[test]
+fn hidden_runs_are_forecast_and_scored_and_so_is_another_table() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = others(folder.path());
+    let said = json_of(&["forecast", text(&file), "--max-compute", "2e19"]);
+    assert_eq!(said["points"], 15);
+    let runs = said["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 5);
+    let held = |run: &serde_json::Value| {
+        let end = |name: &str| run["one_run"][name].as_f64().expect("bounded");
+        (end("low")..=end("high")).contains(&run["found"].as_f64().expect("known"))
+    };
+    assert!(runs.iter().all(held), "{runs:#?}");
+    let told = succeed(&["forecast", text(&file), "--max-compute", "2e19", "--refits", "50"]);
+    assert!(told.contains("5 of 5 runs lie inside their 95 % interval") && told.contains("losses by "), "{told}");
+    let apart = folder.path().join("held.csv");
+    std::fs::write(&apart, "params,tokens,loss\n1e9,2e10,2.4\n").expect("written");
+    let scored = json_of(&["forecast", text(&file), "--runs", text(&apart)]);
+    assert!(scored["runs"][0]["found"] == 2.4 && scored["points"] == 20);
+    let told = refused(&["forecast", text(&file), "--max-compute", "1e30"]);
+    assert!(told.contains("no run has more compute"), "{told}");
+}

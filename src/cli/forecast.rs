@@ -171,9 +171,14 @@ fn program_sha256() -> Result<String, Failure> {
 /// A forecast for a person.
 fn told(forecast: &Forecast) -> String {
     let law = &forecast.law;
+    let by = match (&forecast.mixture, forecast.budgets.is_empty()) {
+        (None, _) => law.name.clone(),
+        (Some(_), true) => "several laws together".to_owned(),
+        (Some(_), false) => format!("several laws together, N* and D* by {},", law.name),
+    };
     let mut text = format!(
         "forecast of {} by {} of {} runs (N counted as {}, C as {})\n",
-        forecast.source, law.name, forecast.points, law.size_measure, law.flop_rule
+        forecast.source, by, forecast.points, law.size_measure, law.flop_rule
     );
     for budget in &forecast.budgets {
         text += &format!("\nC = {}, {:.3}x the largest run\n", Flops(budget.compute), budget.extrapolation_factor);
@@ -240,7 +245,7 @@ fn laws_text(forecast: &Forecast) -> String {
         row
     };
     let own = networks().map(|(_, run)| run.loss.value).collect();
-    let mut rows = vec![row(&forecast.law.name, forecast.record.as_ref(), own)];
+    let mut rows = vec![row(forecast.speaks(), forecast.own_record(), own)];
     let other = |law: &OtherLaw| row(&law.name, law.record.as_ref(), law.losses.iter().flatten().map(|one| one.value).collect());
     rows.extend(forecast.others.iter().map(other));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();

@@ -115,3 +115,48 @@ fn root_of_covariance(laid: &Objective, phi: &Phi, sigma: f64, spread: f64) -> O
     let covariance = hessian.cholesky()?.inverse() * (sigma * sigma);
     Some(covariance.cholesky()?.l())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Chinchilla, Design, Gamma, Noise, simulate};
+    use rayon::prelude::*;
+
+    fn runs(law: &Law, noise: f64, seed: u64) -> Vec<Point> {
+        simulate(law, &Design::isoflop(&[1e17, 1e18, 1e19], 8, 8.0), Noise { run: noise, cluster: 0.0 }, seed)
+    }
+
+    #[test]
+    fn a_law_is_recovered_from_runs_without_noise_and_one_run_far_off_moves_it_little() {
+        let truth = Law::from(Chinchilla::default());
+        let found = Posterior::of(&truth, &runs(&truth, 0.0, 1)).expect("fitted");
+        assert!(found.law.theta().iter().zip(truth.theta()).all(|(found, known)| (found / known - 1.0).abs() < 1e-4), "{:?}", found.law);
+        let mut spoilt = runs(&truth, 0.003, 1);
+        let clean = Posterior::of(&truth, &spoilt).expect("fitted");
+        spoilt[11].loss *= 1.2;
+        let robust = Posterior::of(&truth, &spoilt).expect("fitted");
+        let far = Point::new(1e9, 2e10, 1.0);
+        let (moved, se) = ((robust.ln_loss(&far).0 - clean.ln_loss(&far).0).abs(), clean.ln_loss(&far).1);
+        assert!(moved < 1.5 * se && robust.spread < 2.0 * clean.spread, "{moved} {se}, {} {}", robust.spread, clean.spread);
+    }
+
+    #[test]
+    fn errors_of_a_mean_loss_are_as_large_as_said_and_draws_scatter_by_them() {
+        let truth = Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.6]);
+        let place = Point::new(3e8, 1e10, 1.0);
+        let known = truth.loss(&place).ln();
+        let score = |seed: u64| {
+            let (said, se) = Posterior::of(&truth, &runs(&truth, 0.005, seed)).expect("fitted").ln_loss(&place);
+            (said - known) / se
+        };
+        let scores: Vec<f64> = (0..120u64).into_par_iter().map(score).collect();
+        let inside = scores.iter().filter(|score| score.abs() < 1.96).count();
+        // 95 % of 120 is 114; the normal approximation takes the spread for known, and 97 to 120 is four standard errors.
+        assert!((104..=120).contains(&inside), "{inside} of 120");
+        let one = Posterior::of(&truth, &runs(&truth, 0.005, 7)).expect("fitted");
+        let mut random = Random::new(1, "draws");
+        let drawn: Vec<f64> = (0..2000).map(|_| one.draw(&mut random).loss(&place).ln()).collect();
+        let spread = crate::spec::sample::standard_deviation(&drawn).expect("many");
+        assert!((spread / one.ln_loss(&place).1 - 1.0).abs() < 0.1, "{spread} {}", one.ln_loss(&place).1);
+    }
+}

@@ -1,9 +1,10 @@
 //! Any formula behind one type, so that laws stand in one list: what a search, a figure or a forecast asks of a formula,
 //! made for every [`Formula`] from the one that its author wrote.
 
+use super::dual::Dual;
 use super::formula::{Centre, Coefficient, Formula, Place, Prior};
 use super::lanes::{Block, Lanes, Scalar};
-use super::number::{Dual, Number};
+use super::number::Number;
 use super::{Chinchilla, Point, Variable};
 use std::fmt::Debug;
 

@@ -4,6 +4,7 @@
 mod any;
 mod chinchilla;
 mod compute;
+mod dual;
 mod envelope;
 mod evidence;
 mod formula;
@@ -26,6 +27,7 @@ pub(crate) mod vector;
 pub use any::{AnyFormula, Jet};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
+pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_of};
 pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior};
@@ -33,7 +35,7 @@ pub use formulas::{Additive, Axis, DataConstrained, Gamma, Kaplan, PowerLaw, Thr
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};
 pub(crate) use lanes::{LANES, laid};
-pub use number::{Dual, Number};
+pub use number::Number;
 pub use per_byte::{in_bits_per_byte, tokenizers};
 pub use published::{PUBLISHED, PublishedLaw, published};
 pub use recipe::{FRONTIERS, PowerRule, PublishedFrontier, PublishedRecipe, RECIPES, Scale, published_frontier, published_recipe};

@@ -27,7 +27,7 @@ pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
 /// The law of the forecast and the others over the runs.
 fn scored_laws(forecast: &Forecast, runs: &[ScoredRun]) -> Vec<ScoredLaw> {
     let own = runs.iter().map(|run| (run.forecast.clone(), run.loss_nats)).collect();
-    let mut all = vec![scored_law(&forecast.law.name, forecast.record.as_ref(), own)];
+    let mut all = vec![scored_law(forecast.speaks(), forecast.own_record(), own)];
     for other in &forecast.others {
         let found = runs.iter().filter_map(|run| Some((said_by(forecast, other, run)?, run.loss_nats))).collect();
         all.push(scored_law(&other.name, other.record.as_ref(), found));

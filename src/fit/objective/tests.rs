@@ -194,3 +194,35 @@ fn reweighted_squares_are_those_of_gauss_and_newton_over_several_blocks_and_thre
         }
     }
 }
+
+#[test]
+fn beliefs_add_their_penalty_with_its_derivatives() {
+    let law = Law::of(Gamma, [1.7, 4e4, 9e4, 0.34, 0.28, 0.5]);
+    let points = points(&law, 37);
+    let plain = Objective::new(&law, &points);
+    let believing = plain.believing(0.03);
+    let phi = plain.to_phi(law.theta());
+    let loss = ResidualLoss::SQUARES;
+    let here = believing.evaluate(loss, &phi, Order::Hessian);
+    let lowest = points.iter().map(|p| p.loss).fold(f64::INFINITY, f64::min).ln();
+    // Effective exponents 0.17 and 0.14, γ 0.5; squares have twice the factor of ½σ²z².
+    let z = [phi[0] - lowest + 0.7, (0.17f64 / 0.2).ln() / 0.6, (0.14f64 / 0.2).ln() / 0.6, (0.5f64 / 0.6).ln() / 0.7];
+    let penalty = 0.03 * z.iter().map(|z| z * z).sum::<f64>();
+    let without = plain.evaluate(loss, &phi, Order::Value).value;
+    assert!((here.value - without - penalty).abs() < 1e-9, "{} {penalty}", here.value - without);
+    for j in 0..phi.len() {
+        let moved = |by: f64| {
+            let mut moved = phi.clone();
+            moved[j] += by;
+            believing.evaluate(loss, &moved, Order::Gradient)
+        };
+        let (up, down) = (moved(1e-6), moved(-1e-6));
+        let slope = (up.value - down.value) / 2e-6;
+        assert!((slope - here.gradient[j]).abs() < 1e-5 * (1.0 + slope.abs()), "{j}: {slope} {}", here.gradient[j]);
+        let bend = (up.gradient[j] - down.gradient[j]) / 2e-6;
+        assert!((bend - here.hessian[j][j]).abs() < 1e-5 * (1.0 + bend.abs()), "{j}: {bend} {}", here.hessian[j][j]);
+    }
+    let mut impossible = phi;
+    impossible[3] = -0.1;
+    assert!(!believing.evaluate(loss, &impossible, Order::Value).value.is_finite());
+}

@@ -255,6 +255,16 @@ pub enum ForecastError {
 }
 
 impl Forecast {
+    /// Who says what losses to expect: a law, or `auto`, the laws together.
+    pub fn speaks(&self) -> &str {
+        if self.mixture.is_some() { "auto" } else { &self.law.name }
+    }
+
+    /// How who speaks forecast the larger of its runs, where one law does.
+    pub fn own_record(&self) -> Option<&Record> {
+        self.record.as_ref().filter(|_| self.mixture.is_none())
+    }
+
     /// The document, sealed: its last field is the hash of the rest.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         let text = serde_json::to_string_pretty(&Self { sha256: String::new(), ..self.clone() })? + "\n";

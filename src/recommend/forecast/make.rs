@@ -85,7 +85,10 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
         others: if alone {
             Vec::new()
         } else {
-            others(&fitted.law).into_iter().filter_map(|form| other(&form, study, &options, &found)).collect()
+            others(known.mixture.is_none().then_some(&fitted.law))
+                .into_iter()
+                .filter_map(|form| other(&form, study, &options, &found))
+                .collect()
         },
         budgets: allocated
             .iter()
@@ -98,9 +101,9 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
     })
 }
 
-/// Every other law of N and D that has been found to fit language models.
-fn others(speaks: &Law) -> Vec<Law> {
-    let is_other = |form: &Arc<dyn AnyFormula>| form.name() != speaks.name();
+/// Every law of N and D that has been found to fit language models, but the one that speaks, where one does.
+fn others(speaks: Option<&Law>) -> Vec<Law> {
+    let is_other = |form: &Arc<dyn AnyFormula>| speaks.is_none_or(|law| form.name() != law.name());
     let laws = formulas().into_iter().filter(is_other).map(|form| {
         let count = form.coefficients().len();
         Law::new(form, vec![1.0; count])

@@ -5,6 +5,9 @@ mod mixture;
 mod origins;
 mod variance;
 
+#[cfg(test)]
+mod tests;
+
 pub use mixture::{Member, Mixture, Record, Settings};
 pub use origins::{Errors, Origin};
 pub use variance::Predictive;

@@ -1,0 +1,110 @@
+//! Weights and discrepancy worked by hand; intervals that hold on truths of every kind, beyond the runs and among them.
+
+use super::*;
+use crate::fit::Posterior;
+use crate::law::{Chinchilla, Design, Evidence, Gamma, Kaplan, Law, Noise, Point, simulate};
+use rayon::prelude::*;
+
+const BUDGETS: [f64; 5] = [1e17, 3e17, 1e18, 3e18, 1e19];
+
+fn runs(law: &Law, noise: f64, seed: u64) -> Evidence {
+    Evidence::as_given(simulate(law, &Design::isoflop(&BUDGETS, 6, 8.0), Noise { run: noise, cluster: 0.0 }, seed))
+}
+
+fn additive() -> Law {
+    Chinchilla::default().into()
+}
+
+fn errors(mean: f64, square: f64) -> Errors {
+    Errors { mean, square, sampling: 1e-6 }
+}
+
+#[test]
+fn weights_and_discrepancy_are_those_worked_by_hand() {
+    let points = runs(&additive(), 0.005, 1).points;
+    let fitted = |law: &Law| Posterior::of(law, &points).expect("fitted");
+    let laws = vec![(0, fitted(&additive())), (2, fitted(&Law::of(Kaplan, [1.0; 4])))];
+    let origin = |ln_factor: f64, errors: Vec<Errors>| Origin { largest: 1e18, runs: [20, 10], ln_factor, errors };
+    let origins =
+        vec![origin(1.0, vec![errors(0.01, 1e-4), errors(-0.02, 4e-4)]), origin(2.0, vec![errors(0.02, 4e-4), errors(-0.04, 16e-4)])];
+    let record = Record { laws, origins, slopes: vec![0.05, 0.05], largest: 1e19 };
+    let settings = Settings { priors: vec![0.2, 0.4, 0.4], expected: 0.1, worth: 8.0 };
+    let mixture = Mixture::weighted(record, &settings);
+    // 0.2/1e-4 against 0.4/4e-4: two to one.
+    let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
+    assert!((weights[0] - 2.0 / 3.0).abs() < 1e-12 && (weights[1] - 1.0 / 3.0).abs() < 1e-12, "{weights:?}");
+    // The weighted errors cancel, 2/3·0.01 − 1/3·0.02 = 0, so nothing is found beyond what was expected: 8·0.1²/(8 + 1.5).
+    assert!((mixture.discrepancy.powi(2) - 0.08 / 9.5).abs() < 1e-12 && mixture.degrees == 9.5);
+}
+
+#[test]
+fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
+    let points = runs(&additive(), 0.005, 1).points;
+    let laws = vec![(0, Posterior::of(&additive(), &points).expect("fitted"))];
+    let of = |bias: f64| {
+        let origins = vec![Origin { largest: 1e18, runs: [20, 10], ln_factor: 1.0, errors: vec![errors(bias, bias * bias)] }];
+        let record = Record { laws: laws.clone(), origins, slopes: vec![0.05], largest: 1e19 };
+        Mixture::weighted(record, &Settings { priors: vec![1.0, 0.0, 0.0], expected: 0.1, worth: 8.0 })
+    };
+    // (0.02² − 1e-6)/0.05² = 0.1596 at one origin beside eight of 0.01.
+    let found = of(0.02);
+    assert!((found.discrepancy.powi(2) - (0.08 + 0.1596) / 9.0).abs() < 1e-12, "{}", found.discrepancy);
+    let far = Point { c: 1e20, ..Point::new(1e9, 1e20 / 6e9, 1.0) };
+    let said = found.one_run(&far);
+    assert!((said.discrepancy - (found.discrepancy * 0.05 * 10f64.ln()).powi(2)).abs() < 1e-12);
+    assert!(said.variance() > of(0.005).one_run(&far).variance() && found.mean_loss(&far).noise == 0.0);
+    let inside = Point { c: 1e18, ..far };
+    assert_eq!(found.one_run(&inside).discrepancy, 0.0);
+    assert!(found.told().contains("2.02 % too high"), "{}", found.told());
+    assert!(found.caution(2.0).is_none() && found.caution(10.0).is_some_and(|said| said.contains("reaches 2.7x")));
+    assert!(found.caution(31.0).is_some_and(|said| said.contains("nothing checks")));
+}
+
+/// Share of one-run intervals at a level that hold a run at `factor` times the compute, and their mean width.
+fn coverage(truth: &Law, factor: f64, level: f64) -> (f64, f64) {
+    let repeats = 48u64;
+    let one = |seed: u64| {
+        let mixture = Mixture::of(&runs(truth, 0.005, seed)).expect("a design");
+        let compute = factor * 1e19;
+        let n = (compute / (6.0 * 25.0)).sqrt();
+        let cells =
+            Design { name: "ahead".into(), cells: vec![crate::law::Cell { n, d: 25.0 * n, c: compute, budget: None, cluster: None }] };
+        let run = &simulate(truth, &cells, Noise { run: 0.005, cluster: 0.0 }, 1000 + seed)[0];
+        let [low, high] = mixture.one_run(run).interval(level);
+        (f64::from(u8::from(low <= run.loss && run.loss <= high)), (high - low) / run.loss)
+    };
+    let all: Vec<(f64, f64)> = (0..repeats).into_par_iter().map(one).collect();
+    (average(all.iter().map(|one| one.0)), average(all.iter().map(|one| one.1)))
+}
+
+#[test]
+fn intervals_hold_beyond_the_runs_whatever_the_truth() {
+    let truths = [
+        ("additive", additive()),
+        ("outer exponent", Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.4])),
+        ("kaplan", Law::of(Kaplan, Kaplan::PUBLISHED)),
+    ];
+    for (name, truth) in truths {
+        for factor in [2.0, 10.0] {
+            let (held, width) = coverage(&truth, factor, 0.95);
+            assert!(held >= 0.93, "{name} at {factor}x: {held}, width {width}");
+        }
+    }
+}
+
+#[test]
+fn intervals_among_the_runs_hold_as_often_as_they_say() {
+    let held = average([additive(), Law::of(Kaplan, Kaplan::PUBLISHED)].iter().map(|truth| coverage(truth, 0.5, 0.95).0));
+    assert!((0.90..=0.995).contains(&held), "{held}");
+}
+
+#[test]
+fn runs_that_are_no_design_have_no_mixture_and_copies_do_not_count() {
+    let mut evidence = runs(&additive(), 0.005, 2);
+    let all = Mixture::of(&evidence).expect("a design");
+    evidence.points.extend(evidence.points.clone());
+    let doubled = Mixture::of(&evidence).expect("a design");
+    assert_eq!(all.discrepancy.to_bits(), doubled.discrepancy.to_bits());
+    let one_size = Evidence::as_given(evidence.points.iter().map(|p| Point { n: 1e8, ..p.clone() }).collect());
+    assert!(Mixture::of(&one_size).is_none());
+}
