@@ -322,7 +322,7 @@ fn laws_are_fitted_by_name_and_compared() {
     let document = fit_json(&path, &["--law", "gamma,kaplan", "--refits", "40"]);
     assert!((coefficient(&document, "gamma", "gamma") - 1.0).abs() < 1e-5, "{document}");
     assert!(document["laws"]["kaplan"]["rolling_origin"].is_array());
-    assert!(refused(&["fit", text(&path), "--law", "chincilla"]).contains("choose from chinchilla, gamma"));
+    assert!(refused(&["fit", text(&path), "--law", "chincilla"]).contains("choose from auto, chinchilla, gamma"));
     assert!(refused(&["fit", text(&path), "--law", "three-term"]).contains("has no batch"));
     assert!(refused(&["fit", text(&path), "--law", "data-constrained"]).contains("more than once"));
 }

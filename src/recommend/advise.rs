@@ -24,15 +24,3 @@ pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
     };
     budgets.iter().map(one).collect()
 }
-
-impl<'a> Known<'a> {
-    /// What a study knows beside its law.
-    pub fn of(study: &'a Study) -> Self {
-        Self {
-            records: &study.records,
-            study: study.hyperparameters.as_ref(),
-            bytes_per_token: study.bytes_per_token,
-            mixture: study.mixture(),
-        }
-    }
-}

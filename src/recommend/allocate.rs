@@ -1,30 +1,17 @@
 //! From a fitted law and a budget to an allocation.
 
+use super::Known;
 use super::allocation::{Allocation, Range, Realised};
 use super::networks::Builder;
 use super::noise::Losses;
 use super::recipe;
 use super::waste::waste;
-use crate::fit::{Estimate, FORMAT, Fit, Quantity, RecipeStudy};
+use crate::fit::{Estimate, FORMAT, Fit, Quantity};
 use crate::law::{ComputeCount, Point, Scale};
 use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
-use crate::study::Mixture;
 
 /// Best runs, near the frontier, that hyperparameters are taken from.
 const BEST_RUNS: usize = 5;
-
-/// What is known beside the law.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'a> {
-    /// The runs behind the evidence.
-    pub records: &'a [RunRecord],
-    /// What they say of learning rate and batch.
-    pub study: Option<&'a RecipeStudy>,
-    /// Bytes per token of the held-out text.
-    pub bytes_per_token: Option<f64>,
-    /// The laws together, which say what losses to expect; without them the law does.
-    pub mixture: Option<&'a Mixture>,
-}
 
 /// The allocation of a budget by a fitted law of N and D, with intervals of a level of confidence.
 pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allocation {
@@ -58,7 +45,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         bits_per_byte: in_bits(loss),
         bits_per_byte_of_a_run: in_bits(loss_of_a_run),
         noise_source,
-        loss_source: known.mixture.map(Mixture::told),
+        loss_source: known.mixture.map(crate::study::Mixture::told),
         hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
         learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),

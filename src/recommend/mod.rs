@@ -6,6 +6,7 @@ mod allocate;
 mod allocation;
 mod forecast;
 mod hardware;
+mod known;
 mod networks;
 mod noise;
 mod published;
@@ -15,13 +16,14 @@ mod verify;
 mod waste;
 
 pub use advise::advise;
-pub use allocate::{Known, allocate};
+pub use allocate::allocate;
 pub use allocation::{Allocation, Range, Realised, Waste};
 pub use forecast::{
     BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, OriginTold, OtherLaw, Parts, Predicted, Record, Request,
     RunAhead, RunAsked, RunForecast, Together, forecast,
 };
 pub use hardware::{Cost, Hardware, HardwareError, cost};
+pub use known::Known;
 pub use networks::{Network, network_losses, networks};
 pub use noise::run_noise;
 pub use published::{Preset, Template, from_published};
