@@ -184,10 +184,11 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
         "condition number",
         "profile likelihood",
         "sandwich",
-        "AICc",
+        "lack of fit",
     ] {
         assert!(said.contains(word), "{word} in {said}");
     }
+    assert!(!said.contains("AICc"), "of one law it says nothing: {said}");
     let document = fit_json(&path, &["--estimator", "least-squares-log", "--refits", "50"]);
     let alpha = &document["scrutiny"]["profiles"]["alpha"]["profile"];
     let (low, high) = (alpha["low"].as_f64().expect("bounded"), alpha["high"].as_f64().expect("bounded"));

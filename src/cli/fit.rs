@@ -255,6 +255,12 @@ fn truth(study: &Study, e: Option<&Estimate>) -> String {
     let (Some(floor), Some(entropy), Some(e)) = (study.floor_nats, study.entropy_nats, e) else {
         return String::new();
     };
-    let inside = if e.holds(floor) { "inside" } else { "outside" };
-    format!("  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {e}: the truth is {inside}\n")
+    let criteria = study.laws.first().and_then(|report| report.criteria.as_ref());
+    let refused = criteria.and_then(|one| one.lack_of_fit.as_ref()).is_some_and(|test| test.p_value < 0.05);
+    let inside = match (refused, e.holds(floor)) {
+        (true, _) => "repeated runs refuse the law, so its floor is no estimate of that",
+        (false, true) => "the truth is inside",
+        (false, false) => "the truth is outside",
+    };
+    format!("  truth: no loss below {floor:.4} is possible on these windows (entropy rate {entropy:.4}); E = {e}: {inside}\n")
 }

@@ -48,11 +48,16 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
         text += &format!("  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {exponent}\n");
     }
-    text += &fitted.loss_of_compute(fitted.params.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
+    if fitted.valleys.len() >= LEAST_BOTTOMS {
+        text += &fitted.loss_of_compute(fitted.params.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
+    }
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
 }
+
+/// Bottoms from which a law of three coefficients says more than it was told.
+const LEAST_BOTTOMS: usize = 5;
 
 /// L*(C) in a line, and in bits per byte where the bytes of a token are known.
 fn loss_text(fitted: &FittedLaw, bytes_per_token: Option<f64>) -> String {

@@ -43,11 +43,10 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
         text += "  profile-likelihood and cluster-robust intervals belong to --estimator least-squares-log\n";
     }
     if let Some(criteria) = &found.criteria {
-        text += &format!("  AICc {:.2}, BIC {:.2}", criteria.aicc, criteria.bic);
-        text += &criteria.lack_of_fit.as_ref().map_or("; no replicates, so lack of fit cannot be tested\n".into(), |test| {
+        text += &criteria.lack_of_fit.as_ref().map_or("  no run was repeated, so lack of fit cannot be tested\n".into(), |test| {
             let [between, within] = test.degrees;
             format!(
-                "; lack of fit F({between}, {within}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
+                "  lack of fit F({between}, {within}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
                 test.f,
                 test.p_value,
                 100.0 * test.replicate_sd

@@ -2,7 +2,7 @@
 //! curvature where it ended.
 
 use super::objective::{Objective, Order, Phi, ResidualLoss, Scan};
-use super::search::{End, lbfgs_alone, multistart, varpro};
+use super::search::{End, lbfgs_alone, multistart, settle, varpro};
 use super::{Basin, Diagnostics, Estimator, FitOptions, Method, Named, Search};
 
 /// Relative difference of objectives within which two searches agree.
@@ -11,6 +11,9 @@ pub(super) const AGREEMENT: f64 = 1e-6;
 const BASINS: usize = 8;
 /// Basins that refits start from, within a factor of the minimum.
 const REFIT_BASINS: usize = 3;
+
+/// Newton steps from a place that L-BFGS alone found.
+const POLISH: usize = 100;
 
 /// What the searches found.
 pub(super) struct Found {
@@ -38,12 +41,19 @@ pub(super) fn search(sum: &Objective, options: &FitOptions) -> Option<Found> {
         (None, Some(lbfgs)) => (lbfgs, Method::Lbfgs),
         (None, None) => return None,
     };
+    let alone = if started.is_empty() { None } else { lbfgs_alone(sum, estimator) };
+    // Lower than either search: a place that neither came to is still the lowest that is known.
+    let lower = alone.as_ref().filter(|(_, value)| *value < best.value * (1.0 - 1e-9)).map(|(phi, _)| {
+        let free: Vec<usize> = (0..sum.dim()).collect();
+        settle(sum, estimator, phi.clone(), &free, POLISH)
+    });
+    let (best, method) = lower.clone().map_or((best, method), |end| (end, Method::Lbfgs));
     let noise = rounding(sum, estimator);
     let agreement = by_varpro.as_ref().zip(by_lbfgs.as_ref()).map(|(one, other)| {
         let apart = (one.value - other.value).abs();
         if apart <= noise { 0.0 } else { apart / one.value.min(other.value) }
     });
-    let ends = || projected.iter().chain(started.iter().map(|(_, end)| end));
+    let ends = || projected.iter().chain(started.iter().map(|(_, end)| end)).chain(&lower);
     let (basins, warm) = basins(sum, ends().cloned().collect(), best.value);
     let here = sum.evaluate(ResidualLoss::of(estimator, 1e-3), &best.phi, Order::Hessian);
     let eigen = here.hessian.eigenvalues();
@@ -52,7 +62,7 @@ pub(super) fn search(sum: &Objective, options: &FitOptions) -> Option<Found> {
     let diagnostics = Diagnostics {
         varpro_objective: by_varpro.map(|end| end.value),
         lbfgs_objective: by_lbfgs.map(|end| end.value),
-        lbfgs_alone_objective: if started.is_empty() { None } else { lbfgs_alone(sum, estimator) },
+        lbfgs_alone_objective: alone.map(|(_, value)| value),
         agreement,
         relative_gradient: smooth.then(|| if best.value <= noise { 0.0 } else { steepest / best.value }),
         relative_decrement: if best.value <= noise { 0.0 } else { best.decrement },

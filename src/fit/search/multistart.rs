@@ -52,8 +52,9 @@ struct Stop {
     evaluations: u32,
 }
 
-/// The lowest objective that L-BFGS reaches by itself from a few of the starts; `None` for an objective that is not smooth.
-pub(crate) fn lbfgs_alone(sum: &Objective, estimator: Estimator) -> Option<f64> {
+/// The lowest place that L-BFGS reaches by itself from a few of the starts, with its objective; `None` for an objective that is not
+/// smooth.
+pub(crate) fn lbfgs_alone(sum: &Objective, estimator: Estimator) -> Option<(Phi, f64)> {
     if estimator == Estimator::AbsoluteLog {
         return None;
     }
@@ -70,10 +71,11 @@ pub(crate) fn lbfgs_alone(sum: &Objective, estimator: Estimator) -> Option<f64> 
                 break;
             }
         }
-        value(&phi)
+        let value = value(&phi);
+        (phi, value)
     };
-    let ends: Vec<f64> = some.par_iter().map(end).collect();
-    ends.into_iter().filter(|value| value.is_finite()).min_by(f64::total_cmp)
+    let ends: Vec<(Phi, f64)> = some.par_iter().map(end).collect();
+    ends.into_iter().filter(|(_, value)| value.is_finite()).min_by(|left, right| left.1.total_cmp(&right.1))
 }
 
 /// Runs every start; results stand in the order of starts, whatever the number of threads.

@@ -18,7 +18,7 @@ pub struct Criteria {
     pub lack_of_fit: Option<LackOfFit>,
 }
 
-/// F = [SS_lack/(m − p)]/[SS_pure/(n − m)] for m distinct places.
+/// F = [SS_lack/(m − p)]/[SS_pure/(n − m)] for m distinct places, squares weighted as in the fit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LackOfFit {
     /// F.
@@ -27,7 +27,7 @@ pub struct LackOfFit {
     pub degrees: [usize; 2],
     /// Probability of so large an F if the law held.
     pub p_value: f64,
-    /// √(SS_pure/(n − m)): standard deviation of ln L between replicates.
+    /// √(SS_pure/(n − m)): standard deviation of ln L between replicates of weight 1.
     pub replicate_sd: f64,
 }
 
@@ -49,20 +49,22 @@ pub fn criteria(fit: &Fit) -> Result<Criteria, FitError> {
 }
 
 fn lack_of_fit(fit: &Fit) -> Option<LackOfFit> {
-    let mut cells: BTreeMap<(u64, u64), Vec<f64>> = BTreeMap::new();
+    // (residual, weight).
+    let mut cells: BTreeMap<(u64, u64), Vec<(f64, f64)>> = BTreeMap::new();
     for (point, residual) in fit.evidence.points.iter().zip(&fit.residuals) {
-        cells.entry((point.n.to_bits(), point.d.to_bits())).or_default().push(*residual);
+        cells.entry((point.n.to_bits(), point.d.to_bits())).or_default().push((*residual, point.weight));
     }
     let (n, m, p) = (fit.evidence.points.len(), cells.len(), fit.law.theta().len());
     if n <= m || m <= p {
         return None;
     }
-    let spread = |cell: &Vec<f64>| {
-        let mean = cell.iter().sum::<f64>() / cell.len() as f64;
-        cell.iter().map(|r| (r - mean).powi(2)).sum::<f64>()
+    let spread = |cell: &Vec<(f64, f64)>| {
+        let weight: f64 = cell.iter().map(|(_, weight)| weight).sum();
+        let mean = cell.iter().map(|(r, weight)| weight * r).sum::<f64>() / weight;
+        cell.iter().map(|(r, weight)| weight * (r - mean).powi(2)).sum::<f64>()
     };
     let pure: f64 = cells.values().map(spread).sum();
-    let all: f64 = fit.residuals.iter().map(|r| r * r).sum();
+    let all: f64 = cells.values().flatten().map(|(r, weight)| weight * r * r).sum();
     let degrees = [m - p, n - m];
     let f = ((all - pure) / degrees[0] as f64) / (pure / degrees[1] as f64);
     let p_value = FisherSnedecor::new(degrees[0] as f64, degrees[1] as f64).map_or(f64::NAN, |law| 1.0 - law.cdf(f));
@@ -83,6 +85,29 @@ mod tests {
         let design = Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0);
         let draw = |seed| simulate(&Chinchilla::default().into(), &design, Noise { run: 0.004, cluster: 0.0 }, seed);
         Evidence::as_given(draw(1).into_iter().chain(draw(2)).collect())
+    }
+
+    #[test]
+    fn a_true_law_of_runs_of_uneven_noise_is_refused_as_often_as_was_agreed() {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0);
+        let truth = Law::from(Chinchilla::default());
+        let refused = |seed: u64| {
+            // The smallest budget is five times as noisy as the others, and weighs a twenty-fifth.
+            let draw = |seed: u64| {
+                let quiet = simulate(&truth, &design, Noise { run: 0.004, cluster: 0.0 }, seed);
+                let loud = simulate(&truth, &design, Noise { run: 0.02, cluster: 0.0 }, seed);
+                let one = |(quiet, loud): (crate::law::Point, crate::law::Point)| {
+                    if quiet.c < 2e17 { crate::law::Point { weight: 0.04, ..loud } } else { quiet }
+                };
+                quiet.into_iter().zip(loud).map(one).collect::<Vec<_>>()
+            };
+            let evidence = Evidence::as_given(draw(2 * seed).into_iter().chain(draw(2 * seed + 1)).collect());
+            let found = criteria(&fit(&truth, evidence, &options()).expect("a fit")).expect("criteria");
+            found.lack_of_fit.expect("replicates").p_value < 0.05
+        };
+        let share = (0..300).filter(|&seed| refused(seed)).count() as f64 / 300.0;
+        // 5 % known to 1.3 points.
+        assert!((0.01..0.09).contains(&share), "{share}");
     }
 
     #[test]
