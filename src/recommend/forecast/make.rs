@@ -61,7 +61,13 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
     let lowest = study.evidence.points.iter().map(|run| run.loss).fold(f64::INFINITY, f64::min);
     let loss = allocated.first().and_then(|levels| levels.first()).map_or(lowest, |one| one.loss.value);
     let runs = runs(&fitted, &known, study, &request, &allocated, &found);
-    let (run_noise, noise_source) = run_noise(&fitted, known.records, loss);
+    let (run_noise, noise_source) = match (known.mixture, runs.first()) {
+        (Some(mixture), Some(run)) => {
+            let place = Point { c: run.compute, ..Point::new(run.params, run.tokens, 1.0) };
+            (mixture.one_run(&place).noise.sqrt(), "runs about the laws".to_owned())
+        }
+        _ => run_noise(&fitted, known.records, loss),
+    };
     Some(Forecast {
         made_at: request.made_at,
         format: FORMAT,
