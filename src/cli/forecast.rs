@@ -5,8 +5,8 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::why_not;
 use super::source::{Source, SourceArgs};
 use super::text::{number, rate_text, table};
-use crate::fit::RecipeStudy;
-use crate::law::{ComputeCount, Point, points};
+use crate::fit::{RecipeStudy, repeats};
+use crate::law::{ComputeCount, Point, points, tuned};
 use crate::recommend::{
     self, BudgetForecast, Code, Ends, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunAhead, RunAsked, RunForecast,
 };
@@ -16,6 +16,7 @@ use crate::study::{Curves, Study, StudyOptions, prepare};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -51,7 +52,10 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
         return Err(Failure::Input(anyhow!("a forecast has intervals of 50, 80 and 95 %; leave --level out")));
     }
     let source = args.asked.source.read()?;
-    let file = args.out.clone().or(source.folder.as_ref().map(|folder| folder.path.join("forecast.json")));
+    // A forecast of single runs takes the place of none of the sweep's next budgets.
+    let whole = args.at.is_empty() && args.runs.is_none() && args.max_compute.is_none();
+    let folder = source.folder.as_ref().filter(|_| whole);
+    let file = args.out.clone().or(folder.map(|folder| folder.path.join("forecast.json")));
     if let Some(file) = file.as_ref().filter(|file| file.exists() && !args.asked.json) {
         return Err(Failure::Input(anyhow!(
             "{} is there already, and a forecast is not changed after it was made; write another with --out FILE",
@@ -121,9 +125,17 @@ fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Res
         Some(path) => SourceArgs { path: Some(path.clone()), filters: Vec::new(), ..args.asked.source.clone() }.read()?.records,
         None => hidden,
     };
-    let (held, refused) = points(&held, measure, rule);
+    // As the runs of the study are taken: each cell's best recipe, and data seen once.
+    let (held, refused) = points(&tuned(held).records, measure, rule);
+    let known: HashSet<[u64; 3]> = study.evidence.points.iter().map(identity).collect();
+    let is_known = |point: &Point| known.contains(&identity(point)) || (study.options.own && repeats(point));
+    let (seen, held): (Vec<Point>, Vec<Point>) = held.into_iter().partition(is_known);
     if let (Some(path), true, Some(first)) = (&args.runs, held.is_empty(), refused.first()) {
         return Err(Failure::Input(anyhow!("{}: none of its runs can be forecast: {}", path.display(), first.reason)));
+    }
+    if let (Some(path), true, false) = (&args.runs, held.is_empty(), seen.is_empty()) {
+        let path = path.display();
+        return Err(Failure::Input(anyhow!("{path}: its runs are those that the laws are fitted to, or repeat their data; name others")));
     }
     if let (Some(most), true) = (args.max_compute, held.is_empty()) {
         return Err(Failure::Input(anyhow!(
@@ -133,6 +145,11 @@ fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Res
     }
     asked.extend(held.into_iter().map(|place| RunAsked { name: Some(place.run.clone()), found: Some(place.loss), place }));
     Ok(asked)
+}
+
+/// What tells a run from others in any table.
+fn identity(point: &Point) -> [u64; 3] {
+    [point.n, point.d, point.loss].map(f64::to_bits)
 }
 
 /// `N,D` as two quantities.

@@ -37,6 +37,11 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
     Ok(())
 }
 
+/// Whether runs can determine a law of N and D.
+pub fn determines(law: &Law, points: &[Point]) -> bool {
+    check(law, points).is_ok()
+}
+
 /// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
 pub fn repeats(point: &Point) -> bool {
     point.unique_tokens.is_some_and(|unique| point.d > 1.01 * unique)

@@ -30,7 +30,7 @@ pub use hyper::{
     Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,
     propose, recipe_study, response, tuned_evidence,
 };
-pub use identify::{only_variable, repeats};
+pub use identify::{determines, only_variable, repeats};
 pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{
     Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, approach_one,

@@ -20,6 +20,8 @@ const CUT_AT: f64 = 3.0;
 const ROUNDS: usize = 3;
 /// Minima that each round starts from.
 const STARTS: usize = 3;
+/// Spread of ln L that the first search takes for true.
+const START_SPREAD: f64 = 3e-3;
 /// Least spread of ln L: losses are written with no more digits.
 const LEAST_SPREAD: f64 = 1e-5;
 
@@ -45,7 +47,7 @@ impl Posterior {
         check(form, points)?;
         let nothing = || FitError::NoMinimum { law: form.name().to_owned() };
         let laid = Objective::new(form, points);
-        let weak = laid.believing(LEAST_SPREAD);
+        let weak = laid.believing(START_SPREAD * START_SPREAD);
         let ends = varpro(&weak, Estimator::LeastSquaresLog, Scan::Fine);
         let mut starts: Vec<Phi> = ends.into_iter().take(STARTS).map(|end| end.phi).collect();
         let mut phi = starts.first().cloned().ok_or_else(nothing)?;

@@ -20,6 +20,7 @@ pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
         // What is wrong at this level alone, such as too few refits for it.
         let missing = fitted.warnings.iter().filter(|warning| !fit.warnings.contains(warning));
         allocation.warnings.extend(missing.cloned());
+        allocation.warnings.extend(study.why_alone().map(str::to_owned));
         allocation
     };
     budgets.iter().map(one).collect()

@@ -51,7 +51,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
         shape: realised.as_ref().map(|one| one.shape.to_string()),
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
-        realised: realised.map(|one| Realised { loss: one.loss * loss.value / by_law.value, ..one }),
+        realised: realised.map(|one| one.raised(loss.value / by_law.value)),
         recipe: advice,
         waste: waste(fit, &count, params.value, tokens.value),
         extrapolation_factor: compute / range.compute[1],
@@ -77,7 +77,11 @@ fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
     let factor = allocation.extrapolation_factor;
     let [least, most] = allocation.evidence.compute;
     if factor > 1.0 {
-        words.push(format!("{:.2e} FLOPs is {factor:.3}× the largest run ({most:.2e}): an extrapolation, with an interval that assumes the law holds there", allocation.compute));
+        words.push(format!(
+            "{:.2e} FLOPs is {factor:.3}× the largest run ({most:.2e}): an extrapolation{}",
+            allocation.compute,
+            if allocation.loss_source.is_some() { "" } else { ", with an interval that assumes the law holds there" }
+        ));
     } else if allocation.compute < least {
         words.push(format!("{:.2e} FLOPs is below the smallest run ({least:.2e}): an extrapolation downwards", allocation.compute));
     }

@@ -77,6 +77,13 @@ pub struct Realised {
     pub rounding_loss: f64,
 }
 
+impl Realised {
+    /// The same with losses times a factor.
+    pub(super) fn raised(self, factor: f64) -> Self {
+        Self { loss: factor * self.loss, rounding_loss: factor * self.rounding_loss, ..self }
+    }
+}
+
 /// Smallest and largest of what was run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {

@@ -65,6 +65,7 @@ pub struct Fixed {
 pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let compute = recommended.compute;
     let raised = recommended.loss.value / law.optimal_loss(compute, count);
+    let raised = if raised.is_finite() { raised } else { 1.0 };
     let at = |name: String, params: f64, tokens: f64| {
         let (compute, loss) = (count.compute(params, tokens), raised * law.at(params, tokens));
         Alternative { name, compute, params, tokens, loss, wasted: wasted(law, count, params, tokens) }
@@ -84,7 +85,8 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
             at(format!("a loss of {loss}, least compute"), params, count.tokens(params, compute))
         }));
     }
-    all.extend(asked.unique_tokens.and_then(|unique| limited(law, count, compute, unique, best)));
+    let limited = asked.unique_tokens.and_then(|unique| limited(law, count, compute, unique, best));
+    all.extend(limited.map(|one| Alternative { loss: raised * one.loss, ..one }));
     all
 }
 

@@ -1,7 +1,7 @@
 //! The choices of a study, with the defaults that its runs call for.
 
 use crate::fit::{Estimator, FitOptions, Resample, Search};
-use crate::law::{AnyFormula, Exclusion, formula, formulas};
+use crate::law::{Additive, AnyFormula, Exclusion, Formula, formula, formulas};
 use crate::spec::{FlopRule, Flops, SizeMeasure};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -86,9 +86,14 @@ impl StudyOptions {
         self.laws.first().is_none_or(|first| matches!(first, LawName::Auto))
     }
 
-    /// The laws beside them; none means the additive law.
+    /// The laws that are fitted by name; none means the additive law, which also has the coefficients of several together.
     pub(super) fn named(&self) -> Vec<LawName> {
-        self.laws.iter().filter(|law| !matches!(law, LawName::Auto)).cloned().collect()
+        let mut named: Vec<LawName> = self.laws.iter().filter(|law| !matches!(law, LawName::Auto)).cloned().collect();
+        if self.together() && !named.is_empty() {
+            named.retain(|law| law.name() != Formula::name(&Additive));
+            named.insert(0, LawName::Formula(Arc::new(Additive)));
+        }
+        named
     }
 
     /// How N and C are counted.

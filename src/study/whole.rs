@@ -94,7 +94,7 @@ impl Study {
             of_budgets: Vec::new(),
             noise,
             hyperparameters,
-            untuned: untuned.map(Arc::new),
+            untuned: untuned.map(|all| laws::once(&Arc::new(all), options.own)),
             untuned_law: None,
             scrutiny: None,
             notes,
@@ -112,8 +112,15 @@ impl Study {
     /// Fitted when first asked for, to losses as they are: what a forecast may see.
     pub fn mixture(&self) -> Option<&Mixture> {
         let as_seen = self.untuned.as_ref().unwrap_or(&self.evidence);
-        let asked = self.together && as_seen.points.len() <= super::MANY;
+        // Points of one curve are no runs of their own, and what they err by together is not known here.
+        let asked = self.together && self.options.checkpoints.is_none() && as_seen.points.len() <= super::MANY;
         self.mixture.get_or_init(|| if asked { Mixture::of(as_seen) } else { None }).as_ref()
+    }
+
+    /// Why one law says what losses to expect although several were to; in words.
+    pub fn why_alone(&self) -> Option<&'static str> {
+        let alone = self.together && self.mixture().is_none();
+        alone.then_some("losses by one law alone: the runs are no design that several could be fitted to and checked on (nine runs, three sizes, three ratios D/N and a factor 3.5 of compute); intervals are statistical, and hold only if the law does")
     }
 
     /// The formulas that were named; of none the additive law.

@@ -48,7 +48,7 @@ impl Ends {
 
     /// Whether a value lies inside.
     pub fn holds(&self, value: f64) -> bool {
-        self.low.is_none_or(|low| low <= value) && self.high.is_none_or(|high| value <= high)
+        self.value.is_finite() && self.low.is_none_or(|low| low <= value) && self.high.is_none_or(|high| value <= high)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The laws of a forecast, weighted by their record.
 
 use super::average;
-use super::origins::{Origin, cuts, is_design, without_copies};
+use super::origins::{Cut, Origin, cuts, is_design, without_copies};
 use super::variance::Predictive;
-use crate::fit::Posterior;
+use crate::fit::{Posterior, determines};
 use crate::law::{Additive, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
 
@@ -50,7 +50,9 @@ impl Record {
         if !is_design(&points) {
             return None;
         }
-        let (cuts, laws) = (cuts(&points), laws());
+        let laws = laws();
+        // Below a cut N and D may move together although they do not among all.
+        let cuts: Vec<Cut> = cuts(&points).into_iter().filter(|cut| determines(&laws[0], &cut.below)).collect();
         let sets: Vec<&[Point]> = std::iter::once(points.as_slice()).chain(cuts.iter().map(|cut| cut.below.as_slice())).collect();
         let jobs: Vec<(usize, usize)> = (0..sets.len()).flat_map(|set| (0..laws.len()).map(move |law| (set, law))).collect();
         let fitted: Vec<Option<Posterior>> = jobs.par_iter().map(|&(set, law)| Posterior::of(&laws[law], sets[set]).ok()).collect();
@@ -69,7 +71,9 @@ impl Record {
     /// Prior weights over the mean, over origins, of the mean square error by the square of the distance.
     fn weights(&self, priors: &[f64]) -> Vec<f64> {
         let error = |at: usize| average(self.origins.iter().map(|origin| origin.errors[at].square / origin.ln_factor.powi(2)));
-        let raw = |(at, (law, _)): (usize, &(usize, Posterior))| priors[*law] / if self.origins.is_empty() { 1.0 } else { error(at) };
+        // Laws without any error are all as good.
+        let error = |at: usize| if self.origins.is_empty() { 1.0 } else { f64::max(error(at), LEAST_ERROR) };
+        let raw = |(at, (law, _)): (usize, &(usize, Posterior))| priors[*law] / error(at);
         normalised(self.laws.iter().enumerate().map(raw))
     }
 }
@@ -83,6 +87,10 @@ fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
 
 /// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
 const CLOSENESS: i32 = 8;
+/// Least mean square error of ln L by the square of the distance: rounding of losses.
+const LEAST_ERROR: f64 = 1e-12;
+/// Least fall of ln L with ln C: runs whose losses hardly fall say nothing in compute.
+const LEAST_SLOPE: f64 = 1e-3;
 /// Factor of compute beyond which no forecast was ever scored.
 const UNCHECKED: f64 = 30.0;
 /// ln of the factor of compute at which the record alone decides.
@@ -126,6 +134,7 @@ impl Mixture {
     pub fn weighted(record: Record, settings: &Settings) -> Self {
         let weights = record.weights(&settings.priors);
         let slope: f64 = weights.iter().zip(&record.slopes).map(|(weight, slope)| weight * slope).sum();
+        let slope = slope.max(LEAST_SLOPE);
         let origins = record.origins;
         // Origins share runs: each beyond the first counts half.
         let count = if origins.is_empty() { 0.0 } else { 0.5 * (origins.len() as f64 + 1.0) };
@@ -163,13 +172,14 @@ impl Mixture {
         }
         let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
         let bias = average(self.origins.iter().map(|origin| origin.weighted(&weights).0));
-        let compute = 100.0 * (bias.abs() / self.slope).exp_m1();
-        let [direction, worth] = if bias > 0.0 { ["high", "more"] } else { ["low", "less"] };
+        let ([direction, worth], sign) = if bias > 0.0 { (["high", "more"], 1.0) } else { (["low", "less"], -1.0) };
+        let compute = 100.0 * (bias / self.slope).exp_m1().abs();
+        let percent = 100.0 * sign * bias.exp_m1();
         format!(
             "{laws}; fitted to the smaller of these runs alone, {} times, they put the larger, up to {:.1}x, {:.2} % too {direction} on average, as if those had had {compute:.0} % {worth} compute",
             self.origins.len(),
             self.spans(),
-            100.0 * bias.abs().exp_m1(),
+            percent,
         )
     }
 

@@ -3,6 +3,7 @@
 use super::average;
 use crate::fit::Posterior;
 use crate::law::Point;
+use std::collections::HashSet;
 
 /// Cuts are the largest compute over these.
 const CUTS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
@@ -11,6 +12,8 @@ const LEAST_RUNS: usize = 9;
 const LEAST_SIZES: usize = 3;
 const LEAST_RATIOS: usize = 3;
 const LEAST_SPAN: f64 = 3.5;
+/// Least mean of ln of compute above a cut: nearer runs are of the same budget, met otherwise.
+const NEAREST: f64 = 0.18;
 /// Sizes, or ratios D/N, within this of each other are one.
 const SAME: f64 = 0.02;
 
@@ -55,7 +58,7 @@ impl Errors {
             mean: average(errors.iter().copied()),
             square: average(errors.iter().map(|error| error * error)),
             // Coefficients move all of them together.
-            sampling: law.spread.powi(2) / runs.len() as f64 + average(said.iter().map(|(_, se)| se * se)),
+            sampling: law.spread.powi(2) / independent(runs) as f64 + average(said.iter().map(|(_, se)| se * se)),
         }
     }
 }
@@ -77,6 +80,13 @@ impl Origin {
     }
 }
 
+/// Runs, those that share steps counted once.
+fn independent(runs: &[Point]) -> usize {
+    let alone = runs.iter().filter(|run| run.cluster.is_none()).count();
+    let shared: HashSet<&str> = runs.iter().filter_map(|run| run.cluster.as_deref()).collect();
+    alone + shared.len()
+}
+
 /// The cuts that leave a design below and runs above; cuts with the same runs below are one.
 pub(super) fn cuts(points: &[Point]) -> Vec<Cut> {
     let largest = points.iter().map(|p| p.c).fold(0.0, f64::max);
@@ -85,8 +95,9 @@ pub(super) fn cuts(points: &[Point]) -> Vec<Cut> {
         // Budgets are met to within a step: a little above a part is that part.
         let (below, above): (Vec<Point>, Vec<Point>) = points.iter().cloned().partition(|p| p.c <= 1.02 * largest / part);
         let is_new = found.last().is_none_or(|last| last.below.len() != below.len());
-        if is_design(&below) && !above.is_empty() && is_new {
-            let largest = below.iter().map(|p| p.c).fold(0.0, f64::max);
+        let largest = below.iter().map(|p| p.c).fold(0.0, f64::max);
+        let apart = average(above.iter().map(|p| (p.c / largest).ln())) > NEAREST;
+        if is_design(&below) && apart && is_new {
             found.push(Cut { below, above, largest });
         }
     }
@@ -109,12 +120,20 @@ pub(super) fn is_design(points: &[Point]) -> bool {
 fn distinct(points: &[Point], of: &dyn Fn(&Point) -> f64) -> usize {
     let mut logs: Vec<f64> = points.iter().map(|p| of(p).ln()).collect();
     logs.sort_by(f64::total_cmp);
-    logs.chunk_by(|left, right| right - left < SAME).count()
+    let mut first = f64::NEG_INFINITY;
+    logs.into_iter()
+        .filter(|value| {
+            *value - first >= SAME && {
+                first = *value;
+                true
+            }
+        })
+        .count()
 }
 
 /// Runs without copies of the same row.
 pub(super) fn without_copies(points: &[Point]) -> Vec<Point> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let is_new = |p: &&Point| seen.insert([p.n, p.d, p.loss].map(f64::to_bits));
     points.iter().filter(is_new).cloned().collect()
 }
