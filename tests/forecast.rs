@@ -219,6 +219,22 @@ fn hidden_runs_are_forecast_and_scored_and_so_is_another_table() {
     std::fs::write(&apart, "params,tokens,loss\n1e9,2e10,2.4\n").expect("written");
     let scored = json_of(&["forecast", text(&file), "--runs", text(&apart)]);
     assert!(scored["runs"][0]["found"] == 2.4 && scored["points"] == 20);
+    let told = refused(&["forecast", text(&file), "--runs", text(&file)]);
+    assert!(told.contains("those that the laws are fitted to"), "{told}");
     let told = refused(&["forecast", text(&file), "--max-compute", "1e30"]);
     assert!(told.contains("no run has more compute"), "{told}");
+}
+
+#[test]
+fn a_forecast_of_single_runs_takes_the_place_of_no_sealed_one_and_hides_what_is_no_best_recipe() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for file in ["runs.csv", "plan.csv"] {
+        std::fs::copy(format!("results/grid/{file}"), folder.path().join(file)).expect("copied");
+    }
+    let told = succeed(&["forecast", text(folder.path()), "--max-compute", "1.7e12", "--refits", "50"]);
+    // Of the runs at 3.2e12 FLOPs each cell's best recipe, as a study takes them.
+    let asked = told.lines().filter(|line| line.ends_with("inside") || line.ends_with("OUTSIDE")).count();
+    let all: usize = csv::Reader::from_path("results/grid/runs.csv").expect("the worked example").records().count();
+    assert!(asked > 0 && asked < all / 4, "{told}");
+    assert!(!folder.path().join("forecast.json").exists());
 }

@@ -194,3 +194,20 @@ fn a_law_of_unique_tokens_is_fitted_as_it_stands_and_not_replaced_by_the_data_co
     assert_eq!(law.name(), "of-unique");
     assert!((law.get("s").expect("an exponent") - 0.15).abs() < 1e-4 && found.laws[0].base.is_none(), "{law:?}");
 }
+
+#[test]
+fn several_laws_together_have_the_coefficients_of_the_additive_one_and_one_named_speaks_alone() {
+    let noisy = |(at, mut record): (usize, RunRecord)| {
+        record.loss_nats = record.loss_nats.map(|loss| Nats(loss.0 * (1.0 + 0.003 * (5.0 * at as f64).sin())));
+        record
+    };
+    let records: Vec<RunRecord> = exact().into_iter().enumerate().map(noisy).collect();
+    let names = |study: &Study| study.laws.iter().map(|law| law.name).collect::<Vec<_>>();
+    let together = study(&records, &["auto", "kaplan"]);
+    assert_eq!(names(&together), ["chinchilla", "kaplan"]);
+    assert!(together.mixture().is_some() && together.why_alone().is_none());
+    let alone = study(&records, &["kaplan"]);
+    assert!(alone.mixture().is_none() && alone.why_alone().is_none() && names(&alone) == ["kaplan"]);
+    let few = study(&records[..8], &[]);
+    assert!(few.mixture().is_none() && few.why_alone().is_some_and(|why| why.contains("one law alone")));
+}

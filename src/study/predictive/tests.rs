@@ -55,7 +55,9 @@ fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
     assert!(said.variance() > of(0.005).one_run(&far).variance() && found.mean_loss(&far).noise == 0.0);
     let inside = Point { c: 1e18, ..far };
     assert_eq!(found.one_run(&inside).discrepancy, 0.0);
-    assert!(found.told().contains("2.02 % too high"), "{}", found.told());
+    assert!(found.told().contains("2.02 % too high") && found.told().contains("49 % more compute"), "{}", found.told());
+    // e^(−0.05/0.05) − 1: no run had less compute than none.
+    assert!(of(-0.05).told().contains("4.88 % too low") && of(-0.05).told().contains("63 % less compute"), "{}", of(-0.05).told());
     assert!(found.caution(2.0).is_none() && found.caution(10.0).is_some_and(|said| said.contains("reaches 2.7x")));
     assert!(found.caution(31.0).is_some_and(|said| said.contains("nothing checks")));
 }
@@ -107,4 +109,38 @@ fn runs_that_are_no_design_have_no_mixture_and_copies_do_not_count() {
     assert_eq!(all.discrepancy.to_bits(), doubled.discrepancy.to_bits());
     let one_size = Evidence::as_given(evidence.points.iter().map(|p| Point { n: 1e8, ..p.clone() }).collect());
     assert!(Mixture::of(&one_size).is_none());
+}
+
+#[test]
+fn ratios_that_follow_each_other_closely_are_many_and_budgets_met_otherwise_are_no_cut() {
+    let run = |at: usize| {
+        let n = 1e7 * (0.004 * at as f64).exp();
+        let d = n * 10.0 * (0.003 * ((at * 37) % 400) as f64).exp();
+        Point { c: 6.0 * n * d, ..Point::new(n, d, 2.0) }
+    };
+    let many: Vec<Point> = (0..400).map(run).collect();
+    assert!(origins::is_design(&many));
+    // Two budgets three per cent apart, at half the largest compute of a third: what is above is not beyond.
+    let evidence = runs(&additive(), 0.005, 3);
+    let mut points = evidence.points.clone();
+    points.retain(|p| p.c <= 4e18);
+    let near: Vec<Point> = points.iter().filter(|p| p.c > 2e18).map(|p| Point { c: 1.03 * p.c, ..p.clone() }).collect();
+    points.extend(near);
+    assert!(origins::cuts(&points).iter().all(|cut| cut.above.iter().all(|p| p.c > 1.1 * cut.largest)));
+}
+
+#[test]
+fn laws_without_error_share_the_weight_and_falls_of_nothing_are_no_division() {
+    let points = runs(&additive(), 0.005, 1).points;
+    let laws = vec![
+        (0, Posterior::of(&additive(), &points).expect("fitted")),
+        (1, Posterior::of(&Law::of(Gamma, [1.0; 6]), &points).expect("fitted")),
+    ];
+    let none = Errors { mean: 0.0, square: 0.0, sampling: 0.0 };
+    let origins = vec![Origin { largest: 1e18, runs: [20, 10], ln_factor: 1.0, errors: vec![none, none] }];
+    let record = Record { laws, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
+    let mixture = Mixture::weighted(record, &Settings { priors: vec![0.5, 0.5, 0.0], expected: 0.1, worth: 8.0 });
+    assert!(mixture.members.iter().all(|one| (one.weight - 0.5).abs() < 1e-12), "{:?}", mixture.discrepancy);
+    let [low, high] = mixture.one_run(&Point { c: 1e21, ..Point::new(1e9, 1e11, 1.0) }).interval(0.95);
+    assert!(low.is_finite() && high.is_finite() && low < high);
 }
