@@ -13,6 +13,7 @@ mod origins;
 mod rules;
 mod score;
 mod tables;
+mod valleys;
 
 use clap::Parser;
 use origins::{Forecast, Origin};
@@ -45,16 +46,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rules = named("rule", &options.rule, RULES)?;
     let sources = named("source", &options.source, SOURCES)?;
     let mut absent = 0;
-    let mut origins = Vec::new();
+    let mut tables = Vec::new();
     for (name, read) in &sources {
         match read() {
-            Ok(tables) => origins.extend(tables.iter().flat_map(|table| origins::of(name, table))),
+            Ok(found) => tables.extend(found.into_iter().map(|table| (*name, table))),
             Err(reason) => {
                 absent += 1;
                 eprintln!("NOT SCORED: {name}: {reason}");
             }
         }
     }
+    let origins: Vec<Origin> = tables.iter().flat_map(|(name, table)| origins::of(name, table)).collect();
     let started = Instant::now();
     let forecasts = forecast(&origins, &rules);
     options.csv.as_deref().map_or(Ok(()), |path| write(path, &forecasts))?;
@@ -64,6 +66,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, _) in &rules {
         println!("\n{}", score::told(name, &origins, &forecasts));
+    }
+    if rules.iter().any(|(name, _)| *name == "mixture") {
+        println!("\n{}", valleys::told(&tables));
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ impl Forecast {
 }
 
 /// Index of the nearest by factors.
-fn nearest(among: &[f64], value: f64) -> usize {
+pub(crate) fn nearest(among: &[f64], value: f64) -> usize {
     let off = |other: &f64| (other / value).ln().abs();
     (0..among.len()).min_by(|a, b| off(&among[*a]).total_cmp(&off(&among[*b]))).expect("some to choose from")
 }

@@ -268,10 +268,12 @@ fn details(r: &Allocation) -> Vec<Piece> {
     pieces.extend(r.recipe.as_ref().map_or_else(Vec::new, recipe_told));
     if let Some(waste) = &r.waste {
         let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
-        let line = format!(
-            "if the law is off as its {} refits are, this wastes {median} of the compute in the median, less than {at_80} in 80 and {at_95} in 95 of 100",
-            waste.refits
-        );
+        let wherever = match waste.refits {
+            0 => "wherever in its interval the optimum lies".to_owned(),
+            refits => format!("if the law is off as its {refits} refits are"),
+        };
+        let line =
+            format!("{wherever}, this wastes {median} of the compute in the median, less than {at_80} in 80 and {at_95} in 95 of 100");
         pieces.push(Piece::Line(2, line));
     }
     pieces

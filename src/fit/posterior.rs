@@ -8,7 +8,7 @@ use super::objective::{Objective, Order, Phi, ResidualLoss, Scan};
 use super::search::varpro;
 use super::{Estimator, FitError};
 use crate::fit::identify::check;
-use crate::law::{Law, Point};
+use crate::law::{ComputeCount, Law, Point};
 use nalgebra::{DMatrix, DVector};
 use std::sync::Arc;
 
@@ -67,6 +67,17 @@ impl Posterior {
     pub fn ln_loss(&self, point: &Point) -> (f64, f64) {
         let (value, slope) = self.laid.ln_loss_at(&self.phi, point);
         (value, self.root.tr_mul(&DVector::from_column_slice(&slope)).norm())
+    }
+
+    /// ln N* of a compute and its standard error: half of what each axis of the covariance moves it by between one standard deviation
+    /// to either side, added in squares. Not a number where loss has no minimum inside the budget.
+    pub fn ln_optimal_params(&self, compute: f64, count: &ComputeCount) -> (f64, f64) {
+        let moved = |axis: usize, by: f64| {
+            let phi: Phi = self.phi.iter().zip(self.root.column(axis).iter()).map(|(at, axis)| at + by * axis).collect();
+            self.law.with_theta(&self.laid.to_theta(&phi)).optimal_params(compute, count).ln()
+        };
+        let squares: f64 = (0..self.phi.len()).map(|axis| (0.5 * (moved(axis, 1.0) - moved(axis, -1.0))).powi(2)).sum();
+        (self.law.optimal_params(compute, count).ln(), squares.sqrt())
     }
 }
 

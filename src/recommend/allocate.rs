@@ -5,10 +5,11 @@ use super::allocation::{Allocation, Range, Realised};
 use super::networks::Builder;
 use super::noise::Losses;
 use super::recipe;
-use super::waste::waste;
-use crate::fit::{Estimate, FORMAT, Fit, Quantity};
+use super::waste::{waste, waste_of_spread};
+use crate::fit::{Estimate, FORMAT, Fit, Quantity, Uncertainty};
 use crate::law::{ComputeCount, Point, Scale};
 use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
+use crate::study::Predictive;
 
 /// Best runs, near the frontier, that hyperparameters are taken from.
 const BEST_RUNS: usize = 5;
@@ -17,7 +18,7 @@ const BEST_RUNS: usize = 5;
 pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allocation {
     let (compute, records) = (budget.0, known.records);
     let count = ComputeCount::of(&fit.evidence.points);
-    let [params, tokens, tokens_per_param, by_law] = optimum(fit, level, &count, compute);
+    let Optimum { params, tokens, tokens_per_param, loss: by_law, spread } = Optimum::of(fit, known, level, &count, compute);
     let at = Point { c: compute, ..Point::new(params.value, tokens.value, 1.0) };
     let Losses { mean: loss, one_run: loss_of_a_run, noise_source } = Losses::at(fit, known, &at, by_law, level);
     let range = Range::of(&fit.evidence.points);
@@ -26,7 +27,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
     let scale = Scale { n: params.value, d: tokens.value, c: compute };
     let advice = recipe::of_runs(known.study, level, &near, &scale, context);
     let batch = advice.as_ref().map(|recipe| recipe.batch_tokens.value);
-    let realised = realise(fit, records, compute, batch, params.value);
+    let realised = realise(fit, known, compute, batch, params.value);
     let warmup = near.first().and_then(|record| Some(record.warmup_tokens? as f64 / record.tokens?.0));
     let advice = match (advice, &realised) {
         (Some(recipe), Some(built)) => Some(recipe::with_steps(recipe, built.tokens, warmup.unwrap_or(0.0) * built.tokens)),
@@ -51,9 +52,12 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
         shape: realised.as_ref().map(|one| one.shape.to_string()),
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
-        realised: realised.map(|one| one.raised(loss.value / by_law.value)),
+        realised,
         recipe: advice,
-        waste: waste(fit, &count, params.value, tokens.value),
+        waste: match (known.mixture, spread) {
+            (Some(mixture), Some(spread)) => Some(waste_of_spread(mixture, &spread, &count, compute)),
+            _ => waste(fit, &count, params.value, tokens.value),
+        },
         extrapolation_factor: compute / range.compute[1],
         evidence: range,
         size_measure: fit.evidence.size_measure,
@@ -65,11 +69,45 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
     allocation
 }
 
-/// N*, D*, D*/N* and L* of a budget.
-fn optimum(fit: &Fit, level: f64, count: &ComputeCount, compute: f64) -> [Estimate; 4] {
-    let [params, tokens, loss] = Quantity::optimum(compute, count);
-    let found = fit.intervals(&[params, tokens, Quantity::tokens_per_param(compute, count), loss], level);
-    [found[0], found[1], found[2], found[3]]
+/// The optimum of a budget.
+struct Optimum {
+    params: Estimate,
+    tokens: Estimate,
+    tokens_per_param: Estimate,
+    /// L* by the law alone.
+    loss: Estimate,
+    /// What is said of N* by the laws together; absent where one law speaks alone.
+    spread: Option<Predictive>,
+}
+
+impl Optimum {
+    fn of(fit: &Fit, known: &Known<'_>, level: f64, count: &ComputeCount, compute: f64) -> Self {
+        let [params, tokens, loss] = Quantity::optimum(compute, count);
+        let asked = [params, tokens, Quantity::tokens_per_param(compute, count), loss];
+        let spread = known.mixture.and_then(|mixture| mixture.optimal_params(compute, count));
+        let Some(spread) = spread else {
+            let found = fit.intervals(&asked, level);
+            return Self { params: found[0], tokens: found[1], tokens_per_param: found[2], loss: found[3], spread: None };
+        };
+        let params = spread.estimate(level);
+        Self {
+            params,
+            tokens: followed(&params, |n| count.tokens(n, compute)),
+            tokens_per_param: followed(&params, |n| count.tokens(n, compute) / n),
+            loss: Estimate::exact(f64::NAN),
+            spread: Some(spread),
+        }
+    }
+}
+
+/// What falls as N* rises along a budget, with the interval that N* gives it; its standard error by the width of that.
+fn followed(params: &Estimate, falling: impl Fn(f64) -> f64) -> Estimate {
+    let value = falling(params.value);
+    let Some(known) = params.uncertainty else { return Estimate::exact(value) };
+    let [low, high] = [known.high, known.low].map(falling);
+    let per_width = known.se.map(|se| se / params.value / (known.high / known.low).ln());
+    let se = per_width.map(|share| value * share * (high / low).ln());
+    Estimate { value, uncertainty: Some(Uncertainty { se, low, high, ..known }) }
 }
 
 fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
@@ -113,12 +151,17 @@ fn near_frontier<'a>(fit: &Fit, count: &ComputeCount, records: &'a [RunRecord], 
 }
 
 /// The network nearest to N*, trained for the rest of the budget.
-fn realise(fit: &Fit, records: &[RunRecord], compute: f64, batch: Option<f64>, target: f64) -> Option<Realised> {
-    let builder = Builder::of(fit, records)?;
+fn realise(fit: &Fit, known: &Known<'_>, compute: f64, batch: Option<f64>, target: f64) -> Option<Realised> {
+    let builder = Builder::of(fit, known.records)?;
     let (shape, params) = builder.nearest(target)?;
     let tokens = builder.tokens(&shape, params, compute, batch);
-    let loss = fit.law.at(params, tokens);
-    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - fit.law.optimal_loss(compute, &builder.count) })
+    let loss = |n: f64, d: f64| match known.mixture {
+        Some(mixture) => mixture.mean_loss(&Point { c: builder.count.compute(n, d), ..Point::new(n, d, 1.0) }).value,
+        None => fit.law.at(n, d),
+    };
+    let unrounded = loss(target, builder.count.tokens(target, compute));
+    let loss = loss(params, tokens);
+    Some(Realised { shape, params, tokens, loss, rounding_loss: loss - unrounded })
 }
 
 #[cfg(test)]

@@ -77,13 +77,6 @@ pub struct Realised {
     pub rounding_loss: f64,
 }
 
-impl Realised {
-    /// The same with losses times a factor.
-    pub(super) fn raised(self, factor: f64) -> Self {
-        Self { loss: factor * self.loss, rounding_loss: factor * self.rounding_loss, ..self }
-    }
-}
-
 /// Smallest and largest of what was run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {
@@ -106,15 +99,16 @@ impl Range {
     }
 }
 
-/// Share of the budget that the recommended allocation would waste if another refit of the law were the truth.
+/// Share of the budget that the recommended allocation would waste if the optimum lay elsewhere in its interval, or another refit of
+/// the one law that speaks were the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Waste {
-    /// Half of the refits say less.
+    /// One time in two it is less.
     pub median: f64,
-    /// Eight in ten say less.
+    /// Eight times in ten.
     pub at_80: f64,
-    /// Nineteen in twenty say less.
+    /// Nineteen times in twenty.
     pub at_95: f64,
-    /// Refits behind it.
+    /// Refits behind it; 0 where it is by the interval of N*.
     pub refits: usize,
 }

@@ -30,4 +30,4 @@ pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
 pub use verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
 pub use verify::verify;
-pub use waste::{Alternative, Fixed, alternatives, not_told};
+pub use waste::{Alternative, Fixed, alternatives, not_told, waste_of_spread};

@@ -4,6 +4,7 @@
 use super::allocation::{Allocation, Waste};
 use crate::fit::Fit;
 use crate::law::{ComputeCount, DataConstrained, Law, repeated};
+use crate::study::{Mixture, Predictive};
 use serde::Serialize;
 
 /// Fewest refits that quantiles are taken of.
@@ -18,6 +19,37 @@ pub(super) fn waste(fit: &Fit, count: &ComputeCount, params: f64, tokens: f64) -
     shares.sort_by(f64::total_cmp);
     let at = |share: f64| shares[((shares.len() - 1) as f64 * share).round() as usize];
     Some(Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: shares.len() })
+}
+
+/// Places in the distribution of N* that its waste is taken at.
+const PLACES: usize = 200;
+
+/// The distribution of waste where N* of a budget lies as `spread` says: each law's valley, put where the optimum may lie, and read
+/// off at the middle of the distribution.
+pub fn waste_of_spread(mixture: &Mixture, spread: &Predictive, count: &ComputeCount, compute: f64) -> Waste {
+    let mut shares: Vec<(f64, f64)> = Vec::new();
+    for (law, weight) in mixture.members.iter().map(|one| (&one.posterior.law, one.weight)) {
+        let best = law.optimal_params(compute, count);
+        for at in 0..PLACES {
+            let level = (at as f64 + 0.5) / PLACES as f64;
+            let far = (spread.interval(level)[1] / spread.value).ln();
+            for off in [-far, far] {
+                let params = best * off.exp();
+                shares.extend(wasted(law, count, params, count.tokens(params, compute)).map(|share| (share, weight)));
+            }
+        }
+    }
+    shares.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let total: f64 = shares.iter().map(|one| one.1).sum();
+    let at = |part: f64| {
+        let mut below = 0.0;
+        let reached = |one: &&(f64, f64)| {
+            below += one.1;
+            below >= part * total
+        };
+        shares.iter().find(reached).map_or(1.0, |one| one.0)
+    };
+    Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: 0 }
 }
 
 /// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`, both counted alike.
@@ -60,18 +92,22 @@ pub struct Fixed {
     pub unique_tokens: Option<f64>,
 }
 
-/// The alternatives that were asked for, after half and twice the recommended size. Losses are those of the law, all raised or
-/// lowered to what is recommended for the budget: the laws together may put it elsewhere.
+/// The alternatives that were asked for, after half and twice the recommended size. The valley of losses is that of the law, put where
+/// the recommendation has its bottom: the laws together may put it elsewhere, in size and in loss.
 pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
-    let compute = recommended.compute;
-    let raised = recommended.loss.value / law.optimal_loss(compute, count);
-    let raised = if raised.is_finite() { raised } else { 1.0 };
+    let (compute, best) = (recommended.compute, recommended.params.value);
+    let known = |ratio: f64| if ratio.is_finite() { ratio } else { 1.0 };
+    let raised = known(recommended.loss.value / law.optimal_loss(compute, count));
+    let moved = known(law.optimal_params(compute, count) / best);
     let at = |name: String, params: f64, tokens: f64| {
-        let (compute, loss) = (count.compute(params, tokens), raised * law.at(params, tokens));
-        Alternative { name, compute, params, tokens, loss, wasted: wasted(law, count, params, tokens) }
+        let compute = count.compute(params, tokens);
+        // As far from the law's optimum as from the recommended one.
+        let params_there = moved * params;
+        let tokens_there = count.tokens(params_there, compute);
+        let loss = raised * law.at(params_there, tokens_there);
+        Alternative { name, compute, params, tokens, loss, wasted: wasted(law, count, params_there, tokens_there) }
     };
     let of_size = |name: String, params: f64| at(name, params, count.tokens(params, compute));
-    let best = recommended.params.value;
     let mut all = vec![of_size("half the size".into(), 0.5 * best), of_size("twice the size".into(), 2.0 * best)];
     all.extend(asked.params.map(|params| of_size("this size".into(), params)));
     all.extend(asked.tokens.map(|tokens| at("these tokens".into(), solve(|n| count.tokens(n, compute) - tokens, best), tokens)));
@@ -81,7 +117,7 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
     }));
     if let Some(loss) = asked.target_loss {
         all.extend(law.compute_for_loss(loss / raised, count, compute).map(|compute| {
-            let params = law.optimal_params(compute, count);
+            let params = law.optimal_params(compute, count) / moved;
             at(format!("a loss of {loss}, least compute"), params, count.tokens(params, compute))
         }));
     }

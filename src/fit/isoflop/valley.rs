@@ -114,6 +114,25 @@ impl LossNoise {
     }
 }
 
+/// Runs whose loss is no more than this part above the lowest of their budget are of its valley, and so are the nearest few.
+const VALLEY: f64 = 0.2;
+const NEAREST: usize = 5;
+
+/// The runs of a budget without those far up its walls, where loss is no parabola: of an optimum they know next to nothing, and
+/// there can be many of them.
+fn near_the_lowest<'a>(points: &[&'a Point]) -> Vec<&'a Point> {
+    let Some(lowest) = points.iter().min_by(|left, right| left.loss.total_cmp(&right.loss)) else { return Vec::new() };
+    let off = |p: &Point| (p.n / lowest.n).ln().abs();
+    let mut near = points.to_vec();
+    near.sort_by(|left, right| off(left).total_cmp(&off(right)));
+    let mut place = 0;
+    near.retain(|p| {
+        place += 1;
+        place <= NEAREST || p.loss <= (1.0 + VALLEY) * lowest.loss
+    });
+    near
+}
+
 /// The valley of the runs of a budget and what they scatter by, or why there is none.
 pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, Scatter), String> {
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
@@ -124,7 +143,7 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
         return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
     }
     let (ln_n, loss, parabola, scatter) = match options.interpolator {
-        Interpolator::Parabola => parabola_bottom(points)?,
+        Interpolator::Parabola => parabola_bottom(&near_the_lowest(points))?,
         Interpolator::Akima => akima_bottom(compute, points, options)?,
     };
     if ln_n <= distinct[0].ln() || ln_n >= distinct[distinct.len() - 1].ln() {

@@ -1,7 +1,7 @@
 //! Powers of one variable, with or without a floor: L = E + A/x^α for x one of N, D, C
 //! (Kaplan 2001.08361 has no floor, Henighan 2010.14701 has one). L(C) remains when N and D move together.
 
-use crate::law::formula::{Coefficient, Formula, Place};
+use crate::law::formula::{Believed, Coefficient, Formula, Place, Prior};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
 
@@ -96,6 +96,14 @@ impl Formula for PowerLaw {
 
     fn is_power_sum(&self) -> bool {
         true
+    }
+
+    /// The floor of a law of compute is about half of the lowest loss, as wide as those of the laws of N and D.
+    fn priors(&self) -> &'static [Prior] {
+        match (self.axis, self.floor) {
+            (Axis::C, true) => const { &[Prior { coordinate: 0, of: Believed::BelowLowest(0.7), spread: 1.0 }] },
+            _ => &[],
+        }
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {

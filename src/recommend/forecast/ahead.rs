@@ -102,21 +102,23 @@ pub struct OriginTold {
     pub mean_error: f64,
     /// Root mean square error of ln L of each law, in the order of the weights.
     pub rms: Vec<f64>,
+    /// The same of the frontier, where there is one below the cut.
+    pub rms_of_frontier: Option<f64>,
 }
 
 impl Together {
     /// `furthest` is the largest factor of compute that is forecast.
     pub(super) fn of(mixture: &Mixture, furthest: f64) -> Self {
-        let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
         let origin = |one: &crate::study::Origin| OriginTold {
             largest: one.largest,
             runs: one.runs,
             factor: one.ln_factor.exp(),
-            mean_error: one.weighted(&weights).0,
+            mean_error: mixture.error_at(one).0,
             rms: one.errors.iter().map(|errors| errors.square.sqrt()).collect(),
+            rms_of_frontier: mixture.frontier_rms(one),
         };
         Self {
-            weights: mixture.members.iter().map(|one| (one.posterior.law.name().to_owned(), one.weight)).collect(),
+            weights: mixture.weights().into_iter().map(|(name, weight)| (name.to_owned(), weight)).collect(),
             origins: mixture.origins.iter().map(origin).collect(),
             discrepancy: mixture.discrepancy,
             told: mixture.told(),

@@ -1,10 +1,12 @@
 //! The laws of a forecast, weighted by their record.
 
 use super::average;
-use super::origins::{Cut, Origin, cuts, is_design, without_copies};
+use super::frontier::Frontier;
+use super::optimum::{Optima, OptimumAhead, said};
+use super::origins::{ByFrontier, Cut, Errors, Origin, cuts, is_design, without_copies};
 use super::variance::Predictive;
 use crate::fit::{Posterior, determines};
-use crate::law::{Additive, Evidence, Gamma, Kaplan, Law, Point};
+use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
 
 /// How laws are weighted before their record is known, and how much of one is expected.
@@ -12,6 +14,8 @@ use rayon::prelude::*;
 pub struct Settings {
     /// Weight of each law before its record is known.
     pub priors: Vec<f64>,
+    /// Weight of the frontier through bottoms of budgets, where there is one; the laws share the rest.
+    pub frontier: f64,
     /// Standard deviation of ln of compute by which a forecast is expected to go wrong, for each factor e of distance.
     pub expected: f64,
     /// How many origins that expectation is worth.
@@ -20,7 +24,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { priors: vec![0.2, 0.4, 0.4], expected: 0.08, worth: 8.0 }
+        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.5, expected: 0.08, worth: 8.0 }
     }
 }
 
@@ -34,6 +38,8 @@ fn laws() -> Vec<Law> {
 pub struct Record {
     /// The laws, with their place among all laws of a mixture.
     pub laws: Vec<(usize, Posterior)>,
+    /// The frontier through bottoms of budgets, where runs have five or more.
+    pub frontier: Option<Frontier>,
     /// Their record, nearest cut first; empty where no part of the runs is a design of its own.
     pub origins: Vec<Origin>,
     /// −d ln L/d ln C of each law at the best of the largest runs, N and D growing alike.
@@ -64,8 +70,10 @@ impl Record {
         let laws: Vec<(usize, Posterior)> = usable.iter().filter_map(|&law| Some((law, of(0, law)?.clone()))).collect();
         let largest = points.iter().map(|p| p.c).fold(0.0, f64::max);
         let slopes = laws.iter().map(|(_, law)| slope(law, &points, largest)).collect::<Option<Vec<f64>>>()?;
-        let origins = cuts.iter().enumerate().map(|(number, cut)| Origin::of(cut, &at_cut(number))).collect();
-        (!laws.is_empty()).then_some(Self { laws, origins, slopes, largest })
+        let evidence = evidence.with_points(points);
+        let frontier = Frontier::of(&evidence);
+        let origins = cuts.par_iter().enumerate().map(|(number, cut)| origin(cut, &at_cut(number), &evidence, frontier.as_ref())).collect();
+        (!laws.is_empty()).then_some(Self { laws, frontier, origins, slopes, largest })
     }
 
     /// Prior weights over the mean, over origins, of the mean square error by the square of the distance.
@@ -76,6 +84,15 @@ impl Record {
         let raw = |(at, (law, _)): (usize, &(usize, Posterior))| priors[*law] / error(at);
         normalised(self.laws.iter().enumerate().map(raw))
     }
+}
+
+/// What laws fitted below a cut, and the frontier below it, say of the runs and of the bottoms of budgets above.
+fn origin(cut: &Cut, laws: &[&Posterior], evidence: &Evidence, whole: Option<&Frontier>) -> Origin {
+    let count = ComputeCount::of(&cut.below);
+    let below = whole.and_then(|_| Frontier::below(evidence, cut.largest));
+    let bottoms = whole.map_or_else(Vec::new, |whole| whole.above(1.02 * cut.largest));
+    let ahead = |bottom| OptimumAhead::of(bottom, cut.largest, said(laws, below.as_ref(), bottom.compute, &count));
+    Origin::of(cut, laws, below.as_ref(), bottoms.into_iter().map(ahead).collect())
 }
 
 /// Numbers over their sum.
@@ -101,7 +118,7 @@ const RECORD_ALONE: f64 = std::f64::consts::LN_2;
 pub struct Member {
     /// The law and how sure its coefficients are.
     pub posterior: Posterior,
-    /// Its weight beyond the runs, by its record; all sum to 1.
+    /// Its weight among the laws beyond the runs, by its record; all sum to 1.
     pub weight: f64,
     /// Its weight among the runs, by how closely they lie about it; all sum to 1.
     pub inside: f64,
@@ -112,6 +129,11 @@ pub struct Member {
 pub struct Mixture {
     /// The laws.
     pub members: Vec<Member>,
+    /// The frontier through bottoms of budgets with its weight beyond the runs, where runs have five budgets or more: the lowest
+    /// loss of a compute is its own, and what a run lies above that is the laws'.
+    pub frontier: Option<(Frontier, f64)>,
+    /// How laws and frontier are weighted in the optimum of a budget.
+    pub optima: Optima,
     /// Their record.
     pub origins: Vec<Origin>,
     /// Standard deviation of ln of compute by which forecasts go wrong, for each factor e of distance.
@@ -135,25 +157,55 @@ impl Mixture {
         let weights = record.weights(&settings.priors);
         let slope: f64 = weights.iter().zip(&record.slopes).map(|(weight, slope)| weight * slope).sum();
         let slope = slope.max(LEAST_SLOPE);
-        let origins = record.origins;
+        let share = if record.frontier.is_some() { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
         // Origins share runs: each beyond the first counts half.
-        let count = if origins.is_empty() { 0.0 } else { 0.5 * (origins.len() as f64 + 1.0) };
+        let count = if record.origins.is_empty() { 0.0 } else { 0.5 * (record.origins.len() as f64 + 1.0) };
         let moved = |origin: &Origin| {
-            let (bias, sampling) = origin.weighted(&weights);
+            let (bias, sampling) = error_of(origin, &weights, share);
             ((bias * bias - sampling) / (slope * origin.ln_factor).powi(2)).max(0.0)
         };
-        let found = average(origins.iter().map(moved));
+        let found = average(record.origins.iter().map(moved));
         let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
-        let inside = normalised(record.laws.iter().map(|(law, one)| settings.priors[*law] / one.spread.powi(CLOSENESS)));
+        let priors: Vec<f64> = record.laws.iter().map(|(law, _)| settings.priors[*law]).collect();
+        let optima = Optima::of(&record.origins, &priors, &weights, record.frontier.is_some(), settings);
+        let inside = normalised(record.laws.iter().zip(&priors).map(|((_, one), prior)| prior / one.spread.powi(CLOSENESS)));
         let member = |((_, posterior), (weight, inside)): ((usize, Posterior), (f64, f64))| Member { posterior, weight, inside };
         Self {
             members: record.laws.into_iter().zip(weights.into_iter().zip(inside)).map(member).collect(),
-            origins,
+            frontier: record.frontier.map(|frontier| (frontier, share)),
+            optima,
+            origins: record.origins,
             discrepancy: variance.sqrt(),
             degrees: settings.worth + count,
             largest: record.largest,
             slope,
         }
+    }
+
+    /// Mean error of ln L, forecast − found, over the runs above a cut, and its variance by noise and coefficients.
+    pub fn error_at(&self, origin: &Origin) -> (f64, f64) {
+        let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
+        error_of(origin, &weights, self.frontier.as_ref().map_or(0.0, |(_, share)| *share))
+    }
+
+    /// Root mean square error of ln L by the frontier below a cut over the runs above it, where there is one.
+    pub fn frontier_rms(&self, origin: &Origin) -> Option<f64> {
+        let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
+        origin.frontier(&weights).map(|one| one.square.sqrt())
+    }
+
+    /// Each law, and the frontier where there is one, with its weight in losses beyond the runs; all sum to 1.
+    pub fn weights(&self) -> Vec<(&'static str, f64)> {
+        let share = self.frontier.as_ref().map(|(_, share)| *share);
+        let of_laws = self.members.iter().map(|one| (one.posterior.law.name(), (1.0 - share.unwrap_or(0.0)) * one.weight));
+        of_laws.chain(share.map(|share| ("frontier", share))).collect()
+    }
+
+    /// N* of a compute, weights; `None` where no law of weight has one.
+    pub fn optimal_params(&self, compute: f64, count: &ComputeCount) -> Option<Predictive> {
+        let laws: Vec<&Posterior> = self.members.iter().map(|one| &one.posterior).collect();
+        let said = said(&laws, self.frontier.as_ref().map(|(frontier, _)| frontier), compute, count);
+        self.optima.at(&said, (compute / self.largest).ln().max(0.0))
     }
 
     /// The farthest factor of compute that the record spans; 1 without a record.
@@ -163,15 +215,17 @@ impl Mixture {
 
     /// In one line: which laws carry the weight, and what their record was.
     pub fn told(&self) -> String {
-        let mut by_weight: Vec<&Member> = self.members.iter().collect();
-        by_weight.sort_by(|left, right| right.weight.total_cmp(&left.weight));
-        let laws: Vec<String> = by_weight.iter().map(|one| format!("{} {:.0} %", one.posterior.law.name(), 100.0 * one.weight)).collect();
-        let laws = laws.join(", ");
+        let mut by_weight = self.weights();
+        by_weight.sort_by(|left, right| right.1.total_cmp(&left.1));
+        let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
+            (Some((frontier, _)), "frontier") => format!("the frontier through {} budgets {:.0} %", frontier.budgets, 100.0 * weight),
+            _ => format!("{name} {:.0} %", 100.0 * weight),
+        };
+        let laws = by_weight.iter().map(named).collect::<Vec<_>>().join(", ");
         if self.origins.is_empty() {
             return format!("{laws}; no part of these runs is a design of its own, so none of its forecasts can be checked");
         }
-        let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
-        let bias = average(self.origins.iter().map(|origin| origin.weighted(&weights).0));
+        let bias = average(self.origins.iter().map(|origin| self.error_at(origin).0));
         let ([direction, worth], sign) = if bias > 0.0 { (["high", "more"], 1.0) } else { (["low", "less"], -1.0) };
         let compute = 100.0 * (bias / self.slope).exp_m1().abs();
         let percent = 100.0 * sign * bias.exp_m1();
@@ -192,41 +246,83 @@ impl Mixture {
         beyond.then(|| format!("the record reaches {:.1}x; at {factor:.1}x the largest run the interval follows its trend", self.spans()))
     }
 
-    /// Weights of the laws at ln of a factor of compute: of those inside the runs, then more and more of those by record.
-    fn weights_at(&self, distance: f64) -> Vec<f64> {
-        let record = (distance / RECORD_ALONE).min(1.0);
-        normalised(self.members.iter().map(|one| one.inside.powf(1.0 - record) * one.weight.powf(record)))
-    }
-
     /// ln of how far a point lies beyond the runs in compute; 0 among them.
     fn distance(&self, point: &Point) -> f64 {
         (point.c / self.largest).ln().max(0.0)
     }
 
+    /// By how much the record decides at a point: not at all among the runs, alone from some way beyond them.
+    fn by_record(&self, point: &Point) -> f64 {
+        (self.distance(point) / RECORD_ALONE).min(1.0)
+    }
+
+    /// Weights of the laws at a point: of those inside the runs, then more and more of those by record.
+    fn weights_at(&self, point: &Point) -> Vec<f64> {
+        let record = self.by_record(point);
+        normalised(self.members.iter().map(|one| one.inside.powf(1.0 - record) * one.weight.powf(record)))
+    }
+
     /// What is said of the mean loss over runs at a point.
     pub fn mean_loss(&self, point: &Point) -> Predictive {
-        let distance = self.distance(point);
-        let weights = self.weights_at(distance);
-        let said: Vec<(f64, f64)> = self.members.iter().map(|one| one.posterior.ln_loss(point)).collect();
+        let weights = self.weights_at(point);
+        let told: Vec<(f64, f64)> = self.members.iter().map(|one| one.posterior.ln_loss(point)).collect();
         let weighted =
-            |of: &dyn Fn(f64, f64) -> f64| weights.iter().zip(&said).map(|(weight, (ln_loss, se))| weight * of(*ln_loss, *se)).sum();
+            |of: &dyn Fn(f64, f64) -> f64| weights.iter().zip(&told).map(|(weight, (ln_loss, se))| weight * of(*ln_loss, *se)).sum();
         let centre: f64 = weighted(&|ln_loss, _| ln_loss);
-        Predictive {
+        let by_laws = Predictive {
             value: centre.exp(),
             noise: 0.0,
             statistics: weighted(&|_, se| se * se),
             between: weighted(&|ln_loss, _| (ln_loss - centre).powi(2)),
-            discrepancy: (self.discrepancy * self.slope * distance).powi(2),
+            discrepancy: (self.discrepancy * self.slope * self.distance(point)).powi(2),
             degrees: self.degrees,
+        };
+        match &self.frontier {
+            Some((frontier, share)) if self.by_record(point) > 0.0 => {
+                self.with_frontier(by_laws, frontier, share * self.by_record(point), point, &weights)
+            }
+            _ => by_laws,
+        }
+    }
+
+    /// The same with the frontier at so much weight.
+    fn with_frontier(&self, by_laws: Predictive, frontier: &Frontier, share: f64, point: &Point, weights: &[f64]) -> Predictive {
+        let laws: Vec<&Posterior> = self.members.iter().map(|one| &one.posterior).collect();
+        let (by_frontier, statistics, between) = ByFrontier::of(frontier, &laws, point).said(weights);
+        let centre = by_laws.value.ln();
+        Predictive {
+            value: (centre + share * (by_frontier - centre)).exp(),
+            statistics: (1.0 - share) * by_laws.statistics + share * statistics,
+            between: (1.0 - share) * by_laws.between + share * between + share * (1.0 - share) * (by_frontier - centre).powi(2),
+            ..by_laws
         }
     }
 
     /// What is said of the loss of one run at a point.
     pub fn one_run(&self, point: &Point) -> Predictive {
-        let weights = self.weights_at(self.distance(point));
+        let weights = self.weights_at(point);
         let noise = self.members.iter().zip(weights).map(|(one, weight)| weight * one.posterior.spread.powi(2)).sum();
         Predictive { noise, ..self.mean_loss(point) }
     }
+}
+
+/// Weight of the frontier beside laws of so much weight: `prior` by the errors of both at the cuts that have a frontier below.
+fn share(origins: &[Origin], weights: &[f64], prior: f64) -> f64 {
+    let told: Vec<(f64, f64, f64)> = origins
+        .iter()
+        .filter_map(|origin| origin.frontier(weights).map(|one| (one.square, one.square_of_laws, origin.ln_factor.powi(2))))
+        .collect();
+    let error = |of: fn(&(f64, f64, f64)) -> f64| average(told.iter().map(|one| of(one) / one.2)).max(LEAST_ERROR);
+    let (own, of_laws) = (prior / error(|one| one.0), (1.0 - prior) / error(|one| one.1));
+    own / (own + of_laws)
+}
+
+/// Mean error of ln L over the runs above a cut by laws and, with its share, the frontier, and its variance by noise and coefficients.
+fn error_of(origin: &Origin, weights: &[f64], share: f64) -> (f64, f64) {
+    let parts: [fn(&Errors) -> f64; 3] = [|one| one.mean, |one| one.noise, |one| one.statistics];
+    let [mean, noise, statistics] = parts.map(|of| origin.weighted(weights, of));
+    let frontier = origin.frontier(weights).map_or((mean, statistics), |one| (one.mean, one.statistics));
+    (mean + share * (frontier.0 - mean), noise + statistics + share * (frontier.1 - statistics))
 }
 
 /// −d ln L/d ln C of a law at the best of the largest runs, N and D growing alike.

@@ -1,14 +1,18 @@
 //! One predictive distribution of losses: several laws, weighted by how each forecast the larger of the user's own runs from the
 //! smaller, with the variance between laws and a discrepancy that grows with distance and is learnt from the same record.
 
+mod frontier;
 mod mixture;
+mod optimum;
 mod origins;
 mod variance;
 
 #[cfg(test)]
 mod tests;
 
+pub use frontier::Frontier;
 pub use mixture::{Member, Mixture, Record, Settings};
+pub use optimum::Optima;
 pub use origins::{Errors, Origin};
 pub use variance::Predictive;
 

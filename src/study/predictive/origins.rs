@@ -1,6 +1,8 @@
 //! The record: laws fitted below a compute, held against the runs above it.
 
 use super::average;
+use super::frontier::Frontier;
+use super::optimum::OptimumAhead;
 use crate::fit::Posterior;
 use crate::law::Point;
 use std::collections::HashSet;
@@ -37,6 +39,44 @@ pub struct Origin {
     pub ln_factor: f64,
     /// Each law's errors of ln L over the runs above.
     pub errors: Vec<Errors>,
+    /// What the frontier below the cut says of the runs above; nothing where there is none.
+    pub(super) by_frontier: Vec<ByFrontier>,
+    /// The bottoms of budgets above, and what was said of them below.
+    pub(super) optima: Vec<OptimumAhead>,
+}
+
+/// What laws and a frontier say of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ByFrontier {
+    /// Its ln L; not a number where it is not known.
+    pub(super) found: f64,
+    /// ln L of the frontier at its compute, and the standard error.
+    pub(super) lowest: (f64, f64),
+    /// By each law, its ln L, and how far that lies over its ln L at the frontier's optimum.
+    pub(super) laws: Vec<(f64, f64)>,
+}
+
+impl ByFrontier {
+    pub(super) fn of(frontier: &Frontier, laws: &[&Posterior], run: &Point) -> Self {
+        let place = frontier.place(run.c);
+        let of = |law: &&Posterior| {
+            let ln_loss = law.ln_loss(run).0;
+            (ln_loss, ln_loss - law.ln_loss(&place).0)
+        };
+        Self { found: run.loss.ln(), lowest: frontier.ln_loss(run.c), laws: laws.iter().map(of).collect() }
+    }
+
+    /// ln L by the weighted laws themselves.
+    fn by_laws(&self, weights: &[f64]) -> f64 {
+        weights.iter().zip(&self.laws).map(|(weight, (ln_loss, _))| weight * ln_loss).sum()
+    }
+
+    /// ln L by laws of so much weight, the variance of the frontier, and that between laws.
+    pub(super) fn said(&self, weights: &[f64]) -> (f64, f64, f64) {
+        let mean = |of: &dyn Fn(f64) -> f64| weights.iter().zip(&self.laws).map(|(weight, (_, rise))| weight * of(*rise)).sum::<f64>();
+        let rise = mean(&|rise| rise);
+        (self.lowest.0 + rise, self.lowest.1.powi(2), mean(&|one| (one - rise).powi(2)))
+    }
 }
 
 /// Errors of a law over runs that it did not see, forecast − found of ln L.
@@ -46,8 +86,10 @@ pub struct Errors {
     pub mean: f64,
     /// The mean of their squares.
     pub square: f64,
-    /// Variance of their mean by the noise of runs and by the law's coefficients.
-    pub sampling: f64,
+    /// Variance of their mean by the noise of runs.
+    pub noise: f64,
+    /// The same by the law's coefficients, which move all of them together.
+    pub statistics: f64,
 }
 
 impl Errors {
@@ -57,15 +99,18 @@ impl Errors {
         Self {
             mean: average(errors.iter().copied()),
             square: average(errors.iter().map(|error| error * error)),
-            // Coefficients move all of them together.
-            sampling: law.spread.powi(2) / independent(runs) as f64 + average(said.iter().map(|(_, se)| se * se)),
+            noise: law.spread.powi(2) / independent(runs) as f64,
+            statistics: average(said.iter().map(|(_, se)| se * se)),
         }
     }
 }
 
 impl Origin {
-    pub(super) fn of(cut: &Cut, laws: &[&Posterior]) -> Self {
+    pub(super) fn of(cut: &Cut, laws: &[&Posterior], frontier: Option<&Frontier>, optima: Vec<OptimumAhead>) -> Self {
+        let by_frontier = |frontier| cut.above.iter().map(|run| ByFrontier::of(frontier, laws, run)).collect();
         Self {
+            by_frontier: frontier.map_or_else(Vec::new, by_frontier),
+            optima,
             largest: cut.largest,
             runs: [cut.below.len(), cut.above.len()],
             ln_factor: average(cut.above.iter().map(|run| (run.c / cut.largest).ln())),
@@ -73,11 +118,33 @@ impl Origin {
         }
     }
 
-    /// Mean error of the weighted laws, and its variance by noise and coefficients.
-    pub fn weighted(&self, weights: &[f64]) -> (f64, f64) {
-        let sum = |of: fn(&Errors) -> f64| self.errors.iter().zip(weights).map(|(errors, weight)| weight * of(errors)).sum();
-        (sum(|errors| errors.mean), sum(|errors| errors.sampling))
+    /// The mean over laws of so much weight.
+    pub(super) fn weighted(&self, weights: &[f64], of: fn(&Errors) -> f64) -> f64 {
+        self.errors.iter().zip(weights).map(|(errors, weight)| weight * of(errors)).sum()
     }
+
+    /// How the frontier fared over the runs above beside laws of so much weight; `None` without a frontier.
+    pub(super) fn frontier(&self, weights: &[f64]) -> Option<FrontierErrors> {
+        let errors: Vec<(f64, f64)> = self.by_frontier.iter().map(|one| (one.said(weights).0 - one.found, one.said(weights).1)).collect();
+        (!errors.is_empty()).then(|| FrontierErrors {
+            square: average(errors.iter().map(|one| one.0 * one.0)),
+            square_of_laws: average(self.by_frontier.iter().map(|one| (one.by_laws(weights) - one.found).powi(2))),
+            mean: average(errors.iter().map(|one| one.0)),
+            statistics: average(errors.iter().map(|one| one.1)),
+        })
+    }
+}
+
+/// Errors of ln L by the frontier over the runs above a cut.
+pub(super) struct FrontierErrors {
+    /// Mean of their squares.
+    pub(super) square: f64,
+    /// The same of the weighted laws.
+    pub(super) square_of_laws: f64,
+    /// Their mean.
+    pub(super) mean: f64,
+    /// Variance of that by the coefficients of the frontier.
+    pub(super) statistics: f64,
 }
 
 /// Runs, those that share steps counted once.

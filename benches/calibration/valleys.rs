@@ -1,0 +1,185 @@
+//! Optima: of tables with budgets, the bottoms of later valleys against what was said of them from earlier ones, by scalelab and by
+//! powers through the bottoms of parabolas alone.
+
+use crate::origins::{DISTANCES, nearest};
+use crate::tables::Table;
+use rayon::prelude::*;
+use scalelab::fit::{Estimate, IsoflopFit, IsoflopOptions, Valley, isoflop};
+use scalelab::law::{ComputeCount, Evidence, Point};
+use scalelab::recommend::waste_of_spread;
+use scalelab::spec::Flops;
+use scalelab::spec::sample::{mean, median};
+use scalelab::study::Mixture;
+use std::fmt::Write as _;
+
+/// Level of the intervals.
+const LEVEL: f64 = 0.95;
+/// Budgets of 2203.15556, whose table does not name them.
+const CHINCHILLA: [f64; 9] = [6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21];
+/// Bottoms below a cut that a line and its spread need.
+const LEAST: usize = 3;
+
+/// How one quantity of one later budget was told.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Forecast − found, in logarithms.
+    error: f64,
+    /// Whether the interval holds what was found, its own error allowed for.
+    held: bool,
+    /// Full width of the interval in logarithms.
+    width: f64,
+}
+
+/// One later budget by one rule.
+struct Scored {
+    rule: &'static str,
+    source: &'static str,
+    distance: usize,
+    params: Option<Told>,
+    loss: Option<Told>,
+    /// Whether the compute that was wasted exceeds the 95th percentile that was told.
+    exceeded: Option<bool>,
+}
+
+/// The table of scores; nothing where no table has budgets.
+pub(crate) fn told(tables: &[(&'static str, Table)]) -> String {
+    let scored: Vec<Scored> = tables.par_iter().flat_map_iter(|(source, table)| of_table(source, &table.evidence)).collect();
+    let mut text = format!(
+        "optima of later budgets ({:.0} % intervals; each budget's own error is allowed for)\n{:<12}{:>6}{:>6} |{:>9}{:>8}{:>8}{:>8} |{:>9}{:>8}{:>8}{:>8} |{:>10}\n",
+        100.0 * LEVEL,
+        "rule",
+        "x",
+        "n",
+        "ln N*",
+        "bias",
+        "held %",
+        "width",
+        "ln L* %",
+        "bias",
+        "held %",
+        "width",
+        "exceeded %"
+    );
+    for rule in ["mixture", "parabolas"] {
+        for (number, distance) in DISTANCES.iter().enumerate() {
+            let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.distance == number).collect();
+            let [params, loss] =
+                [|one: &&&Scored| one.params, |one: &&&Scored| one.loss].map(|of| summary(these.iter().filter_map(|one| of(&one))));
+            let waste =
+                mean(these.iter().filter_map(|one| one.exceeded).map(share)).map_or("—".into(), |part| format!("{:.0}", 100.0 * part));
+            let [n, l] = [params, loss.map(|v| [100.0 * v[0], 100.0 * v[1], v[2], 100.0 * v[3]])];
+            let row = |v: Option<[f64; 4]>| {
+                v.map_or(String::from("        —"), |v| format!("{:>9.3}{:>8.3}{:>8.0}{:>8.2}", v[0], v[1], v[2], v[3]))
+            };
+            let _ = writeln!(text, "{rule:<12}{distance:>6}{:>6} |{} |{} |{waste:>10}", these.len(), row(n), row(l));
+        }
+    }
+    let mut sources: Vec<&str> = scored.iter().map(|one| one.source).collect();
+    sources.dedup();
+    for source in sources {
+        for rule in ["mixture", "parabolas"] {
+            let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.source == source).collect();
+            let held = |of: fn(&Scored) -> Option<Told>| {
+                mean(these.iter().filter_map(|one| of(one)).map(|one| share(one.held)))
+                    .map_or("—".into(), |part| format!("{:.0}", 100.0 * part))
+            };
+            let _ = writeln!(
+                text,
+                "{source}, {rule}: {} forecasts, N* held {} %, L* held {} %",
+                these.len(),
+                held(|one| one.params),
+                held(|one| one.loss)
+            );
+        }
+    }
+    text
+}
+
+fn share(held: bool) -> f64 {
+    f64::from(u8::from(held))
+}
+
+/// Mean absolute error, bias, percent held, median width.
+fn summary(told: impl Iterator<Item = Told>) -> Option<[f64; 4]> {
+    let all: Vec<Told> = told.collect();
+    Some([
+        mean(all.iter().map(|one| one.error.abs()))?,
+        mean(all.iter().map(|one| one.error))?,
+        100.0 * mean(all.iter().map(|one| share(one.held)))?,
+        median(all.iter().map(|one| one.width))?,
+    ])
+}
+
+fn of_table(source: &'static str, evidence: &Evidence) -> Vec<Scored> {
+    let named = if source == "chinchilla" { evidence.at_budgets(&CHINCHILLA.map(Flops)) } else { evidence.clone() };
+    let options = IsoflopOptions { tolerance: 0.03, ..IsoflopOptions::default() };
+    let Ok(whole) = isoflop(&named, &options) else { return Vec::new() };
+    // A grid has runs of like compute by chance.
+    if whole.valleys.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {
+        return Vec::new();
+    }
+    let cuts = &whole.valleys[LEAST - 1..whole.valleys.len() - 1];
+    cuts.iter().flat_map(|cut| of_cut(source, &named, &whole, cut.compute, &options)).collect()
+}
+
+fn of_cut(source: &'static str, named: &Evidence, whole: &IsoflopFit, cut: f64, options: &IsoflopOptions) -> Vec<Scored> {
+    let seen = named.with_points(named.points.iter().filter(|p| p.budget.unwrap_or(p.c) <= 1.05 * cut).cloned().collect());
+    let (count, mixture) = (ComputeCount::of(&seen.points), Mixture::of(&seen));
+    let line = isoflop(&seen, options).ok();
+    let frontier = whole.loss_of_compute(LEVEL).ok();
+    let mut scored = Vec::new();
+    for valley in whole.valleys.iter().filter(|valley| (1.2..=70.0).contains(&(valley.compute / cut))) {
+        let (distance, compute) = (nearest(&DISTANCES, valley.compute / cut), valley.compute);
+        if let Some((mixture, spread)) = mixture.as_ref().and_then(|one| Some((one, one.optimal_params(compute, &count)?))) {
+            let n = spread.value;
+            let loss = mixture.mean_loss(&Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) }).estimate(LEVEL);
+            let found =
+                frontier.as_ref().and_then(|frontier| wasted(valley, n, |c| frontier.law.loss(&Point { c, ..Point::new(1.0, 1.0, 1.0) })));
+            let exceeded = found.map(|found| found > waste_of_spread(mixture, &spread, &count, compute).at_95);
+            scored.push(Scored {
+                rule: "mixture",
+                source,
+                distance,
+                params: Some(of(&spread.estimate(LEVEL), &valley.params)),
+                loss: Some(of(&loss, &loss_of(valley))),
+                exceeded,
+            });
+        }
+        if let Some(line) = &line {
+            let loss = line.loss_of_compute(LEVEL).ok().map(|fit| fit.interval(&scalelab::fit::loss_at_compute(compute), LEVEL));
+            scored.push(Scored {
+                rule: "parabolas",
+                source,
+                distance,
+                params: Some(of(&line.params.at(compute), &valley.params)),
+                loss: loss.map(|loss| of(&loss, &loss_of(valley))),
+                exceeded: None,
+            });
+        }
+    }
+    scored
+}
+
+/// The loss of a bottom with its standard error.
+fn loss_of(valley: &Valley) -> Estimate {
+    let se = valley.loss_se.unwrap_or(0.0);
+    Estimate::new(valley.loss, se, [valley.loss - 2.0 * se, valley.loss + 2.0 * se], LEVEL, scalelab::fit::Interval::Delta)
+}
+
+fn of(said: &Estimate, found: &Estimate) -> Told {
+    let error = (said.value / found.value).ln();
+    // Half widths of both, in squares, on the side where the forecast missed.
+    let own = found.se().unwrap_or(0.0) / found.value * 2.0;
+    let side = if error > 0.0 { (said.value / said.low()).ln() } else { (said.high() / said.value).ln() };
+    Told { error, held: error.abs() <= side.hypot(own), width: (said.high() / said.low()).ln() }
+}
+
+/// Share of the compute of a budget that a size of `n` wasted: where on the frontier the loss of the valley's parabola at `n`, over
+/// that of its bottom, would have been reached.
+fn wasted(valley: &Valley, n: f64, frontier: impl Fn(f64) -> f64) -> Option<f64> {
+    let parabola = valley.parabola?;
+    let u = n.ln() - parabola.centre;
+    let ratio = (parabola.c[0] + parabola.c[1] * u + parabola.c[2] * u * u) / valley.loss;
+    let slope = (frontier(valley.compute) / frontier(1.1 * valley.compute)).ln() / 1.1f64.ln();
+    Some(1.0 - (-ratio.ln() / slope).exp())
+}

@@ -1,0 +1,81 @@
+//! The frontier through the bottoms of budgets: N*(C) and L*(C) as powers of compute, which know more of the optimum than a law of
+//! N and D does, and nothing of what lies beside it.
+
+use crate::fit::{IsoflopFit, IsoflopOptions, Posterior, isoflop};
+use crate::law::{Axis, Evidence, Point, PowerLaw};
+
+/// Budgets beside which a floor and a power can be checked at all, and those that determine them.
+const LEAST_BUDGETS: usize = 5;
+const LEAST_BELOW_A_CUT: usize = 4;
+/// Compute of runs that name no budget is the same within this part.
+const SAME_COMPUTE: f64 = 0.03;
+
+/// An optimum that runs have: ln of a value with its standard error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bottom {
+    /// C, FLOPs.
+    pub(super) compute: f64,
+    /// ln N* and its standard error.
+    pub(super) ln_params: (f64, f64),
+}
+
+/// Powers of compute through the bottoms of budgets.
+#[derive(Debug, Clone)]
+pub struct Frontier {
+    /// Budgets with a bottom.
+    pub budgets: usize,
+    profiles: IsoflopFit,
+    loss: Posterior,
+}
+
+impl Frontier {
+    /// Through the budgets of all runs; `None` where fewer than five have a bottom, or most runs are of no budget.
+    pub(super) fn of(evidence: &Evidence) -> Option<Self> {
+        let profiles = profiles(evidence)?;
+        (2 * profiles.points >= evidence.points.len()).then(|| Self::through(profiles, LEAST_BUDGETS)).flatten()
+    }
+
+    /// Through those that lie below a compute.
+    pub(super) fn below(evidence: &Evidence, compute: f64) -> Option<Self> {
+        let below = evidence.points.iter().filter(|p| p.c <= compute).cloned().collect();
+        Self::through(profiles(&evidence.with_points(below))?, LEAST_BELOW_A_CUT)
+    }
+
+    fn through(profiles: IsoflopFit, least: usize) -> Option<Self> {
+        let bottoms = profiles.bottoms();
+        if bottoms.points.len() < least {
+            return None;
+        }
+        let loss = Posterior::of(&PowerLaw { axis: Axis::C, floor: true }.into(), &bottoms.points).ok()?;
+        Some(Self { budgets: bottoms.points.len(), profiles, loss })
+    }
+
+    /// Its budgets above a compute.
+    pub(super) fn above(&self, compute: f64) -> Vec<Bottom> {
+        let relative = |valley: &crate::fit::Valley| valley.params.se().map_or(f64::INFINITY, |se| se / valley.params.value);
+        let bottom =
+            |valley: &crate::fit::Valley| Bottom { compute: valley.compute, ln_params: (valley.params.value.ln(), relative(valley)) };
+        self.profiles.valleys.iter().filter(|valley| valley.compute > compute).map(bottom).collect()
+    }
+
+    /// ln N* at a compute, and its standard error.
+    pub(super) fn ln_params(&self, compute: f64) -> (f64, f64) {
+        let there = self.profiles.params.at(compute);
+        (there.value.ln(), there.se().map_or(f64::INFINITY, |se| se / there.value))
+    }
+
+    /// The optimum at a compute.
+    pub(super) fn place(&self, compute: f64) -> Point {
+        let [n, d] = [&self.profiles.params, &self.profiles.tokens].map(|power| power.at(compute).value);
+        Point { c: compute, ..Point::new(n, d, 1.0) }
+    }
+
+    /// ln L at the optimum of a compute, and its standard error.
+    pub(super) fn ln_loss(&self, compute: f64) -> (f64, f64) {
+        self.loss.ln_loss(&Point { c: compute, ..Point::new(1.0, 1.0, 1.0) })
+    }
+}
+
+fn profiles(evidence: &Evidence) -> Option<IsoflopFit> {
+    isoflop(evidence, &IsoflopOptions { tolerance: SAME_COMPUTE, ..IsoflopOptions::default() }).ok()
+}

@@ -1,0 +1,117 @@
+//! The best size of a budget by several laws and the frontier through bottoms of budgets, with a record and a discrepancy of its own:
+//! what moves losses by compute alone moves no optimum.
+
+use super::average;
+use super::frontier::{Bottom, Frontier};
+use super::mixture::Settings;
+use super::origins::Origin;
+use super::variance::Predictive;
+use crate::fit::Posterior;
+use crate::law::ComputeCount;
+
+/// Weight of the frontier before its record is known; the laws share the rest by their own.
+const FRONTIER: f64 = 0.4;
+/// Error of ln N* for each factor e of distance that all have: bottoms are known no better.
+const LEAST_ERROR: f64 = 0.02;
+
+/// ln N* by each law and, last, by the frontier, with standard errors; absent where it says nothing.
+type Said = Vec<Option<(f64, f64)>>;
+
+/// An optimum that was found beyond a cut, and what was said of it below.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OptimumAhead {
+    ln_factor: f64,
+    found: Bottom,
+    said: Said,
+}
+
+/// What laws and a frontier say of N* at a compute.
+pub(super) fn said(laws: &[&Posterior], frontier: Option<&Frontier>, compute: f64, count: &ComputeCount) -> Said {
+    let of_laws = laws.iter().map(|law| Some(law.ln_optimal_params(compute, count)));
+    let all = of_laws.chain([frontier.map(|frontier| frontier.ln_params(compute))]);
+    all.map(|one| one.filter(|(ln_n, se)| ln_n.is_finite() && se.is_finite())).collect()
+}
+
+impl OptimumAhead {
+    pub(super) fn of(found: Bottom, largest: f64, said: Said) -> Self {
+        Self { ln_factor: (found.compute / largest).ln(), found, said }
+    }
+}
+
+/// How laws and frontier are weighted in the optimum of a budget.
+#[derive(Debug, Clone)]
+pub struct Optima {
+    /// Weight of each law and, last, of the frontier; all sum to 1.
+    pub weights: Vec<f64>,
+    /// Standard deviation of ln N* by which its forecasts go wrong, for each factor e of distance.
+    pub discrepancy: f64,
+    /// Degrees of freedom of its intervals.
+    pub degrees: f64,
+    /// Budgets beyond a cut that it was held against.
+    pub checked: usize,
+}
+
+impl Optima {
+    /// By the record of a mixture; `priors` are the weights of its laws before any record. Without a record of optima laws weigh as
+    /// in losses.
+    pub(super) fn of(origins: &[Origin], priors: &[f64], by_losses: &[f64], frontier: bool, settings: &Settings) -> Self {
+        let records: Vec<&[OptimumAhead]> = origins.iter().map(|one| one.optima.as_slice()).filter(|one| !one.is_empty()).collect();
+        let laws = if records.is_empty() { by_losses } else { priors };
+        let total: f64 = laws.iter().sum();
+        let share = if frontier { FRONTIER } else { 0.0 };
+        let before = laws.iter().map(|prior| (1.0 - share) * prior / total).chain([share]);
+        let errors: Vec<Option<f64>> = (0..=laws.len()).map(|at| error(&records, at)).collect();
+        let usual = average(errors.iter().flatten().copied()).max(LEAST_ERROR.powi(2));
+        let raw: Vec<f64> = before.zip(&errors).map(|(prior, error)| prior / (error.unwrap_or(usual) + LEAST_ERROR.powi(2))).collect();
+        let total: f64 = raw.iter().sum();
+        let weights: Vec<f64> = raw.iter().map(|raw| raw / total).collect();
+        // Origins share runs: each beyond the first counts half.
+        let count = if records.is_empty() { 0.0 } else { 0.5 * (records.len() as f64 + 1.0) };
+        let found = average(records.iter().map(|record| moved(record, &weights)));
+        let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
+        let checked = records.iter().map(|record| record.len()).sum();
+        Self { weights, discrepancy: variance.sqrt(), degrees: settings.worth + count, checked }
+    }
+
+    /// N* at `distance`, ln of a factor of compute beyond the runs; `None` where nothing that has weight says anything.
+    pub(super) fn at(&self, said: &Said, distance: f64) -> Option<Predictive> {
+        let (centre, statistics, between) = combined(said, &self.weights)?;
+        let discrepancy = (self.discrepancy * distance).powi(2);
+        Some(Predictive { value: centre.exp(), noise: 0.0, statistics, between, discrepancy, degrees: self.degrees })
+    }
+}
+
+/// Mean over origins of the mean square error of one of those who say something, by the square of the distance.
+fn error(records: &[&[OptimumAhead]], at: usize) -> Option<f64> {
+    let of_one = |record: &&[OptimumAhead]| {
+        let errors: Option<Vec<f64>> = record.iter().map(|one| Some(one.said[at]?.0 - one.found.ln_params.0)).collect();
+        let squares = average(errors?.iter().map(|error| error * error));
+        Some(squares / average(record.iter().map(|one| one.ln_factor)).powi(2))
+    };
+    let all: Vec<f64> = records.iter().filter_map(of_one).collect();
+    (!all.is_empty()).then(|| average(all))
+}
+
+/// The square of the mean error beyond what coefficients and bottoms explain, by the square of the distance.
+fn moved(record: &[OptimumAhead], weights: &[f64]) -> f64 {
+    let told: Vec<(f64, f64, f64)> = record
+        .iter()
+        .filter_map(|one| combined(&one.said, weights).map(|(centre, se2, _)| (centre - one.found.ln_params.0, se2, one.found.ln_params.1)))
+        .collect();
+    if told.is_empty() {
+        return 0.0;
+    }
+    let bias = average(told.iter().map(|one| one.0));
+    // Coefficients move all of them together, bottoms each by itself.
+    let sampling = average(told.iter().map(|one| one.1)) + average(told.iter().map(|one| one.2 * one.2)) / told.len() as f64;
+    ((bias * bias - sampling) / average(record.iter().map(|one| one.ln_factor)).powi(2)).max(0.0)
+}
+
+/// Weighted centre, variance by coefficients and variance between those who say something.
+fn combined(said: &Said, weights: &[f64]) -> Option<(f64, f64, f64)> {
+    let heard: Vec<(f64, (f64, f64))> = weights.iter().zip(said).filter_map(|(weight, said)| Some((*weight, (*said)?))).collect();
+    let total: f64 = heard.iter().map(|(weight, _)| weight).sum();
+    let mean = |of: &dyn Fn(f64, f64) -> f64| heard.iter().map(|(weight, (ln_n, se))| weight * of(*ln_n, *se)).sum::<f64>() / total;
+    let centre = mean(&|ln_n, _| ln_n);
+    (total > 0.0).then(|| (centre, mean(&|_, se| se * se), mean(&|ln_n, _| (ln_n - centre).powi(2))))
+}
