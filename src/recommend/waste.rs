@@ -194,6 +194,32 @@ mod tests {
     }
 
     #[test]
+    fn waste_is_that_of_the_distribution_of_the_optimum() {
+        let law = Law::from(Chinchilla::default());
+        let points = crate::law::simulate(
+            &law,
+            &crate::law::Design::isoflop(&[1e17, 3e17, 1e18, 3e18, 1e19], 6, 8.0),
+            crate::law::Noise { run: 0.001, cluster: 0.0 },
+            1,
+        );
+        let mixture = Mixture::of(&crate::law::Evidence::as_given(points)).expect("a design");
+        let spread = mixture.optimal_params(1e20, &SIX).expect("an optimum");
+        let waste = waste_of_spread(&mixture, &spread, &SIX, 1e20);
+        assert!(0.0 < waste.median && waste.median < waste.at_80 && waste.at_80 < waste.at_95 && waste.at_95 < 1.0, "{waste:?}");
+        // Half of the distribution lies within the interval of one half: what its ends waste by each law spans the median.
+        let ends = |law: &Law| {
+            let best = law.optimal_params(1e20, &SIX);
+            spread.interval(0.5).map(|end| {
+                let n = best * end / spread.value;
+                wasted(law, &SIX, n, SIX.tokens(n, 1e20)).expect("above E")
+            })
+        };
+        let all: Vec<f64> = mixture.members.iter().flat_map(|one| ends(&one.posterior.law)).collect();
+        let (low, high) = crate::spec::sample::extent(all).expect("some");
+        assert!(low <= waste.median * 1.05 && waste.median <= high * 1.05, "{low} {waste:?} {high}");
+    }
+
+    #[test]
     fn each_alternative_holds_what_was_asked() {
         let law = Law::from(Chinchilla::default());
         let mut recommended = super::super::published::tests::hoffmann(1e21);

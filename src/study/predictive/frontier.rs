@@ -4,9 +4,11 @@
 use crate::fit::{IsoflopFit, IsoflopOptions, Posterior, isoflop};
 use crate::law::{Axis, Evidence, Point, PowerLaw};
 
+/// Budgets that a line through their optima needs, and with it a spread.
+const FOR_PARAMS: usize = 3;
 /// Budgets beside which a floor and a power can be checked at all, and those that determine them.
-const LEAST_BUDGETS: usize = 5;
-const LEAST_BELOW_A_CUT: usize = 4;
+const FOR_LOSS: usize = 5;
+const FOR_LOSS_BELOW_A_CUT: usize = 4;
 /// Compute of runs that name no budget is the same within this part.
 const SAME_COMPUTE: f64 = 0.03;
 
@@ -25,29 +27,32 @@ pub struct Frontier {
     /// Budgets with a bottom.
     pub budgets: usize,
     profiles: IsoflopFit,
-    loss: Posterior,
+    loss: Option<Posterior>,
 }
 
 impl Frontier {
-    /// Through the budgets of all runs; `None` where fewer than five have a bottom, or most runs are of no budget.
+    /// Through the budgets of all runs; `None` where fewer than three have a bottom, or most runs are of no budget.
     pub(super) fn of(evidence: &Evidence) -> Option<Self> {
         let profiles = profiles(evidence)?;
-        (2 * profiles.points >= evidence.points.len()).then(|| Self::through(profiles, LEAST_BUDGETS)).flatten()
+        (2 * profiles.points >= evidence.points.len()).then(|| Self::through(profiles, FOR_LOSS)).flatten()
     }
 
     /// Through those that lie below a compute.
     pub(super) fn below(evidence: &Evidence, compute: f64) -> Option<Self> {
         let below = evidence.points.iter().filter(|p| p.c <= compute).cloned().collect();
-        Self::through(profiles(&evidence.with_points(below))?, LEAST_BELOW_A_CUT)
+        Self::through(profiles(&evidence.with_points(below))?, FOR_LOSS_BELOW_A_CUT)
     }
 
-    fn through(profiles: IsoflopFit, least: usize) -> Option<Self> {
-        let bottoms = profiles.bottoms();
-        if bottoms.points.len() < least {
-            return None;
-        }
-        let loss = Posterior::of(&PowerLaw { axis: Axis::C, floor: true }.into(), &bottoms.points).ok()?;
-        Some(Self { budgets: bottoms.points.len(), profiles, loss })
+    fn through(profiles: IsoflopFit, for_loss: usize) -> Option<Self> {
+        let bottoms = profiles.bottoms().points;
+        let loss = || Posterior::of(&PowerLaw { axis: Axis::C, floor: true }.into(), &bottoms).ok();
+        let loss = (bottoms.len() >= for_loss).then(loss).flatten();
+        (bottoms.len() >= FOR_PARAMS).then_some(Self { budgets: bottoms.len(), profiles, loss })
+    }
+
+    /// Whether it knows losses, too: through five budgets or more.
+    pub fn knows_losses(&self) -> bool {
+        self.loss.is_some()
     }
 
     /// Its budgets above a compute.
@@ -70,9 +75,9 @@ impl Frontier {
         Point { c: compute, ..Point::new(n, d, 1.0) }
     }
 
-    /// ln L at the optimum of a compute, and its standard error.
-    pub(super) fn ln_loss(&self, compute: f64) -> (f64, f64) {
-        self.loss.ln_loss(&Point { c: compute, ..Point::new(1.0, 1.0, 1.0) })
+    /// ln L at the optimum of a compute, and its standard error, where it knows losses.
+    pub(super) fn ln_loss(&self, compute: f64) -> Option<(f64, f64)> {
+        Some(self.loss.as_ref()?.ln_loss(&Point { c: compute, ..Point::new(1.0, 1.0, 1.0) }))
     }
 }
 

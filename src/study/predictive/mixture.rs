@@ -24,7 +24,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.5, expected: 0.08, worth: 8.0 }
+        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.7, expected: 0.08, worth: 8.0 }
     }
 }
 
@@ -38,7 +38,7 @@ fn laws() -> Vec<Law> {
 pub struct Record {
     /// The laws, with their place among all laws of a mixture.
     pub laws: Vec<(usize, Posterior)>,
-    /// The frontier through bottoms of budgets, where runs have five or more.
+    /// The frontier through bottoms of budgets, where runs have three or more.
     pub frontier: Option<Frontier>,
     /// Their record, nearest cut first; empty where no part of the runs is a design of its own.
     pub origins: Vec<Origin>,
@@ -129,8 +129,8 @@ pub struct Member {
 pub struct Mixture {
     /// The laws.
     pub members: Vec<Member>,
-    /// The frontier through bottoms of budgets with its weight beyond the runs, where runs have five budgets or more: the lowest
-    /// loss of a compute is its own, and what a run lies above that is the laws'.
+    /// The frontier through bottoms of budgets with its weight in losses beyond the runs, where runs have five budgets or more: the
+    /// lowest loss of a compute is its own, and what a run lies above that is the laws'. Of three or four it has none.
     pub frontier: Option<(Frontier, f64)>,
     /// How laws and frontier are weighted in the optimum of a budget.
     pub optima: Optima,
@@ -157,7 +157,8 @@ impl Mixture {
         let weights = record.weights(&settings.priors);
         let slope: f64 = weights.iter().zip(&record.slopes).map(|(weight, slope)| weight * slope).sum();
         let slope = slope.max(LEAST_SLOPE);
-        let share = if record.frontier.is_some() { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
+        let knows = record.frontier.as_ref().is_some_and(Frontier::knows_losses);
+        let share = if knows { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
         // Origins share runs: each beyond the first counts half.
         let count = if record.origins.is_empty() { 0.0 } else { 0.5 * (record.origins.len() as f64 + 1.0) };
         let moved = |origin: &Origin| {
@@ -196,7 +197,7 @@ impl Mixture {
 
     /// Each law, and the frontier where there is one, with its weight in losses beyond the runs; all sum to 1.
     pub fn weights(&self) -> Vec<(&'static str, f64)> {
-        let share = self.frontier.as_ref().map(|(_, share)| *share);
+        let share = self.frontier.as_ref().filter(|(frontier, _)| frontier.knows_losses()).map(|(_, share)| *share);
         let of_laws = self.members.iter().map(|one| (one.posterior.law.name(), (1.0 - share.unwrap_or(0.0)) * one.weight));
         of_laws.chain(share.map(|share| ("frontier", share))).collect()
     }
@@ -277,25 +278,22 @@ impl Mixture {
             discrepancy: (self.discrepancy * self.slope * self.distance(point)).powi(2),
             degrees: self.degrees,
         };
-        match &self.frontier {
-            Some((frontier, share)) if self.by_record(point) > 0.0 => {
-                self.with_frontier(by_laws, frontier, share * self.by_record(point), point, &weights)
-            }
-            _ => by_laws,
-        }
+        self.with_frontier(&by_laws, point, &weights).unwrap_or(by_laws)
     }
 
-    /// The same with the frontier at so much weight.
-    fn with_frontier(&self, by_laws: Predictive, frontier: &Frontier, share: f64, point: &Point, weights: &[f64]) -> Predictive {
+    /// The same with the frontier, beyond the runs and where it knows losses.
+    fn with_frontier(&self, by_laws: &Predictive, point: &Point, weights: &[f64]) -> Option<Predictive> {
+        let (frontier, share) = self.frontier.as_ref().filter(|_| self.distance(point) > 0.0)?;
         let laws: Vec<&Posterior> = self.members.iter().map(|one| &one.posterior).collect();
-        let (by_frontier, statistics, between) = ByFrontier::of(frontier, &laws, point).said(weights);
-        let centre = by_laws.value.ln();
-        Predictive {
+        let (by_frontier, statistics, between) = ByFrontier::of(frontier, &laws, point)?.said(weights);
+        let (centre, share) = (by_laws.value.ln(), share * self.by_record(point));
+        let apart = (by_frontier - centre).powi(2);
+        Some(Predictive {
             value: (centre + share * (by_frontier - centre)).exp(),
             statistics: (1.0 - share) * by_laws.statistics + share * statistics,
-            between: (1.0 - share) * by_laws.between + share * between + share * (1.0 - share) * (by_frontier - centre).powi(2),
-            ..by_laws
-        }
+            between: (1.0 - share) * by_laws.between + share * between + share * (1.0 - share) * apart,
+            ..*by_laws
+        })
     }
 
     /// What is said of the loss of one run at a point.

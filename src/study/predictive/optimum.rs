@@ -10,7 +10,7 @@ use crate::fit::Posterior;
 use crate::law::ComputeCount;
 
 /// Weight of the frontier before its record is known; the laws share the rest by their own.
-const FRONTIER: f64 = 0.4;
+const FRONTIER: f64 = 0.6;
 /// Error of ln N* for each factor e of distance that all have: bottoms are known no better.
 const LEAST_ERROR: f64 = 0.02;
 

@@ -57,13 +57,14 @@ pub(super) struct ByFrontier {
 }
 
 impl ByFrontier {
-    pub(super) fn of(frontier: &Frontier, laws: &[&Posterior], run: &Point) -> Self {
+    /// `None` where the frontier knows no losses.
+    pub(super) fn of(frontier: &Frontier, laws: &[&Posterior], run: &Point) -> Option<Self> {
         let place = frontier.place(run.c);
         let of = |law: &&Posterior| {
             let ln_loss = law.ln_loss(run).0;
             (ln_loss, ln_loss - law.ln_loss(&place).0)
         };
-        Self { found: run.loss.ln(), lowest: frontier.ln_loss(run.c), laws: laws.iter().map(of).collect() }
+        Some(Self { found: run.loss.ln(), lowest: frontier.ln_loss(run.c)?, laws: laws.iter().map(of).collect() })
     }
 
     /// ln L by the weighted laws themselves.
@@ -107,7 +108,7 @@ impl Errors {
 
 impl Origin {
     pub(super) fn of(cut: &Cut, laws: &[&Posterior], frontier: Option<&Frontier>, optima: Vec<OptimumAhead>) -> Self {
-        let by_frontier = |frontier| cut.above.iter().map(|run| ByFrontier::of(frontier, laws, run)).collect();
+        let by_frontier = |frontier| cut.above.iter().filter_map(|run| ByFrontier::of(frontier, laws, run)).collect();
         Self {
             by_frontier: frontier.map_or_else(Vec::new, by_frontier),
             optima,

@@ -16,7 +16,15 @@ fn additive() -> Law {
 }
 
 fn errors(mean: f64, square: f64) -> Errors {
-    Errors { mean, square, sampling: 1e-6 }
+    Errors { mean, square, noise: 4e-7, statistics: 6e-7 }
+}
+
+fn origin(ln_factor: f64, errors: Vec<Errors>) -> Origin {
+    Origin { largest: 1e18, runs: [20, 10], ln_factor, errors, by_frontier: Vec::new(), optima: Vec::new() }
+}
+
+fn settings(priors: Vec<f64>) -> Settings {
+    Settings { priors, frontier: 0.5, expected: 0.1, worth: 8.0 }
 }
 
 #[test]
@@ -24,12 +32,10 @@ fn weights_and_discrepancy_are_those_worked_by_hand() {
     let points = runs(&additive(), 0.005, 1).points;
     let fitted = |law: &Law| Posterior::of(law, &points).expect("fitted");
     let laws = vec![(0, fitted(&additive())), (2, fitted(&Law::of(Kaplan, [1.0; 4])))];
-    let origin = |ln_factor: f64, errors: Vec<Errors>| Origin { largest: 1e18, runs: [20, 10], ln_factor, errors };
     let origins =
         vec![origin(1.0, vec![errors(0.01, 1e-4), errors(-0.02, 4e-4)]), origin(2.0, vec![errors(0.02, 4e-4), errors(-0.04, 16e-4)])];
-    let record = Record { laws, origins, slopes: vec![0.05, 0.05], largest: 1e19 };
-    let settings = Settings { priors: vec![0.2, 0.4, 0.4], expected: 0.1, worth: 8.0 };
-    let mixture = Mixture::weighted(record, &settings);
+    let record = Record { laws, frontier: None, origins, slopes: vec![0.05, 0.05], largest: 1e19 };
+    let mixture = Mixture::weighted(record, &settings(vec![0.2, 0.4, 0.4]));
     // 0.2/1e-4 against 0.4/4e-4: two to one.
     let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
     assert!((weights[0] - 2.0 / 3.0).abs() < 1e-12 && (weights[1] - 1.0 / 3.0).abs() < 1e-12, "{weights:?}");
@@ -42,9 +48,9 @@ fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
     let points = runs(&additive(), 0.005, 1).points;
     let laws = vec![(0, Posterior::of(&additive(), &points).expect("fitted"))];
     let of = |bias: f64| {
-        let origins = vec![Origin { largest: 1e18, runs: [20, 10], ln_factor: 1.0, errors: vec![errors(bias, bias * bias)] }];
-        let record = Record { laws: laws.clone(), origins, slopes: vec![0.05], largest: 1e19 };
-        Mixture::weighted(record, &Settings { priors: vec![1.0, 0.0, 0.0], expected: 0.1, worth: 8.0 })
+        let origins = vec![origin(1.0, vec![errors(bias, bias * bias)])];
+        let record = Record { laws: laws.clone(), frontier: None, origins, slopes: vec![0.05], largest: 1e19 };
+        Mixture::weighted(record, &settings(vec![1.0, 0.0, 0.0]))
     };
     // (0.02² − 1e-6)/0.05² = 0.1596 at one origin beside eight of 0.01.
     let found = of(0.02);
@@ -136,11 +142,74 @@ fn laws_without_error_share_the_weight_and_falls_of_nothing_are_no_division() {
         (0, Posterior::of(&additive(), &points).expect("fitted")),
         (1, Posterior::of(&Law::of(Gamma, [1.0; 6]), &points).expect("fitted")),
     ];
-    let none = Errors { mean: 0.0, square: 0.0, sampling: 0.0 };
-    let origins = vec![Origin { largest: 1e18, runs: [20, 10], ln_factor: 1.0, errors: vec![none, none] }];
-    let record = Record { laws, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
-    let mixture = Mixture::weighted(record, &Settings { priors: vec![0.5, 0.5, 0.0], expected: 0.1, worth: 8.0 });
+    let none = Errors { mean: 0.0, square: 0.0, noise: 0.0, statistics: 0.0 };
+    let origins = vec![origin(1.0, vec![none, none])];
+    let record = Record { laws, frontier: None, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
+    let mixture = Mixture::weighted(record, &settings(vec![0.5, 0.5, 0.0]));
     assert!(mixture.members.iter().all(|one| (one.weight - 0.5).abs() < 1e-12), "{:?}", mixture.discrepancy);
     let [low, high] = mixture.one_run(&Point { c: 1e21, ..Point::new(1e9, 1e11, 1.0) }).interval(0.95);
     assert!(low.is_finite() && high.is_finite() && low < high);
+}
+
+/// Noise of runs in the tests of optima: bottoms of valleys in losses are known a tenth as well as losses.
+const NOISE: f64 = 0.002;
+const SIX: crate::law::ComputeCount = crate::law::ComputeCount::Bilinear { k: 6.0 };
+
+#[test]
+fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
+    let truth = additive();
+    let evidence = runs(&truth, 1e-5, 1);
+    let frontier = Frontier::of(&evidence).expect("five budgets");
+    assert!(frontier.budgets == 5 && frontier.knows_losses());
+    // A parabola's bottom on this surface is off by under a tenth in size, and by its square in loss.
+    let known = (truth.optimal_params(1e20, &SIX).ln(), truth.optimal_loss(1e20, &SIX).ln());
+    let told = (frontier.ln_params(1e20).0, frontier.ln_loss(1e20).expect("losses").0);
+    assert!((told.0 - known.0).abs() < 0.1 && (told.1 - known.1).abs() < 0.01, "{told:?} {known:?}");
+    let few = evidence.with_points(evidence.points.iter().filter(|p| p.c < 2e18).cloned().collect());
+    let of_three = Frontier::of(&few).expect("three budgets");
+    assert!(!of_three.knows_losses() && of_three.ln_loss(1e20).is_none());
+    // Runs of no budget: every compute its own.
+    let scattered = |(at, p): (usize, &Point)| Point { budget: None, c: p.c * 1.1f64.powi(at as i32 % 7), ..p.clone() };
+    let without = evidence.with_points(evidence.points.iter().enumerate().map(scattered).collect());
+    assert!(Mixture::of(&without).expect("a design").frontier.is_none());
+    let mixture = Mixture::of(&evidence).expect("a design");
+    let total: f64 = mixture.weights().iter().map(|(_, weight)| weight).sum();
+    assert!((total - 1.0).abs() < 1e-12 && mixture.told().contains("the frontier through 5 budgets"), "{}", mixture.told());
+    assert!((mixture.optima.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12 && mixture.optima.checked > 0);
+}
+
+#[test]
+fn optima_beyond_the_runs_lie_in_their_intervals_whatever_the_truth() {
+    let truths = [
+        ("additive", additive()),
+        ("outer exponent", Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.4])),
+        ("kaplan", Law::of(Kaplan, Kaplan::PUBLISHED)),
+    ];
+    for (name, truth) in truths {
+        let known = truth.optimal_params(1e20, &SIX);
+        let held = |seed: u64| {
+            let said = Mixture::of(&runs(&truth, NOISE, seed)).and_then(|one| one.optimal_params(1e20, &SIX)).expect("an optimum");
+            let [low, high] = said.interval(0.95);
+            f64::from(u8::from(low <= known && known <= high))
+        };
+        let held = average((0..32u64).into_par_iter().map(held).collect::<Vec<_>>());
+        assert!(held >= 0.9, "{name}: {held}");
+    }
+}
+
+#[test]
+fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
+    let found = |ln_n: f64| frontier::Bottom { compute: 1e18 * std::f64::consts::E, ln_params: (ln_n, 0.0) };
+    let said = vec![Some((10.0, 0.0)), None];
+    let of = |ln_n: f64| {
+        let mut one = origin(1.0, vec![errors(0.0, 1e-6)]);
+        one.optima = vec![optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];
+        Optima::of(&[one], &[1.0], &[1.0], false, &settings(vec![1.0]))
+    };
+    // One origin beside eight of 0.1: (8·0.01 + 0.5²)/9.
+    assert!((of(10.5).discrepancy.powi(2) - (0.08 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).discrepancy);
+    assert!((of(10.0).discrepancy.powi(2) - 0.08 / 9.0).abs() < 1e-12 && of(10.0).degrees == 9.0);
+    let there = of(10.5).at(&said, 2.0).expect("an optimum");
+    assert!((there.discrepancy - 4.0 * (0.08 + 0.25) / 9.0).abs() < 1e-12 && (there.value.ln() - 10.0).abs() < 1e-12);
+    assert!(of(10.5).at(&vec![None, None], 2.0).is_none());
 }
