@@ -92,6 +92,7 @@ pub(super) fn as_compute(part: f64) -> String {
     let percent = 100.0 * part.abs();
     let digits = usize::from(percent < 10.0);
     match part {
+        _ if percent < 0.05 => "the same compute".to_owned(),
         part if part >= 1.0 => format!("{:.1} times the compute", 1.0 + part),
         part => format!("{percent:.digits$} % {} compute", if part < 0.0 { "less" } else { "more" }),
     }
@@ -122,8 +123,8 @@ mod tests {
 
     #[test]
     fn an_error_as_compute_says_its_direction() {
-        let told = [-0.29, 0.034, 0.5, 2.4].map(as_compute);
-        assert_eq!(told, ["29 % less compute", "3.4 % more compute", "50 % more compute", "3.4 times the compute"]);
+        let told = [-0.29, 0.034, 0.5, 2.4, -1e-12].map(as_compute);
+        assert_eq!(told, ["29 % less compute", "3.4 % more compute", "50 % more compute", "3.4 times the compute", "the same compute"]);
     }
 
     #[test]
