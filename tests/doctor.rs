@@ -2,10 +2,10 @@
 //! trained once; rows and curves (every second point) stand in runs.csv and curves.csv there.
 //! Thresholds were set while looking at runs with data seeds 0 to 3; those with seeds 4 and 5, trained afterwards, are scored.
 //! Each half is diagnosed as one table, as a sweep over learning rates is: grids that are alike but for rates are siblings.
-#![expect(clippy::print_stdout, reason = "shows the confusion matrix")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "shows the confusion matrix, and says when a table is not there")]
 
-use scalelab::doctor::{Ailment, Finding, diagnose_all};
-use scalelab::spec::{CurvePoint, RunRecord};
+use scalelab::doctor::{Ailment, Finding, diagnose, diagnose_all};
+use scalelab::spec::{CurvePoint, Params, Random, RunRecord, Tokens};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -130,5 +130,56 @@ fn nine_planted_faults_in_ten_are_called_rightly_and_at_most_one_healthy_run_in_
         assert!(sick >= 20 && healthy >= 20, "{sick} sick and {healthy} healthy runs");
         assert!(10 * right >= 9 * sick, "{right} of {sick}");
         assert!(40 * called_sick <= healthy, "{called_sick} of {healthy}");
+    }
+}
+
+/// Curves of 20 published runs of 190 million to 1.3 billion weights (OLMo's ladder), each checkpoint's loss on held-out text.
+fn ladder() -> Option<Vec<(RunRecord, Vec<CurvePoint>)>> {
+    let path = format!("{}/../shared/published/olmo_ladder.csv", env!("CARGO_MANIFEST_DIR"));
+    let Ok(mut reader) = csv::Reader::from_path(&path) else {
+        eprintln!("NOT TESTED: {path} is absent");
+        return None;
+    };
+    let mut runs: BTreeMap<String, (RunRecord, Vec<CurvePoint>)> = BTreeMap::new();
+    for row in reader.deserialize() {
+        let row: BTreeMap<String, String> = row.expect("a row");
+        let number = |name: &str| row[name].parse::<f64>().expect("a number");
+        let name = format!("{} {}", row["model"], row["chinchilla_multiple"]);
+        let (record, curve) = runs.entry(name.clone()).or_default();
+        record.run_id = name;
+        (record.params_total, record.tokens) = (Some(Params(number("params"))), Some(Tokens(number("tokens"))));
+        let (step, loss, learning_rate) = (number("step") as u64, Some(number("c4_loss")), number("learning_rate"));
+        curve.push(CurvePoint { step, learning_rate, train_loss_nats: loss, ..CurvePoint::default() });
+    }
+    Some(runs.into_values().collect())
+}
+
+/// The same curve, standing still from a share of its run on, with a noise of 0.3 % between losses.
+fn stopped(curve: &[CurvePoint], from: f64) -> Vec<CurvePoint> {
+    let at = ((curve.len() as f64 * from) as usize).min(curve.len() - 1);
+    let mut random = Random::new(7, "stopped");
+    let mut halted = |point: &CurvePoint| CurvePoint {
+        train_loss_nats: curve[at].train_loss_nats.map(|loss| loss * (1.0 + 0.01 * (random.uniform() - 0.5))),
+        ..point.clone()
+    };
+    let rest: Vec<CurvePoint> = curve[at..].iter().map(&mut halted).collect();
+    [&curve[..at], &rest].concat()
+}
+
+#[test]
+fn large_runs_that_train_well_are_not_stuck_and_those_that_stop_are() {
+    let Some(runs) = ladder() else { return };
+    assert_eq!(runs.len(), 20);
+    let is_stuck = |record: &RunRecord, curve: &[CurvePoint]| diagnose(curve, record).iter().any(|found| found.ailment == Stuck);
+    let called: Vec<&String> = runs.iter().filter(|(record, curve)| is_stuck(record, curve)).map(|(record, _)| &record.run_id).collect();
+    assert!(called.is_empty(), "{called:?}");
+    // Beyond 200 tokens a weight a flat curve is that of a full network.
+    let full = |record: &RunRecord| record.tokens.zip(record.params_total).is_some_and(|(tokens, params)| tokens.0 / params.0 > 190.0);
+    let runs: Vec<_> = runs.into_iter().filter(|(record, _)| !full(record)).collect();
+    assert_eq!(runs.len(), 16);
+    for from in [0.1, 0.2] {
+        let missed: Vec<&String> =
+            runs.iter().filter(|(record, curve)| !is_stuck(record, &stopped(curve, from))).map(|(record, _)| &record.run_id).collect();
+        assert!(missed.is_empty(), "standing still from {from} of the run: {missed:?}");
     }
 }

@@ -49,7 +49,7 @@ fn mutated(random: &mut Random) -> Vec<u8> {
 fn tables_of_every_make_are_read_or_refused_and_what_is_read_is_above_zero() {
     let cases: u64 = std::env::var("SCALELAB_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(50_000);
     let mut random = Random::new(0, "fuzz csv");
-    let filters = [Filter { column: "dataset".into(), value: "b".into() }];
+    let filters = [Filter::equal("dataset", "b")];
     let columns = [("loss".to_owned(), "val_loss".to_owned())];
     let (mut read, mut refused) = (0, 0);
     for case in 0..cases {

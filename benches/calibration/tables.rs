@@ -43,7 +43,7 @@ fn table(name: impl Into<String>, mut evidence: Evidence) -> Table {
 
 fn chinchilla() -> Result<Vec<Table>, String> {
     // The five highest losses are outliers by the account of those who recovered the points.
-    let used = [Filter { column: "used_in_published_fit".into(), value: "1".into() }];
+    let used = [Filter::equal("used_in_published_fit", "1")];
     let read = published("chinchilla_epoch.csv", Wanted { filters: &used, ..Wanted::default() })?;
     Ok(vec![table("all", as_given(&read.records))])
 }

@@ -3,7 +3,7 @@
 use super::failure::{Failure, OrInput};
 use super::source::{Source, SourceArgs};
 use crate::fit::{Estimator, FitOptions, Resample};
-use crate::law::{Exclusion, PUBLISHED, formulas};
+use crate::law::{Exclusion, PUBLISHED, formulas, points};
 use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
 use crate::study::{Curves, LawName, Scrutinised, Study, StudyError, StudyOptions};
 use anyhow::anyhow;
@@ -105,6 +105,9 @@ pub(super) struct Choices {
     /// Seed of the resampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Hide runs of more compute than this, FLOPs (`forecast` forecasts them)
+    #[arg(long, value_name = "C")]
+    max_compute: Option<Flops>,
 }
 
 impl Default for Choices {
@@ -120,6 +123,7 @@ impl Default for Choices {
             checkpoints: None,
             level: 0.95,
             seed,
+            max_compute: None,
         }
     }
 }
@@ -128,6 +132,39 @@ impl Choices {
     /// Level of intervals.
     pub(super) fn level(&self) -> f64 {
         self.level
+    }
+
+    /// Largest compute of runs that are seen, FLOPs.
+    pub(super) fn max_compute(&self) -> Option<Flops> {
+        self.max_compute
+    }
+
+    /// A source without the runs of more compute than is to be seen, and those runs.
+    pub(super) fn seen(&self, mut source: Source) -> Result<(Source, Vec<RunRecord>), Failure> {
+        let Some(most) = self.max_compute else { return Ok((source, Vec::new())) };
+        let (measure, rule) = self.options(&source).conventions();
+        let is_above = |record: &RunRecord| {
+            let (points, _) = points(std::slice::from_ref(record), measure, rule);
+            points.first().is_some_and(|point| point.c > most.0 * (1.0 + 1e-9))
+        };
+        let hidden = source.hide(is_above, &format!("more compute than --max-compute {most}"));
+        if source.records.is_empty() {
+            let path = source.path.display();
+            return Err(Failure::Input(anyhow!("{path}: every run has more compute than --max-compute {most}; give more")));
+        }
+        source.max_compute = self.max_compute;
+        Ok((source, hidden))
+    }
+
+    /// The same for a command that says nothing of the runs that it left out: a line on standard error does.
+    pub(super) fn seen_aloud(&self, source: Source) -> Result<Source, Failure> {
+        let all = source.records.len();
+        let (source, hidden) = self.seen(source)?;
+        if let Some(most) = self.max_compute {
+            let path = source.path.display();
+            eprintln!("{path}: {} of {all} runs have more compute than --max-compute {most} and are hidden", hidden.len());
+        }
+        Ok(source)
     }
 
     /// The choices as a study of a source takes them.

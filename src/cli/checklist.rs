@@ -235,12 +235,13 @@ pub(super) fn commands(source: &Source, study: &Study) -> String {
             fitted.seed
         )
     });
+    let hidden = source.max_compute.map_or(String::new(), |most| format!(" --max-compute {:e}", most.0));
     let mut lines = Vec::new();
     if source.folder.is_some() {
         lines.push(format!("scalelab sweep sweeps/{}.toml", source.name));
     }
-    lines.push(format!("scalelab fit {path}{asked}"));
-    lines.push(format!("scalelab report {path}{asked}{}", if source.folder.is_some() { "" } else { " --out report.html" }));
+    lines.push(format!("scalelab fit {path}{hidden}{asked}"));
+    lines.push(format!("scalelab report {path}{hidden}{asked}{}", if source.folder.is_some() { "" } else { " --out report.html" }));
     lines.push(format!("scalelab doctor {path}"));
     lines.join("\n")
 }

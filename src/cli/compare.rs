@@ -5,7 +5,7 @@ use super::analysis::Choices;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::groups;
-use super::source::{Source, SourceArgs};
+use super::source::{RowArgs, Source, SourceArgs};
 use super::speedup::{self, Runs, SpeedupArgs};
 use super::text::{counts, table};
 use crate::fit::{Comparison, FORMAT, GroupFit};
@@ -28,6 +28,8 @@ pub(super) struct CompareArgs {
     /// Results folders or CSVs of runs, one for each data set
     #[arg(required_unless_present = "losses", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    rows: RowArgs,
     #[command(flatten)]
     choices: Choices,
     #[command(flatten)]
@@ -57,7 +59,7 @@ const DEFAULT_MULTIPLES: [f64; 3] = [1.0, 10.0, 100.0];
 
 impl CompareArgs {
     fn source_args(&self, path: &Path) -> SourceArgs {
-        SourceArgs { path: Some(path.to_owned()), filters: Vec::new(), columns: Vec::new(), folders: self.folders.clone() }
+        SourceArgs::of_path(path, self.rows.clone(), &self.folders)
     }
 
     /// The runs of every path: of two or more, or of one whose groups a column names.
@@ -67,7 +69,7 @@ impl CompareArgs {
                 "compare sets two or more sources side by side, and one is named: name another path, or groups of this one (--speedup --by COLUMN, fit --by COLUMN)"
             )));
         }
-        self.paths.iter().map(|path| self.source_args(path).read_by(by)).collect()
+        self.paths.iter().map(|path| self.choices.seen_aloud(self.source_args(path).read_by(by)?)).collect()
     }
 
     /// The sources as groups, all in the same unit of loss.

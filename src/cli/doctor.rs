@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs and siblings.rs; tests/doctor.rs measures how often they are right."
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs, stuck.rs and siblings.rs; tests/doctor.rs measures how often they are right."
 )]
 pub(super) struct DoctorArgs {
     #[command(flatten)]
@@ -72,13 +72,16 @@ fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
     let Some(trajectory) = source.trajectories.iter().find(|one| one.run == run) else {
         return Vec::new();
     };
-    let point = |(at, &(_, tokens, loss)): (usize, &(f64, f64, f64))| CurvePoint {
-        step: at as u64 + 1,
+    let tokens = || trajectory.points.iter().map(|point| point.1);
+    // Steps as long as the shortest way from one row to the next, so that rows set apart evenly in ln D are not taken for even ones.
+    let length = tokens().skip(1).zip(tokens()).map(|(after, before)| after - before).fold(f64::INFINITY, f64::min);
+    let point = |&(_, tokens, loss): &(f64, f64, f64)| CurvePoint {
+        step: (tokens / length).round() as u64,
         tokens: tokens as u64,
         train_loss_nats: Some(loss),
         ..CurvePoint::default()
     };
-    trajectory.points.iter().enumerate().map(point).collect()
+    trajectory.points.iter().map(point).collect()
 }
 
 /// Findings by ailment, each with its runs, evidence, cause and change.

@@ -99,10 +99,10 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         return compare_groups(args, by);
     }
     if args.certificate {
-        let source = args.asked.source.read_one_variable()?;
+        let source = args.asked.choices.seen_aloud(args.asked.source.read_one_variable()?)?;
         return certificate::run(&source, &args.options(&source), args.noise, args.asked.json);
     }
-    let source = args.asked.source.read()?;
+    let (source, _) = args.asked.choices.seen(args.asked.source.read()?)?;
     source.spared_by(args.starts.as_deref())?;
     let study = asked_study(&source, &args.asked, |options| args.change(options))?;
     let protocol = args.protocol.as_ref().map(|_| study.protocol()).transpose();
@@ -134,7 +134,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
 
 /// `--by`: groups side by side, as laws where each has one, and on the cells that they share.
 fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
-    let source = args.asked.source.read_by(Some(by))?;
+    let source = args.asked.choices.seen_aloud(args.asked.source.read_by(Some(by))?)?;
     let options = args.asked.choices.options(&source);
     let shared = crate::study::on_common_cells(&source.records, &source.groups, options.level);
     let groups = crate::study::groups_of(&source.records, &source.groups, &options);
@@ -163,13 +163,14 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
 
 /// Writes fits, recommendation and figures where they belong, and says where.
 fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Allocation]) -> Outcome {
-    let whole = args.asked.source.filters.is_empty() && study.options.laws.is_empty();
+    let all_runs = args.asked.source.rows.filters.is_empty() && source.max_compute.is_none();
+    let whole = all_runs && study.options.laws.is_empty();
     let (fits, plots) = match (&args.out, source.folder.as_ref().filter(|_| whole)) {
         (Some(out), _) => (out.clone(), out.clone()),
         (None, Some(folder)) => (folder.path.clone(), args.asked.source.plots_of(source)),
         (None, None) => {
-            let what = match (&source.folder, args.asked.source.filters.is_empty()) {
-                (Some(_), false) => "--where leaves the fits of the whole sweep as they are",
+            let what = match (&source.folder, all_runs) {
+                (Some(_), false) => "a part of the runs leaves the fits of the whole sweep as they are",
                 (Some(_), true) => "--law leaves the fits of the sweep as they are",
                 (None, _) => "nothing was written beside the table",
             };

@@ -3,7 +3,7 @@
 use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
 use super::recommend::why_not;
-use super::source::{Source, SourceArgs};
+use super::source::{RowArgs, Source, SourceArgs};
 use super::text::{number, rate_text, table};
 use crate::fit::{RecipeStudy, repeats};
 use crate::law::{ComputeCount, Point, points, tuned};
@@ -36,9 +36,6 @@ pub(super) struct ForecastArgs {
     /// Forecast every run of this table or folder and say what came of it
     #[arg(long, value_name = "FILE", conflicts_with = "max_compute")]
     runs: Option<PathBuf>,
-    /// Hide runs of more compute than this, FLOPs, and forecast them
-    #[arg(long, value_name = "C")]
-    max_compute: Option<Flops>,
     /// Take learning rate and batch from the runs of these sweeps together
     #[arg(long, value_name = "DIR,…", value_delimiter = ',')]
     recipe_from: Vec<PathBuf>,
@@ -53,7 +50,7 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
     }
     let source = args.asked.source.read()?;
     // A forecast of single runs takes the place of none of the sweep's next budgets.
-    let whole = args.at.is_empty() && args.runs.is_none() && args.max_compute.is_none();
+    let whole = args.at.is_empty() && args.runs.is_none() && args.asked.choices.max_compute().is_none();
     let folder = source.folder.as_ref().filter(|_| whole);
     let file = args.out.clone().or(folder.map(|folder| folder.path.join("forecast.json")));
     if let Some(file) = file.as_ref().filter(|file| file.exists() && !args.asked.json) {
@@ -78,7 +75,7 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
 }
 
 fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
-    let (seen, hidden) = hidden_above(source, args);
+    let (seen, hidden) = args.asked.choices.seen(source.clone())?;
     let study = asked_study(&seen, &args.asked, |_| ())?;
     let runs = asked_runs(args, &study, hidden)?;
     let hyperparameters = if args.recipe_from.is_empty() { None } else { Some(hyperparameters_of(args)?) };
@@ -98,21 +95,6 @@ fn forecast(args: &ForecastArgs, source: &Source) -> Result<Forecast, Failure> {
     })
 }
 
-/// The source without the runs of more compute than is to be seen, and those runs.
-fn hidden_above(source: &Source, args: &ForecastArgs) -> (Source, Vec<RunRecord>) {
-    let Some(most) = args.max_compute else { return (source.clone(), Vec::new()) };
-    let (measure, rule) = args.asked.choices.options(source).conventions();
-    let above = |record: &RunRecord| {
-        let (points, _) = points(std::slice::from_ref(record), measure, rule);
-        points.first().is_some_and(|point| point.c > most.0 * (1.0 + 1e-9))
-    };
-    let (hidden, seen) = source.records.iter().cloned().partition(above);
-    let mut source = source.clone();
-    source.records = seen;
-    source.groups.clear();
-    (source, hidden)
-}
-
 /// The runs that were asked for by place, by table, or by being hidden.
 fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Result<Vec<RunAsked>, Failure> {
     let (measure, rule) = study.options.conventions();
@@ -122,7 +104,10 @@ fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Res
         asked.push(RunAsked { name: None, place: Point { c: count.compute(n, d), ..Point::new(n, d, 1.0) }, found: None });
     }
     let held = match &args.runs {
-        Some(path) => SourceArgs { path: Some(path.clone()), filters: Vec::new(), ..args.asked.source.clone() }.read()?.records,
+        Some(path) => {
+            let rows = RowArgs { filters: Vec::new(), ..args.asked.source.rows.clone() };
+            SourceArgs::of_path(path, rows, &args.asked.source.folders).read()?.records
+        }
         None => hidden,
     };
     // As the runs of the study are taken: each cell's best recipe, and data seen once.
@@ -137,7 +122,7 @@ fn asked_runs(args: &ForecastArgs, study: &Study, hidden: Vec<RunRecord>) -> Res
         let path = path.display();
         return Err(Failure::Input(anyhow!("{path}: its runs are those that the laws are fitted to, or repeat their data; name others")));
     }
-    if let (Some(most), true) = (args.max_compute, held.is_empty()) {
+    if let (Some(most), true) = (args.asked.choices.max_compute(), held.is_empty()) {
         return Err(Failure::Input(anyhow!(
             "no run has more compute than --max-compute {most}; the largest has {}",
             Flops(study.evidence.largest_compute())
@@ -165,9 +150,7 @@ fn parse_place(text: &str) -> Result<(f64, f64), String> {
 
 /// What other sweeps say of learning rate and batch, their runs taken together.
 fn hyperparameters_of(args: &ForecastArgs) -> Result<RecipeStudy, Failure> {
-    let read = |path: &PathBuf| {
-        SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), ..args.asked.source.clone() }.read()
-    };
+    let read = |path: &PathBuf| SourceArgs::of_path(path, RowArgs::default(), &args.asked.source.folders).read();
     let mut all = args.recipe_from.iter().map(read).collect::<Result<Vec<Source>, Failure>>()?.into_iter();
     let mut first = all.next().expect("asked for where there is one");
     all.for_each(|other| first.records.extend(other.records));

@@ -1,7 +1,7 @@
 //! The laws of a study for a person: what speaks, what it rests on, and the laws side by side.
 
 use super::estimates::{certificate, estimates};
-use super::text::{number, table};
+use super::text::{as_compute, number, table};
 use crate::fit::FittedLaw;
 use crate::study::{Base, LawReport};
 
@@ -33,7 +33,7 @@ fn base_text(base: &Base) -> String {
 
 /// The laws side by side.
 pub(super) fn side_by_side(laws: &[LawReport]) -> String {
-    let header = ["law", "", "coefficients", "objective", "rms", "AICc", "forecast rms, nats", "as compute"];
+    let header = ["law", "", "coefficients", "objective", "rms", "AICc", "forecast rms, nats", "runs came as if with"];
     String::from(
         "\nthe laws side by side (AICc under least-squares-log; forecasts from the runs up to the earliest cut that can be fitted)\n",
     ) + &table(&header, &laws.iter().map(row).collect::<Vec<_>>())
@@ -52,6 +52,10 @@ fn row(report: &LawReport) -> Vec<String> {
         format!("{:.2} %", 100.0 * fitted.diagnostics.residual_rms),
         report.criteria.as_ref().map_or("—".into(), |criteria| format!("{:.2}", criteria.aicc)),
         furthest.map_or("—".into(), |forecast| format!("{:.4}", forecast.rms_nats)),
-        furthest.and_then(|forecast| forecast.compute_equivalent).map_or("—".into(), |part| format!("{:+.0} %", 100.0 * part)),
+        furthest.map_or("—".into(), |forecast| match (forecast.compute_equivalent, forecast.below_floor) {
+            (Some(part), _) => as_compute(part),
+            (None, 0) => "—".into(),
+            (None, below) => format!("{below} of {} below its floor", forecast.runs[1]),
+        }),
     ]
 }

@@ -38,7 +38,7 @@ pub(super) struct PlotArgs {
 }
 
 pub(super) fn run(args: &PlotArgs) -> Outcome {
-    let source = args.source.read()?;
+    let source = args.choices.seen_aloud(args.source.read()?)?;
     let folder = match (&args.out, &source.folder) {
         (Some(out), _) => out.clone(),
         (None, Some(_)) => args.source.plots_of(&source),

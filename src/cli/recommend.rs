@@ -100,7 +100,7 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
 }
 
 fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
-    let source = args.asked.source.read()?;
+    let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
     let study = asked_study(&source, &args.asked, |_| ())?;
     let recommendations = advise(&study, &args.asked.compute);
     let (Some(fitted), false) = (study.best_law(), recommendations.is_empty()) else {

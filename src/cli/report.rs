@@ -43,7 +43,7 @@ pub(super) struct ReportArgs {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Outcome {
-    let source = args.asked.source.read()?;
+    let (source, _) = args.asked.choices.seen(args.asked.source.read()?)?;
     let page = match (&args.out, &source.folder) {
         (Some(out), _) => out.clone(),
         (None, Some(_)) => args.asked.source.plots_of(&source).join("report.html"),

@@ -1,6 +1,6 @@
 //! A scrutiny for a person.
 
-use super::text::{number, table};
+use super::text::{as_compute, number, table};
 use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Named, Profile, Robust};
 use crate::spec::{Flops, RunRecord, short};
 use crate::study::Scrutiny;
@@ -33,7 +33,7 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
             short(forecast.distance),
             forecast.bias_nats,
             forecast.rms_nats,
-            forecast.compute_equivalent.map_or(String::new(), |part| format!("; as compute {:+.0} %", 100.0 * part))
+            came_as_compute(forecast)
         );
     }
     text += &table(&BY_ESTIMATOR, &estimator_rows(&found.estimators));
@@ -57,6 +57,15 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
         text += &matrix(conventions);
     }
     text
+}
+
+/// What the error of a forecast is as compute.
+fn came_as_compute(forecast: &Forecast) -> String {
+    match (forecast.compute_equivalent, forecast.below_floor) {
+        (Some(part), _) => format!("; they came as if with {}", as_compute(part)),
+        (None, 0) => String::new(),
+        (None, below) => format!("; {below} of them came below all that it can predict, at whatever compute"),
+    }
 }
 
 fn described(run: &str, records: &[RunRecord]) -> String {

@@ -5,7 +5,7 @@ use super::folders::Folders;
 use crate::results::{
     ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
 };
-use crate::spec::RunRecord;
+use crate::spec::{Flops, RunRecord};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{BTreeMap, HashSet};
@@ -18,15 +18,26 @@ pub(super) struct SourceArgs {
     /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
     /// rows may be whole runs or, where a column `run` names them, points of loss curves [default: the newest sweep]
     pub(super) path: Option<PathBuf>,
-    /// Keep only rows in which a column has a value; may be given several times
-    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = parse_filter)]
-    pub(super) filters: Vec<Filter>,
-    /// Which columns of a CSV are params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps, learning_rate,
-    /// seed or run, where their names differ; or a TOML file of such pairs, `params = "N"`
-    #[arg(long, value_name = "OURS=THEIRS,… | FILE.toml", value_delimiter = ',')]
-    pub(super) columns: Vec<String>,
+    #[command(flatten)]
+    pub(super) rows: RowArgs,
     #[command(flatten)]
     pub(super) folders: Folders,
+}
+
+/// Which rows of a table are read, and how.
+#[derive(Args, Clone, Default)]
+pub(super) struct RowArgs {
+    /// Keep only rows in which a column has a value, or compares with one by !=, <, <=, > or >=; may be given several times
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub(super) filters: Vec<Filter>,
+    /// Which columns of a CSV are params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps, learning_rate,
+    /// schedule, corpus, seed or run, where their names differ (one may be both flops and budget); or a TOML file of such pairs,
+    /// `params = "N"`
+    #[arg(long, value_name = "OURS=THEIRS,… | FILE.toml", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// A value that every row of a CSV has in a column that it lacks, such as params=7e9; may be given several times
+    #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair)]
+    pub(super) constants: Vec<(String, String)>,
 }
 
 /// The runs that a command reads, and where they came from.
@@ -38,6 +49,8 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// The options that chose runs and columns, as a person would type them.
     pub(super) choices: String,
+    /// Compute beyond which runs are hidden, where some are.
+    pub(super) max_compute: Option<Flops>,
     /// Runs of the plan (for a folder) or of the file.
     pub(super) records: Vec<RunRecord>,
     /// Rows left out before anything was counted: (run, reason).
@@ -55,6 +68,20 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Takes runs away, with their groups and curves, and names them among those left out.
+    pub(super) fn hide(&mut self, is_hidden: impl Fn(&RunRecord) -> bool, reason: &str) -> Vec<RunRecord> {
+        let hides: Vec<bool> = self.records.iter().map(is_hidden).collect();
+        let mut stays = hides.iter().map(|hides| !hides);
+        self.groups.retain(|_| stays.next().unwrap_or(true));
+        let (hidden, seen): (Vec<_>, Vec<_>) = self.records.drain(..).zip(hides).partition(|(_, hides)| *hides);
+        self.records = seen.into_iter().map(|(record, _)| record).collect();
+        let hidden: Vec<RunRecord> = hidden.into_iter().map(|(record, _)| record).collect();
+        let names: HashSet<&str> = hidden.iter().map(|record| record.run_id.as_str()).collect();
+        self.trajectories.retain(|one| !names.contains(one.run.as_str()));
+        self.left_out.extend(hidden.iter().map(|record| (record.run_id.clone(), reason.to_owned())));
+        hidden
+    }
+
     /// Refuses to write over the table that is read.
     pub(super) fn spared_by(&self, out: Option<&Path>) -> Outcome {
         let same = |out: &Path| matches!((out.canonicalize(), self.path.canonicalize()), (Ok(out), Ok(own)) if out == own);
@@ -70,14 +97,20 @@ impl Source {
 impl SourceArgs {
     /// The source that stands at a path, with nothing filtered.
     pub(super) fn of_folder(folder: &SweepFolder, folders: &Folders) -> Self {
-        Self { path: Some(folder.path.clone()), filters: Vec::new(), columns: Vec::new(), folders: folders.clone() }
+        Self::of_path(&folder.path, RowArgs::default(), folders)
+    }
+
+    /// The source that stands at a path.
+    pub(super) fn of_path(path: &Path, rows: RowArgs, folders: &Folders) -> Self {
+        Self { path: Some(path.to_owned()), rows, folders: folders.clone() }
     }
 
     /// The options that choose runs and columns, each after a space.
     fn choices(&self) -> String {
-        let filters = self.filters.iter().map(|one| format!(" --where {}", quoted(&format!("{}={}", one.column, one.value))));
-        let columns = (!self.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.columns.join(","))));
-        filters.chain(columns).collect()
+        let filters = self.rows.filters.iter().map(|one| format!(" --where {}", quoted(&one.to_string())));
+        let columns = (!self.rows.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.rows.columns.join(","))));
+        let constants = self.rows.constants.iter().map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
+        filters.chain(columns).chain(constants).collect()
     }
 
     /// Reads the runs.
@@ -100,7 +133,7 @@ impl SourceArgs {
             Some(path) => path.clone(),
             None => newest_sweep(&self.folders.results)?.path,
         };
-        let wanted = Wanted { filters: &self.filters, by, one_variable, ..Wanted::default() };
+        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, one_variable, ..Wanted::default() };
         if path.is_dir() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
     }
 
@@ -147,6 +180,7 @@ impl SourceArgs {
             name,
             path: path.to_owned(),
             choices: self.choices(),
+            max_compute: None,
             records,
             left_out,
             groups,
@@ -158,7 +192,7 @@ impl SourceArgs {
     }
 
     fn read_file(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
-        let columns = column_map(&self.columns)?;
+        let columns = column_map(&self.rows.columns)?;
         let wanted = Wanted { columns: &columns, ..wanted };
         let imported = if path.is_dir() { import_folder(path, wanted) } else { import_table(path, wanted) }.or_input()?;
         let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
@@ -166,6 +200,7 @@ impl SourceArgs {
             name,
             path: path.to_owned(),
             choices: self.choices(),
+            max_compute: None,
             records: imported.records,
             left_out: Vec::new(),
             groups: imported.groups,
@@ -204,10 +239,6 @@ fn column_file(path: &Path) -> Result<ColumnMap, Failure> {
     Ok(pairs.into_iter().collect())
 }
 
-fn parse_filter(text: &str) -> Result<Filter, String> {
-    parse_pair(text).map(|(column, value)| Filter { column, value })
-}
-
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     let (left, right) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form column=value"))?;
     Ok((left.trim().to_owned(), right.trim().to_owned()))
@@ -219,15 +250,13 @@ mod tests {
 
     #[test]
     fn what_chose_the_runs_is_said_as_a_shell_takes_it() {
-        let filter = |column: &str, value: &str| Filter { column: column.into(), value: value.into() };
-        let args = SourceArgs {
-            path: None,
-            filters: vec![filter("corpus", "the pile"), filter("learning_rate", "0.01"), filter("by", "it's; $HOME")],
+        let rows = RowArgs {
+            filters: ["corpus=the pile", "learning_rate<0.01", "by!=it's; $HOME"].map(|text| text.parse().expect("a filter")).into(),
             columns: vec!["params=N".into(), "loss=final loss".into()],
-            folders: Folders { results: "results".into(), plots: None },
+            constants: vec![("tokens".into(), "2e10".into())],
         };
-        let said =
-            r" --where 'corpus=the pile' --where learning_rate=0.01 --where 'by=it'\''s; $HOME' --columns 'params=N,loss=final loss'";
+        let args = SourceArgs { path: None, rows, folders: Folders { results: "results".into(), plots: None } };
+        let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10";
         assert_eq!(args.choices(), said);
         assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);
     }

@@ -87,6 +87,17 @@ pub(super) fn rate_text(rate: f64) -> String {
     format!("{rate:.2e}")
 }
 
+/// The compute with which a forecast would have been right, over that which was spent, less one: `29 % less compute`.
+pub(super) fn as_compute(part: f64) -> String {
+    let percent = 100.0 * part.abs();
+    let digits = usize::from(percent < 10.0);
+    match part {
+        _ if percent < 0.05 => "the same compute".to_owned(),
+        part if part >= 1.0 => format!("{:.1} times the compute", 1.0 + part),
+        part => format!("{percent:.digits$} % {} compute", if part < 0.0 { "less" } else { "more" }),
+    }
+}
+
 /// What shared steps save, a line; nothing where none are shared.
 pub(super) fn trunk_line(cost: &Savings) -> String {
     if cost.trunks == 0 {
@@ -108,6 +119,12 @@ mod tests {
         for (seconds, text) in [(0.25, "0.2 s"), (45.0, "45 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min")] {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn an_error_as_compute_says_its_direction() {
+        let told = [-0.29, 0.034, 0.5, 2.4, -1e-12].map(as_compute);
+        assert_eq!(told, ["29 % less compute", "3.4 % more compute", "50 % more compute", "3.4 times the compute", "the same compute"]);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
-use super::source::SourceArgs;
-use super::text::{counts, number, rate_text, table};
+use super::source::{RowArgs, SourceArgs};
+use super::text::{as_compute, counts, number, rate_text, table};
+use crate::fit::OffTheLaw;
 use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification, verify};
 use crate::results::write_whole;
 use crate::spec::{Flops, RunRecord, short};
@@ -13,14 +14,16 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab verify results/study/forecast.json results/study-3x results/study-10x\n  scalelab verify forecast.json results/study-3x --out verification.json"
+    after_help = "Examples:\n  scalelab verify results/study/forecast.json results/study-3x results/study-10x\n  scalelab verify forecast.json results/study-3x --out verification.json\n  scalelab verify forecast.json held.csv --columns params=N,tokens=D\n\nA forecast of single runs (forecast --at, --runs, --max-compute) is held against the rows of a table whose N and D are\nthose of its runs; without results, against the losses that were known when it was made."
 )]
 pub(super) struct VerifyArgs {
     /// File of `scalelab forecast`
     forecast: PathBuf,
-    /// Results folders of the runs that came after it
-    #[arg(required = true)]
+    /// Results folders, or CSVs, of the runs that came after it [default: the losses that were known when it was made and that it
+    /// did not look at]
     results: Vec<PathBuf>,
+    #[command(flatten)]
+    rows: RowArgs,
     /// Write the scores into this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -33,7 +36,11 @@ pub(super) fn run(args: &VerifyArgs) -> Outcome {
     let path = args.forecast.display();
     let text = std::fs::read_to_string(&args.forecast).with_context(|| format!("cannot read {path}")).map_err(Failure::Input)?;
     let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}")))?;
-    let verification = verify(&forecast, &records(args)?);
+    let records = records(args)?;
+    if args.results.is_empty() && forecast.runs.iter().all(|run| run.found.is_none()) {
+        return Err(Failure::Input(anyhow!("{path} holds no loss that was known when it was made; name the runs that came after it")));
+    }
+    let verification = verify(&forecast, &records).map_err(|problem| Failure::Input(anyhow!("{path}: {problem}")))?;
     if verification.runs.is_empty() {
         return Err(Failure::Input(anyhow!("none of the runs is one that {path} speaks of: {}", reasons(&verification).join("; "))));
     }
@@ -49,7 +56,7 @@ fn records(args: &VerifyArgs) -> Result<Vec<RunRecord>, Failure> {
     let mut all = Vec::new();
     for path in &args.results {
         let folders = Folders { results: PathBuf::from("results"), plots: None };
-        let source = SourceArgs { path: Some(path.clone()), filters: Vec::new(), columns: Vec::new(), folders }.read()?;
+        let source = SourceArgs::of_path(path, args.rows.clone(), &folders).read()?;
         all.extend(source.records);
     }
     Ok(all)
@@ -66,15 +73,23 @@ fn reasons(verification: &Verification) -> Vec<String> {
 
 fn told(forecast: &Forecast, found: &Verification) -> String {
     let mut text = format!("forecast of {} made {}; the seal is whole\n", forecast.source, forecast.made_at);
-    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "as compute"];
+    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "as if with"];
     text += &table(&header, &found.runs.iter().map(run_row).collect::<Vec<_>>());
     let early = found.runs.iter().filter(|run| run.after_forecast == Some(false)).count();
     if early > 0 {
         text += &format!("  warning: {early} of these runs began before the forecast was made: they prove nothing\n");
     }
+    if found.laws[0].below_floor > 0 {
+        text += &format!(
+            "  {} of these runs came below all that {} can say, at whatever compute: as compute their error has no size\n",
+            found.laws[0].below_floor, forecast.law.name
+        );
+    }
     let levels: Vec<String> = found.laws[0].coverage.iter().map(|one| format!("inside {:.0} %", 100.0 * one.level)).collect();
-    let header =
-        [&["law", "mean error, nats", "rms", "rms on its own larger runs"], &levels.iter().map(String::as_str).collect::<Vec<_>>()[..]];
+    let header = [
+        &["law", "mean error, nats", "rms", "as if with", "interval score, %", "rms on its own larger runs"],
+        &levels.iter().map(String::as_str).collect::<Vec<_>>()[..],
+    ];
     text += "\n";
     text += &table(&header.concat(), &found.laws.iter().map(law_row).collect::<Vec<_>>());
     found.budgets.iter().for_each(|budget| text += &budget_text(budget));
@@ -84,7 +99,13 @@ fn told(forecast: &Forecast, found: &Verification) -> String {
 
 fn law_row(law: &ScoredLaw) -> Vec<String> {
     let own = law.own_rms_nats.map_or("—".into(), |rms| format!("{rms:.4}"));
-    let mut row = vec![law.name.clone(), format!("{:+.4}", law.bias_nats), format!("{:.4}", law.rms_nats), own];
+    let with = match (law.compute_equivalent, law.below_floor) {
+        (Some(part), _) => as_compute(part),
+        (None, 0) => "—".into(),
+        (None, below) => format!("{below} below all"),
+    };
+    let score = law.interval_score_percent.map_or("—".into(), |score| format!("{score:.2}"));
+    let mut row = vec![law.name.clone(), format!("{:+.4}", law.bias_nats), format!("{:.4}", law.rms_nats), with, score, own];
     row.extend(law.coverage.iter().map(|one: &Held| format!("{} of {}", one.held, one.of)));
     row
 }
@@ -102,7 +123,12 @@ fn run_row(run: &ScoredRun) -> Vec<String> {
         widest.map_or(String::new(), |band| format!("[{}, {}]", end(band.low), end(band.high))),
         number(run.loss_nats),
         format!("{:+.4}", run.error_nats),
-        run.compute_equivalent.map_or("—".into(), |part| format!("{:+.1} %", 100.0 * part)),
+        match (run.compute_equivalent, run.off_the_law) {
+            (Some(part), _) => as_compute(part),
+            (None, Some(OffTheLaw::BelowFloor)) => "below all".into(),
+            (None, Some(OffTheLaw::AboveAll)) => "above all".into(),
+            (None, None) => "—".into(),
+        },
     ]
 }
 

@@ -2,6 +2,7 @@
 //! loss; noise is the standard deviation of one loss of the curve.
 
 use super::signs::Signs;
+use super::stuck::stuck;
 use super::{Ailment, Finding};
 use crate::spec::sample::median;
 
@@ -157,29 +158,6 @@ fn warmup_too_long(signs: &Signs<'_>) -> Option<Finding> {
     (step > LATEST_PEAK * signs.steps).then(|| {
         let evidence = format!("the learning rate reaches its peak of {rate:.1e} at step {step:.0} of {:.0}", signs.steps);
         Finding::new(Ailment::WarmupTooLong, Some(step), evidence)
-    })
-}
-
-/// Least fall from a quarter of the run to its end. A loss that follows a power of D with an exponent of 0.05, lower than any
-/// sweep of ours shows before the floor, loses 7 %.
-const LEAST_LATE_FALL: f64 = 0.06;
-/// Tokens per weight beyond which a flat curve is that of a full network.
-const FULL: f64 = 200.0;
-
-fn stuck(signs: &Signs<'_>) -> Option<Finding> {
-    let before = signs.level(0.2, 0.35)?;
-    let fell = (before - signs.end) / before;
-    let tokens_per_weight = signs.record.tokens.zip(signs.record.params_total).map_or(0.0, |(tokens, params)| tokens.0 / params.0);
-    let flat = fell < LEAST_LATE_FALL && tokens_per_weight < FULL && !signs.is_at_floor();
-    flat.then(|| {
-        let evidence = format!(
-            "{before:.3} at a quarter of the run and {:.3} at its end: {:.1} % (a run that learns loses more than {:.0} %); noise of a loss {:.3}",
-            signs.end,
-            100.0 * fell,
-            100.0 * LEAST_LATE_FALL,
-            signs.noise
-        );
-        Finding::new(Ailment::Stuck, Some(0.25 * signs.steps), evidence)
     })
 }
 

@@ -46,6 +46,6 @@ pub use quantity::Quantity;
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};
 pub use validate::{
     BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, Foresight, GroupFit,
-    Influence, LackOfFit, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight, influence,
-    influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
+    Influence, LackOfFit, OffTheLaw, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight,
+    influence, influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
 };

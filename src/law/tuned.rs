@@ -35,6 +35,10 @@ pub struct Tuned {
     pub cells: Vec<TunedCell>,
 }
 
+/// What runs of one recipe may differ in. Nobody knows whether a column of others is a choice to be made, so such runs do not
+/// compete by it.
+const OF_A_RECIPE: Ignoring = Ignoring::SEEDS.and(Ignoring::OTHER_CHOICES);
+
 /// Keeps the best recipe of each cell.
 pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     let cells = same_cell(&records);
@@ -43,7 +47,7 @@ pub fn tuned(records: Vec<RunRecord>) -> Tuned {
     for cell in cells {
         let Some(choice) = choose(&records, &cell) else { continue };
         for &at in &cell {
-            if records[at].key(Ignoring::SEEDS) != choice.best && records[at].status == RunStatus::Finished {
+            if records[at].key(OF_A_RECIPE) != choice.best && records[at].status == RunStatus::Finished {
                 let reason = format!("another recipe of its cell has a lower loss ({} tried)", choice.cell.tried);
                 excluded[at] = Some(Exclusion { run: records[at].run_id.clone(), reason });
             }
@@ -60,7 +64,7 @@ pub(super) fn same_cell(records: &[RunRecord]) -> Vec<Vec<usize>> {
     let is_known = |record: &RunRecord| {
         record.learning_rate.is_some() && record.tokens.is_some() && (record.layers.is_some() || record.params_total.is_some())
     };
-    let key = |record: &RunRecord| is_known(record).then(|| record.key(Ignoring::SEEDS | Ignoring::RECIPE));
+    let key = |record: &RunRecord| is_known(record).then(|| record.key(OF_A_RECIPE | Ignoring::RECIPE));
     of_one_length(records, key).into_iter().map(|(_, cell)| cell).collect()
 }
 
@@ -77,7 +81,7 @@ fn choose(records: &[RunRecord], cell: &[usize]) -> Option<Choice> {
         if !matches!(record.status, RunStatus::Finished | RunStatus::Diverged) {
             continue;
         }
-        let key = record.key(Ignoring::SEEDS);
+        let key = record.key(OF_A_RECIPE);
         let at = recipes.iter().position(|(known, _, _)| *known == key).unwrap_or_else(|| {
             recipes.push((key, Vec::new(), record.learning_rate.unwrap_or(f64::NAN)));
             recipes.len() - 1

@@ -11,6 +11,7 @@ mod networks;
 mod noise;
 mod published;
 mod recipe;
+mod scores;
 mod verification;
 mod verify;
 mod waste;
@@ -19,8 +20,8 @@ pub use advise::advise;
 pub use allocate::allocate;
 pub use allocation::{Allocation, Range, Realised, Waste};
 pub use forecast::{
-    BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, OriginTold, OtherLaw, Parts, Predicted, Record, Request,
-    RunAhead, RunAsked, RunForecast, Together, forecast,
+    Band, BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, LawAhead, OriginTold, OtherLaw, Parts, Predicted,
+    Record, Request, RunAhead, RunAsked, RunForecast, Together, forecast,
 };
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use known::Known;
@@ -28,6 +29,6 @@ pub use networks::{Network, network_losses, networks};
 pub use noise::run_noise;
 pub use published::{Preset, Template, from_published};
 pub use recipe::{Milestone, TrainingRecipe};
-pub use verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
+pub use verification::{Held, SaidByLaw, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
 pub use verify::verify;
 pub use waste::{Alternative, Fixed, alternatives, not_told, waste_of_spread};

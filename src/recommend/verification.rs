@@ -1,7 +1,7 @@
 //! What came of a forecast, as a document.
 
 use super::forecast::Predicted;
-use crate::fit::Estimate;
+use crate::fit::{Estimate, OffTheLaw};
 use crate::spec::NEAR_OPTIMAL;
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub struct ScoredRun {
     pub compute: f64,
     /// C over the largest of the evidence.
     pub extrapolation_factor: f64,
+    /// N, counted as in the forecast.
+    pub params: f64,
     /// D that it saw.
     pub tokens: f64,
     /// Peak learning rate.
@@ -45,10 +47,26 @@ pub struct ScoredRun {
     pub loss_nats: f64,
     /// Forecast − loss.
     pub error_nats: f64,
-    /// The error as compute: 0.1 means that the run did as well as was forecast of 1.1 times its compute, N and D each by √1.1.
+    /// The error as compute, by the law of the forecast: 0.1 means that the run did as well as was forecast of 1.1 times its compute,
+    /// N and D each by √1.1; −0.1 as well as of 0.9 times.
     pub compute_equivalent: Option<f64>,
+    /// Why there is no such compute, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off_the_law: Option<OffTheLaw>,
+    /// What other laws forecast of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_law: Vec<SaidByLaw>,
     /// Whether it began after the forecast was made; absent where the table does not say.
     pub after_forecast: Option<bool>,
+}
+
+/// What one of several laws forecast of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SaidByLaw {
+    /// Its name.
+    pub name: String,
+    /// Loss of one run.
+    pub forecast: Predicted,
 }
 
 /// How a law fared over all runs.
@@ -62,6 +80,14 @@ pub struct ScoredLaw {
     pub rms_nats: f64,
     /// How often intervals of one run held.
     pub coverage: Vec<Held>,
+    /// Mean score of the widest intervals, width + 2/α · miss at a level of 1 − α, in % of the loss (Gneiting & Raftery 2007,
+    /// equation 43); absent where an interval has an open end.
+    pub interval_score_percent: Option<f64>,
+    /// The errors as compute, by the law of the forecast: the mean of ln m over the runs, as a part (see [`ScoredRun`]). Absent where
+    /// no compute makes the law say one of the losses.
+    pub compute_equivalent: Option<f64>,
+    /// Runs whose loss lies below all that the law can say, at whatever compute.
+    pub below_floor: usize,
     /// Root mean square error of its forecasts of the larger of its own runs, nats per token.
     pub own_rms_nats: Option<f64>,
 }

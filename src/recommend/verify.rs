@@ -1,17 +1,25 @@
 //! A forecast against what came: the error of every run in nats and as compute, how often intervals held, whether the
 //! optimum was where it was said to be, and whether learning rate and batch were near the best.
 
-use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, Record, RunForecast};
-use super::verification::{Held, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
-use crate::fit::{FORMAT, bottom, ln_compute_factor};
-use crate::law::{Law, Point, RecipeTrials, Trial, formula, recipe_trials, shape_of};
-use crate::spec::{FlopRule, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SizeMeasure};
+use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, RunAhead, RunForecast};
+use super::scores::{as_compute, scored_laws};
+use super::verification::{SaidByLaw, ScoredBudget, ScoredRecipe, ScoredRun, Verification};
+use crate::fit::{FORMAT, bottom};
+use crate::law::{Law, Point, RecipeTrials, Trial, formula, points, recipe_trials, shape_of};
+use crate::spec::{FlopRule, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, SizeMeasure, short};
 
-/// Holds a forecast against runs.
-pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
+/// Holds a forecast against runs; without any, against those whose losses were known when it was made.
+///
+/// # Errors
+/// Where its law is not known.
+pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Result<Verification, String> {
+    let law = law_of(forecast)?;
     let (mut runs, mut passed_over) = (Vec::new(), Vec::new());
+    if records.is_empty() {
+        runs = known(forecast, &law);
+    }
     for record in records {
-        match scored(forecast, record) {
+        match scored(forecast, &law, record) {
             Ok(run) => runs.push(run),
             Err(reason) => passed_over.push((record.run_id.clone(), reason)),
         }
@@ -21,45 +29,29 @@ pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Verification {
     let own: Vec<bool> = runs.iter().map(|run| has_own_recipe(forecast, run, &runs)).collect();
     let mut own = own.into_iter();
     runs.retain(|_| own.next().unwrap_or(true));
-    Verification { format: FORMAT, laws: scored_laws(forecast, &runs), runs, budgets, passed_over }
+    Ok(Verification { format: FORMAT, laws: scored_laws(forecast, &law, &runs), runs, budgets, passed_over })
 }
 
-/// The law of the forecast and the others over the runs.
-fn scored_laws(forecast: &Forecast, runs: &[ScoredRun]) -> Vec<ScoredLaw> {
-    let own = runs.iter().map(|run| (run.forecast.clone(), run.loss_nats)).collect();
-    let mut all = vec![scored_law(forecast.speaks(), forecast.own_record(), own)];
-    for other in &forecast.others {
-        let found = runs.iter().filter_map(|run| Some((said_by(forecast, other, run)?, run.loss_nats))).collect();
-        all.push(scored_law(&other.name, other.record.as_ref(), found));
-    }
-    all
-}
-
-/// What another law said of a run, shifted to its tokens by the ratio by which the law of the forecast was.
-fn said_by(forecast: &Forecast, other: &OtherLaw, run: &ScoredRun) -> Option<Predicted> {
-    let budget = forecast.budgets.iter().position(|budget| budget.compute == run.compute)?;
-    let network = forecast.budgets[budget].runs.iter().position(|said| said.shape == run.shape)?;
-    let shift = run.forecast.value / forecast.budgets[budget].runs[network].loss_of_a_run.value;
-    Some(other.losses.get(budget)?.get(network)?.times(shift))
-}
-
-fn scored_law(name: &str, record: Option<&Record>, found: Vec<(Predicted, f64)>) -> ScoredLaw {
-    let n = found.len() as f64;
-    let errors = || found.iter().map(|(said, loss)| said.value - loss);
-    ScoredLaw {
-        name: name.to_owned(),
-        bias_nats: errors().sum::<f64>() / n,
-        rms_nats: (errors().map(|error| error * error).sum::<f64>() / n).sqrt(),
-        coverage: coverage(&found),
-        own_rms_nats: record.map(|record| record.rms_nats),
-    }
-}
-
-fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> {
+fn scored(forecast: &Forecast, law: &Law, record: &RunRecord) -> Result<ScoredRun, String> {
     if record.status != RunStatus::Finished {
         return Err(record.status.to_string());
     }
     let loss = record.loss_nats.ok_or("it has no loss")?.0;
+    let told = of_budget(forecast, law, record, loss).or_else(|reason| {
+        let ahead = of_place(forecast, law, record, loss);
+        ahead.ok_or(if forecast.budgets.is_empty() { "its N and D are those of no run that was forecast".to_owned() } else { reason })
+    })?;
+    Ok(ScoredRun {
+        run: record.run_id.clone(),
+        learning_rate: record.learning_rate,
+        batch_tokens: record.batch_tokens.map(|batch| batch.0),
+        after_forecast: record.started_at.as_deref().map(|started| started >= forecast.made_at.as_str()),
+        ..told
+    })
+}
+
+/// The score of a run by the networks that were forecast at its budget.
+fn of_budget(forecast: &Forecast, law: &Law, record: &RunRecord, loss: f64) -> Result<ScoredRun, String> {
     let shape = shape_of(record).ok_or("it names no shape")?;
     let tokens = record.tokens.ok_or("it names no tokens")?;
     let compute = forecast.law.flop_rule.of(&shape, tokens).ok_or("its compute cannot be counted")?.0;
@@ -67,28 +59,79 @@ fn scored(forecast: &Forecast, record: &RunRecord) -> Result<ScoredRun, String> 
     let nearest = forecast.budgets.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
     let budget = nearest.filter(|one| off(one) < SAME_BUDGET_COUNTED_ANEW).ok_or("its compute is near no budget of the forecast")?;
     let name = shape.to_string();
-    let said: &RunForecast = budget
-        .runs
-        .iter()
-        .find(|run| run.shape == name)
-        .ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
-    let law = law_of(forecast)?;
-    let predicted = said.loss_of_a_run.times(law.at(said.params, tokens.0) / law.at(said.params, said.tokens));
+    let network = budget.runs.iter().position(|run| run.shape == name);
+    let network = network.ok_or_else(|| format!("{name} is not forecast at {:.3e} FLOPs", budget.compute))?;
+    let said: &RunForecast = &budget.runs[network];
+    let shift = law.at(said.params, tokens.0) / law.at(said.params, said.tokens);
+    let at = forecast.budgets.iter().position(|one| one.compute == budget.compute);
+    let other = |other: &OtherLaw| {
+        let said = other.losses.get(at?)?.get(network)?;
+        Some(SaidByLaw { name: other.name.clone(), forecast: said.times(shift) })
+    };
+    let place = Point::new(said.params, tokens.0, loss);
     Ok(ScoredRun {
-        run: record.run_id.clone(),
         role: said.role.clone(),
         shape: name,
         compute: budget.compute,
         extrapolation_factor: budget.extrapolation_factor,
-        tokens: tokens.0,
-        learning_rate: record.learning_rate,
-        batch_tokens: record.batch_tokens.map(|batch| batch.0),
-        loss_nats: loss,
-        error_nats: predicted.value - loss,
-        compute_equivalent: ln_compute_factor(&law, &Point::new(said.params, tokens.0, loss)).map(f64::exp_m1),
-        after_forecast: record.started_at.as_deref().map(|started| started >= forecast.made_at.as_str()),
-        forecast: predicted,
+        by_law: forecast.others.iter().filter_map(other).collect(),
+        ..scored_at(law, said.loss_of_a_run.times(shift), &place)
     })
+}
+
+/// The score of a run by the forecast of a run of its N and D.
+fn of_place(forecast: &Forecast, law: &Law, record: &RunRecord, loss: f64) -> Option<ScoredRun> {
+    let (points, _) = points(std::slice::from_ref(record), forecast.law.size_measure, forecast.law.flop_rule);
+    let point = points.into_iter().next()?;
+    let off = |run: &&RunAhead| (run.params / point.n).ln().abs().max((run.tokens / point.d).ln().abs());
+    let nearest = forecast.runs.iter().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    (off(&nearest) <= SAME_TOKENS.ln_1p()).then(|| of_ahead(law, nearest, &Point { loss, ..point }))
+}
+
+/// The score of a run that was forecast where it stands, or within a little of there.
+fn of_ahead(law: &Law, said: &RunAhead, place: &Point) -> ScoredRun {
+    let shift = law.at(place.n, place.d) / law.at(said.params, said.tokens);
+    let by_law = said.by_law.iter().map(|one| SaidByLaw { name: one.name.clone(), forecast: Predicted::from(&one.one_run).times(shift) });
+    ScoredRun {
+        role: said.name.clone().unwrap_or_else(|| "as asked".to_owned()),
+        shape: format!("N = {}", short(said.params)),
+        compute: said.compute,
+        extrapolation_factor: said.extrapolation_factor,
+        by_law: by_law.collect(),
+        ..scored_at(law, Predicted::from(&said.one_run).times(shift), place)
+    }
+}
+
+/// The runs whose losses were known when the forecast was made, and which it did not look at.
+fn known(forecast: &Forecast, law: &Law) -> Vec<ScoredRun> {
+    let one = |said: &RunAhead| {
+        let run = of_ahead(law, said, &Point::new(said.params, said.tokens, said.found?));
+        Some(ScoredRun { run: run.role.clone(), role: "held back".to_owned(), ..run })
+    };
+    forecast.runs.iter().filter_map(one).collect()
+}
+
+/// Forecast, loss and error at a place whose loss is known; what only its record or its forecast says is blank.
+fn scored_at(law: &Law, forecast: Predicted, place: &Point) -> ScoredRun {
+    let factor = as_compute(law, &forecast, place);
+    ScoredRun {
+        run: String::new(),
+        role: String::new(),
+        shape: String::new(),
+        compute: f64::NAN,
+        extrapolation_factor: f64::NAN,
+        params: place.n,
+        tokens: place.d,
+        learning_rate: None,
+        batch_tokens: None,
+        loss_nats: place.loss,
+        error_nats: forecast.value - place.loss,
+        compute_equivalent: factor.ok().map(f64::exp_m1),
+        off_the_law: factor.err(),
+        by_law: Vec::new(),
+        after_forecast: None,
+        forecast,
+    }
 }
 
 /// The coefficients of a forecast as a law.
@@ -98,16 +141,6 @@ fn law_of(forecast: &Forecast) -> Result<Law, String> {
     let of = |name: &str| coefficients.get(name).copied().ok_or_else(|| format!("its law lacks the coefficient {name}"));
     let theta = formula.coefficients().iter().map(|one| of(one.name)).collect::<Result<Vec<f64>, String>>()?;
     Ok(Law::new(formula, theta))
-}
-
-fn coverage(found: &[(Predicted, f64)]) -> Vec<Held> {
-    let levels: Vec<f64> = found.first().map_or_else(Vec::new, |(said, _)| said.intervals.iter().map(|band| band.level).collect());
-    let held = |(at, level): (usize, f64)| Held {
-        level,
-        held: found.iter().filter(|(said, loss)| said.intervals[at].holds(*loss)).count(),
-        of: found.len(),
-    };
-    levels.into_iter().enumerate().map(held).collect()
 }
 
 /// Distance of a recipe from the forecast's own: |ln η| and |ln B| of the ratios, summed.
@@ -203,6 +236,7 @@ fn setting(trial: &Trial) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::forecast::Record;
     use super::super::forecast::document::tests::{example, predicted};
     use super::*;
     use crate::spec::{Nats, Tokens};
@@ -251,7 +285,7 @@ mod tests {
     #[test]
     fn what_comes_as_forecast_has_no_error_and_lies_inside_every_interval() {
         let forecast = forecast();
-        let found = verify(&forecast, &runs(&forecast, 0.0));
+        let found = verify(&forecast, &runs(&forecast, 0.0)).expect("a law");
         assert!(found.laws[0].rms_nats < 1e-12 && found.runs.len() == 3 && found.passed_over.is_empty(), "{found:?}");
         assert!(found.laws[0].coverage.iter().all(|one| (one.held, one.of) == (3, 3)));
         assert!(found.runs.iter().all(|run| run.after_forecast == Some(true)));
@@ -261,7 +295,7 @@ mod tests {
     #[test]
     fn an_error_is_told_in_nats_and_as_the_compute_that_would_have_made_it() {
         let forecast = forecast();
-        let found = verify(&forecast, &runs(&forecast, 0.015));
+        let found = verify(&forecast, &runs(&forecast, 0.015)).expect("a law");
         let own = &found.laws[0];
         assert!((own.bias_nats - 0.015).abs() < 1e-12 && (own.rms_nats - 0.015).abs() < 1e-12);
         // Half-widths are 0.02 of each level: 0.010, 0.016, 0.019.
@@ -284,7 +318,7 @@ mod tests {
         let better =
             RunRecord { run_id: "other".into(), learning_rate: Some(4e-3), loss_nats: Some(Nats(0.99 * losses[1])), ..records[1].clone() };
         records.push(better);
-        let found = verify(&forecast, &records);
+        let found = verify(&forecast, &records).expect("a law");
         assert_eq!(found.runs.len(), 3, "the run with another recipe is no error of the forecast");
         let budget = &found.budgets[0];
         assert!((budget.loss_found - lowest).abs() < 1e-12 && budget.loss_by_isoflop.is_none());
@@ -305,7 +339,7 @@ mod tests {
         let losses = forecast.budgets[0].runs.iter().map(|said| predicted(said.loss.value - 0.015, 0.02)).collect();
         forecast.others =
             vec![OtherLaw { name: "kaplan".into(), coefficients: Default::default(), record: Some(record), losses: vec![losses] }];
-        let found = verify(&forecast, &runs(&forecast, 0.015));
+        let found = verify(&forecast, &runs(&forecast, 0.015)).expect("a law");
         let other = &found.laws[1];
         assert!(other.name == "kaplan" && other.rms_nats < 1e-12 && other.own_rms_nats == Some(0.003), "{other:?}");
         assert!(other.coverage.iter().all(|one| one.held == 3) && found.laws[0].coverage[0].held == 0);
@@ -318,7 +352,7 @@ mod tests {
         records[0].tokens = Some(Tokens(1e3));
         records[1].width = Some(80);
         records[2].started_at = Some("2026-01-01T00:00:00Z".into());
-        let found = verify(&forecast, &records);
+        let found = verify(&forecast, &records).expect("a law");
         assert!(found.passed_over[0].1.contains("near no budget of the forecast"), "{:?}", found.passed_over);
         assert_eq!(found.passed_over.len() + found.runs.len(), 3);
         assert_eq!(found.runs.last().and_then(|run| run.after_forecast), Some(false), "it began before the forecast was made");

@@ -30,6 +30,9 @@ enum Kind {
     Extra,
 }
 
+/// One column may be both of these: runs that were planned on a budget and met it.
+const FLOPS: &str = "flops_exact";
+const BUDGET: &str = "budget_flops";
 /// Sequences a step: tokens a step where the length of a sequence is known.
 const BATCH_SEQUENCES: &str = "batch_sequences";
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
@@ -37,7 +40,7 @@ const STEP_LAW: ([&str; 3], f64) = (["ffnh", "numh", "numl"], 2048.0);
 
 /// Every column that is read. Headers of W&B exports, of Open-Athena, marin, Step Law, nanochat, KC and of the points
 /// recovered by Epoch are among the aliases.
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 16] = [
     Known {
         ours: "params_total",
         aliases: &["params", "parameters", "n_params", "num_params", "parameter_count", "model size", "model_size", "n"],
@@ -77,7 +80,7 @@ const KNOWN: [Known; 14] = [
         kind: Kind::Needed,
     },
     Known {
-        ours: "flops_exact",
+        ours: FLOPS,
         aliases: &[
             "flops",
             "flop",
@@ -91,7 +94,7 @@ const KNOWN: [Known; 14] = [
         ],
         kind: Kind::Needed,
     },
-    Known { ours: "budget_flops", aliases: &["budget", "flops_budget", "flop_budget"], kind: Kind::Quantity },
+    Known { ours: BUDGET, aliases: &["budget", "flops_budget", "flop_budget"], kind: Kind::Quantity },
     Known { ours: "unique_tokens", aliases: &["unique_tokens", "unique tokens", "d_unique"], kind: Kind::Quantity },
     Known { ours: "batch_tokens", aliases: &["batch_tokens", "batch_size_tokens", "tokens_per_step"], kind: Kind::Quantity },
     Known {
@@ -117,6 +120,8 @@ const KNOWN: [Known; 14] = [
     Known { ours: BATCH_SEQUENCES, aliases: &["batch_sequences", "bs", "batch_size", "trainer.train_batch_size"], kind: Kind::Extra },
     Known { ours: "context", aliases: &["context", "context_length", "seq_len", "sequence_length", "max_seq_len"], kind: Kind::Whole },
     Known { ours: "bytes_per_token", aliases: &["bytes_per_token"], kind: Kind::Quantity },
+    Known { ours: "corpus", aliases: &["corpus", "dataset", "train_dataset", "training_data"], kind: Kind::Text },
+    Known { ours: "schedule", aliases: &["schedule", "lr_schedule", "lr_scheduler", "lr_scheduler_type"], kind: Kind::Text },
     Known { ours: "seed_init", aliases: &["seed"], kind: Kind::Whole },
     Known { ours: "run_id", aliases: &["run", "run_id", "name", "run_name", "exp_name"], kind: Kind::Text },
 ];
@@ -132,6 +137,8 @@ pub(super) struct Columns {
     lenient: Vec<(usize, Kind)>,
     /// Whether FLOPs are to be multiplied, and by what.
     flops_unit: f64,
+    /// Whether the column of FLOPs is that of budgets, too.
+    budget_is_flops: bool,
     /// Column of sequences a step, and the tokens of one where the table's headers say whose they are.
     sequences: Option<(usize, Option<f64>)>,
     /// What a reader must know, in words.
@@ -143,7 +150,14 @@ impl Columns {
     pub(super) fn of(table: &RawTable, map: &ColumnMap, one_variable: bool) -> Result<Self, TableError> {
         check_map(table, map)?;
         let mut names = table.headers.clone();
-        let mut columns = Self { names: StringRecord::new(), lenient: Vec::new(), flops_unit: 1.0, sequences: None, notes: Vec::new() };
+        let mut columns = Self {
+            names: StringRecord::new(),
+            lenient: Vec::new(),
+            flops_unit: 1.0,
+            budget_is_flops: false,
+            sequences: None,
+            notes: Vec::new(),
+        };
         let mut missing = Vec::new();
         for known in &KNOWN {
             let Some(at) = known.find(table, map)? else {
@@ -156,6 +170,10 @@ impl Columns {
                 columns.sequences = Some((at, None));
                 continue;
             }
+            if known.ours == BUDGET && names[at] == FLOPS {
+                columns.budget_is_flops = true;
+                continue;
+            }
             known.ours.clone_into(&mut names[at]);
             let header = &table.headers[at];
             if known.kind != Kind::Needed && !map.iter().any(|(_, theirs)| theirs == header) && header != known.ours {
@@ -165,7 +183,7 @@ impl Columns {
         }
         let has = |ours: &str| names.iter().any(|name| name == ours);
         if has("steps") && has("batch_tokens") && has("params_total") && !has("tokens") {
-            missing.retain(|known| !["tokens", "flops_exact"].contains(&known.ours));
+            missing.retain(|known| !["tokens", FLOPS].contains(&known.ours));
             columns.notes.push("tokens are derived, D = steps x batch".to_owned());
         }
         columns.measure_sequences(table, &names);
@@ -203,7 +221,7 @@ impl Columns {
 
     fn remark(&mut self, known: &Known, header: &str) {
         let lower = header.to_ascii_lowercase();
-        if known.ours == "flops_exact" {
+        if known.ours == FLOPS {
             self.flops_unit = UNITS.iter().find(|(name, _)| *name == lower).map_or(1.0, |(_, unit)| *unit);
         }
         if known.ours == "loss_nats" && (lower.contains("bpb") || lower.contains("bits_per_byte")) {
@@ -226,6 +244,9 @@ impl Columns {
     /// Brings a record to our units and derives what is missing; `row` is the record's as it stands in the table.
     pub(super) fn completed(&self, mut record: RunRecord, row: &StringRecord) -> RunRecord {
         record.flops_exact = record.flops_exact.map(|flops| Flops(self.flops_unit * flops.0));
+        if self.budget_is_flops {
+            record.budget_flops = record.flops_exact;
+        }
         if let (None, Some(steps), Some(Tokens(batch))) = (record.tokens, record.steps, record.batch_tokens) {
             record.tokens = Some(Tokens(steps as f64 * batch)).filter(|tokens| tokens.0 > 0.0);
         }
@@ -252,7 +273,8 @@ impl Columns {
         };
         if let (None, Some((sequences, _))) = (record.batch_tokens, sequences) {
             // The recipe in words: what is no number of tokens still tells two of them apart.
-            record.schedule.get_or_insert_with(|| format!("{sequences} sequences a step").into());
+            let schedule = record.schedule.take().map_or(String::new(), |schedule| format!("{schedule}, "));
+            record.schedule = Some(format!("{schedule}{sequences} sequences a step").into());
         }
     }
 }
@@ -286,18 +308,51 @@ impl Known {
     }
 }
 
-/// A map of columns names what exists, on both sides, and no column twice.
+/// The table with a column more for each constant.
+pub(super) fn with_constants(mut table: RawTable, map: &ColumnMap, constants: &[(String, String)]) -> Result<RawTable, TableError> {
+    for (name, value) in constants {
+        let error =
+            |problem: String| TableError::Row { path: table.path.clone(), line: 1, problem: format!("--set {name}={value}: {problem}") };
+        let Some(known) = KNOWN.iter().find(|known| known.is(name)) else {
+            return Err(error(format!("`{name}` is not one of {}", names_known())));
+        };
+        if let Some(at) = known.find(&table, map)? {
+            return Err(error(format!(
+                "the file has the column `{}` for {}; --set is for a column that it lacks",
+                table.headers[at], known.aliases[0]
+            )));
+        }
+        let problem = match known.kind {
+            Kind::Text => None,
+            Kind::Whole => value.parse::<u64>().err().map(|_| format!("`{value}` is no whole number")),
+            _ => parse_quantity(value).err().map(|problem| problem.to_string()),
+        };
+        if let Some(problem) = problem {
+            return Err(error(problem));
+        }
+        table.headers.push(known.ours.to_owned());
+        table.rows.iter_mut().for_each(|(_, row)| row.push_field(value));
+    }
+    Ok(table)
+}
+
+fn names_known() -> String {
+    KNOWN.iter().map(|known| known.aliases[0]).collect::<Vec<_>>().join(", ")
+}
+
+/// A map of columns names what exists, on both sides, and no column twice but for FLOPs that are budgets.
 fn check_map(table: &RawTable, map: &ColumnMap) -> Result<(), TableError> {
     let error = |problem: String| Err(TableError::Row { path: table.path.clone(), line: 1, problem });
     for (at, (ours, theirs)) in map.iter().enumerate() {
         if !KNOWN.iter().any(|known| known.is(ours)) {
-            let names: Vec<&str> = KNOWN.iter().map(|known| known.aliases[0]).collect();
-            return error(format!("--columns {ours}={theirs}: `{ours}` is not one of {}", names.join(", ")));
+            return error(format!("--columns {ours}={theirs}: `{ours}` is not one of {}", names_known()));
         }
         if !table.headers.contains(theirs) {
             return error(format!("--columns {ours}={theirs}: there is no column `{theirs}`; {}", columns_found(&table.headers)));
         }
-        if map[..at].iter().any(|(_, before)| before == theirs) {
+        let is = |name: &str, wanted: &str| KNOWN.iter().any(|known| known.ours == wanted && known.is(name));
+        let both = |a: &str, b: &str| is(a, FLOPS) && is(b, BUDGET);
+        if map[..at].iter().any(|(other, before)| before == theirs && !both(other, ours) && !both(ours, other)) {
             return error(format!("--columns names the column `{theirs}` twice"));
         }
     }

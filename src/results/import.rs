@@ -71,6 +71,9 @@ fn of_curves(curves: Curves, filtered_out: usize, mut notes: Vec<String>) -> Imp
     notes.push(format!(
         "{rows} rows are points of {runs} loss curves: laws see the last loss of each run, so n is {runs}; --law envelope sees all of them, as does any law with --checkpoints"
     ));
+    if curves.rates_change {
+        notes.push("the learning rate changes along the curves: a run's is the highest of its rows".to_owned());
+    }
     let Curves { records, groups, trajectories, .. } = curves;
     Imported { records, groups, filtered_out, own: false, trajectories, notes }
 }
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn filters_compare_text_and_numbers() {
-        let filter = |column: &str, value: &str| Filter { column: column.into(), value: value.into() };
+        let filter = Filter::equal;
         let read = |filters: &[Filter]| {
             import_bytes(
                 Path::new("x.csv"),
@@ -234,6 +237,38 @@ mod tests {
             import("flops_budget,depth,params_total,num_iterations,tokens_trained,val_bpb\n1e18,8,4e7,1000,4e9,0.95\n").expect("reads");
         assert!(nano.notes[0].contains("bits per byte"), "{:?}", nano.notes);
         assert_eq!(first("C,N,D,loss\n1.2e14,1e6,2e7,3\n").flops_exact, Some(Flops(1.2e14)));
+    }
+
+    #[test]
+    fn a_constant_stands_for_a_column_that_the_table_lacks() {
+        let read = |text: &str, constants: &[(&str, &str)], map: &[(&str, &str)]| {
+            let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+            let (constants, columns) = (owned(constants), owned(map));
+            import_bytes(Path::new("x.csv"), text.as_bytes(), Wanted { constants: &constants, columns: &columns, ..Wanted::default() })
+        };
+        let table = "tokens,loss\n1e9,3\n2e9,2.9\n";
+        let imported = read(table, &[("params", "7B"), ("seed", "0"), ("corpus", "c4")], &[]).expect("reads");
+        assert!(imported.records.iter().all(|record| record.params_total == Some(Params(7e9)) && record.seed_init == Some(0)));
+        assert_eq!(imported.records[1].corpus.as_deref(), Some("c4"));
+        let refused = |constants: &[(&str, &str)], map: &[(&str, &str)]| read(table, constants, map).expect_err("refused").to_string();
+        assert!(refused(&[("tokens", "1e9")], &[]).contains("--set tokens=1e9: the file has the column `tokens` for tokens"));
+        assert!(refused(&[("params", "1e9")], &[("params", "tokens")]).contains("the file has the column `tokens` for params"));
+        assert!(refused(&[("sizes", "1e9")], &[]).contains("--set sizes=1e9: `sizes` is not one of params, tokens, loss"));
+        assert!(refused(&[("params", "many")], &[]).contains("--set params=many: `many` is not a number"));
+    }
+
+    #[test]
+    fn one_column_may_be_both_flops_and_budget_and_no_other_two() {
+        let map = |pairs: [(&str, &str); 2]| pairs.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()));
+        let read = |columns: &[(String, String)]| {
+            import_bytes(Path::new("x.csv"), b"params,C,loss\n1e6,6e14,3\n", Wanted { columns, ..Wanted::default() })
+        };
+        for both in [map([("flops", "C"), ("budget", "C")]), map([("budget", "C"), ("flops", "C")])] {
+            let record = read(&both).expect("reads").records[0].clone();
+            assert_eq!((record.flops_exact, record.budget_flops), (Some(Flops(6e14)), Some(Flops(6e14))));
+            assert_eq!(record.tokens, Some(Tokens(1e8)));
+        }
+        assert!(read(&map([("flops", "C"), ("tokens", "C")])).expect_err("refused").to_string().contains("the column `C` twice"));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 
 mod atomic;
 mod checkpoints;
+mod choices;
 mod columns;
+mod filter;
 mod folder;
 mod import;
 mod lock;
@@ -16,10 +18,11 @@ mod wanted;
 pub use atomic::write_whole;
 pub use checkpoints::StoredState;
 pub use columns::ColumnMap;
+pub use filter::{Comparison, Filter};
 pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
 pub use import::{Imported, filtered_records, import_bytes, import_folder, import_table, is_folder_of_tables};
 pub use lock::{Claim, SweepLock};
 pub use pulse::{Pulse, RunningRun};
 pub use table::{TableError, records_to_csv, to_csv};
 pub use trajectories::Trajectory;
-pub use wanted::{Filter, Wanted};
+pub use wanted::Wanted;

@@ -24,6 +24,8 @@ pub(super) struct Rows {
 
 struct Run {
     last: RunRecord,
+    /// The highest learning rate of its rows: what a recipe calls its rate, where rows tell that of their step.
+    peak: Option<f64>,
     group: Option<String>,
     rows: usize,
     points: Vec<(f64, f64, f64)>,
@@ -37,6 +39,8 @@ pub(super) struct Curves {
     pub(super) groups: Vec<String>,
     pub(super) trajectories: Vec<Trajectory>,
     pub(super) rows: usize,
+    /// Whether the learning rate of a run changes along its rows.
+    pub(super) rates_change: bool,
 }
 
 impl Rows {
@@ -52,7 +56,7 @@ impl Rows {
         match self.at.get(&record.run_id) {
             None => {
                 self.at.insert(record.run_id.clone(), self.runs.len());
-                self.runs.push(Run { last: record, group, rows: 1, points: point.into_iter().collect() });
+                self.runs.push(Run { peak: record.learning_rate, last: record, group, rows: 1, points: point.into_iter().collect() });
             }
             Some(&at) => self.broken = !self.runs[at].goes_on(record, point),
         }
@@ -67,12 +71,13 @@ impl Rows {
             return None;
         }
         let groups = self.runs.iter().filter_map(|run| run.group.clone()).collect();
+        let rates_change = self.runs.iter().any(|run| run.peak != run.last.learning_rate);
         let (mut records, mut trajectories) = (Vec::new(), Vec::new());
         for run in self.runs {
-            trajectories.push(Trajectory { run: run.last.run_id.clone(), points: run.points });
-            records.push(run.last);
+            records.push(run.record());
+            trajectories.push(Trajectory { run: run.last.run_id, points: run.points });
         }
-        Some(Curves { records, groups, trajectories, rows: self.rows })
+        Some(Curves { records, groups, trajectories, rows: self.rows, rates_change })
     }
 }
 
@@ -82,12 +87,25 @@ impl Run {
         let same = record.params_total == self.last.params_total;
         self.rows += 1;
         self.points.extend(point);
+        self.peak = self.peak.into_iter().chain(record.learning_rate).reduce(f64::max);
         let further = (record.loss_nats.is_some(), record.tokens.map(|tokens| tokens.0))
             > (self.last.loss_nats.is_some(), self.last.tokens.map(|tokens| tokens.0));
         if further {
             self.last = record;
         }
         same
+    }
+
+    /// The run at its end: its learning rate is the peak of its schedule, and what is left of it at the end tells schedules apart.
+    fn record(&self) -> RunRecord {
+        let end = self
+            .last
+            .learning_rate
+            .zip(self.peak.filter(|peak| *peak > 0.0))
+            .map(|(last, peak)| format!("rate ends at {:.1} of its peak", last / peak));
+        let told: Vec<String> = self.last.other_choices.clone().into_iter().chain(end).collect();
+        let other_choices = (!told.is_empty()).then(|| told.join(", "));
+        RunRecord { learning_rate: self.peak, other_choices, ..self.last.clone() }
     }
 
     /// Sorts by tokens; `false` where two rows have the same.
@@ -100,7 +118,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Nats, Tokens};
+    use crate::spec::{Ignoring, Nats, Tokens};
 
     fn row(run: &str, n: f64, d: f64, loss: Option<f64>) -> RunRecord {
         RunRecord {
@@ -134,6 +152,26 @@ mod tests {
         assert_eq!(found.rows, 6);
         assert_eq!(found.trajectories[0].points.iter().map(|p| p.2).collect::<Vec<_>>(), [4.0, 3.5, 3.0]);
         assert_eq!(found.trajectories[0].points[0].0, 6e14, "6·N·D where no FLOPs are given");
+    }
+
+    #[test]
+    fn the_rate_of_a_run_is_the_peak_of_its_curve_and_its_end_tells_schedules_apart() {
+        let along = |run: &str, rates: [f64; 3]| {
+            let at = |(step, rate): (usize, f64)| RunRecord {
+                learning_rate: Some(rate),
+                ..row(run, 1e6, 1e8 * (step + 1) as f64, Some(3.0 - 0.1 * step as f64))
+            };
+            rates.into_iter().enumerate().map(at).collect::<Vec<_>>()
+        };
+        let rows =
+            [along("cosine", [1e-3, 4e-3, 4e-4]), along("constant", [1e-3, 4e-3, 4e-3]), along("again", [2e-3, 4e-3, 4e-4])].concat();
+        let found = curves(&rows).expect("curves");
+        assert!(found.rates_change);
+        assert!(found.records.iter().all(|record| record.learning_rate == Some(4e-3)), "{:?}", found.records);
+        let key = |at: usize| found.records[at].key(Ignoring::SEEDS);
+        assert!(key(0) == key(2) && key(0) != key(1));
+        let same = along("a", [4e-3; 3]);
+        assert!(!curves(&same).expect("a curve").rates_change);
     }
 
     #[test]

@@ -1,21 +1,14 @@
-//! Which rows of a table are wanted, and those rows as records with their groups.
+//! What is wanted of a table, and the rows that are, as records with their groups.
 
-use super::columns::Columns;
+use super::choices::{choices, said};
+use super::columns::{Columns, with_constants};
+use super::filter::Filter;
 use super::table::{RawTable, TableError, columns_found};
 use super::trajectories::{Curves, Rows};
 use crate::spec::RunRecord;
 use csv::StringRecord;
 use std::collections::HashSet;
 use std::path::Path;
-
-/// Keeps the rows whose cell equals a value, as text or as a number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// Header of the column.
-    pub column: String,
-    /// What its cell must hold.
-    pub value: String,
-}
 
 /// What is wanted of a table.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +17,8 @@ pub struct Wanted<'a> {
     pub filters: &'a [Filter],
     /// Which columns are which of ours, where their names are not known.
     pub columns: &'a [(String, String)],
+    /// Columns that the table lacks, each with the value of every row: pairs (ours, value).
+    pub constants: &'a [(String, String)],
     /// Column whose text names the group of a row.
     pub by: Option<&'a str>,
     /// Whether losses over one of params, tokens and FLOPs will do.
@@ -38,6 +33,8 @@ pub(super) struct WantedRows {
     kept: Vec<usize>,
     /// Column that names the group of a row.
     by: Option<usize>,
+    /// Columns of none of ours that tell runs apart.
+    choices: Vec<usize>,
     /// Whether the table is one of ours.
     pub(super) own: bool,
 }
@@ -45,8 +42,9 @@ pub(super) struct WantedRows {
 impl WantedRows {
     /// Without a row that is wanted it is refused.
     pub(super) fn of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Self, TableError> {
-        let table = RawTable::parse(path.to_owned(), bytes)?;
-        let columns = Columns::of(&table, &wanted.columns.to_vec(), wanted.one_variable)?;
+        let map = wanted.columns.to_vec();
+        let table = with_constants(RawTable::parse(path.to_owned(), bytes)?, &map, wanted.constants)?;
+        let columns = Columns::of(&table, &map, wanted.one_variable)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
         let kept = filtered(&table, wanted.filters)?;
         if kept.is_empty() {
@@ -54,7 +52,8 @@ impl WantedRows {
             return Err(TableError::Empty { path: path.to_owned(), what });
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
-        Ok(Self { table, columns, kept, by, own })
+        let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
+        Ok(Self { table, columns, kept, by, choices, own })
     }
 
     /// The rows with their lines in the file.
@@ -65,8 +64,9 @@ impl WantedRows {
     /// Each row as a record, with its group.
     pub(super) fn records(&self) -> impl Iterator<Item = Result<(RunRecord, Option<String>), TableError>> {
         self.rows().map(|(line, row)| {
-            let record = self.table.typed(*line, &self.columns.cleaned(row), &self.columns.names)?;
-            Ok((self.columns.completed(record, row), self.by.map(|at| row.get(at).unwrap_or_default().to_owned())))
+            let record: RunRecord = self.table.typed(*line, &self.columns.cleaned(row), &self.columns.names)?;
+            let record = RunRecord { other_choices: said(&self.table, &self.choices, row), ..self.columns.completed(record, row) };
+            Ok((record, self.by.map(|at| row.get(at).unwrap_or_default().to_owned())))
         })
     }
 
@@ -110,15 +110,9 @@ fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<
 /// Places of the rows that every filter keeps.
 fn filtered(table: &RawTable, filters: &[Filter]) -> Result<Vec<usize>, TableError> {
     let mut tests = Vec::new();
-    for Filter { column, value } in filters {
-        let at = column_named(table, column, "--where")?;
-        tests.push((at, value));
+    for filter in filters {
+        tests.push((column_named(table, &filter.column, "--where")?, filter));
     }
-    let holds = |row: &StringRecord| tests.iter().all(|(at, value)| same(row.get(*at).unwrap_or_default(), value));
+    let holds = |row: &StringRecord| tests.iter().all(|(at, filter)| filter.keeps(row.get(*at).unwrap_or_default()));
     Ok((0..table.rows.len()).filter(|&at| holds(&table.rows[at].1)).collect())
-}
-
-/// Equal as text, or as numbers (`1` and `1.0`).
-fn same(cell: &str, value: &str) -> bool {
-    cell == value || cell.parse::<f64>().is_ok_and(|cell| value.parse::<f64>().is_ok_and(|value| cell == value))
 }

@@ -43,11 +43,18 @@ impl Ignoring {
     pub const SCHEDULE: Self = Self(8);
     /// Warmup, AdamW with its groups, clipping, number format.
     pub const OPTIMIZER: Self = Self(16);
+    /// What columns of others say, of which nobody knows whether it is data, network or recipe.
+    pub const OTHER_CHOICES: Self = Self(32);
     /// All of how a run is trained.
     pub const RECIPE: Self = Self(2 | 4 | 8 | 16);
 
     fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Both, in a constant.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 
@@ -55,7 +62,7 @@ impl BitOr for Ignoring {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.and(other)
     }
 }
 
@@ -109,6 +116,7 @@ pub struct RunKey {
     learning_rate: Option<Option<Exact>>,
     batch: Option<Option<Exact>>,
     optimizer: Option<Optimizer>,
+    other_choices: Option<String>,
     seeds: Option<[Option<u64>; 2]>,
 }
 
@@ -153,6 +161,7 @@ impl RunRecord {
             seed_init,
             seed_data,
             seed_eval,
+            other_choices,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -217,6 +226,7 @@ impl RunRecord {
             learning_rate: asked(Ignoring::LEARNING_RATE).then(|| exact(*learning_rate)),
             batch: asked(Ignoring::BATCH).then(|| exact(own_batch.or(whole_steps))),
             optimizer: asked(Ignoring::OPTIMIZER).then(optimizer),
+            other_choices: other_choices.clone().filter(|_| asked(Ignoring::OTHER_CHOICES)),
             seeds: asked(Ignoring::SEEDS).then_some([*seed_init, *seed_data]),
         }
     }
@@ -269,7 +279,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 14] = [
+        let choices: [fn(&mut RunRecord); 15] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -284,6 +294,7 @@ mod tests {
             |r| r.precision = Some("bf16".into()),
             |r| r.seed_eval = Some(9),
             |r| r.seed_data = Some(9),
+            |r| r.other_choices = Some("optimizer = muon".into()),
         ];
         assert!(choices.iter().all(|change| other(*change)));
         let outcomes: [fn(&mut RunRecord); 6] = [

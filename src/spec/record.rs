@@ -112,6 +112,10 @@ pub struct RunRecord {
     pub wall_seconds: Option<f64>,
     pub tokens_per_second: Option<f64>,
     pub peak_memory_mb: Option<f64>,
+
+    /// What a table of others says of the run in columns that are none of these: not written into a table.
+    #[serde(skip)]
+    pub other_choices: Option<String>,
 }
 
 #[cfg(test)]

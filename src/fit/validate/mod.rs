@@ -14,6 +14,6 @@ pub use compare::{Comparison, EqualityTest, GroupFit, SharedFit, compare};
 pub use criterion::{Criteria, LackOfFit, criteria};
 pub use foresight::{Foresight, foresight};
 pub use influence::{Influence, influence, influence_on, without_each};
-pub use rolling::{Forecast, ln_compute_factor, rolling_origin};
+pub use rolling::{Forecast, OffTheLaw, ln_compute_factor, rolling_origin};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};
 pub use sensitivity::{ByEstimator, Convention, by_estimator, conventions};

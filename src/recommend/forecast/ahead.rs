@@ -1,6 +1,7 @@
 //! What is forecast of single runs, and the laws together that say so, as they stand in the document.
 
 use crate::fit::Estimate;
+use crate::law::Point;
 use crate::study::{Mixture, Predictive};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,28 @@ pub struct RunAhead {
     pub one_run: Ends,
     /// What makes the loss of one run uncertain; absent where one law speaks alone.
     pub variance_of_ln: Option<Parts>,
+    /// What each of the laws alone says of one run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_law: Vec<LawAhead>,
     /// Its loss, where it is known and was not looked at.
     pub found: Option<f64>,
+}
+
+/// What one law says of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LawAhead {
+    /// Its name.
+    pub name: String,
+    /// Loss of one run.
+    pub one_run: Ends,
+}
+
+impl LawAhead {
+    /// What each law of a mixture says of a run at a place.
+    pub(super) fn all(mixture: &Mixture, place: &Point, level: f64) -> Vec<Self> {
+        let one = |(name, said): (&str, Predictive)| Self { name: name.to_owned(), one_run: Ends::of(&said.estimate(level), level) };
+        mixture.one_run_by_law(place).into_iter().map(one).collect()
+    }
 }
 
 /// A number with an interval; an end that is not bounded is absent.

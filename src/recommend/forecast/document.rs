@@ -1,7 +1,7 @@
 //! What a law says of runs that nobody has trained yet, in a form that can be held against what comes: values with
 //! intervals at several levels, the hashes of data, law and code behind them, and a seal over the whole.
 
-use super::ahead::{RunAhead, Together};
+use super::ahead::{Ends, RunAhead, Together};
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, Range};
 use crate::spec::{FlopRule, SizeMeasure};
@@ -211,6 +211,12 @@ impl Predicted {
     /// The same in another unit.
     pub fn times(&self, factor: f64) -> Self {
         Self { value: self.value * factor, intervals: self.intervals.iter().map(|band| band.times(factor)).collect() }
+    }
+}
+
+impl From<&Ends> for Predicted {
+    fn from(one: &Ends) -> Self {
+        Self { value: one.value, intervals: vec![Band { level: one.level, low: one.low, high: one.high }] }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A forecast from a study: each law is fitted once and asked at every level.
 
-use super::ahead::{Ends, Parts, RunAhead, Together};
+use super::ahead::{Ends, LawAhead, Parts, RunAhead, Together};
 use super::document::{BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, FORMAT, Fit, FitOptions, IsoflopFit, RecipeStudy, Search, fit, rolling_origin};
 use crate::law::{AnyFormula, ComputeCount, Evidence, Law, Point, formulas};
@@ -179,6 +179,7 @@ fn runs(
         loss: Ends::of(&mean, level),
         one_run: Ends::of(&one_run, level),
         variance_of_ln: known.mixture.map(|mixture| Parts::of(&mixture.one_run(&run.place))),
+        by_law: known.mixture.map_or_else(Vec::new, |mixture| LawAhead::all(mixture, &run.place, level)),
         found: run.found,
     };
     asked.iter().zip(losses).map(ahead).collect()

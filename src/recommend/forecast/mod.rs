@@ -4,6 +4,6 @@ mod ahead;
 pub(super) mod document;
 mod make;
 
-pub use ahead::{Ends, OriginTold, Parts, RunAhead, Together};
-pub use document::{BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
+pub use ahead::{Ends, LawAhead, OriginTold, Parts, RunAhead, Together};
+pub use document::{Band, BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
 pub use make::{Request, RunAsked, forecast};

@@ -296,6 +296,18 @@ impl Mixture {
         })
     }
 
+    /// What each law alone says of the loss of one run at a point: by how runs lie about it and how sure its coefficients are, with
+    /// the degrees of freedom of them together.
+    pub fn one_run_by_law(&self, point: &Point) -> Vec<(&'static str, Predictive)> {
+        let alone = |Member { posterior, .. }: &Member| {
+            let (ln_loss, se) = posterior.ln_loss(point);
+            let (noise, statistics) = (posterior.spread.powi(2), se * se);
+            let said = Predictive { value: ln_loss.exp(), noise, statistics, between: 0.0, discrepancy: 0.0, degrees: self.degrees };
+            (posterior.law.name(), said)
+        };
+        self.members.iter().map(alone).collect()
+    }
+
     /// What is said of the loss of one run at a point.
     pub fn one_run(&self, point: &Point) -> Predictive {
         let weights = self.weights_at(point);

@@ -1,0 +1,71 @@
+//! Whether a run stands still: its late fall beside that of a healthy run of its size and length.
+
+use super::signs::Signs;
+use super::{Ailment, Finding};
+
+/// Least fall from a quarter of the run to its end, as a share of that which the law of Hoffmann et al. gives a run of so many
+/// weights and tokens: 4.7 % for a billion weights on 240 billion tokens, 15 % for 10⁴ on 10⁶. Large runs of others have 0.76 to
+/// 1 of it (20 of OLMo, 223 of routed transformers), ours 0.5 and more, runs at rates that are far too high 0.39 and less.
+const LEAST_LATE_FALL: f64 = 0.4;
+/// A run of which nobody says how large it is: one of 10¹¹ weights on 2·10¹² tokens falls least, by 3.2 %.
+const UNKNOWN: (f64, f64) = (1e11, 2e12);
+/// Tokens per weight beyond which a flat curve is that of a full network.
+const FULL: f64 = 200.0;
+
+/// Fall from a quarter of a run of N weights on D tokens to its end, as a share, by E + A/N^α + B/D^β of Hoffmann et al.
+/// (2203.15556, equation 10).
+fn usual_late_fall(n: f64, d: f64) -> f64 {
+    let loss = |d: f64| 1.69 + 406.4 / n.powf(0.34) + 410.7 / d.powf(0.28);
+    1.0 - loss(d) / loss(0.25 * d)
+}
+
+/// After a first fall the loss stands still.
+pub(super) fn stuck(signs: &Signs<'_>) -> Option<Finding> {
+    let before = signs.level(0.2, 0.35)?;
+    let fell = (before - signs.end) / before;
+    let (n, d) = signs.record.params_total.zip(signs.record.tokens).map_or(UNKNOWN, |(n, d)| (n.0, d.0));
+    let least = LEAST_LATE_FALL * usual_late_fall(n, d);
+    let flat = fell < least && d / n < FULL && !signs.is_at_floor();
+    flat.then(|| {
+        let evidence = format!(
+            "{before:.3} at a quarter of the run and {:.3} at its end: {:.1} % (a run of its size and length loses {:.1} % and more); noise of a loss {:.3}",
+            signs.end,
+            100.0 * fell,
+            100.0 * least,
+            signs.noise
+        );
+        Finding::new(Ailment::Stuck, Some(0.25 * signs.steps), evidence)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diagnose;
+    use super::*;
+    use crate::spec::{CurvePoint, Params, RunRecord, Tokens};
+
+    fn of(record: &RunRecord, curve: &[CurvePoint]) -> Vec<Ailment> {
+        diagnose(curve, record).iter().map(|finding| finding.ailment).collect()
+    }
+
+    #[test]
+    fn what_a_run_must_still_lose_follows_from_its_size_and_length() {
+        // 0.24747·(4^0.28 − 1) of 2.40879.
+        assert!((usual_late_fall(1e9, 10f64.powf(11.5)) - 0.04872).abs() < 1e-5);
+        let sized = |params: f64, tokens: f64| RunRecord {
+            params_total: Some(Params(params)),
+            tokens: Some(Tokens(tokens)),
+            ..RunRecord::default()
+        };
+        // The end of a long run, 2.48 to 2.38 nats over its last three quarters, as one of a billion weights and as one of ten thousand.
+        let late = |share: f64| 2.2 + 0.18 * (share + 1e-3).powf(-0.33);
+        let quiet = |loss: &dyn Fn(f64) -> f64| -> Vec<CurvePoint> {
+            let point = |step: u64| CurvePoint { step, train_loss_nats: Some(loss(step as f64 / 200.0)), ..CurvePoint::default() };
+            (1..=200).map(point).collect()
+        };
+        assert_eq!(of(&sized(1e9, 1.6e11), &quiet(&late)), []);
+        assert_eq!(of(&sized(1e4, 1.6e6), &quiet(&late)), [Ailment::Stuck]);
+        let stops = |share: f64| late(share.min(0.2));
+        assert_eq!(of(&sized(1e9, 1.6e11), &quiet(&stops)), [Ailment::Stuck]);
+    }
+}
