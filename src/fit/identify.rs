@@ -47,8 +47,8 @@ pub fn determines(law: &Law, points: &[Point]) -> bool {
 const NARROW: f64 = 10.0;
 
 /// What to run where D/N hardly varies; `None` where it does, or the law is not one of both. Along one D/N = r the loss of the additive
-/// law is E + A·N^(−α) + B·r^(−β)·N^(−β), a sum of two powers whose directions differ by α − β: the variance of their coefficients
-/// grows as 1/(α − β)².
+/// law is E + A·N^(−α) + B·r^(−β)·N^(−β), a sum of two powers of N whose directions differ by α − β: the variance of their coefficients
+/// grows as 1/(α − β)², and only runs off that line lend them another direction.
 pub(super) fn narrow_ratio(law: &Law, points: &[Point]) -> Option<String> {
     let of_both = [Variable::N, Variable::D].iter().all(|one| law.formula().variables().contains(one));
     let ratios = points.iter().map(|p| p.d / p.n);
@@ -59,7 +59,7 @@ pub(super) fn narrow_ratio(law: &Law, points: &[Point]) -> Option<String> {
     let exponents = law.get("alpha").zip(law.get("beta"));
     let apart = exponents.map_or(String::new(), |(alpha, beta)| format!(" (here {:.2})", (alpha - beta).abs()));
     Some(format!(
-        "D/N lies between {} and {}, a factor {:.1}: what size and tokens do is told apart by the difference of their exponents{apart}, and the variance of all coefficients grows as 1/difference^2; train two or three of these sizes at D/N = {} and {}, or several sizes at one budget",
+        "D/N lies between {} and {}, a factor {:.1}: size and tokens hardly move apart, so that their shares rest on the difference of their exponents{apart} as well (at one D/N the variance of the coefficients grows as 1/difference^2); train two or three of these sizes at D/N = {} and {}, or several sizes at one budget",
         short(low),
         short(high),
         high / low,
@@ -189,27 +189,15 @@ mod tests {
         assert_eq!(narrow_ratio(&law, &[20.0, 320.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect::<Vec<_>>()), None);
     }
 
-    /// Designs at three ratios, two laws whose terms are as large in the middle of the sizes: the factor A is known less well where the
-    /// exponents are closer.
     #[test]
-    fn the_error_of_exponents_grows_as_they_come_together() {
-        use crate::fit::{Estimator, FitOptions, Quantity, Search, fit, profiles};
-        let se = |alpha: f64| {
-            let a = 100.0 * 1e7f64.powf(alpha - 0.28);
-            let law = Law::from(crate::law::Chinchilla { e: 1.7, a, b: 400.0, alpha, beta: 0.28 });
-            let mut points: Vec<Point> = [20.0, 40.0, 80.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect();
-            let mut random = crate::spec::Random::new(1, "ratios");
-            points.iter_mut().for_each(|p| p.loss = law.loss(p) * (0.0001 * random.normal()).exp());
-            let options =
-                FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
-            let found = fit(&Additive.into(), Evidence::as_given(points), &options).expect("a fit");
-            assert!(found.warnings.iter().any(|one| one.contains("train two or three")), "{:?}", found.warnings);
-            let factor = Quantity::new("A", |law| law.get("A").expect("a factor"));
-            let known = profiles(&found, 0.95, &[factor]).expect("of squares").0[0].1.delta;
-            known.se().expect("known") / known.value
-        };
-        let (far, near) = (se(0.48), se(0.32));
-        assert!(near > 2.0 * far, "{near} {far}");
+    fn a_fit_of_such_runs_warns() {
+        use crate::fit::{FitOptions, Search, fit};
+        let law = Law::from(crate::law::Chinchilla::default());
+        let mut points: Vec<Point> = [20.0, 40.0, 80.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect();
+        points.iter_mut().for_each(|p| p.loss = law.loss(p));
+        let options = FitOptions { search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+        let found = fit(&Additive.into(), Evidence::as_given(points), &options).expect("a fit");
+        assert!(found.warnings.iter().any(|one| one.contains("train two or three of these sizes")), "{:?}", found.warnings);
     }
 
     #[test]

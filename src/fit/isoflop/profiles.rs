@@ -323,7 +323,8 @@ mod tests {
                     })
                     .collect();
                 let covered = found.iter().filter(|one| one.low() <= 0.5 && 0.5 <= one.high()).count() as f64 / 400.0;
-                assert!((0.92..=0.98).contains(&covered), "{vertices:?}, {} budgets: {covered}", budgets.len());
+                // Birge's factor widens by chance and never narrows: 97 % where optima scatter as their errors say.
+                assert!((0.92..=0.985).contains(&covered), "{vertices:?}, {} budgets: {covered}", budgets.len());
                 let mut halves: Vec<f64> = found.iter().map(|one| 0.5 * (one.high() - one.low())).collect();
                 halves.sort_by(f64::total_cmp);
                 let sd = (found.iter().map(|one| (one.value - 0.5).powi(2)).sum::<f64>() / 400.0).sqrt();

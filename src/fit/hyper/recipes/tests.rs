@@ -115,7 +115,7 @@ fn laws_through_uneven_surfaces_cost_hardly_more_than_the_true_optimum() {
         assert!(held >= 13, "{name}: intervals of {held} of 16 cells hold their optimum");
         let joint = study.joint.expect("a surface");
         let [down, up] = joint.room(0.0025)[0].expect("bends");
-        assert!(name == "even" || up * down < 0.95, "{name}: there is less room above, {down} {up}");
+        assert!(name == "even" || up * down < 0.98, "{name}: there is less room above, {down} {up}");
     }
 }
 
