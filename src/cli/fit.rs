@@ -11,7 +11,7 @@ use super::scrutiny::scrutiny_text;
 use super::source::{Source, SourceArgs};
 use super::text::number;
 use super::{certificate, groups, plot, starts};
-use crate::fit::{Estimate, SeedNoise};
+use crate::fit::{Estimate, SeedNoise, Vertices};
 use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, to_csv, write_whole};
@@ -19,6 +19,7 @@ use crate::spec::{FlopRule, Flops, SizeMeasure};
 use crate::study::{Scrutinised, Study, StudyError, StudyOptions, document, law_documents};
 use anyhow::Context;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,10 @@ pub(super) struct FitArgs {
     /// Nominal budgets, FLOPs, for isoflop of a table without a budget column: runs within 10 % of one belong to it
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     budgets: Vec<Flops>,
+    /// What the optimum of each budget weighs in the powers of compute through them: 1/se^2, or all the same as in published
+    /// practice
+    #[arg(long, value_name = "HOW", default_value = "weighted", value_parser = PossibleValuesParser::new(Vertices::NAMES).try_map(|name| name.parse::<Vertices>()))]
+    vertices: Vertices,
     /// Compare groups of runs by a column: each by itself, tests of equal exponents, and a fit with shared ones
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["law", "conventions", "compute"])]
     by: Option<String>,
@@ -65,6 +70,7 @@ impl FitArgs {
         Self {
             asked: Asked { source, laws: Laws::default(), choices, compute: Vec::new(), json: false },
             budgets: Vec::new(),
+            vertices: Vertices::default(),
             by: None,
             protocol: None,
             conventions: false,
@@ -85,6 +91,7 @@ impl FitArgs {
     /// What a fit asks of its study beside the common choices.
     fn change(&self, options: &mut StudyOptions) {
         options.budgets.clone_from(&self.budgets);
+        options.vertices = self.vertices;
         options.scrutiny = if self.conventions { Scrutinised::WithConventions } else { Scrutinised::Closely };
         if self.protocol.is_some() && options.own {
             // DeepSeek's conventions: M in FLOPs per token and C = M·D.

@@ -1,7 +1,9 @@
 //! Profiles and envelopes of budgets for a person.
 
 use super::text::{counts, number, table};
-use crate::fit::{Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley};
+use crate::fit::{
+    Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley, Vertices,
+};
 use crate::law::Chinchilla;
 use crate::spec::{Flops, short};
 use crate::study::{OfBudgets, in_bits_per_byte};
@@ -45,6 +47,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     let exponent = |name: &str, power: &PowerOfCompute| format!("  {name} = {} C^{}\n", number(power.factor.value), power.exponent);
     text += &exponent("N*", &fitted.params);
     text += &exponent("D*", &fitted.tokens);
+    text += &fitted.weights_matter().map_or(String::new(), |other| weights_text(fitted.vertices, &other));
     if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
         text += &format!("  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {exponent}\n");
     }
@@ -54,6 +57,17 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
     fitted.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
+}
+
+/// That the weights of the optima decide, where they do.
+fn weights_text(vertices: Vertices, other: &Estimate) -> String {
+    let told = |vertices| if vertices == Vertices::Even { "weighed alike" } else { "weighed by 1/se^2" };
+    format!(
+        "  the optima are {}; {} (--vertices {}) they give a = {other}, another by more than a standard error: look at the budgets that lie off the line\n",
+        told(vertices),
+        told(vertices.other()),
+        vertices.other().name()
+    )
 }
 
 /// Bottoms from which a law of three coefficients says more than it was told.

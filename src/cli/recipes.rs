@@ -11,7 +11,8 @@ const CELLS_SHOWN: usize = 16;
 
 /// The study as text.
 pub(super) fn study_text(study: &RecipeStudy) -> String {
-    let mut text = "\nlearning rate and batch: optimum of each cell's surface (ln L quadratic in ln eta and ln B)\n".to_owned();
+    let mut text =
+        "\nlearning rate and batch: optimum of each cell's surface (ln L in ln eta and ln B, by the runs near the best)\n".to_owned();
     let header = ["cell", "runs", "best seen", "eta*", "", "B*, tokens", "", "loss*, nats", "chance", "band", "in it"];
     let mut searched: Vec<&Response> = study.cells.iter().filter(|cell| cell.tried.iter().any(|tried| *tried > 1)).collect();
     if searched.len() > CELLS_SHOWN {
@@ -61,7 +62,7 @@ fn bounded(estimate: &Estimate, show: fn(f64) -> String) -> String {
 
 /// The laws with the excess loss that their recipes cost on cells that they did not see.
 fn laws_text(study: &RecipeStudy) -> String {
-    let mut text = "\nlaws of learning rate and batch (excess: loss above the best of a cell that the law did not see)\n".to_owned();
+    let mut text = "\nlaws of learning rate and batch (excess: loss of the run nearest to the recipe above the best run, in cells that the law did not see)\n".to_owned();
     let row = |law: &RecipeLaw| {
         let rule = |fit: &Option<PowerFit>| fit.as_ref().map_or("—".into(), |fit| fit.rule.to_string());
         let mut row = vec![law.name.clone(), rule(&law.learning_rate), rule(&law.batch)];
@@ -72,12 +73,17 @@ fn laws_text(study: &RecipeStudy) -> String {
     for score in &study.others {
         let published = RECIPES.iter().find(|recipe| recipe.name == score.name);
         let name = if published.is_some() { format!("{} (published)", score.name) } else { score.name.clone() };
-        let rule = |pick: fn(&crate::law::PublishedRecipe) -> String| published.map_or("the same everywhere".into(), pick);
+        let unpublished = if score.name == "constant" { "the same everywhere" } else { "each cell's own" };
+        let rule = |pick: fn(&crate::law::PublishedRecipe) -> String| published.map_or(unpublished.into(), pick);
         let mut row = vec![name, rule(|recipe| recipe.learning_rate.to_string()), rule(|recipe| recipe.batch_tokens.to_string())];
         row.extend(excess(Some(score)));
         rows.push(row);
     }
     text += &table(&["law", "eta*", "B*, tokens", "mean excess", "worst", "cells"], &rows);
+    text += "  own optima: each cell by its own surface, which saw its runs: what noise and the steps between runs leave to any law\n";
+    if study.laws.iter().filter_map(|law| law.held_out.as_ref()).chain(&study.others).any(|score| score.outside > 0) {
+        text += "  outside: cells whose recipe lies beyond what was tried; the run at the edge stands for it, so that the excess is at least this\n";
+    }
     for law in &study.laws {
         text += &format!("  {}: {}{}\n", law.name, law.method, exponents(law));
     }
@@ -86,7 +92,9 @@ fn laws_text(study: &RecipeStudy) -> String {
 
 fn excess(score: Option<&Score>) -> Vec<String> {
     let Some(score) = score else { return vec!["—".into(), "—".into(), "0".into()] };
-    vec![format!("{:.2} %", 100.0 * score.mean), format!("{:.2} %", 100.0 * score.worst), score.cells.to_string()]
+    let told = |excess: f64| if excess.is_finite() { format!("{:.2} %", 100.0 * excess) } else { "diverged".into() };
+    let cells = if score.outside > 0 { format!("{}, {} outside", score.cells, score.outside) } else { score.cells.to_string() };
+    vec![told(score.mean), told(score.worst), cells]
 }
 
 /// Exponents with their intervals.

@@ -1,7 +1,7 @@
 //! A scrutiny for a person.
 
 use super::text::{as_compute, number, table};
-use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Named, Profile, Robust};
+use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Interval, Named};
 use crate::spec::{Flops, RunRecord, short};
 use crate::study::Scrutiny;
 
@@ -37,16 +37,12 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
         );
     }
     text += &table(&BY_ESTIMATOR, &estimator_rows(&found.estimators));
-    if let (Some(profiles), Some(robust)) = (&found.profiles, &found.robust) {
-        text += &intervals(profiles, robust);
-    } else {
-        text += "  profile-likelihood and cluster-robust intervals belong to --estimator least-squares-log\n";
-    }
+    text += &intervals(&found.intervals);
     if let Some(criteria) = &found.criteria {
         text += &criteria.lack_of_fit.as_ref().map_or("  no run was repeated, so lack of fit cannot be tested\n".into(), |test| {
             let [between, within] = test.degrees;
             format!(
-                "  lack of fit F({between}, {within}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
+                "  lack of fit F({between:.0}, {within:.0}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
                 test.f,
                 test.p_value,
                 100.0 * test.replicate_sd
@@ -95,17 +91,32 @@ pub(super) fn estimator_rows(all: &[ByEstimator]) -> Vec<Vec<String>> {
     all.iter().map(row).collect()
 }
 
-fn intervals(profiles: &Named<Profile>, robust: &Named<Robust>) -> String {
-    let interval = |estimate: &Estimate| {
-        let [_, _, interval] = estimate.told();
-        interval
+/// Each number with one interval, and why it is this one.
+fn intervals(all: &Named<Estimate>) -> String {
+    let row = |(name, estimate): (&str, &Estimate)| {
+        let [value, error, interval] = estimate.told();
+        vec![rounded(name), value, error, interval, estimate.method().to_owned()]
     };
-    let row = |(name, profile): (&str, &Profile)| {
-        let sandwich = robust.get(name).map_or(String::new(), |robust| interval(&robust.sandwich));
-        let [value, _, by_profile] = profile.profile.told();
-        vec![rounded(name), value, by_profile, interval(&profile.delta), sandwich]
-    };
-    table(&["", "value", "profile likelihood", "delta method", "sandwich"], &profiles.iter().map(row).collect::<Vec<_>>())
+    let level = all.iter().find_map(|(_, estimate)| estimate.level()).map_or(String::new(), |level| format!("{:.0} %", 100.0 * level));
+    let mut reasons: Vec<&str> = all.iter().filter_map(|(_, estimate)| Some(reason(estimate.uncertainty?.interval))).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    reasons.retain(|one| seen.insert(*one));
+    let said: String = reasons.iter().map(|one| format!("  {one}\n")).collect();
+    table(&["", "value", "s.e.", &level, "by"], &all.iter().map(row).collect::<Vec<_>>()) + &said
+}
+
+/// Why an interval of this kind is the one that is printed.
+fn reason(kind: Interval) -> &'static str {
+    match kind {
+        Interval::Profile => "profile: the likelihood of runs that are independent; it bends where the law does, as s.e. cannot",
+        Interval::Sandwich => {
+            "sandwich: runs that share a trunk share its noise, which no likelihood of single runs knows; clusters are the independent ones"
+        }
+        Interval::ResidualBootstrap => "residual-bootstrap: the estimator has no likelihood, and runs are too few to be drawn themselves",
+        Interval::ClusterBootstrap => "cluster-bootstrap: refits to trunks drawn anew, since runs of one share its noise",
+        Interval::Bootstrap => "bootstrap: refits to runs drawn anew; no likelihood has this estimator, or a term that vanished",
+        _ => "see LOG.md for what covers at its level",
+    }
 }
 
 /// The name of a quantity with the compute that it is asked at as a person says it.
@@ -135,6 +146,14 @@ fn matrix(conventions: &[Convention]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_number_has_one_interval_with_its_reason() {
+        let of = |interval| Named(vec![("E".to_owned(), Estimate::new(0.79, 0.01, [0.768, 0.802], 0.95, interval))]);
+        let told = intervals(&of(Interval::Sandwich));
+        assert!(told.contains("share a trunk") && told.matches('[').count() == 1 && told.contains("95 %"), "{told}");
+        assert!(intervals(&of(Interval::Profile)).contains("independent") && !intervals(&of(Interval::Profile)).contains("trunk"));
+    }
 
     #[test]
     fn a_compute_in_a_label_has_three_digits() {

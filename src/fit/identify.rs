@@ -3,6 +3,7 @@
 
 use super::FitError;
 use crate::law::{Axis, Evidence, Law, Point, Variable};
+use crate::spec::short;
 
 /// Below this standard deviation of ln x given ln y, x and y count as one variable. Rounding a batch to whole steps
 /// moves tokens by about 1 %; designs that separate N from D leave more than 30 %.
@@ -40,6 +41,31 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
 /// Whether runs can determine a law of N and D.
 pub fn determines(law: &Law, points: &[Point]) -> bool {
     check(law, points).is_ok()
+}
+
+/// D/N that spans less than this factor tells N from D by the difference of their exponents more than by the runs.
+const NARROW: f64 = 10.0;
+
+/// What to run where D/N hardly varies; `None` where it does, or the law is not one of both. Along one D/N = r the loss of the additive
+/// law is E + A·N^(−α) + B·r^(−β)·N^(−β), a sum of two powers of N whose directions differ by α − β: the variance of their coefficients
+/// grows as 1/(α − β)², and only runs off that line lend them another direction.
+pub(super) fn narrow_ratio(law: &Law, points: &[Point]) -> Option<String> {
+    let of_both = [Variable::N, Variable::D].iter().all(|one| law.formula().variables().contains(one));
+    let ratios = points.iter().map(|p| p.d / p.n);
+    let (low, high) = ratios.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), ratio| (low.min(ratio), high.max(ratio)));
+    if !of_both || high >= NARROW * low {
+        return None;
+    }
+    let exponents = law.get("alpha").zip(law.get("beta"));
+    let apart = exponents.map_or(String::new(), |(alpha, beta)| format!(" (here {:.2})", (alpha - beta).abs()));
+    Some(format!(
+        "D/N lies between {} and {}, a factor {:.1}: size and tokens hardly move apart, so that their shares rest on the difference of their exponents{apart} as well (at one D/N the variance of the coefficients grows as 1/difference^2); train two or three of these sizes at D/N = {} and {}, or several sizes at one budget",
+        short(low),
+        short(high),
+        high / low,
+        short(low / 4.0),
+        short(high * 4.0)
+    ))
 }
 
 /// Whether a run sees some of its data more than once; a hundredth is rounding to whole steps.
@@ -149,6 +175,29 @@ mod tests {
         assert!(check(&Additive.into(), &along(|n| 20.0 * (1.0 + 0.01 * (n * 7e-3).sin()))).is_err());
         assert!(check(&Additive.into(), &along(|n| 1e12 / (n * n))).is_err(), "one budget alone");
         assert_eq!(check(&Additive.into(), &along(|n| 20.0 * (1.0 + 0.9 * (n * 7e-3).sin()))), Ok(()));
+    }
+
+    #[test]
+    fn ratios_that_hardly_vary_are_said_with_what_to_run() {
+        let law = Law::from(crate::law::Chinchilla { alpha: 0.34, beta: 0.28, ..crate::law::Chinchilla::default() });
+        let three: Vec<Point> = [20.0, 40.0, 80.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect();
+        assert_eq!(check(&law, &three), Ok(()));
+        let told = narrow_ratio(&law, &three).expect("a factor of four");
+        assert!(told.contains("between 20 and 80, a factor 4.0") && told.contains("(here 0.06)"), "{told}");
+        assert!(told.contains("at D/N = 5 and 320"), "{told}");
+        assert_eq!(narrow_ratio(&PowerLaw { axis: Axis::C, floor: true }.into(), &three), None);
+        assert_eq!(narrow_ratio(&law, &[20.0, 320.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect::<Vec<_>>()), None);
+    }
+
+    #[test]
+    fn a_fit_of_such_runs_warns() {
+        use crate::fit::{FitOptions, Search, fit};
+        let law = Law::from(crate::law::Chinchilla::default());
+        let mut points: Vec<Point> = [20.0, 40.0, 80.0].iter().flat_map(|&ratio| along(move |_| ratio)).collect();
+        points.iter_mut().for_each(|p| p.loss = law.loss(p));
+        let options = FitOptions { search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+        let found = fit(&Additive.into(), Evidence::as_given(points), &options).expect("a fit");
+        assert!(found.warnings.iter().any(|one| one.contains("train two or three of these sizes")), "{:?}", found.warnings);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! asked of it afterwards ([`Fit::interval`]).
 
 use super::certificate::{Found, search};
-use super::identify::{check, distinct};
+use super::identify::{check, distinct, narrow_ratio};
 use super::interval::{Clusters, Draws, FEW_CLUSTERS, LEAST, clusters, drawing, refits, residual_refits};
 use super::objective::{Objective, Phi};
 use super::search::{End, multistart};
@@ -123,6 +123,7 @@ fn assemble(
         ..found.diagnostics
     };
     let status = status(&diagnostics, evidence.points.len(), theta.len(), at_bound);
+    warnings.extend(narrow_ratio(&form.with_theta(&theta), &evidence.points));
     warnings.extend(cautions(form, &evidence, options, clusters, &diagnostics));
     Fit {
         law: form.with_theta(&theta),

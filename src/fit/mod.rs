@@ -33,8 +33,8 @@ pub use hyper::{
 pub use identify::{determines, only_variable, repeats};
 pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{
-    Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, approach_one,
-    bottom, isoflop,
+    Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, LossNoise, PowerOfCompute, Valley, Vertices,
+    approach_one, bottom, isoflop,
 };
 pub use law_fit::{Fit, fit, start_ends};
 pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Places, Range, Verdict, certify};

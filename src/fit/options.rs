@@ -193,7 +193,7 @@ pub enum FitError {
     /// N and D move together.
     #[error(
         "N and D move together in these {points} runs ({constant} is constant within {spread:.1} %), so their effects cannot be told apart: not identifiable. \
-         Only L(C) can be fitted; vary tokens at fixed size to separate them"
+         Only L(C) can be fitted; to separate them, train two or three of the sizes on a quarter and on four times these tokens, or several sizes at one budget"
     )]
     NotIdentifiable {
         /// Points there are.

@@ -175,14 +175,14 @@ fn whole_sequences(batch: Estimate, context: Option<f64>) -> Estimate {
     Estimate { value: (batch.value / context).round().max(1.0) * context, ..batch }
 }
 
-/// Values of each setting within the typical band of the joint surface: ln L rises by K·(ln x)².
+/// Values of each setting within the typical band of the joint surface.
 fn ranges(study: &RecipeStudy, rate: f64, batch: f64) -> Option<[Option<[f64; 2]>; 2]> {
     let joint = study.joint.as_ref()?;
     let mut bands: Vec<f64> = study.cells.iter().map(|cell| cell.band).collect();
     bands.sort_by(f64::total_cmp);
     let band = bands.get(bands.len() / 2)?;
-    let range = |value: f64, bend: f64| (bend > 0.0).then(|| (band / bend).sqrt().exp()).map(|factor| [value / factor, value * factor]);
-    Some([range(rate, joint.curvature[0]), range(batch, joint.curvature[2])])
+    let [by_rate, by_batch] = joint.room(*band);
+    Some([by_rate.map(|factors| factors.map(|factor| rate * factor)), by_batch.map(|factors| factors.map(|factor| batch * factor))])
 }
 
 /// Median with the smallest and largest value as its range; no coverage is claimed.

@@ -1,6 +1,6 @@
 //! The choices of a study, with the defaults that its runs call for.
 
-use crate::fit::{Estimator, FitOptions, Resample, Search};
+use crate::fit::{Estimator, FitOptions, Resample, Search, Vertices};
 use crate::law::{Additive, AnyFormula, Exclusion, Formula, formula, formulas};
 use crate::spec::{FlopRule, Flops, SizeMeasure};
 use std::str::FromStr;
@@ -32,6 +32,8 @@ pub struct StudyOptions {
     pub seed: u64,
     /// Nominal budgets, FLOPs, of runs that name none.
     pub budgets: Vec<Flops>,
+    /// What the optimum of each budget weighs.
+    pub vertices: Vertices,
     /// Every point of the loss curves of a table after this share of each run, not the last of each alone.
     pub checkpoints: Option<f64>,
     /// How closely the law is looked at.
@@ -71,6 +73,7 @@ impl Default for StudyOptions {
             level: 0.95,
             seed,
             budgets: Vec::new(),
+            vertices: Vertices::default(),
             checkpoints: None,
             scrutiny: Scrutinised::default(),
             excluded: Vec::new(),

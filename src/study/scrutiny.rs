@@ -3,8 +3,8 @@
 
 use super::laws::cuts;
 use crate::fit::{
-    ByEstimator, Convention, Criteria, FitOptions, FittedLaw, Forecast, Influence, Named, Profile, Quantity, Robust, Search, by_estimator,
-    conventions, criteria, influence_on, profiles, robust, rolling_origin, without_each,
+    ByEstimator, Convention, Criteria, Estimate, FitOptions, FittedLaw, Forecast, Influence, Named, Profile, Quantity, Robust, Search,
+    by_estimator, conventions, criteria, influence_on, profiles, robust, rolling_origin, without_each,
 };
 use crate::law::{ComputeCount, Evidence};
 use crate::spec::RunRecord;
@@ -23,6 +23,8 @@ pub struct Scrutiny {
     pub rolling_origin: Vec<Forecast>,
     /// What every estimator makes of the same runs.
     pub estimators: Vec<ByEstimator>,
+    /// Of each coefficient and decision, the interval that is printed: see `Fit::intervals`.
+    pub intervals: Named<Estimate>,
     /// Profile likelihood (least-squares-log only).
     pub profiles: Option<Named<Profile>>,
     /// Cluster-robust intervals (least-squares-log only).
@@ -52,12 +54,14 @@ pub(super) fn scrutinise(fitted: &FittedLaw, as_seen: &Evidence, records: Option
     let taken = quantities.iter().any(|one| one.name() == exponent.name());
     let exponent = if taken { exponent.named("exponent of N*") } else { exponent };
     quantities.extend([exponent, params, tokens, loss]);
+    let names: Vec<String> = quantities.iter().map(|one| one.name().to_owned()).collect();
     Scrutiny {
         influence_on_a,
         influence_on_params,
         influence_on_floor: fitted.law.floor_index().map_or_else(Vec::new, |at| on(&Quantity::coefficient(&fitted.law, at))),
         rolling_origin: rolling_origin(&fitted.law, as_seen, &quick, &cuts(as_seen)),
         estimators: by_estimator(&fitted.law, as_seen, options, &cuts(as_seen)),
+        intervals: Named(names.into_iter().zip(fitted.intervals(&quantities, level)).collect()),
         profiles: profiles(fitted, level, &quantities).ok(),
         robust: robust(fitted, level, &quantities).ok(),
         criteria: criteria(fitted).ok(),

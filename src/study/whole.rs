@@ -172,7 +172,9 @@ impl Study {
     }
 
     fn fit_budgets(&mut self, curves: &Curves) {
-        let whole = |interpolator| profiles(&self.evidence, &self.options, interpolator).map(|found| OfBudgets::Profiles(Box::new(found)));
+        let whole = |interpolator| {
+            profiles(&self.evidence, &self.options, interpolator, self.noise.as_ref()).map(|found| OfBudgets::Profiles(Box::new(found)))
+        };
         let by_name = |name: &LawName| match name {
             LawName::Auto | LawName::Formula(_) => None,
             LawName::Isoflop => Some((name.name(), whole(Interpolator::Parabola))),

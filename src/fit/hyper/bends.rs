@@ -2,11 +2,16 @@
 
 use crate::law::RecipeTrials;
 
+/// Values of a setting that tell four coefficients along it and leave one over.
+const WIDE: usize = 5;
+
 /// Which settings the surface bends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bends {
     pub(super) rate: bool,
     pub(super) batch: bool,
+    /// Whether one side may be steeper than the other: terms of third order.
+    pub(super) lean: bool,
 }
 
 impl Bends {
@@ -14,7 +19,18 @@ impl Bends {
     pub(super) fn of(cell: &RecipeTrials) -> Self {
         let finished: Vec<_> = cell.trials.iter().filter(|trial| trial.loss.is_some()).cloned().collect();
         let cell = RecipeTrials { trials: finished, ..cell.clone() };
-        Self { rate: cell.tried(|t| t.learning_rate).len() >= 3, batch: cell.tried(|t| t.batch).len() >= 3 }
+        Self { rate: cell.tried(|t| t.learning_rate).len() >= 3, batch: cell.tried(|t| t.batch).len() >= 3, lean: false }
+    }
+
+    /// Whether a cell tried so many values of each setting that bends that its runs tell one side from the other.
+    pub(super) fn tried_widely(self, cell: &RecipeTrials) -> bool {
+        let [rates, batches] = [cell.tried(|t| t.learning_rate).len(), cell.tried(|t| t.batch).len()];
+        (!self.rate || rates >= WIDE) && (!self.batch || batches >= WIDE)
+    }
+
+    /// The same with terms of third order.
+    pub(super) fn leaning(self) -> Self {
+        Self { lean: true, ..self }
     }
 
     /// The second-order part of a row: x², xy, y², as far as it bends.
@@ -24,6 +40,16 @@ impl Bends {
             (true, false) => vec![x * x],
             (false, true) => vec![y * y],
             (false, false) => Vec::new(),
+        }
+    }
+
+    /// The third-order part: x³, x²y, xy², y³, as far as it bends.
+    pub(super) fn cubes(self, [x, y]: [f64; 2]) -> Vec<f64> {
+        match (self.lean, self.rate, self.batch) {
+            (true, true, true) => vec![x * x * x, x * x * y, x * y * y, y * y * y],
+            (true, true, false) => vec![x * x * x],
+            (true, false, true) => vec![y * y * y],
+            _ => Vec::new(),
         }
     }
 
@@ -39,7 +65,7 @@ impl Bends {
     /// Settings that bend in at least one cell, taken over all runs of it.
     pub(super) fn common(cells: &[&RecipeTrials]) -> Self {
         let all: Vec<Self> = cells.iter().map(|cell| Self::of(cell)).collect();
-        Self { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch) }
+        Self { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch), lean: false }
     }
 
     /// Whether a surface of this curvature bends upwards in every direction that it bends in.

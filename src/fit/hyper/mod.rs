@@ -2,12 +2,14 @@
 
 mod bends;
 mod joint;
+mod nearby;
 mod power_fit;
 mod propose;
-mod quadratic;
 mod recipes;
 mod response;
 mod robust;
+mod shape;
+mod surface;
 
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use power_fit::{Basis, Optimum, PowerFit, power_fit};

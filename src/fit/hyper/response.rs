@@ -1,10 +1,10 @@
-//! The response of one (N, D) cell to its recipe: ln L as a quadratic of (ln η, ln B) near its minimum, fitted robustly.
+//! The response of one (N, D) cell to its recipe: ln L as a polynomial of (ln η, ln B) near its minimum (`surface`), fitted robustly.
 //! Its minimum is that of the surface, not the lowest loss seen, which is low by luck the more runs were tried.
 //! The near-optimal band follows DeepSeek LLM (2401.02954 §3.1), widened to the noise of a run.
 
 use super::bends::Bends;
-use super::quadratic::Quadratic;
 use super::robust::KnownNoise;
+use super::surface::Surface;
 use crate::fit::estimate::t_quantile;
 use crate::fit::linear::variance;
 use crate::fit::{Estimate, Interval};
@@ -51,8 +51,6 @@ pub struct Response {
     pub near_optimal: Vec<usize>,
     /// Root mean square residual of ln L.
     pub rms: Option<f64>,
-    #[serde(skip)]
-    quadratic: Option<Quadratic>,
 }
 
 /// The response surface of a cell; `None` where no run finished.
@@ -78,11 +76,10 @@ pub fn response(cell: &RecipeTrials, noise: Option<KnownNoise>, level: f64) -> O
         band,
         near_optimal: Vec::new(),
         rms: None,
-        quadratic: None,
     };
-    if let Some((quadratic, rms)) = Quadratic::near_minimum(cell, [best.learning_rate.ln(), best.batch.ln()], best_loss.ln(), noise) {
-        found.take(&quadratic, level, cell);
-        (found.rms, found.quadratic) = (Some(rms), Some(quadratic));
+    if let Some(surface) = Surface::near_minimum(cell, [best.learning_rate.ln(), best.batch.ln()], best_loss.ln(), noise) {
+        found.take(&surface, level, cell);
+        found.rms = Some(surface.rms);
     } else if Bends::of(cell).count() > 0 {
         found.edges.push("no minimum inside what was tried: ln L does not bend upwards".into());
     }
@@ -93,37 +90,29 @@ pub fn response(cell: &RecipeTrials, noise: Option<KnownNoise>, level: f64) -> O
 }
 
 impl Response {
-    /// Excess of ln L at a recipe over the minimum of the surface; `None` without a surface. What the surface does not
-    /// bend in costs nothing.
-    pub fn excess(&self, learning_rate: f64, batch: f64) -> Option<f64> {
-        let quadratic = self.quadratic.as_ref()?;
-        let at = [learning_rate.ln() - quadratic.centre[0], batch.ln() - quadratic.centre[1]];
-        Some(quadratic.at(at) - quadratic.at(quadratic.vertex()?))
-    }
-
     /// Whether the optimum is known and inside what was tried.
     pub fn is_inside(&self) -> bool {
-        self.quadratic.is_some() && self.edges.is_empty()
+        self.loss.is_some() && self.edges.is_empty()
     }
 
-    fn take(&mut self, quadratic: &Quadratic, level: f64, cell: &RecipeTrials) {
-        let Some(vertex) = quadratic.vertex() else { return };
-        let quantile = t_quantile(level, quadratic.degrees);
-        if quadratic.bends.rate {
-            self.learning_rate = Some(quadratic.vertex_estimate(0, vertex[0], quantile, level));
-            self.edges.extend(edge("learning rate", vertex[0] + quadratic.centre[0], &cell.tried(|t| t.learning_rate)));
+    fn take(&mut self, surface: &Surface, level: f64, cell: &RecipeTrials) {
+        let Some(vertex) = surface.vertex() else { return };
+        let quantile = t_quantile(level, surface.degrees);
+        if surface.bends.rate {
+            self.learning_rate = Some(surface.vertex_estimate(0, vertex[0], quantile, level));
+            self.edges.extend(edge("learning rate", vertex[0] + surface.centre[0], &cell.tried(|t| t.learning_rate)));
         }
-        if quadratic.bends.batch {
-            self.batch = Some(quadratic.vertex_estimate(1, vertex[1], quantile, level));
-            self.edges.extend(edge("batch", vertex[1] + quadratic.centre[1], &cell.tried(|t| t.batch)));
+        if surface.bends.batch {
+            self.batch = Some(surface.vertex_estimate(1, vertex[1], quantile, level));
+            self.edges.extend(edge("batch", vertex[1] + surface.centre[1], &cell.tried(|t| t.batch)));
         }
-        let floor = quadratic.at(vertex);
-        // The gradient by the vertex is zero there, so the variance of the floor is that of the quadratic at a fixed place.
-        let row = quadratic.row(vertex);
-        let se = variance(&row, &quadratic.covariance).sqrt();
+        let floor = surface.at(vertex);
+        // The gradient by the vertex is zero there, so the variance of the floor is that of the surface at a fixed place.
+        let row = surface.row(vertex);
+        let se = variance(&row, &surface.covariance).sqrt();
         self.loss = Some(Estimate::exp(floor, se, quantile, level, Interval::Delta));
         self.selection = Some(self.best_loss.ln() - floor);
-        self.curvature = Some(quadratic.curvature());
+        self.curvature = Some(surface.curvature(vertex));
     }
 }
 
@@ -178,7 +167,6 @@ pub(super) mod tests {
         assert!((loss.ln() - 0.7).abs() < 1e-9 && found.is_inside());
         let [kxx, kxy, kyy] = found.curvature.expect("bends");
         assert!((kxx - 0.012).abs() < 1e-8 && (kxy + 0.005).abs() < 1e-8 && (kyy - 0.009).abs() < 1e-8);
-        assert!((found.excess(8e-3, 4096.0).expect("a surface") - 0.012 * 2f64.ln().powi(2)).abs() < 1e-8);
         assert!(found.selection.expect("known") > 0.0, "no run stands at the optimum, and there is no luck");
     }
 

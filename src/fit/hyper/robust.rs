@@ -30,6 +30,10 @@ pub(super) struct RobustFit {
     pub(super) covariance: Vec<Vec<f64>>,
     pub(super) degrees: f64,
     pub(super) rms: f64,
+    /// Variance of a run of weight one.
+    pub(super) s2: f64,
+    /// Weighted squares of residuals.
+    pub(super) residual: f64,
     /// The level of each group of rows.
     pub(super) groups: Vec<Group>,
 }
@@ -82,7 +86,7 @@ pub(super) fn robust_fit_of_groups(rows: &[Vec<f64>], y: &[f64], group: &[usize]
     let covariance = fit.least.inverse.iter().map(|row| row.iter().map(|v| s2 * v).collect()).collect();
     let rms = (fit.residuals.iter().map(|r| r * r).sum::<f64>() / n as f64).sqrt();
     let groups = fit.groups.into_iter().map(|group| Group { variance: s2 * group.variance, ..group }).collect();
-    Some(RobustFit { beta: fit.least.beta, covariance, degrees: degrees + behind, rms, groups })
+    Some(RobustFit { beta: fit.least.beta, covariance, degrees: degrees + behind, rms, s2, residual: fit.least.residual, groups })
 }
 
 /// Change of weights below which reweighting is over.

@@ -8,6 +8,6 @@ mod profiles;
 mod valley;
 
 pub use envelope::{EnvelopeFit, approach_one};
-pub use optima::PowerOfCompute;
+pub use optima::{PowerOfCompute, Vertices};
 pub use profiles::{Corrected, DroppedBudget, IsoflopFit, isoflop};
 pub use valley::{Interpolator, IsoflopOptions, LossNoise, Valley, bottom};

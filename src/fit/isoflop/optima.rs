@@ -2,11 +2,12 @@
 
 use super::valley::Valley;
 use crate::fit::estimate::t_quantile;
-use crate::fit::linear::least_squares;
+use crate::fit::linear::{LeastSquares, least_squares};
 use crate::fit::{Estimate, Interval};
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-/// x*(C) = factor·C^exponent, fitted as a weighted line in logarithms about the mean of ln C.
+/// x*(C) = factor·C^exponent, fitted as a line in logarithms about the mean of ln C.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PowerOfCompute {
     /// Factor at 1 FLOP: a long extrapolation, so its interval is wide.
@@ -40,32 +41,94 @@ fn error(one: &Estimate) -> f64 {
     one.se().unwrap_or(f64::INFINITY)
 }
 
-/// Weighted line ln x* = c + s·(ln C − centre), each optimum by 1/se², centred at the weighted mean of ln C.
-pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, level: f64) -> PowerOfCompute {
+/// What each optimum weighs in a line through them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vertices {
+    /// 1/se² of its logarithm.
+    #[default]
+    Weighted,
+    /// The same, as in published practice (Llama 3 2407.21783).
+    Even,
+}
+
+impl Vertices {
+    /// Names as a person gives them, in the order of the variants.
+    pub const NAMES: [&str; 2] = ["weighted", "even"];
+
+    /// The name of this one.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[usize::from(self == Self::Even)]
+    }
+
+    /// The other.
+    pub fn other(self) -> Self {
+        if self == Self::Even { Self::Weighted } else { Self::Even }
+    }
+}
+
+impl std::str::FromStr for Vertices {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Weighted, Self::Even].into_iter().find(|one| one.name() == text);
+        known.ok_or_else(|| format!("vertices are weighed `weighted` or `even`, not `{text}`"))
+    }
+}
+
+/// Level at which optima are said to scatter more than their errors allow.
+const SCATTER_SHOWN: f64 = 0.05;
+
+/// The line ln x* = c + s·(ln C − centre), centred at the weighted mean of ln C.
+///
+/// Its errors are those of the optima carried through it, whatever the weights, widened where optima scatter more than these
+/// say (Birge 1932). The errors rest on the noise of all runs, so the interval takes t with the degrees of freedom of that; only
+/// where the scatter is shown to be another (F test at 5 %) is it what the line knows, by its budgets less two.
+pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, vertices: Vertices, level: f64) -> PowerOfCompute {
     let ln_c: Vec<f64> = valleys.iter().map(|valley| valley.compute.ln()).collect();
     let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
-    let variance: Vec<f64> = valleys.iter().map(|valley| (error(&pick(valley)) / pick(valley).value).powi(2)).collect();
-    let degrees = valleys.len() as f64 - 2.0;
-    let weight: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-12)).collect();
+    let variance: Vec<f64> = valleys.iter().map(|valley| (error(&pick(valley)) / pick(valley).value).powi(2) + 1e-12).collect();
+    let weight: Vec<f64> = variance.iter().map(|v| if vertices == Vertices::Even { 1.0 } else { 1.0 / v }).collect();
     let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / weight.iter().sum::<f64>();
     let rows: Vec<Vec<f64>> = ln_c.iter().map(|c| vec![1.0, c - centre]).collect();
+    let line = least_squares(&rows, &ln_x, &weight).and_then(|fit| Line::of(&fit, &rows, &weight, &variance));
     // Optima of which all but one have no error to weigh them by are no line.
-    let line = least_squares(&rows, &ln_x, &weight)
-        .map(|fit| ([fit.beta[0], fit.beta[1]], [0, 1].map(|j| fit.inverse[j][j].sqrt()), fit.residual));
-    let ([middle, slope], [middle_se, slope_se], chi2) = line.unwrap_or(([f64::NAN; 2], [f64::INFINITY; 2], 0.0));
-    // Optima that scatter more than their standard errors say widen the errors of the line (Birge 1932).
-    let birge = if degrees > 0.0 { (chi2 / degrees).sqrt().max(1.0) } else { 1.0 };
-    let (middle_se, slope_se) = (birge * middle_se, birge * slope_se);
-    let width = t_quantile(level, degrees);
+    let line = line.unwrap_or(Line { value: [f64::NAN; 2], se: [f64::INFINITY; 2], ratio: 0.0 });
+    let spare = valleys.len() as f64 - 2.0;
+    let behind = valleys.iter().map(|valley| valley.degrees).fold(f64::INFINITY, f64::min);
+    let shown =
+        spare > 0.0 && FisherSnedecor::new(spare, behind.clamp(1.0, 1e6)).is_ok_and(|law| 1.0 - law.cdf(line.ratio) < SCATTER_SHOWN);
+    let width = t_quantile(level, if shown { spare } else { behind });
     let estimate = |value: f64, se: f64| Estimate::new(value, se, [value - width * se, value + width * se], level, Interval::Delta);
-    let ln_factor = middle - slope * centre;
+    let ([middle, slope], birge) = (line.value, line.ratio.max(1.0).sqrt());
+    let [middle_se, slope_se] = line.se.map(|se| birge * se);
     let ln_factor_se = (middle_se.powi(2) + (slope_se * centre).powi(2)).sqrt();
     PowerOfCompute {
-        factor: Estimate::exp(ln_factor, ln_factor_se, width, level, Interval::Delta),
+        factor: Estimate::exp(middle - slope * centre, ln_factor_se, width, level, Interval::Delta),
         exponent: estimate(slope, slope_se),
         ln_centre: centre,
         ln_at_centre: estimate(middle, middle_se),
         quantile: width,
         level,
+    }
+}
+
+/// Value and slope at the centre with the errors that the optima carry there, and their scatter about it over what was expected.
+struct Line {
+    value: [f64; 2],
+    se: [f64; 2],
+    ratio: f64,
+}
+
+impl Line {
+    fn of(fit: &LeastSquares, rows: &[Vec<f64>], weight: &[f64], variance: &[f64]) -> Option<Self> {
+        // The coefficients are A·y with A = (XᵀWX)⁻¹XᵀW.
+        let carries = |j: usize, at: usize| weight[at] * rows[at].iter().zip(&fit.inverse[j]).map(|(x, v)| x * v).sum::<f64>();
+        let se = [0, 1].map(|j| (0..rows.len()).map(|at| carries(j, at).powi(2) * variance[at]).sum::<f64>().sqrt());
+        // E Σ w·r² = Σ w·v − tr(XᵀW·V·WX·(XᵀWX)⁻¹).
+        let own = |at: usize| weight[at] * variance[at];
+        let taken = |at: usize| own(at) * (0..2).map(|j| rows[at][j] * carries(j, at)).sum::<f64>();
+        let expected: f64 = (0..rows.len()).map(|at| own(at) - taken(at)).sum();
+        let ratio = if rows.len() > 2 { fit.residual / expected } else { 0.0 };
+        ratio.is_finite().then_some(Self { value: [fit.beta[0], fit.beta[1]], se, ratio })
     }
 }

@@ -1,9 +1,10 @@
 //! The valley of loss at one compute budget: its bottom by a parabola or by an Akima spline, with an error.
 
 use super::akima::akima_minimum;
+use super::optima::Vertices;
 use crate::fit::estimate::t_quantile;
 use crate::fit::linear::{least_squares, variance};
-use crate::fit::{Estimate, Interval};
+use crate::fit::{Estimate, Interval, SeedNoise};
 use crate::law::{Parabola, Point};
 use crate::spec::{Random, SAME_BUDGET};
 use rayon::prelude::*;
@@ -41,11 +42,21 @@ pub struct IsoflopOptions {
     pub draws: usize,
     /// Seed of those draws.
     pub seed: u64,
+    /// What each optimum weighs in the powers of compute.
+    pub vertices: Vertices,
 }
 
 impl Default for IsoflopOptions {
     fn default() -> Self {
-        Self { interpolator: Interpolator::Parabola, tolerance: SAME_BUDGET, level: 0.95, noise: LossNoise::default(), draws: 400, seed: 0 }
+        Self {
+            interpolator: Interpolator::Parabola,
+            tolerance: SAME_BUDGET,
+            level: 0.95,
+            noise: LossNoise::default(),
+            draws: 400,
+            seed: 0,
+            vertices: Vertices::default(),
+        }
     }
 }
 
@@ -90,6 +101,8 @@ pub struct LossNoise {
     pub low: (f64, f64),
     /// (L, standard deviation of ln L) at the higher loss.
     pub high: (f64, f64),
+    /// Degrees of freedom behind it; infinite where it is given.
+    pub degrees: f64,
 }
 
 impl Default for LossNoise {
@@ -97,14 +110,20 @@ impl Default for LossNoise {
     /// configurations of 2406.19146 lie in their published intervals, as they do for 0.002–0.003 at L = 3 and
     /// 0.02–0.1 at L = 6; a constant 0.002 misses two.
     fn default() -> Self {
-        Self { low: (3.0, 0.002), high: (6.0, 0.05) }
+        Self { low: (3.0, 0.002), high: (6.0, 0.05), degrees: f64::INFINITY }
     }
 }
 
 impl LossNoise {
     /// The same for every loss.
     pub fn constant(noise: f64) -> Self {
-        Self { low: (1.0, noise), high: (10.0, noise) }
+        Self { low: (1.0, noise), high: (10.0, noise), degrees: f64::INFINITY }
+    }
+
+    /// Of replicates that differ in their seeds alone, a power of the loss within a factor of a thousand of theirs.
+    pub fn of(seeds: &SeedNoise) -> Self {
+        let at = |loss: f64| (loss, seeds.at(loss));
+        Self { low: at(seeds.loss_at / 1e3), high: at(seeds.loss_at * 1e3), degrees: seeds.degrees as f64 }
     }
 
     /// At a loss, standard deviation of ln L.
@@ -189,9 +208,9 @@ fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
 
 /// What the runs of a valley scatter by about its curve, and what that means for the bottom.
 pub(super) struct Scatter {
-    /// Σ of squared relative residuals.
-    squares: f64,
-    /// Degrees of freedom that they have; infinite where the noise was given.
+    /// Σ of squared relative residuals; absent where the noise was given, and errors stand for runs of it.
+    squares: Option<f64>,
+    /// Degrees of freedom behind the noise.
     degrees: f64,
     /// Standard error of ln N at the bottom when runs scatter by one.
     unit_error: f64,
@@ -202,7 +221,7 @@ pub(super) struct Scatter {
 impl Scatter {
     /// By how much runs scatter; one where the noise was given with the error.
     fn noise(&self) -> f64 {
-        if self.degrees.is_infinite() { 1.0 } else { (self.squares / self.degrees).sqrt() }
+        self.squares.map_or(1.0, |squares| (squares / self.degrees).sqrt())
     }
 
     fn se(&self) -> f64 {
@@ -218,8 +237,9 @@ impl Scatter {
 /// nothing by chance, and its optimum would then outweigh all others.
 pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f64) {
     let degrees: f64 = scatter.iter().map(|own| own.degrees).sum();
-    let noise = (scatter.iter().map(|own| own.squares).sum::<f64>() / degrees).sqrt();
-    if !(degrees.is_finite() && noise > 0.0) {
+    let Some(squares) = scatter.iter().map(|own| own.squares).sum::<Option<f64>>() else { return };
+    let noise = (squares / degrees).sqrt();
+    if noise.is_nan() || noise <= 0.0 {
         return;
     }
     for (valley, own) in valleys.iter_mut().zip(scatter) {
@@ -249,7 +269,7 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
     // Relative to the bottom: valleys of different budgets then have one noise. The place of the bottom does not move its loss.
     let (bottom, u) = (parabola.vertex_loss(), parabola.ln_vertex() - centre);
     let scatter = Scatter {
-        squares: fit.residual / (bottom * bottom),
+        squares: Some(fit.residual / (bottom * bottom)),
         degrees,
         unit_error: bottom.abs() * variance(&parabola.vertex_gradient(), &fit.inverse).sqrt(),
         unit_loss_error: Some(variance(&[1.0, u, u * u], &fit.inverse).sqrt()),
@@ -294,5 +314,6 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
     }
     let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
     let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
-    Ok((ln_n, ln_loss.exp(), None, Scatter { squares: 0.0, degrees: f64::INFINITY, unit_error: variance.sqrt(), unit_loss_error: None }))
+    let scatter = Scatter { squares: None, degrees: options.noise.degrees, unit_error: variance.sqrt(), unit_loss_error: None };
+    Ok((ln_n, ln_loss.exp(), None, scatter))
 }

@@ -3,13 +3,18 @@
 //! §3.1), Step Law's η(N, D) and B(D) through the optima of cells (2503.04715), Porian's η(N) and B(N) (2406.19146), the
 //! joint surface, and one constant recipe.
 
+mod score;
+
 use super::joint::{JointSurface, joint_surface};
 use super::power_fit::{Basis, Optimum, PowerFit, power_fit};
 use super::response::{Response, response};
 use super::robust::KnownNoise;
 use crate::fit::{Estimate, SeedNoise};
-use crate::law::{PublishedRecipe, RECIPES, RecipeTrials};
+use crate::law::{PublishedRecipe, RECIPES, RecipeTrials, Trial};
+use score::{score, served};
 use serde::Serialize;
+
+pub use score::Score;
 
 /// A law of learning rate and batch fitted to a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,19 +31,6 @@ pub struct RecipeLaw {
     pub held_out: Option<Score>,
 }
 
-/// Excess loss of recommended recipes over the best of their cells, in ln L.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Score {
-    /// Whose recipes.
-    pub name: String,
-    /// Mean over cells.
-    pub mean: f64,
-    /// Worst of them.
-    pub worst: f64,
-    /// Cells scored.
-    pub cells: usize,
-}
-
 /// Everything that a sweep says of learning rate and batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipeStudy {
@@ -48,7 +40,7 @@ pub struct RecipeStudy {
     pub laws: Vec<RecipeLaw>,
     /// One surface for all cells.
     pub joint: Option<JointSurface>,
-    /// Published laws and the constant recipe on the same cells.
+    /// On the same cells: the optimum of each cell's own surface, which saw its runs; the constant recipe; published laws.
     pub others: Vec<Score>,
     /// What a reader must know.
     pub notes: Vec<String>,
@@ -82,7 +74,7 @@ impl Maker {
             Self::NearOptimal => "powers of C through all near-optimal runs (DeepSeek)",
             Self::StepLaw => "eta(N, D) and B(D) through the optima of cells (Step Law)",
             Self::Porian => "eta(N) and B(N) through the optima of cells (Porian)",
-            Self::Joint => "one quadratic for all runs, its optimum moving with N and D",
+            Self::Joint => "one surface for all runs, its optimum moving with N and D",
             Self::Constant => "the geometric mean of the cells' optima",
         }
     }
@@ -124,7 +116,7 @@ pub fn recipe_study(trials: &[RecipeTrials], noise: Option<&SeedNoise>, level: f
         level,
     };
     let laws = Maker::LAWS.iter().filter_map(|maker| all.law(*maker)).collect();
-    let mut others: Vec<Score> = all.held_out(Maker::Constant).into_iter().collect();
+    let mut others: Vec<Score> = all.own_optima().into_iter().chain(all.held_out(Maker::Constant)).collect();
     others.extend(RECIPES.iter().filter_map(|recipe| all.published(recipe)));
     let joint = all.joint();
     let notes = all.notes(joint.as_ref());
@@ -213,11 +205,14 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Each cell with a surface by the law that the others give.
+    /// Each cell whose optimum is inside what was tried, by the law that the others give.
     fn held_out(&self, maker: Maker) -> Option<Score> {
         let stride = self.responses.len().div_ceil(MOST_HELD_OUT);
-        let excess = (0..self.responses.len()).step_by(stride.max(1)).filter_map(|out| {
+        let served = (0..self.responses.len()).step_by(stride.max(1)).filter_map(|out| {
             let response = self.responses[out];
+            if !response.is_inside() {
+                return None;
+            }
             let (rate, batch) = maker.fit(&self.without(out));
             let at = |fit: Option<PowerFit>, tried: usize, own: f64| match fit {
                 Some(fit) => Some(fit.at(&response.scale).value),
@@ -226,19 +221,30 @@ impl<'a> Cells<'a> {
             };
             let rate = at(rate, response.tried[0], response.best_learning_rate)?;
             let batch = at(batch, response.tried[1], response.best_batch)?;
-            response.is_inside().then(|| response.excess(rate, batch)).flatten()
+            served(self.trials[out], [rate, batch])
         });
-        score(maker.name(), excess.collect())
+        score(maker.name(), &served.collect::<Vec<_>>())
+    }
+
+    /// Each cell by the optimum of its own surface: what noise and the steps between runs leave to any law.
+    fn own_optima(&self) -> Option<Score> {
+        let inside = self.trials.iter().zip(&self.responses).filter(|(_, response)| response.is_inside());
+        let served = inside.filter_map(|(cell, response)| {
+            let value = |found: Option<Estimate>, own: f64| found.map_or(own, |found| found.value);
+            served(cell, [value(response.learning_rate, response.best_learning_rate), value(response.batch, response.best_batch)])
+        });
+        score("own optima", &served.collect::<Vec<_>>())
     }
 
     /// Each cell by a published law, N and C counted as its source does.
     fn published(&self, recipe: &PublishedRecipe) -> Option<Score> {
-        let excess = self.trials.iter().zip(&self.responses).filter(|(_, response)| response.is_inside()).filter_map(|(cell, response)| {
+        let inside = self.trials.iter().zip(&self.responses).filter(|(_, response)| response.is_inside());
+        let served = inside.filter_map(|(cell, response)| {
             let scale = cell.scale_under(recipe.size_measure, recipe.flop_rule);
             let batch = if response.tried[1] >= 3 { recipe.batch_tokens.at(&scale) } else { response.best_batch };
-            response.excess(recipe.learning_rate.at(&scale), batch)
+            served(cell, [recipe.learning_rate.at(&scale), batch])
         });
-        score(recipe.name, excess.collect())
+        score(recipe.name, &served.collect::<Vec<_>>())
     }
 
     fn notes(&self, joint: Option<&JointSurface>) -> Vec<String> {
@@ -253,48 +259,9 @@ impl<'a> Cells<'a> {
     }
 }
 
-fn setting(axis: usize, trial: &crate::law::Trial) -> f64 {
+fn setting(axis: usize, trial: &Trial) -> f64 {
     if axis == 0 { trial.learning_rate } else { trial.batch }
 }
 
-fn score(name: &str, excess: Vec<f64>) -> Option<Score> {
-    let cells = excess.len();
-    let mean = excess.iter().sum::<f64>() / cells as f64;
-    (cells > 0).then(|| Score { name: name.into(), mean, worst: excess.into_iter().fold(0.0, f64::max), cells })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::joint::tests::cells;
-    use super::*;
-
-    #[test]
-    fn every_method_finds_the_law_behind_surfaces_without_noise() {
-        let study = recipe_study(&cells(0.0, 0), None, 0.95).expect("surfaces");
-        for name in ["optima-nd", "joint"] {
-            let law = study.law(name).expect("fitted");
-            let rate = law.learning_rate.as_ref().expect("bends").rule;
-            assert!((rate.n + 0.5).abs() < 1e-4 && (rate.d - 0.1).abs() < 1e-4, "{name}: {rate}");
-            assert!(law.held_out.as_ref().expect("scored").worst < 1e-6, "{name}");
-        }
-        let constant = study.others.iter().find(|score| score.name == "constant").expect("scored");
-        assert!(constant.mean > 5e-3, "a constant recipe misses optima that move: {constant:?}");
-        assert_eq!(study.best_law().expect("scored").held_out.as_ref().expect("scored").cells, 6);
-        assert!(study.others.iter().any(|score| score.name == "deepseek"), "published laws are scored on the same cells");
-    }
-
-    #[test]
-    fn near_optimal_runs_give_powers_of_compute() {
-        let study = recipe_study(&cells(0.001, 3), None, 0.95).expect("surfaces");
-        let law = study.law("near-optimal").expect("fitted");
-        assert_eq!(law.batch.as_ref().expect("bends").basis, Basis::Compute);
-        assert!(law.batch.as_ref().expect("bends").rule.c > 0.0 && law.learning_rate.as_ref().expect("bends").rule.c < 0.0);
-    }
-
-    #[test]
-    fn a_sweep_of_one_recipe_has_nothing_to_study() {
-        let mut all = cells(0.0, 0);
-        all.iter_mut().for_each(|cell| cell.trials.truncate(1));
-        assert!(recipe_study(&all, None, 0.95).is_none());
-    }
-}
+mod tests;
