@@ -1,5 +1,5 @@
 //! Optima: of tables with budgets, the bottoms of later valleys against what was said of them from earlier ones, by scalelab and by
-//! powers through the bottoms of parabolas alone.
+//! powers through the bottoms of parabolas alone, both by parabolas through runs no more than a fifth above their lowest.
 
 use crate::origins::{DISTANCES, nearest};
 use crate::tables::Table;
@@ -112,7 +112,7 @@ fn summary(told: impl Iterator<Item = Told>) -> Option<[f64; 4]> {
 
 fn of_table(source: &'static str, evidence: &Evidence) -> Vec<Scored> {
     let named = if source == "chinchilla" { evidence.at_budgets(&CHINCHILLA.map(Flops)) } else { evidence.clone() };
-    let options = IsoflopOptions { tolerance: 0.03, ..IsoflopOptions::default() };
+    let options = IsoflopOptions { tolerance: 0.03, walls: Some(0.2), ..IsoflopOptions::default() };
     let Ok(whole) = isoflop(&named, &options) else { return Vec::new() };
     // A grid has runs of like compute by chance.
     if whole.valleys.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {

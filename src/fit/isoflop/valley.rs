@@ -36,6 +36,8 @@ pub struct IsoflopOptions {
     pub tolerance: f64,
     /// Confidence level of intervals.
     pub level: f64,
+    /// Runs whose loss is more than this part above the lowest of their budget are left out of its parabola; none where it is absent.
+    pub walls: Option<f64>,
     /// Noise of one run's loss, for vertex errors by the Akima spline; the parabola takes its own residuals.
     pub noise: LossNoise,
     /// Draws of noise for vertex errors by the Akima spline.
@@ -52,6 +54,7 @@ impl Default for IsoflopOptions {
             interpolator: Interpolator::Parabola,
             tolerance: SAME_BUDGET,
             level: 0.95,
+            walls: None,
             noise: LossNoise::default(),
             draws: 400,
             seed: 0,
@@ -133,13 +136,12 @@ impl LossNoise {
     }
 }
 
-/// Runs whose loss is no more than this part above the lowest of their budget are of its valley, and so are the nearest few.
-const VALLEY: f64 = 0.2;
+/// So many runs nearest to the lowest are of its valley, however high.
 const NEAREST: usize = 5;
 
 /// The runs of a budget without those far up its walls, where loss is no parabola: of an optimum they know next to nothing, and
 /// there can be many of them.
-fn near_the_lowest<'a>(points: &[&'a Point]) -> Vec<&'a Point> {
+fn near_the_lowest<'a>(points: &[&'a Point], walls: f64) -> Vec<&'a Point> {
     let Some(lowest) = points.iter().min_by(|left, right| left.loss.total_cmp(&right.loss)) else { return Vec::new() };
     let off = |p: &Point| (p.n / lowest.n).ln().abs();
     let mut near = points.to_vec();
@@ -147,7 +149,7 @@ fn near_the_lowest<'a>(points: &[&'a Point]) -> Vec<&'a Point> {
     let mut place = 0;
     near.retain(|p| {
         place += 1;
-        place <= NEAREST || p.loss <= (1.0 + VALLEY) * lowest.loss
+        place <= NEAREST || p.loss <= (1.0 + walls) * lowest.loss
     });
     near
 }
@@ -162,7 +164,10 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
         return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
     }
     let (ln_n, loss, parabola, scatter) = match options.interpolator {
-        Interpolator::Parabola => parabola_bottom(&near_the_lowest(points))?,
+        Interpolator::Parabola => match options.walls {
+            Some(walls) => parabola_bottom(&near_the_lowest(points, walls))?,
+            None => parabola_bottom(points)?,
+        },
         Interpolator::Akima => akima_bottom(compute, points, options)?,
     };
     if ln_n <= distinct[0].ln() || ln_n >= distinct[distinct.len() - 1].ln() {
@@ -316,4 +321,22 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
     let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
     let scatter = Scatter { squares: None, degrees: options.noise.degrees, unit_error: variance.sqrt(), unit_loss_error: None };
     Ok((ln_n, ln_loss.exp(), None, scatter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_far_up_the_walls_are_left_out_and_a_parabola_without_them_has_its_own_bottom() {
+        // A parabola about ln N = 16 within two of it, and walls beyond that are none, higher on the left.
+        let loss = |u: f64| if u.abs() <= 2.0 { 3.0 + 0.1 * u * u } else { 3.9 + (if u < 0.0 { 3.0 } else { 0.5 }) * (u.abs() - 2.0) };
+        let points: Vec<Point> = (-8..=8).map(|at| f64::from(at) * 0.5).map(|u| Point::new((16.0 + u).exp(), 1e9, loss(u))).collect();
+        let all: Vec<&Point> = points.iter().collect();
+        let near = near_the_lowest(&all, 0.2);
+        assert_eq!(near.len(), 9, "those within two");
+        let bottom = |points: &[&Point]| parabola_bottom(points).expect("a bottom").0;
+        assert!((bottom(&near) - 16.0).abs() < 1e-9 && (bottom(&all) - 16.0).abs() > 0.1, "{}", bottom(&all));
+        assert_eq!(near_the_lowest(&all, 0.0).len(), 5, "the nearest stay");
+    }
 }

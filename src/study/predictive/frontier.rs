@@ -11,6 +11,8 @@ const FOR_LOSS: usize = 5;
 const FOR_LOSS_BELOW_A_CUT: usize = 4;
 /// Compute of runs that name no budget is the same within this part.
 const SAME_COMPUTE: f64 = 0.03;
+/// Runs so far above the lowest loss of their budget are on its walls, where loss is no parabola in ln N.
+const WALLS: f64 = 0.2;
 
 /// An optimum that runs have: ln of a value with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,5 +84,5 @@ impl Frontier {
 }
 
 fn profiles(evidence: &Evidence) -> Option<IsoflopFit> {
-    isoflop(evidence, &IsoflopOptions { tolerance: SAME_COMPUTE, ..IsoflopOptions::default() }).ok()
+    isoflop(evidence, &IsoflopOptions { tolerance: SAME_COMPUTE, walls: Some(WALLS), ..IsoflopOptions::default() }).ok()
 }
