@@ -182,13 +182,13 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
         "N* at ten times the compute",
         "L-BFGS alone",
         "condition number",
-        "profile likelihood",
-        "sandwich",
+        "profile: the likelihood of runs that are independent",
         "lack of fit",
     ] {
         assert!(said.contains(word), "{word} in {said}");
     }
     assert!(!said.contains("AICc"), "of one law it says nothing: {said}");
+    assert!(!said.contains("sandwich") && !said.contains("delta"), "one interval of each number: {said}");
     let document = fit_json(&path, &["--estimator", "least-squares-log", "--refits", "50"]);
     let alpha = &document["scrutiny"]["profiles"]["alpha"]["profile"];
     let (low, high) = (alpha["low"].as_f64().expect("bounded"), alpha["high"].as_f64().expect("bounded"));

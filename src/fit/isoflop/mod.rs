@@ -6,8 +6,10 @@ mod envelope;
 mod optima;
 mod profiles;
 mod valley;
+mod vertices;
 
 pub use envelope::{EnvelopeFit, approach_one};
-pub use optima::{PowerOfCompute, Vertices};
+pub use optima::PowerOfCompute;
 pub use profiles::{Corrected, DroppedBudget, IsoflopFit, isoflop};
 pub use valley::{Interpolator, IsoflopOptions, LossNoise, Valley, bottom};
+pub use vertices::Vertices;

@@ -1,6 +1,7 @@
 //! Powers of compute through the optima of budgets.
 
 use super::valley::Valley;
+use super::vertices::Vertices;
 use crate::fit::estimate::t_quantile;
 use crate::fit::linear::{LeastSquares, least_squares};
 use crate::fit::{Estimate, Interval};
@@ -39,40 +40,6 @@ impl PowerOfCompute {
 /// Standard error; nothing is known without one.
 fn error(one: &Estimate) -> f64 {
     one.se().unwrap_or(f64::INFINITY)
-}
-
-/// What each optimum weighs in a line through them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Vertices {
-    /// 1/se² of its logarithm.
-    #[default]
-    Weighted,
-    /// The same, as in published practice (Llama 3 2407.21783).
-    Even,
-}
-
-impl Vertices {
-    /// Names as a person gives them, in the order of the variants.
-    pub const NAMES: [&str; 2] = ["weighted", "even"];
-
-    /// The name of this one.
-    pub fn name(self) -> &'static str {
-        Self::NAMES[usize::from(self == Self::Even)]
-    }
-
-    /// The other.
-    pub fn other(self) -> Self {
-        if self == Self::Even { Self::Weighted } else { Self::Even }
-    }
-}
-
-impl std::str::FromStr for Vertices {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Self::Weighted, Self::Even].into_iter().find(|one| one.name() == text);
-        known.ok_or_else(|| format!("vertices are weighed `weighted` or `even`, not `{text}`"))
-    }
 }
 
 /// Level at which optima are said to scatter more than their errors allow.

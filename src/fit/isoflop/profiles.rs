@@ -4,8 +4,9 @@
 //! a + b is 1 by construction where D = C/(k·N), so the two are one result told twice. The vertex of a parabola
 //! is biased on a surface that is none (Czech 2603.22339); the correction from a fitted surface is given beside it.
 
-use super::optima::{PowerOfCompute, Vertices, power_of_compute};
+use super::optima::{PowerOfCompute, power_of_compute};
 use super::valley::{Interpolator, IsoflopOptions, Scatter, Valley, share_noise, valley};
+use super::vertices::Vertices;
 use crate::fit::linear::least_squares;
 use crate::fit::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Point, PowerLaw, vertex_bias};

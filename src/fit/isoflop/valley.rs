@@ -1,7 +1,7 @@
 //! The valley of loss at one compute budget: its bottom by a parabola or by an Akima spline, with an error.
 
 use super::akima::akima_minimum;
-use super::optima::Vertices;
+use super::vertices::Vertices;
 use crate::fit::estimate::t_quantile;
 use crate::fit::linear::{least_squares, variance};
 use crate::fit::{Estimate, Interval, SeedNoise};
