@@ -171,11 +171,7 @@ fn program_sha256() -> Result<String, Failure> {
 /// A forecast for a person.
 fn told(forecast: &Forecast) -> String {
     let law = &forecast.law;
-    let by = match (&forecast.mixture, forecast.budgets.is_empty()) {
-        (None, _) => law.name.clone(),
-        (Some(_), true) => "several laws together".to_owned(),
-        (Some(_), false) => format!("several laws together, N* and D* by {},", law.name),
-    };
+    let by = if forecast.mixture.is_some() { "several laws together" } else { &law.name };
     let mut text = format!(
         "forecast of {} by {} of {} runs (N counted as {}, C as {})\n",
         forecast.source, by, forecast.points, law.size_measure, law.flop_rule

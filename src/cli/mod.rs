@@ -37,6 +37,7 @@ mod report;
 mod retry;
 mod scrutiny;
 mod selftest;
+mod serving;
 mod slurm;
 mod source;
 mod speedup;

@@ -2,11 +2,13 @@
 
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
+use super::serving::serving_told;
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::Estimate;
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
-    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Template, TrainingRecipe, advise, alternatives, cost, from_published, not_told,
+    Allocation, Alternative, Cost, Fixed, Hardware, Preset, Service, Serving, Template, TrainingRecipe, advise, alternatives, cost,
+    from_published, not_told, serving,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use crate::study::Study;
@@ -17,7 +19,7 @@ use std::collections::HashSet;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --mfu 0.4 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --target-loss 1.4 --markdown"
+    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --mfu 0.4 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --target-loss 1.4 --markdown\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12"
 )]
 pub(super) struct RecommendArgs {
     #[command(flatten)]
@@ -55,12 +57,24 @@ pub(super) struct RecommendArgs {
     /// Least compute that reaches this loss, nats per token
     #[arg(long, value_name = "L")]
     target_loss: Option<f64>,
+    /// Tokens that will be read and written: N and D of least cost for training and serving together, at --target-loss or the loss of
+    /// each budget
+    #[arg(long, value_name = "T")]
+    serve_tokens: Option<Tokens>,
+    /// Price of a FLOP of serving over that of a FLOP of training
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0, value_parser = positive, requires = "serve_tokens")]
+    serve_price: f64,
     /// The best that can be done where there are only so many distinct tokens (repeats as in 2305.16264)
     #[arg(long, value_name = "U")]
     unique_tokens: Option<Tokens>,
     /// Print Markdown tables
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0).ok_or_else(|| "a number above 0 such as 1.5 is wanted".into())
 }
 
 /// A share above 0 and at most 1.
@@ -81,6 +95,7 @@ struct Advice {
     allocation: Allocation,
     cost: Option<Cost>,
     alternatives: Vec<Alternative>,
+    serving: Option<Serving>,
 }
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
@@ -107,7 +122,7 @@ fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
         return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
-    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)))).collect())
+    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), &fitted.draws)).collect())
 }
 
 fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {
@@ -125,13 +140,14 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
     };
     let count = ComputeCount::Bilinear { k: 6.0 };
     let loss_law = law.map(|law| Law::from(law.law));
-    let one = |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)));
+    let one =
+        |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)), &[]);
     Ok(args.asked.compute.iter().map(one).collect())
 }
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>) -> Advice {
+    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>, draws: &[Law]) -> Advice {
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -142,7 +158,13 @@ impl RecommendArgs {
         let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
         allocation.warnings.extend(not_told(law.map(|(law, _)| law), &fixed));
         let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
-        Advice { allocation, cost, alternatives }
+        let serving = self.serve_tokens.and_then(|tokens| {
+            let service = Service { tokens: tokens.0, price: self.serve_price };
+            let found = law.and_then(|(law, count)| serving(law, draws, count, &allocation, self.target_loss, &service));
+            allocation.warnings.extend(found.is_none().then(|| "no size reaches that loss, so nothing can be served at it".to_owned()));
+            found
+        });
+        Advice { allocation, cost, alternatives, serving }
     }
 }
 
@@ -175,6 +197,7 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
         let header = vec!["", "N", "D", "C, FLOPs", "loss, nats", "difference", "compute wasted"];
         pieces.push(Piece::Table(header, one.alternatives.iter().map(row).collect()));
     }
+    pieces.extend(advice.iter().filter_map(|one| one.serving.as_ref()).flat_map(serving_told));
     pieces
 }
 

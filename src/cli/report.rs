@@ -252,19 +252,30 @@ fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
     let law = study.hyperparameters.as_ref().and_then(|found| found.best_law());
     let rule = |fit: Option<&PowerFit>| fit.map(|fit| fit.rule);
     Some(Calculator {
-        law: fitted.law.additive(),
+        // Several laws together have no coefficients that a page could compute by.
+        law: fitted.law.additive().filter(|_| study.mixture().is_none()),
         count: Some(ComputeCount::of(points)),
         learning_rate: rule(law.and_then(|law| law.learning_rate.as_ref())),
         batch_tokens: rule(law.and_then(|law| law.batch.as_ref())),
         context: source.records.iter().find_map(|record| record.context),
         evidence: [low, high],
         rows: computed.iter().map(row).collect(),
-        note: format!(
-            "Computed in this page from the fitted coefficients; intervals ({}) are read off {count} computed ones. They assume that the law holds outside the runs. {}",
-            computed[0].params.level().map_or("none".into(), |level| format!("{:.0} %", 100.0 * level)),
-            computed[0].hyperparameter_source.clone().unwrap_or_default()
-        ),
+        note: calculator_note(study, &computed[0], count),
     })
+}
+
+/// What the page computes with, and how far it can be trusted.
+fn calculator_note(study: &Study, one: &Allocation, count: usize) -> String {
+    let level = one.params.level().map_or("none".into(), |level| format!("{:.0} %", 100.0 * level));
+    let recipe = one.hyperparameter_source.clone().unwrap_or_default();
+    match study.mixture() {
+        Some(mixture) => {
+            format!("Read off {count} computed recommendations, with {level} intervals. Losses by {}. {recipe}", mixture.told())
+        }
+        None => format!(
+            "Computed in this page from the fitted coefficients; intervals ({level}) are read off {count} computed ones. They assume that the law holds outside the runs. {recipe}"
+        ),
+    }
 }
 
 /// What a figure shows, by its file.

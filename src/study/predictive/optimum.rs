@@ -10,7 +10,9 @@ use crate::fit::Posterior;
 use crate::law::ComputeCount;
 
 /// Weight of the frontier before its record is known; the laws share the rest by their own.
-const FRONTIER: f64 = 0.6;
+const FRONTIER: f64 = 0.75;
+/// Standard deviation of ln N* by which a forecast is expected to go wrong, for each factor e of distance.
+const EXPECTED: f64 = 0.05;
 /// Error of ln N* for each factor e of distance that all have: bottoms are known no better.
 const LEAST_ERROR: f64 = 0.02;
 
@@ -68,7 +70,7 @@ impl Optima {
         // Origins share runs: each beyond the first counts half.
         let count = if records.is_empty() { 0.0 } else { 0.5 * (records.len() as f64 + 1.0) };
         let found = average(records.iter().map(|record| moved(record, &weights)));
-        let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
+        let variance = (settings.worth * EXPECTED.powi(2) + count * found) / (settings.worth + count);
         let checked = records.iter().map(|record| record.len()).sum();
         Self { weights, discrepancy: variance.sqrt(), degrees: settings.worth + count, checked }
     }

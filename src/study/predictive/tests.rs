@@ -206,10 +206,10 @@ fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
         one.optima = vec![optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];
         Optima::of(&[one], &[1.0], &[1.0], false, &settings(vec![1.0]))
     };
-    // One origin beside eight of 0.1: (8·0.01 + 0.5²)/9.
-    assert!((of(10.5).discrepancy.powi(2) - (0.08 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).discrepancy);
-    assert!((of(10.0).discrepancy.powi(2) - 0.08 / 9.0).abs() < 1e-12 && of(10.0).degrees == 9.0);
+    // One origin beside eight of 0.05: (8·0.0025 + 0.5²)/9.
+    assert!((of(10.5).discrepancy.powi(2) - (0.02 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).discrepancy);
+    assert!((of(10.0).discrepancy.powi(2) - 0.02 / 9.0).abs() < 1e-12 && of(10.0).degrees == 9.0);
     let there = of(10.5).at(&said, 2.0).expect("an optimum");
-    assert!((there.discrepancy - 4.0 * (0.08 + 0.25) / 9.0).abs() < 1e-12 && (there.value.ln() - 10.0).abs() < 1e-12);
+    assert!((there.discrepancy - 4.0 * (0.02 + 0.25) / 9.0).abs() < 1e-12 && (there.value.ln() - 10.0).abs() < 1e-12);
     assert!(of(10.5).at(&vec![None, None], 2.0).is_none());
 }

@@ -1,0 +1,29 @@
+//! What a network that is served for long should be, for a person.
+
+use super::text::{Piece, counts, number};
+use crate::recommend::{Served, Serving};
+use crate::spec::{Flops, short};
+
+/// Sizes that reach one loss, side by side, the cheapest over training and service first.
+pub(super) fn serving_told(found: &Serving) -> Vec<Piece> {
+    let price = if found.serve_price == 1.0 { String::new() } else { format!(", a FLOP of it at {} times the price", found.serve_price) };
+    let title = format!("to reach a loss of {} and serve {} tokens{price}", number(found.loss), short(found.serve_tokens));
+    let row = |one: &Served| {
+        vec![
+            one.name.clone(),
+            short(one.params),
+            short(one.tokens),
+            short(one.tokens / one.params),
+            Flops(one.training).to_string(),
+            Flops(one.serving).to_string(),
+            format!("{:+.1} %", 100.0 * (one.over_least - 1.0)),
+        ]
+    };
+    let header = vec!["", "N", "D", "D/N", "training, FLOPs", "serving, FLOPs", "cost over the least"];
+    let mut pieces = vec![Piece::Title(title), Piece::Table(header, found.sizes.iter().map(row).collect())];
+    if found.params.uncertainty.is_some() {
+        let line = format!("least cost: N {}, D {}, by the refits of the law that speaks", counts(&found.params), counts(&found.tokens));
+        pieces.push(Piece::Line(1, line));
+    }
+    pieces
+}
