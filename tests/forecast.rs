@@ -292,3 +292,36 @@ fn a_run_below_all_that_the_law_can_say_is_said_to_be() {
     assert!(found["runs"][0]["compute_equivalent"].is_null() && found["runs"][0]["off_the_law"] == "below-floor", "{found:#}");
     assert!(found["laws"][0]["below_floor"] == 1 && found["laws"][0]["compute_equivalent"].is_null());
 }
+
+#[test]
+fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    let run = |file: &Path, compute: &str, grid: &Path, more: &[&str]| -> Vec<String> {
+        let common = ["forecast", "results/grid", "--refits", "50", "--out", text(file), "--compute", compute, "--grid", text(grid)];
+        common.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+    };
+    let borrowed = |arguments: &[String]| -> Vec<&'static str> {
+        arguments.iter().map(|argument| &*Box::leak(argument.clone().into_boxed_str())).collect()
+    };
+    let (file, grid) = (at("forecast.json"), at("next.toml"));
+    let told = succeed(&borrowed(&run(&file, "9.6e12", &grid, &[])));
+    assert!(told.contains("train it with scalelab sweep"), "{told}");
+    let said: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
+    let grid = scalelab::sweep::Grid::parse(&std::fs::read_to_string(&grid).expect("written")).expect("a grid");
+    let mut shapes: Vec<String> = grid.shapes.iter().map(ToString::to_string).collect();
+    let runs = said["budgets"][0]["runs"].as_array().expect("runs");
+    let mut forecast: Vec<&str> = runs.iter().map(|run| run["shape"].as_str().expect("a shape")).collect();
+    shapes.sort_unstable();
+    forecast.sort_unstable();
+    assert_eq!(shapes, forecast);
+    assert_eq!((grid.name.as_str(), grid.shapes[0].context), ("next", 128), "named by its file, the context that of the runs");
+    // Several budgets are several files, none of which is written over; a grid that is not there is asked for.
+    let several = at("two.toml");
+    succeed(&borrowed(&run(&at("two.json"), "9.6e12,3.2e13", &several, &[])));
+    assert!(at("two-1.toml").exists() && at("two-2.toml").exists() && !several.exists());
+    let again = refused(&borrowed(&run(&at("three.json"), "9.6e12,3.2e13", &several, &[])));
+    assert!(again.contains("two-1.toml is there already"), "{again}");
+    let unknown = refused(&borrowed(&run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"])));
+    assert!(unknown.contains("--like FILE"), "{unknown}");
+}

@@ -2,6 +2,7 @@
 
 use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
+use super::next_grid::write_grids;
 use super::recommend::why_not;
 use super::source::{RowArgs, Source, SourceArgs};
 use super::text::{number, rate_text, table};
@@ -22,7 +23,7 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13,1.6e14 --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\nscalelab verify results/study/forecast.json results/study-forecast"
+    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13,1.6e14 --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n  scalelab forecast results/grid --compute 3.2e13 --grid sweeps/grid-10x.toml\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\nscalelab verify results/study/forecast.json results/study-forecast"
 )]
 pub(super) struct ForecastArgs {
     #[command(flatten)]
@@ -39,6 +40,12 @@ pub(super) struct ForecastArgs {
     /// Take learning rate and batch from the runs of these sweeps together
     #[arg(long, value_name = "DIR,…", value_delimiter = ',')]
     recipe_from: Vec<PathBuf>,
+    /// Write the sweep that would test the forecast as a grid file, too; of several budgets FILE-1, FILE-2 and so on
+    #[arg(long, value_name = "FILE")]
+    grid: Option<PathBuf>,
+    /// Grid of the runs, whose corpus, context and recipe that takes over [default: sweeps/<sweep>.toml]
+    #[arg(long, value_name = "FILE", requires = "grid")]
+    like: Option<PathBuf>,
     /// File to write [default: forecast.json in the results folder; a table of others writes none]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -66,6 +73,11 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
         return Ok(());
     }
     print!("{}", told(&forecast));
+    if let Some(out) = &args.grid {
+        let like = args.like.clone().unwrap_or_else(|| PathBuf::from(format!("sweeps/{}.toml", source.name)));
+        let files = write_grids(&forecast, out, &like)?;
+        files.iter().for_each(|file| println!("\ngrid: {}; train it with scalelab sweep {}", file.display(), file.display()));
+    }
     if let Some(file) = &file {
         let seal = Forecast::from_text(&text).or_work()?.sha256;
         write_whole(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display())).or_work()?;

@@ -24,6 +24,7 @@ mod load;
 mod machine;
 #[cfg(feature = "train")]
 mod memory;
+mod next_grid;
 mod plan;
 mod plot;
 mod preparing;
