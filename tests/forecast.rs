@@ -138,8 +138,9 @@ fn runs_of_one_cell_are_compared_seed_by_seed() {
 
 #[test]
 fn the_compute_that_an_alternative_wastes_is_read_off_the_frontier_of_compute_as_it_is_counted() {
-    let args = ["recommend", "results/grid", "--compute", "9.6e12", "--tokens-per-param", "20", "--target-loss", "1.4", "--refits", "20"];
-    let found: serde_json::Value = serde_json::from_str(&succeed(&[&args[..], &["--json"]].concat())).expect("JSON");
+    let args = ["recommend", "results/grid", "--law", "chinchilla", "--compute", "9.6e12", "--tokens-per-param", "20"];
+    let more = ["--target-loss", "1.4", "--refits", "20", "--json"];
+    let found: serde_json::Value = serde_json::from_str(&succeed(&[&args[..], &more].concat())).expect("JSON");
     let alternatives = found[0]["alternatives"].as_array().expect("a list");
     // With one k of C = k·N·D, taken where the network lies, these were 16.65, 27.59, 1.18 and 0.34.
     for (name, percent) in

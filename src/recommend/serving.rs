@@ -160,7 +160,7 @@ mod tests {
     fn the_least_cost_is_where_the_closed_form_has_its_slope() {
         // A minimum is known to the root of rounding. dcost/dN = 0 along a loss: 6·D·(αA·N^−α/(βB·D^−β) − 1) = 2·T.
         let law = Chinchilla::default();
-        for (n, ratio) in [(1e9, 100.0), (7e9, 60.0), (7e10, 40.0)] {
+        for (n, ratio) in [(1e9, 100.0), (7e9, 200.0), (7e10, 400.0)] {
             let d = ratio * n;
             let size = law.alpha * law.a * f64::powf(n, -law.alpha);
             let data = law.beta * law.b * f64::powf(d, -law.beta);

@@ -168,7 +168,8 @@ impl Mixture {
         let found = average(record.origins.iter().map(moved));
         let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
         let priors: Vec<f64> = record.laws.iter().map(|(law, _)| settings.priors[*law]).collect();
-        let optima = Optima::of(&record.origins, &priors, &weights, record.frontier.is_some(), settings);
+        let ahead: Vec<&[OptimumAhead]> = record.origins.iter().map(|one| one.optima.as_slice()).collect();
+        let optima = Optima::of(&ahead, &priors, &weights, record.frontier.is_some(), settings.worth);
         let inside = normalised(record.laws.iter().zip(&priors).map(|((_, one), prior)| prior / one.spread.powi(CLOSENESS)));
         let member = |((_, posterior), (weight, inside)): ((usize, Posterior), (f64, f64))| Member { posterior, weight, inside };
         Self {

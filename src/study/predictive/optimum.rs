@@ -3,8 +3,6 @@
 
 use super::average;
 use super::frontier::{Bottom, Frontier};
-use super::mixture::Settings;
-use super::origins::Origin;
 use super::variance::Predictive;
 use crate::fit::Posterior;
 use crate::law::ComputeCount;
@@ -54,10 +52,10 @@ pub struct Optima {
 }
 
 impl Optima {
-    /// By the record of a mixture; `priors` are the weights of its laws before any record. Without a record of optima laws weigh as
-    /// in losses.
-    pub(super) fn of(origins: &[Origin], priors: &[f64], by_losses: &[f64], frontier: bool, settings: &Settings) -> Self {
-        let records: Vec<&[OptimumAhead]> = origins.iter().map(|one| one.optima.as_slice()).filter(|one| !one.is_empty()).collect();
+    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record, `worth` how many
+    /// cuts the expected error is worth. Without a record laws weigh as in losses.
+    pub(super) fn of(records: &[&[OptimumAhead]], priors: &[f64], by_losses: &[f64], frontier: bool, worth: f64) -> Self {
+        let records: Vec<&[OptimumAhead]> = records.iter().copied().filter(|one| !one.is_empty()).collect();
         let laws = if records.is_empty() { by_losses } else { priors };
         let total: f64 = laws.iter().sum();
         let share = if frontier { FRONTIER } else { 0.0 };
@@ -70,9 +68,9 @@ impl Optima {
         // Origins share runs: each beyond the first counts half.
         let count = if records.is_empty() { 0.0 } else { 0.5 * (records.len() as f64 + 1.0) };
         let found = average(records.iter().map(|record| moved(record, &weights)));
-        let variance = (settings.worth * EXPECTED.powi(2) + count * found) / (settings.worth + count);
+        let variance = (worth * EXPECTED.powi(2) + count * found) / (worth + count);
         let checked = records.iter().map(|record| record.len()).sum();
-        Self { weights, discrepancy: variance.sqrt(), degrees: settings.worth + count, checked }
+        Self { weights, discrepancy: variance.sqrt(), degrees: worth + count, checked }
     }
 
     /// N* at `distance`, ln of a factor of compute beyond the runs; `None` where nothing that has weight says anything.

@@ -202,9 +202,8 @@ fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
     let found = |ln_n: f64| frontier::Bottom { compute: 1e18 * std::f64::consts::E, ln_params: (ln_n, 0.0) };
     let said = vec![Some((10.0, 0.0)), None];
     let of = |ln_n: f64| {
-        let mut one = origin(1.0, vec![errors(0.0, 1e-6)]);
-        one.optima = vec![optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];
-        Optima::of(&[one], &[1.0], &[1.0], false, &settings(vec![1.0]))
+        let ahead = [optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];
+        Optima::of(&[&ahead], &[1.0], &[1.0], false, 8.0)
     };
     // One origin beside eight of 0.05: (8·0.0025 + 0.5²)/9.
     assert!((of(10.5).discrepancy.powi(2) - (0.02 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).discrepancy);
