@@ -4,7 +4,7 @@ use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::serving::serving_told;
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
-use crate::fit::Estimate;
+use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
     Allocation, Alternative, Cost, Fixed, Hardware, Preset, Service, Serving, Template, TrainingRecipe, advise, alternatives, cost,
@@ -122,7 +122,7 @@ fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
         return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
-    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), &fitted.draws)).collect())
+    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), Some(fitted))).collect())
 }
 
 fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {
@@ -141,13 +141,13 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
     let count = ComputeCount::Bilinear { k: 6.0 };
     let loss_law = law.map(|law| Law::from(law.law));
     let one =
-        |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)), &[]);
+        |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)), None);
     Ok(args.asked.compute.iter().map(one).collect())
 }
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>, draws: &[Law]) -> Advice {
+    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>, fit: Option<&Fit>) -> Advice {
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -160,8 +160,11 @@ impl RecommendArgs {
         let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
         let serving = self.serve_tokens.and_then(|tokens| {
             let service = Service { tokens: tokens.0, price: self.serve_price };
-            let found = law.and_then(|(law, count)| serving(law, draws, count, &allocation, self.target_loss, &service));
-            allocation.warnings.extend(found.is_none().then(|| "no size reaches that loss, so nothing can be served at it".to_owned()));
+            let found = law.and_then(|(law, count)| serving(law, fit, count, &allocation, self.target_loss, &service));
+            allocation.warnings.extend(match &found {
+                Some(found) => found.caution.clone(),
+                None => Some("no size reaches that loss, so nothing can be served at it".to_owned()),
+            });
             found
         });
         Advice { allocation, cost, alternatives, serving }

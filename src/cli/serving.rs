@@ -22,7 +22,9 @@ pub(super) fn serving_told(found: &Serving) -> Vec<Piece> {
     let header = vec!["", "N", "D", "D/N", "training, FLOPs", "serving, FLOPs", "cost over the least"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, found.sizes.iter().map(row).collect())];
     if found.params.uncertainty.is_some() {
-        let line = format!("least cost: N {}, D {}, by the refits of the law that speaks", counts(&found.params), counts(&found.tokens));
+        let level = found.params.level().map_or_else(String::new, |level| format!(" ({:.0} % intervals)", 100.0 * level));
+        let [params, tokens, cost] = [&found.params, &found.tokens, &found.cost].map(counts);
+        let line = format!("least cost: N {params}, D {tokens}, {cost} FLOPs of training and serving{level}");
         pieces.push(Piece::Line(1, line));
     }
     pieces
