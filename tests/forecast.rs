@@ -298,15 +298,12 @@ fn a_run_below_all_that_the_law_can_say_is_said_to_be() {
 fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let at = |name: &str| folder.path().join(name);
-    let run = |file: &Path, compute: &str, grid: &Path, more: &[&str]| -> Vec<String> {
+    let run = |file: &Path, compute: &str, grid: &Path, more: &[&str], ends: fn(&[&str]) -> String| {
         let common = ["forecast", "results/grid", "--refits", "50", "--out", text(file), "--compute", compute, "--grid", text(grid)];
-        common.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
-    };
-    let borrowed = |arguments: &[String]| -> Vec<&'static str> {
-        arguments.iter().map(|argument| &*Box::leak(argument.clone().into_boxed_str())).collect()
+        ends(&common.iter().chain(more).copied().collect::<Vec<_>>())
     };
     let (file, grid) = (at("forecast.json"), at("next.toml"));
-    let told = succeed(&borrowed(&run(&file, "9.6e12", &grid, &[])));
+    let told = run(&file, "9.6e12", &grid, &[], succeed);
     assert!(told.contains("train it with scalelab sweep"), "{told}");
     let said: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
     let grid = scalelab::sweep::Grid::parse(&std::fs::read_to_string(&grid).expect("written")).expect("a grid");
@@ -319,10 +316,10 @@ fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
     assert_eq!((grid.name.as_str(), grid.shapes[0].context), ("next", 128), "named by its file, the context that of the runs");
     // Several budgets are several files, none of which is written over; a grid that is not there is asked for.
     let several = at("two.toml");
-    succeed(&borrowed(&run(&at("two.json"), "9.6e12,3.2e13", &several, &[])));
+    run(&at("two.json"), "9.6e12,3.2e13", &several, &[], succeed);
     assert!(at("two-1.toml").exists() && at("two-2.toml").exists() && !several.exists());
-    let again = refused(&borrowed(&run(&at("three.json"), "9.6e12,3.2e13", &several, &[])));
+    let again = run(&at("three.json"), "9.6e12,3.2e13", &several, &[], refused);
     assert!(again.contains("two-1.toml is there already"), "{again}");
-    let unknown = refused(&borrowed(&run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"])));
+    let unknown = run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"], refused);
     assert!(unknown.contains("--like FILE"), "{unknown}");
 }

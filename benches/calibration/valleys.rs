@@ -10,7 +10,6 @@ use scalelab::recommend::waste_of_spread;
 use scalelab::spec::Flops;
 use scalelab::spec::sample::{mean, median};
 use scalelab::study::Mixture;
-use std::fmt::Write as _;
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -60,39 +59,41 @@ pub(crate) fn told(tables: &[(&'static str, Table)]) -> String {
         "width",
         "exceeded %"
     );
-    for rule in ["mixture", "parabolas"] {
-        for (number, distance) in DISTANCES.iter().enumerate() {
-            let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.distance == number).collect();
-            let [params, loss] =
-                [|one: &&&Scored| one.params, |one: &&&Scored| one.loss].map(|of| summary(these.iter().filter_map(|one| of(&one))));
-            let waste =
-                mean(these.iter().filter_map(|one| one.exceeded).map(share)).map_or("—".into(), |part| format!("{:.0}", 100.0 * part));
-            let [n, l] = [params, loss.map(|v| [100.0 * v[0], 100.0 * v[1], v[2], 100.0 * v[3]])];
-            let row = |v: Option<[f64; 4]>| {
-                v.map_or(String::from("        —"), |v| format!("{:>9.3}{:>8.3}{:>8.0}{:>8.2}", v[0], v[1], v[2], v[3]))
-            };
-            let _ = writeln!(text, "{rule:<12}{distance:>6}{:>6} |{} |{} |{waste:>10}", these.len(), row(n), row(l));
+    for rule in RULES {
+        for number in 0..DISTANCES.len() {
+            text += &at_distance(&scored, rule, number);
         }
     }
     let mut sources: Vec<&str> = scored.iter().map(|one| one.source).collect();
     sources.dedup();
     for source in sources {
-        for rule in ["mixture", "parabolas"] {
-            let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.source == source).collect();
-            let held = |of: fn(&Scored) -> Option<Told>| {
-                mean(these.iter().filter_map(|one| of(one)).map(|one| share(one.held)))
-                    .map_or("—".into(), |part| format!("{:.0}", 100.0 * part))
-            };
-            let _ = writeln!(
-                text,
-                "{source}, {rule}: {} forecasts, N* held {} %, L* held {} %",
-                these.len(),
-                held(|one| one.params),
-                held(|one| one.loss)
-            );
+        for rule in RULES {
+            text += &of_source(&scored, rule, source);
         }
     }
     text
+}
+
+const RULES: [&str; 2] = ["mixture", "parabolas"];
+
+/// The line of a rule at a distance.
+fn at_distance(scored: &[Scored], rule: &str, number: usize) -> String {
+    let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.distance == number).collect();
+    let [params, loss] =
+        [|one: &&&Scored| one.params, |one: &&&Scored| one.loss].map(|of| summary(these.iter().filter_map(|one| of(&one))));
+    let waste = mean(these.iter().filter_map(|one| one.exceeded).map(share)).map_or("—".into(), |part| format!("{:.0}", 100.0 * part));
+    let in_percent = loss.map(|v| [100.0 * v[0], 100.0 * v[1], v[2], 100.0 * v[3]]);
+    let row = |v: Option<[f64; 4]>| v.map_or("        —".into(), |v| format!("{:>9.3}{:>8.3}{:>8.0}{:>8.2}", v[0], v[1], v[2], v[3]));
+    format!("{rule:<12}{:>6}{:>6} |{} |{} |{waste:>10}\n", DISTANCES[number], these.len(), row(params), row(in_percent))
+}
+
+/// The line of a rule on the tables of a source.
+fn of_source(scored: &[Scored], rule: &str, source: &str) -> String {
+    let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.source == source).collect();
+    let held = |of: fn(&Scored) -> Option<Told>| {
+        mean(these.iter().filter_map(|one| of(one)).map(|one| share(one.held))).map_or("—".into(), |part| format!("{:.0}", 100.0 * part))
+    };
+    format!("{source}, {rule}: {} forecasts, N* held {} %, L* held {} %\n", these.len(), held(|one| one.params), held(|one| one.loss))
 }
 
 fn share(held: bool) -> f64 {

@@ -197,6 +197,8 @@ fn told(forecast: &Forecast) -> String {
     }
     text += &asked_text(forecast);
     if let Some(mixture) = &forecast.mixture {
+        let optima = mixture.optima_told.as_ref().filter(|_| !forecast.budgets.is_empty());
+        text += &optima.map_or_else(String::new, |optima| format!("\nN* by {optima}"));
         text += &format!("\nlosses by {}\n", mixture.told);
         mixture.cautions.iter().for_each(|caution| text += &format!("  {caution}\n"));
     }

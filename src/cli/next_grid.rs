@@ -4,7 +4,7 @@
 use super::failure::{Failure, OrWork};
 use crate::recommend::{BudgetForecast, Forecast};
 use crate::results::write_whole;
-use crate::spec::Flops;
+use crate::spec::{FlopRule, Flops};
 use crate::sweep::Grid;
 use anyhow::{Context, anyhow};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ pub(super) fn write_grids(forecast: &Forecast, out: &Path, like: &Path) -> Resul
     let base: Table =
         read.map_err(Failure::Input)?.parse().with_context(|| format!("{} is no grid file", like.display())).map_err(Failure::Input)?;
     let stem = out.file_stem().and_then(|stem| stem.to_str()).unwrap_or("next").to_owned();
+    let rule = forecast.law.flop_rule;
     let several = forecast.budgets.len() > 1;
     let named = |number: usize| if several { format!("{stem}-{}", number + 1) } else { stem.clone() };
     let files: Vec<PathBuf> = (0..forecast.budgets.len()).map(|number| out.with_file_name(format!("{}.toml", named(number)))).collect();
@@ -26,14 +27,14 @@ pub(super) fn write_grids(forecast: &Forecast, out: &Path, like: &Path) -> Resul
         return Err(Failure::Input(anyhow!("{} is there already; write another with --grid FILE", there.display())));
     }
     for ((number, budget), file) in forecast.budgets.iter().enumerate().zip(&files) {
-        let text = grid(&base, &named(number), budget).with_context(|| like.display().to_string()).map_err(Failure::Input)?;
+        let text = grid(&base, &named(number), budget, rule).with_context(|| like.display().to_string()).map_err(Failure::Input)?;
         write_whole(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display())).or_work()?;
     }
     Ok(files)
 }
 
-/// The grid of one budget.
-fn grid(base: &Table, name: &str, budget: &BudgetForecast) -> anyhow::Result<String> {
+/// The grid of one budget, counted as in the forecast.
+fn grid(base: &Table, name: &str, budget: &BudgetForecast, rule: FlopRule) -> anyhow::Result<String> {
     let shapes: Vec<Value> = budget.runs.iter().map(|run| Value::from(run.shape.clone())).collect();
     if shapes.is_empty() {
         return Err(anyhow!("the runs name no shapes, so there is no network to train"));
@@ -44,7 +45,7 @@ fn grid(base: &Table, name: &str, budget: &BudgetForecast) -> anyhow::Result<Str
     grid.insert("ladder".into(), entries(&[("kind", Value::from("list")), ("shapes", Value::Array(shapes))]));
     let flops = Value::Array(vec![Value::from(format!("{:e}", budget.compute))]);
     let kind = ("kind", Value::from("iso-flop"));
-    grid.insert("budget".into(), entries(&[kind, ("rule", Value::from("exact")), ("flops", flops), ("around", Value::from("all"))]));
+    grid.insert("budget".into(), entries(&[kind, ("rule", Value::from(rule.name())), ("flops", flops), ("around", Value::from("all"))]));
     let recipe = grid.entry("recipe").or_insert_with(|| Value::Table(Table::new()));
     let recipe = recipe.as_table_mut().context("recipe is no table")?;
     recipe.remove("learning_rate_by_shape");

@@ -236,6 +236,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
     let mut seen = HashSet::new();
     sources.retain(|source| seen.insert(*source));
     pieces.extend(sources.into_iter().map(|source| Piece::Line(1, format!("source of {source}"))));
+    pieces.extend(first.size_source.as_ref().map(|source| Piece::Line(1, format!("N* by {source}"))));
     pieces.extend(first.loss_source.as_ref().map(|source| Piece::Line(1, format!("losses by {source}"))));
     pieces.push(Piece::Line(1, format!("noise of one run: {}", first.noise_source)));
     pieces.extend(warnings(recommendations));
@@ -295,8 +296,8 @@ fn details(r: &Allocation) -> Vec<Piece> {
     if let Some(waste) = &r.waste {
         let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
         let wherever = match waste.refits {
-            0 => "wherever in its interval the optimum lies".to_owned(),
-            refits => format!("if the law is off as its {refits} refits are"),
+            None => "wherever in its interval the optimum lies".to_owned(),
+            Some(refits) => format!("if the law is off as its {refits} refits are"),
         };
         let line =
             format!("{wherever}, this wastes {median} of the compute in the median, less than {at_80} in 80 and {at_95} in 95 of 100");

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod diagnostics;
+mod drift;
 mod estimate;
 mod fitted;
 mod hyper;
@@ -23,12 +24,13 @@ mod speedup;
 mod validate;
 
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
+pub use drift::Drift;
 pub(crate) use estimate::t_quantile;
 pub use estimate::{Estimate, Interval, Named, Uncertainty};
 pub use fitted::{FORMAT, FittedLaw, check_level};
 pub use hyper::{
-    Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface, power_fit,
-    propose, recipe_study, response, tuned_evidence,
+    Ahead, Basis, JointSurface, KnownNoise, Optimum, PowerFit, RecipeLaw, RecipeStudy, Response, Score, TunedLoss, joint_surface,
+    power_fit, propose, recipe_study, response, tuned_evidence,
 };
 pub use identify::{determines, only_variable, repeats};
 pub use interval::{Profile, Robust, profiles, robust};

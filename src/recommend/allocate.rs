@@ -9,7 +9,7 @@ use super::waste::{waste, waste_of_spread};
 use crate::fit::{Estimate, FORMAT, Fit, Quantity, Uncertainty};
 use crate::law::{ComputeCount, Point, Scale};
 use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
-use crate::study::Predictive;
+use crate::study::{Mixture, Predictive};
 
 /// Best runs, near the frontier, that hyperparameters are taken from.
 const BEST_RUNS: usize = 5;
@@ -18,9 +18,9 @@ const BEST_RUNS: usize = 5;
 pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allocation {
     let (compute, records) = (budget.0, known.records);
     let count = ComputeCount::of(&fit.evidence.points);
-    let Optimum { params, tokens, tokens_per_param, loss: by_law, spread } = Optimum::of(fit, known, level, &count, compute);
-    let at = Point { c: compute, ..Point::new(params.value, tokens.value, 1.0) };
-    let Losses { mean: loss, one_run: loss_of_a_run, noise_source } = Losses::at(fit, known, &at, by_law, level);
+    let Optimum { params, tokens, tokens_per_param, losses, spread } = Optimum::of(fit, known, level, &count, compute);
+    let Losses { mean: loss, one_run: loss_of_a_run, noise_source } = losses;
+    let together = known.mixture.filter(|_| spread.is_some());
     let range = Range::of(&fit.evidence.points);
     let near = near_frontier(fit, &count, records, compute);
     let context = near.iter().find_map(|record| record.context).map(|context| context as f64);
@@ -46,7 +46,8 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         bits_per_byte: in_bits(loss),
         bits_per_byte_of_a_run: in_bits(loss_of_a_run),
         noise_source,
-        loss_source: known.mixture.map(crate::study::Mixture::told),
+        loss_source: together.map(Mixture::told),
+        size_source: together.map(Mixture::optima_told),
         hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
         learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
@@ -54,7 +55,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         steps: advice.as_ref().and_then(|recipe| recipe.steps),
         realised,
         recipe: advice,
-        waste: match (known.mixture, spread) {
+        waste: match (together, spread) {
             (Some(mixture), Some(spread)) => Some(waste_of_spread(mixture, &spread, &count, compute)),
             _ => waste(fit, &count, params.value, tokens.value),
         },
@@ -65,7 +66,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         warnings: Vec::new(),
     };
     allocation.warnings = warnings(&allocation, fit);
-    allocation.warnings.extend(known.mixture.and_then(|mixture| mixture.caution(allocation.extrapolation_factor)));
+    allocation.warnings.extend(together.and_then(|mixture| mixture.caution(allocation.extrapolation_factor)));
     allocation
 }
 
@@ -74,8 +75,7 @@ struct Optimum {
     params: Estimate,
     tokens: Estimate,
     tokens_per_param: Estimate,
-    /// L* by the law alone.
-    loss: Estimate,
+    losses: Losses,
     /// What is said of N* by the laws together; absent where one law speaks alone.
     spread: Option<Predictive>,
 }
@@ -84,17 +84,19 @@ impl Optimum {
     fn of(fit: &Fit, known: &Known<'_>, level: f64, count: &ComputeCount, compute: f64) -> Self {
         let [params, tokens, loss] = Quantity::optimum(compute, count);
         let asked = [params, tokens, Quantity::tokens_per_param(compute, count), loss];
-        let spread = known.mixture.and_then(|mixture| mixture.optimal_params(compute, count));
-        let Some(spread) = spread else {
+        let Some((mixture, spread)) = known.mixture.and_then(|mixture| Some((mixture, mixture.optimal_params(compute, count)?))) else {
             let found = fit.intervals(&asked, level);
-            return Self { params: found[0], tokens: found[1], tokens_per_param: found[2], loss: found[3], spread: None };
+            let losses = Losses::by_law(fit, known.records, found[3]);
+            return Self { params: found[0], tokens: found[1], tokens_per_param: found[2], losses, spread: None };
         };
         let params = spread.estimate(level);
+        let tokens = followed(&params, |n| count.tokens(n, compute));
+        let at = Point { c: compute, ..Point::new(params.value, tokens.value, 1.0) };
         Self {
             params,
-            tokens: followed(&params, |n| count.tokens(n, compute)),
+            tokens,
             tokens_per_param: followed(&params, |n| count.tokens(n, compute) / n),
-            loss: Estimate::exact(f64::NAN),
+            losses: Losses::together(mixture, &at, level),
             spread: Some(spread),
         }
     }

@@ -33,6 +33,8 @@ pub struct Allocation {
     pub noise_source: String,
     /// Which laws say what losses to expect, with their record, in words; absent where one law speaks alone.
     pub loss_source: Option<String>,
+    /// Which of them say where the optimum lies, likewise.
+    pub size_source: Option<String>,
     /// Peak learning rate; absent where no run carries one.
     pub learning_rate: Option<Estimate>,
     /// Batch, tokens; absent where no run carries one.
@@ -109,6 +111,6 @@ pub struct Waste {
     pub at_80: f64,
     /// Nineteen times in twenty.
     pub at_95: f64,
-    /// Refits behind it; 0 where it is by the interval of N*.
-    pub refits: usize,
+    /// Refits behind it; absent where it is by the interval of N*.
+    pub refits: Option<usize>,
 }

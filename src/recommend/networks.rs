@@ -48,15 +48,14 @@ pub fn network_losses(fit: &Fit, level: f64, known: &Known<'_>, networks: &[Netw
 
 /// Mean losses at some places, and those of one run each.
 pub(super) fn losses_at(fit: &Fit, level: f64, known: &Known<'_>, places: &[Point]) -> Vec<[Estimate; 2]> {
-    let by_law = match known.mixture {
-        Some(_) => vec![Estimate::exact(f64::NAN); places.len()],
-        None => fit.intervals(&places.iter().map(|place| Quantity::loss_at("loss", place.clone())).collect::<Vec<_>>(), level),
+    let losses: Vec<Losses> = match known.mixture {
+        Some(mixture) => places.iter().map(|place| Losses::together(mixture, place, level)).collect(),
+        None => {
+            let asked: Vec<Quantity> = places.iter().map(|place| Quantity::loss_at("loss", place.clone())).collect();
+            fit.intervals(&asked, level).into_iter().map(|mean| Losses::by_law(fit, known.records, mean)).collect()
+        }
     };
-    let of = |(place, by_law): (&Point, Estimate)| {
-        let losses = Losses::at(fit, known, place, by_law, level);
-        [losses.mean, losses.one_run]
-    };
-    places.iter().zip(by_law).map(of).collect()
+    losses.into_iter().map(|one| [one.mean, one.one_run]).collect()
 }
 
 /// Builds networks as the runs have them.

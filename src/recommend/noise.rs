@@ -1,9 +1,9 @@
 //! The noise of one run, and what losses to expect with it.
 
-use super::Known;
 use crate::fit::{Estimate, Fit, SeedNoise};
 use crate::law::{Point, replicates};
 use crate::spec::RunRecord;
+use crate::study::Mixture;
 
 /// What losses to expect at a place, nats per token.
 pub(super) struct Losses {
@@ -16,15 +16,17 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// By the laws together, else `by_law`, the law's own mean.
-    pub(super) fn at(fit: &Fit, known: &Known<'_>, place: &Point, by_law: Estimate, level: f64) -> Self {
-        if let Some(mixture) = known.mixture {
-            let one_run = mixture.one_run(place);
-            let noise_source = format!("runs lie {:.2} % about the laws", 100.0 * one_run.noise.sqrt());
-            return Self { mean: mixture.mean_loss(place).estimate(level), one_run: one_run.estimate(level), noise_source };
-        }
-        let (sigma, noise_source) = run_noise(fit, known.records, by_law.value);
-        Self { mean: by_law, one_run: by_law.of_new_run(sigma), noise_source }
+    /// By the laws together.
+    pub(super) fn together(mixture: &Mixture, place: &Point, level: f64) -> Self {
+        let one_run = mixture.one_run(place);
+        let noise_source = format!("runs lie {:.2} % about the laws", 100.0 * one_run.noise.sqrt());
+        Self { mean: mixture.mean_loss(place).estimate(level), one_run: one_run.estimate(level), noise_source }
+    }
+
+    /// By one law, whose mean is given.
+    pub(super) fn by_law(fit: &Fit, records: &[RunRecord], mean: Estimate) -> Self {
+        let (sigma, noise_source) = run_noise(fit, records, mean.value);
+        Self { mean, one_run: mean.of_new_run(sigma), noise_source }
     }
 }
 

@@ -89,6 +89,7 @@ pub fn from_published(preset: Preset, recipe: &PublishedRecipe, compute: f64, te
         bits_per_byte_of_a_run: None,
         noise_source: "none: a published law says nothing of the noise of your runs".into(),
         loss_source: None,
+        size_source: None,
         learning_rate: training.as_ref().map(|one| one.learning_rate),
         batch_tokens: training.as_ref().map(|one| one.batch_tokens),
         shape: realised.as_ref().map(|one| one.shape.to_string()),

@@ -1,7 +1,7 @@
 //! The recipe of a recommended run: learning rate and batch from the law that served unseen cells best (or from a published
 //! one), the ranges within which they cost next to nothing, and the rest as the best runs had it, each with its source.
 
-use crate::fit::{Estimate, RecipeStudy};
+use crate::fit::{Ahead, Estimate, RecipeStudy};
 use crate::law::{PublishedRecipe, Scale};
 use crate::spec::{RecordedSchedule, RunRecord, Schedule};
 use serde::Serialize;
@@ -62,21 +62,26 @@ pub(super) fn of_runs(
     let mut sources = Vec::new();
     let law = study.and_then(RecipeStudy::best_law);
     let as_seen = |what: &str| format!("{what}: median and range of the {} best runs near the frontier; no law was fitted", best.len());
-    let learning_rate = match law.and_then(|law| law.learning_rate.as_ref().map(|fit| (law, fit))) {
-        Some((law, fit)) => {
+    let learning_rate = match law.and_then(|law| Some((law, law.learning_rate.as_ref()?, law.learning_rate_at(scale, level)?))) {
+        Some((law, fit, rate)) => {
             let excess = law.held_out.as_ref().map_or(f64::NAN, |score| 100.0 * score.mean);
-            sources.push(format!("learning rate: {} ({}; {excess:.2} % above the best of cells that it did not see)", fit.rule, law.name));
-            fit.at_level(scale, level)
+            sources.push(format!(
+                "learning rate: {} ({}; {excess:.2} % above the best of cells that it did not see{})",
+                fit.rule,
+                law.name,
+                checked(&law.ahead[0])
+            ));
+            rate
         }
         None => {
             sources.push(as_seen("learning rate"));
             seen_rate
         }
     };
-    let batch = match law.and_then(|law| law.batch.as_ref().map(|fit| (law, fit))) {
-        Some((law, fit)) => {
-            sources.push(format!("batch: {} ({})", fit.rule, law.name));
-            fit.at_level(scale, level)
+    let batch = match law.and_then(|law| Some((law, law.batch.as_ref()?, law.batch_at(scale, level)?))) {
+        Some((law, fit, batch)) => {
+            sources.push(format!("batch: {} ({}{})", fit.rule, law.name, checked(&law.ahead[1])));
+            batch
         }
         None => {
             sources.push(as_seen("batch"));
@@ -101,6 +106,14 @@ pub(super) fn of_runs(
         grad_clip: first.grad_clip,
         sources,
     })
+}
+
+/// What a law of a setting was held against beyond its cells, in words.
+fn checked(ahead: &Ahead) -> String {
+    match ahead.checked {
+        0 => "; held against no cell larger than those it was fitted to, so its interval beyond them is by what is usual".into(),
+        cells => format!("; held {cells} times against larger cells than those it was fitted to"),
+    }
 }
 
 /// DeepSeek's recipe (2401.02954 §2.3) with learning rate and batch of a published law.

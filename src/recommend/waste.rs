@@ -18,7 +18,7 @@ pub(super) fn waste(fit: &Fit, count: &ComputeCount, params: f64, tokens: f64) -
     }
     shares.sort_by(f64::total_cmp);
     let at = |share: f64| shares[((shares.len() - 1) as f64 * share).round() as usize];
-    Some(Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: shares.len() })
+    Some(Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: Some(shares.len()) })
 }
 
 /// Places in the distribution of N* that its waste is taken at.
@@ -49,7 +49,7 @@ pub fn waste_of_spread(mixture: &Mixture, spread: &Predictive, count: &ComputeCo
         };
         shares.iter().find(reached).map_or(1.0, |one| one.0)
     };
-    Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: 0 }
+    Waste { median: at(0.5), at_80: at(0.8), at_95: at(0.95), refits: None }
 }
 
 /// 1 − C'/C, where C' reaches the loss of (N, D) at the optimum of `law`, both counted alike.

@@ -14,6 +14,6 @@ mod surface;
 pub use joint::{JointSurface, TunedLoss, joint_surface, tuned_evidence};
 pub use power_fit::{Basis, Optimum, PowerFit, power_fit};
 pub use propose::propose;
-pub use recipes::{RecipeLaw, RecipeStudy, Score, recipe_study};
+pub use recipes::{Ahead, RecipeLaw, RecipeStudy, Score, recipe_study};
 pub use response::{Response, response};
 pub use robust::KnownNoise;

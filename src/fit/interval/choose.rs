@@ -77,8 +77,14 @@ impl Estimate {
 
     /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
     pub fn of_new_run(self, sigma: f64) -> Self {
+        self.widened_in_logarithms(sigma, f64::INFINITY)
+    }
+
+    /// The same number above zero with an error of its logarithm beside its own, of standard deviation `sigma` known to so many degrees
+    /// of freedom: half widths of logarithms add in squares.
+    pub fn widened_in_logarithms(self, sigma: f64, degrees: f64) -> Self {
         let Some(Uncertainty { se: Some(se), low, high, level: Some(level), interval }) = self.uncertainty else { return self };
-        let reach = t_quantile(level, f64::INFINITY) * sigma;
+        let reach = t_quantile(level, degrees) * sigma;
         let widened = |end: f64, side: f64| {
             let bounded = end > 0.0 && end.is_finite();
             if bounded { self.value * (side * (end / self.value).ln().hypot(reach)).exp() } else { end }

@@ -106,6 +106,9 @@ pub struct Together {
     pub discrepancy: f64,
     /// All of it in one line.
     pub told: String,
+    /// Which laws say where optima lie, likewise; absent in documents of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optima_told: Option<String>,
     /// What the record does not reach.
     pub cautions: Vec<String>,
 }
@@ -141,8 +144,9 @@ impl Together {
         Self {
             weights: mixture.weights().into_iter().map(|(name, weight)| (name.to_owned(), weight)).collect(),
             origins: mixture.origins.iter().map(origin).collect(),
-            discrepancy: mixture.discrepancy,
+            discrepancy: mixture.drift.per_e,
             told: mixture.told(),
+            optima_told: Some(mixture.optima_told()),
             cautions: mixture.caution(furthest).into_iter().collect(),
         }
     }

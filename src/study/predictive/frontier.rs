@@ -1,7 +1,7 @@
 //! The frontier through the bottoms of budgets: N*(C) and L*(C) as powers of compute, which know more of the optimum than a law of
 //! N and D does, and nothing of what lies beside it.
 
-use crate::fit::{IsoflopFit, IsoflopOptions, Posterior, isoflop};
+use crate::fit::{Estimate, IsoflopFit, IsoflopOptions, Posterior, Valley, isoflop};
 use crate::law::{Axis, Evidence, Point, PowerLaw};
 
 /// Budgets that a line through their optima needs, and with it a spread.
@@ -59,16 +59,13 @@ impl Frontier {
 
     /// Its budgets above a compute.
     pub(super) fn above(&self, compute: f64) -> Vec<Bottom> {
-        let relative = |valley: &crate::fit::Valley| valley.params.se().map_or(f64::INFINITY, |se| se / valley.params.value);
-        let bottom =
-            |valley: &crate::fit::Valley| Bottom { compute: valley.compute, ln_params: (valley.params.value.ln(), relative(valley)) };
+        let bottom = |valley: &Valley| Bottom { compute: valley.compute, ln_params: in_logarithms(&valley.params) };
         self.profiles.valleys.iter().filter(|valley| valley.compute > compute).map(bottom).collect()
     }
 
     /// ln N* at a compute, and its standard error.
     pub(super) fn ln_params(&self, compute: f64) -> (f64, f64) {
-        let there = self.profiles.params.at(compute);
-        (there.value.ln(), there.se().map_or(f64::INFINITY, |se| se / there.value))
+        in_logarithms(&self.profiles.params.at(compute))
     }
 
     /// The optimum at a compute.
@@ -81,6 +78,11 @@ impl Frontier {
     pub(super) fn ln_loss(&self, compute: f64) -> Option<(f64, f64)> {
         Some(self.loss.as_ref()?.ln_loss(&Point { c: compute, ..Point::new(1.0, 1.0, 1.0) }))
     }
+}
+
+/// ln of a number, and its standard error.
+fn in_logarithms(one: &Estimate) -> (f64, f64) {
+    (one.value.ln(), one.se().map_or(f64::INFINITY, |se| se / one.value))
 }
 
 fn profiles(evidence: &Evidence) -> Option<IsoflopFit> {

@@ -1,11 +1,11 @@
 //! The laws of a forecast, weighted by their record.
 
-use super::average;
 use super::frontier::Frontier;
 use super::optimum::{Optima, OptimumAhead, said};
 use super::origins::{ByFrontier, Cut, Errors, Origin, cuts, is_design, without_copies};
 use super::variance::Predictive;
-use crate::fit::{Posterior, determines};
+use super::{average, normalised};
+use crate::fit::{Drift, Posterior, determines};
 use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
 
@@ -95,19 +95,14 @@ fn origin(cut: &Cut, laws: &[&Posterior], evidence: &Evidence, whole: Option<&Fr
     Origin::of(cut, laws, below.as_ref(), bottoms.into_iter().map(ahead).collect())
 }
 
-/// Numbers over their sum.
-fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
-    let raw: Vec<f64> = raw.collect();
-    let total: f64 = raw.iter().sum();
-    raw.iter().map(|weight| weight / total).collect()
-}
-
 /// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
 const CLOSENESS: i32 = 8;
 /// Least mean square error of ln L by the square of the distance: rounding of losses.
 const LEAST_ERROR: f64 = 1e-12;
 /// Least fall of ln L with ln C: runs whose losses hardly fall say nothing in compute.
 const LEAST_SLOPE: f64 = 1e-3;
+/// Name of the line through bottoms of budgets among laws.
+const FRONTIER: &str = "frontier";
 /// Factor of compute beyond which no forecast was ever scored.
 const UNCHECKED: f64 = 30.0;
 /// ln of the factor of compute at which the record alone decides.
@@ -136,10 +131,8 @@ pub struct Mixture {
     pub optima: Optima,
     /// Their record.
     pub origins: Vec<Origin>,
-    /// Standard deviation of ln of compute by which forecasts go wrong, for each factor e of distance.
-    pub discrepancy: f64,
-    /// Degrees of freedom of every interval.
-    pub degrees: f64,
+    /// How far forecasts go wrong, in ln of compute.
+    pub drift: Drift,
     /// Largest compute of the runs, FLOPs.
     pub largest: f64,
     /// −d ln L/d ln C at the best of the largest runs.
@@ -159,14 +152,12 @@ impl Mixture {
         let slope = slope.max(LEAST_SLOPE);
         let knows = record.frontier.as_ref().is_some_and(Frontier::knows_losses);
         let share = if knows { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
-        // Origins share runs: each beyond the first counts half.
-        let count = if record.origins.is_empty() { 0.0 } else { 0.5 * (record.origins.len() as f64 + 1.0) };
         let moved = |origin: &Origin| {
             let (bias, sampling) = error_of(origin, &weights, share);
             ((bias * bias - sampling) / (slope * origin.ln_factor).powi(2)).max(0.0)
         };
-        let found = average(record.origins.iter().map(moved));
-        let variance = (settings.worth * settings.expected.powi(2) + count * found) / (settings.worth + count);
+        let moved: Vec<f64> = record.origins.iter().map(moved).collect();
+        let drift = Drift::learnt(settings.expected, settings.worth, &moved);
         let priors: Vec<f64> = record.laws.iter().map(|(law, _)| settings.priors[*law]).collect();
         let ahead: Vec<&[OptimumAhead]> = record.origins.iter().map(|one| one.optima.as_slice()).collect();
         let optima = Optima::of(&ahead, &priors, &weights, record.frontier.is_some(), settings.worth);
@@ -177,8 +168,7 @@ impl Mixture {
             frontier: record.frontier.map(|frontier| (frontier, share)),
             optima,
             origins: record.origins,
-            discrepancy: variance.sqrt(),
-            degrees: settings.worth + count,
+            drift,
             largest: record.largest,
             slope,
         }
@@ -200,7 +190,28 @@ impl Mixture {
     pub fn weights(&self) -> Vec<(&'static str, f64)> {
         let share = self.frontier.as_ref().filter(|(frontier, _)| frontier.knows_losses()).map(|(_, share)| *share);
         let of_laws = self.members.iter().map(|one| (one.posterior.law.name(), (1.0 - share.unwrap_or(0.0)) * one.weight));
-        of_laws.chain(share.map(|share| ("frontier", share))).collect()
+        of_laws.chain(share.map(|share| (FRONTIER, share))).collect()
+    }
+
+    /// Names and weights, the heaviest first, in words.
+    fn weights_told(&self, mut weights: Vec<(&'static str, f64)>) -> String {
+        weights.sort_by(|left, right| right.1.total_cmp(&left.1));
+        let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
+            (Some((frontier, _)), FRONTIER) => format!("the frontier through {} budgets {:.0} %", frontier.budgets, 100.0 * weight),
+            _ => format!("{name} {:.0} %", 100.0 * weight),
+        };
+        weights.iter().filter(|one| one.1 >= 0.005).map(named).collect::<Vec<_>>().join(", ")
+    }
+
+    /// In one line: which laws say where the optimum of a budget lies, and what they were held against.
+    pub fn optima_told(&self) -> String {
+        let names = self.members.iter().map(|one| one.posterior.law.name()).chain([FRONTIER]);
+        let weights = self.weights_told(names.zip(self.optima.weights.iter().copied()).collect());
+        match self.optima.checked {
+            0 => format!("{weights}; held against no larger budget of these runs, which have no bottoms beyond a cut"),
+            1 => format!("{weights}; held against a larger budget of these runs"),
+            checked => format!("{weights}; held against larger budgets of these runs {checked} times"),
+        }
     }
 
     /// N* of a compute, weights; `None` where no law of weight has one.
@@ -217,13 +228,7 @@ impl Mixture {
 
     /// In one line: which laws carry the weight, and what their record was.
     pub fn told(&self) -> String {
-        let mut by_weight = self.weights();
-        by_weight.sort_by(|left, right| right.1.total_cmp(&left.1));
-        let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
-            (Some((frontier, _)), "frontier") => format!("the frontier through {} budgets {:.0} %", frontier.budgets, 100.0 * weight),
-            _ => format!("{name} {:.0} %", 100.0 * weight),
-        };
-        let laws = by_weight.iter().map(named).collect::<Vec<_>>().join(", ");
+        let laws = self.weights_told(self.weights());
         if self.origins.is_empty() {
             return format!("{laws}; no part of these runs is a design of its own, so none of its forecasts can be checked");
         }
@@ -276,8 +281,8 @@ impl Mixture {
             noise: 0.0,
             statistics: weighted(&|_, se| se * se),
             between: weighted(&|ln_loss, _| (ln_loss - centre).powi(2)),
-            discrepancy: (self.discrepancy * self.slope * self.distance(point)).powi(2),
-            degrees: self.degrees,
+            discrepancy: (self.drift.per_e * self.slope * self.distance(point)).powi(2),
+            degrees: self.drift.degrees,
         };
         self.with_frontier(&by_laws, point, &weights).unwrap_or(by_laws)
     }
@@ -303,7 +308,7 @@ impl Mixture {
         let alone = |Member { posterior, .. }: &Member| {
             let (ln_loss, se) = posterior.ln_loss(point);
             let (noise, statistics) = (posterior.spread.powi(2), se * se);
-            let said = Predictive { value: ln_loss.exp(), noise, statistics, between: 0.0, discrepancy: 0.0, degrees: self.degrees };
+            let said = Predictive { value: ln_loss.exp(), noise, statistics, between: 0.0, discrepancy: 0.0, degrees: self.drift.degrees };
             (posterior.law.name(), said)
         };
         self.members.iter().map(alone).collect()

@@ -16,6 +16,13 @@ pub use optimum::Optima;
 pub use origins::{Errors, Origin};
 pub use variance::Predictive;
 
+/// Numbers over their sum.
+fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
+    let raw: Vec<f64> = raw.collect();
+    let total: f64 = raw.iter().sum();
+    raw.iter().map(|weight| weight / total).collect()
+}
+
 /// The mean; 0 of nothing.
 fn average(values: impl IntoIterator<Item = f64>) -> f64 {
     crate::spec::sample::mean(values).unwrap_or(0.0)

@@ -1,10 +1,10 @@
 //! The best size of a budget by several laws and the frontier through bottoms of budgets, with a record and a discrepancy of its own:
 //! what moves losses by compute alone moves no optimum.
 
-use super::average;
 use super::frontier::{Bottom, Frontier};
 use super::variance::Predictive;
-use crate::fit::Posterior;
+use super::{average, normalised};
+use crate::fit::{Drift, Posterior};
 use crate::law::ComputeCount;
 
 /// Weight of the frontier before its record is known; the laws share the rest by their own.
@@ -43,10 +43,8 @@ impl OptimumAhead {
 pub struct Optima {
     /// Weight of each law and, last, of the frontier; all sum to 1.
     pub weights: Vec<f64>,
-    /// Standard deviation of ln N* by which its forecasts go wrong, for each factor e of distance.
-    pub discrepancy: f64,
-    /// Degrees of freedom of its intervals.
-    pub degrees: f64,
+    /// How far its forecasts of ln N* go wrong.
+    pub drift: Drift,
     /// Budgets beyond a cut that it was held against.
     pub checked: usize,
 }
@@ -62,22 +60,17 @@ impl Optima {
         let before = laws.iter().map(|prior| (1.0 - share) * prior / total).chain([share]);
         let errors: Vec<Option<f64>> = (0..=laws.len()).map(|at| error(&records, at)).collect();
         let usual = average(errors.iter().flatten().copied()).max(LEAST_ERROR.powi(2));
-        let raw: Vec<f64> = before.zip(&errors).map(|(prior, error)| prior / (error.unwrap_or(usual) + LEAST_ERROR.powi(2))).collect();
-        let total: f64 = raw.iter().sum();
-        let weights: Vec<f64> = raw.iter().map(|raw| raw / total).collect();
-        // Origins share runs: each beyond the first counts half.
-        let count = if records.is_empty() { 0.0 } else { 0.5 * (records.len() as f64 + 1.0) };
-        let found = average(records.iter().map(|record| moved(record, &weights)));
-        let variance = (worth * EXPECTED.powi(2) + count * found) / (worth + count);
+        let weights = normalised(before.zip(&errors).map(|(prior, error)| prior / (error.unwrap_or(usual) + LEAST_ERROR.powi(2))));
+        let found: Vec<f64> = records.iter().map(|record| moved(record, &weights)).collect();
         let checked = records.iter().map(|record| record.len()).sum();
-        Self { weights, discrepancy: variance.sqrt(), degrees: worth + count, checked }
+        Self { weights, drift: Drift::learnt(EXPECTED, worth, &found), checked }
     }
 
     /// N* at `distance`, ln of a factor of compute beyond the runs; `None` where nothing that has weight says anything.
     pub(super) fn at(&self, said: &Said, distance: f64) -> Option<Predictive> {
         let (centre, statistics, between) = combined(said, &self.weights)?;
-        let discrepancy = (self.discrepancy * distance).powi(2);
-        Some(Predictive { value: centre.exp(), noise: 0.0, statistics, between, discrepancy, degrees: self.degrees })
+        let discrepancy = (self.drift.per_e * distance).powi(2);
+        Some(Predictive { value: centre.exp(), noise: 0.0, statistics, between, discrepancy, degrees: self.drift.degrees })
     }
 }
 

@@ -40,7 +40,7 @@ fn weights_and_discrepancy_are_those_worked_by_hand() {
     let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
     assert!((weights[0] - 2.0 / 3.0).abs() < 1e-12 && (weights[1] - 1.0 / 3.0).abs() < 1e-12, "{weights:?}");
     // The weighted errors cancel, 2/3·0.01 − 1/3·0.02 = 0, so nothing is found beyond what was expected: 8·0.1²/(8 + 1.5).
-    assert!((mixture.discrepancy.powi(2) - 0.08 / 9.5).abs() < 1e-12 && mixture.degrees == 9.5);
+    assert!((mixture.drift.per_e.powi(2) - 0.08 / 9.5).abs() < 1e-12 && mixture.drift.degrees == 9.5);
 }
 
 #[test]
@@ -54,10 +54,10 @@ fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
     };
     // (0.02² − 1e-6)/0.05² = 0.1596 at one origin beside eight of 0.01.
     let found = of(0.02);
-    assert!((found.discrepancy.powi(2) - (0.08 + 0.1596) / 9.0).abs() < 1e-12, "{}", found.discrepancy);
+    assert!((found.drift.per_e.powi(2) - (0.08 + 0.1596) / 9.0).abs() < 1e-12, "{}", found.drift.per_e);
     let far = Point { c: 1e20, ..Point::new(1e9, 1e20 / 6e9, 1.0) };
     let said = found.one_run(&far);
-    assert!((said.discrepancy - (found.discrepancy * 0.05 * 10f64.ln()).powi(2)).abs() < 1e-12);
+    assert!((said.discrepancy - (found.drift.per_e * 0.05 * 10f64.ln()).powi(2)).abs() < 1e-12);
     assert!(said.variance() > of(0.005).one_run(&far).variance() && found.mean_loss(&far).noise == 0.0);
     let inside = Point { c: 1e18, ..far };
     assert_eq!(found.one_run(&inside).discrepancy, 0.0);
@@ -112,7 +112,7 @@ fn runs_that_are_no_design_have_no_mixture_and_copies_do_not_count() {
     let all = Mixture::of(&evidence).expect("a design");
     evidence.points.extend(evidence.points.clone());
     let doubled = Mixture::of(&evidence).expect("a design");
-    assert_eq!(all.discrepancy.to_bits(), doubled.discrepancy.to_bits());
+    assert_eq!(all.drift.per_e.to_bits(), doubled.drift.per_e.to_bits());
     let one_size = Evidence::as_given(evidence.points.iter().map(|p| Point { n: 1e8, ..p.clone() }).collect());
     assert!(Mixture::of(&one_size).is_none());
 }
@@ -146,7 +146,7 @@ fn laws_without_error_share_the_weight_and_falls_of_nothing_are_no_division() {
     let origins = vec![origin(1.0, vec![none, none])];
     let record = Record { laws, frontier: None, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
     let mixture = Mixture::weighted(record, &settings(vec![0.5, 0.5, 0.0]));
-    assert!(mixture.members.iter().all(|one| (one.weight - 0.5).abs() < 1e-12), "{:?}", mixture.discrepancy);
+    assert!(mixture.members.iter().all(|one| (one.weight - 0.5).abs() < 1e-12), "{:?}", mixture.drift.per_e);
     let [low, high] = mixture.one_run(&Point { c: 1e21, ..Point::new(1e9, 1e11, 1.0) }).interval(0.95);
     assert!(low.is_finite() && high.is_finite() && low < high);
 }
@@ -206,8 +206,8 @@ fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
         Optima::of(&[&ahead], &[1.0], &[1.0], false, 8.0)
     };
     // One origin beside eight of 0.05: (8·0.0025 + 0.5²)/9.
-    assert!((of(10.5).discrepancy.powi(2) - (0.02 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).discrepancy);
-    assert!((of(10.0).discrepancy.powi(2) - 0.02 / 9.0).abs() < 1e-12 && of(10.0).degrees == 9.0);
+    assert!((of(10.5).drift.per_e.powi(2) - (0.02 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).drift.per_e);
+    assert!((of(10.0).drift.per_e.powi(2) - 0.02 / 9.0).abs() < 1e-12 && of(10.0).drift.degrees == 9.0);
     let there = of(10.5).at(&said, 2.0).expect("an optimum");
     assert!((there.discrepancy - 4.0 * (0.02 + 0.25) / 9.0).abs() < 1e-12 && (there.value.ln() - 10.0).abs() < 1e-12);
     assert!(of(10.5).at(&vec![None, None], 2.0).is_none());

@@ -3,6 +3,7 @@
 //! §3.1), Step Law's η(N, D) and B(D) through the optima of cells (2503.04715), Porian's η(N) and B(N) (2406.19146), the
 //! joint surface, and one constant recipe.
 
+mod ahead;
 mod score;
 
 use super::joint::{JointSurface, joint_surface};
@@ -10,10 +11,11 @@ use super::power_fit::{Basis, Optimum, PowerFit, power_fit};
 use super::response::{Response, response};
 use super::robust::KnownNoise;
 use crate::fit::{Estimate, SeedNoise};
-use crate::law::{PublishedRecipe, RECIPES, RecipeTrials, Trial};
+use crate::law::{PublishedRecipe, RECIPES, RecipeTrials, Scale, Trial};
 use score::{score, served};
 use serde::Serialize;
 
+pub use ahead::Ahead;
 pub use score::Score;
 
 /// A law of learning rate and batch fitted to a sweep.
@@ -29,6 +31,20 @@ pub struct RecipeLaw {
     pub batch: Option<PowerFit>,
     /// How it serves cells that it did not see.
     pub held_out: Option<Score>,
+    /// What its learning rate and its batch were held against beyond the cells that they were fitted to.
+    pub ahead: [Ahead; 2],
+}
+
+impl RecipeLaw {
+    /// The best learning rate somewhere, and how far it may be off, by more the farther that lies beyond the cells.
+    pub fn learning_rate_at(&self, scale: &Scale, level: f64) -> Option<Estimate> {
+        Some(self.ahead[0].widened(self.learning_rate.as_ref()?.at_level(scale, level), scale.c))
+    }
+
+    /// The same of the batch, tokens.
+    pub fn batch_at(&self, scale: &Scale, level: f64) -> Option<Estimate> {
+        Some(self.ahead[1].widened(self.batch.as_ref()?.at_level(scale, level), scale.c))
+    }
 }
 
 /// Everything that a sweep says of learning rate and batch.
@@ -115,10 +131,15 @@ pub fn recipe_study(trials: &[RecipeTrials], noise: Option<&SeedNoise>, level: f
         noise: middle,
         level,
     };
-    let laws = Maker::LAWS.iter().filter_map(|maker| all.law(*maker)).collect();
+    let joint = all.joint();
+    let fitted = |maker: Maker| match (maker, &joint) {
+        (Maker::Joint, Some(joint)) => (joint.learning_rate.clone(), joint.batch.clone()),
+        (Maker::Joint, None) => (None, None),
+        _ => maker.fit(&all),
+    };
+    let laws = Maker::LAWS.iter().filter_map(|maker| all.law(*maker, fitted(*maker))).collect();
     let mut others: Vec<Score> = all.own_optima().into_iter().chain(all.held_out(Maker::Constant)).collect();
     others.extend(RECIPES.iter().filter_map(|recipe| all.published(recipe)));
-    let joint = all.joint();
     let notes = all.notes(joint.as_ref());
     let cells = all.responses.iter().map(|one| (*one).clone()).collect();
     Some(RecipeStudy { cells, laws, joint, others, notes })
@@ -141,14 +162,14 @@ impl RecipeStudy {
 }
 
 impl<'a> Cells<'a> {
-    fn law(&self, maker: Maker) -> Option<RecipeLaw> {
-        let (learning_rate, batch) = maker.fit(self);
+    fn law(&self, maker: Maker, (learning_rate, batch): (Option<PowerFit>, Option<PowerFit>)) -> Option<RecipeLaw> {
         (learning_rate.is_some() || batch.is_some()).then(|| RecipeLaw {
             name: maker.name().into(),
             method: maker.method(),
             learning_rate,
             batch,
             held_out: self.held_out(maker),
+            ahead: [0, 1].map(|axis| self.ahead(maker, axis)),
         })
     }
 
@@ -197,12 +218,18 @@ impl<'a> Cells<'a> {
 
     /// The cells but one.
     fn without(&self, out: usize) -> Self {
-        let keep = |at: &usize| *at != out;
-        Self {
-            trials: (0..self.trials.len()).filter(keep).map(|at| self.trials[at]).collect(),
-            responses: (0..self.responses.len()).filter(keep).map(|at| self.responses[at]).collect(),
-            ..*self
-        }
+        self.chosen(|at| at != out)
+    }
+
+    /// The cells of some computes, FLOPs.
+    fn kept(&self, keep: impl Fn(f64) -> bool) -> Self {
+        self.chosen(|at| keep(self.responses[at].scale.c))
+    }
+
+    fn chosen(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let kept: Vec<usize> = (0..self.trials.len()).filter(|at| keep(*at)).collect();
+        let trials = kept.iter().map(|&at| self.trials[at]).collect();
+        Self { trials, responses: kept.iter().map(|&at| self.responses[at]).collect(), ..*self }
     }
 
     /// Each cell whose optimum is inside what was tried, by the law that the others give.
