@@ -82,11 +82,35 @@ pub(super) fn compute_for_loss(form: &dyn AnyFormula, c: &[f64], loss: f64, coun
     Some((0.5 * (low + high)).exp())
 }
 
+/// ln of tokens between which a loss is looked for.
+const TOKENS: [f64; 2] = [0.0, 115.0];
+/// Half the step in ln D over which the slope of a loss is taken.
+const STEP: f64 = 1e-5;
+
+/// Tokens after which N weights reach a loss; `None` where no tokens do.
+pub(super) fn tokens_for_loss(form: &dyn AnyFormula, c: &[f64], n: f64, loss: f64) -> Option<f64> {
+    let at = |ln_d: f64| form.loss(c, &Point::new(n, ln_d.exp(), 1.0));
+    let [low, high] = TOKENS;
+    let missing = |ln_d: f64| (loss - at(ln_d), (at(ln_d - STEP) - at(ln_d + STEP)) / (2.0 * STEP));
+    (at(high) <= loss && loss < at(low)).then(|| root(low, high, 0.5 * (low + high), missing).exp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::law::{Chinchilla, Gamma, Kaplan, Law};
     use proptest::prelude::*;
+
+    #[test]
+    fn tokens_that_reach_a_loss_are_those_that_had_it() {
+        for law in [Law::from(Chinchilla::default()), Law::of(Kaplan, Kaplan::PUBLISHED)] {
+            for (n, d) in [(1e6, 1e7), (1e9, 3e12), (7e11, 1e10)] {
+                let found = law.tokens_for_loss(n, law.at(n, d)).expect("reached");
+                assert!((found / d - 1.0).abs() < 1e-8, "{} {found:e} {d:e}", law.name());
+            }
+            assert_eq!(law.tokens_for_loss(1e9, 0.01), None);
+        }
+    }
 
     proptest! {
         #[test]

@@ -160,6 +160,11 @@ impl Law {
             _ => frontier::compute_for_loss(&*self.formula, &self.theta, loss, count, near),
         }
     }
+
+    /// D after which N weights reach a loss; `None` where no tokens do.
+    pub fn tokens_for_loss(&self, params: f64, loss: f64) -> Option<f64> {
+        frontier::tokens_for_loss(&*self.formula, &self.theta, params, loss)
+    }
 }
 
 /// Whether a formula is one of N and D and of nothing else.
