@@ -16,6 +16,8 @@ use std::sync::Arc;
 const LINEAR_FROM: f64 = 1.5;
 /// Residuals beyond so many spreads count as that many in the spread of one run.
 const CUT_AT: f64 = 3.0;
+/// Four in five of normal numbers lie within so many standard deviations.
+const FOUR_IN_FIVE: f64 = 1.281_551_565_544_600_4;
 /// Rounds of spread and fit.
 const ROUNDS: usize = 3;
 /// Minima that each round starts from.
@@ -30,7 +32,7 @@ const LEAST_SPREAD: f64 = 1e-5;
 pub struct Posterior {
     /// The most likely law.
     pub law: Law,
-    /// Standard deviation of ln L of one run about it.
+    /// Standard deviation of ln L of one run of weight 1 about it.
     pub spread: f64,
     laid: Arc<Objective>,
     phi: Phi,
@@ -91,15 +93,20 @@ fn spare(laid: &Objective) -> f64 {
     laid.len().saturating_sub(laid.dim()).max(1) as f64
 }
 
+impl Posterior {
+    /// The spread of normal residuals of which four in five are no larger than those here.
+    pub(crate) fn spread_of(mut residuals: Vec<f64>) -> f64 {
+        residuals.iter_mut().for_each(|residual| *residual = residual.abs());
+        residuals.sort_by(f64::total_cmp);
+        (quantile(&residuals, 0.8) / FOUR_IN_FIVE).max(LEAST_SPREAD)
+    }
+}
+
 /// The spread of normal residuals of which four in five are no larger than those here, at the size that noise had before the fit
 /// took its share: a fifth of the runs may be far off, and of few runs a law passes through half but not through four in five.
 fn robust_spread(laid: &Objective, phi: &Phi) -> f64 {
-    /// Four in five of normal numbers lie within so many standard deviations.
-    const FOUR_IN_FIVE: f64 = 1.281_551_565_544_600_4;
-    let mut scaled: Vec<f64> = residuals(laid, phi).iter().map(|(r, weight)| r.abs() * weight.sqrt()).collect();
-    scaled.sort_by(f64::total_cmp);
     let before = (laid.len() as f64 / spare(laid)).sqrt();
-    (before * quantile(&scaled, 0.8) / FOUR_IN_FIVE).max(LEAST_SPREAD)
+    before * Posterior::spread_of(residuals(laid, phi).iter().map(|(r, weight)| r * weight.sqrt()).collect())
 }
 
 /// Root mean square of residuals, those far out cut.

@@ -4,6 +4,7 @@ use super::frontier::Frontier;
 use super::optimum::{Optima, OptimumAhead, said};
 use super::origins::{ByFrontier, Cut, Errors, Origin, cuts, is_design, without_copies};
 use super::variance::Predictive;
+use super::walls::Walls;
 use super::{average, normalised};
 use crate::fit::{Drift, Posterior, determines};
 use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
@@ -33,11 +34,16 @@ fn laws() -> Vec<Law> {
     vec![Law::of(Additive, [1.0; 5]), Law::of(Gamma, [1.0; 6]), Law::of(Kaplan, [1.0; 4])]
 }
 
+/// Which of them says how far runs lie above the lowest loss of their compute: that of most forms.
+const FOR_WALLS: usize = 1;
+
 /// Several laws fitted to the same runs and to those below each cut.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The laws, with their place among all laws of a mixture.
     pub laws: Vec<(usize, Posterior)>,
+    /// How their noise grows away from the lowest loss of a compute, where it does.
+    pub walls: Option<Walls>,
     /// The frontier through bottoms of budgets, where runs have three or more.
     pub frontier: Option<Frontier>,
     /// Their record, nearest cut first; empty where no part of the runs is a design of its own.
@@ -52,11 +58,13 @@ impl Record {
     /// Fits the laws to runs of N and D, and to the runs below each cut; `None` where the runs are no design for laws of N and D or no
     /// law could be fitted.
     pub fn of(evidence: &Evidence) -> Option<Self> {
-        let points = without_copies(&evidence.points);
-        if !is_design(&points) {
+        let evidence = evidence.with_points(without_copies(&evidence.points));
+        if !is_design(&evidence.points) {
             return None;
         }
         let laws = laws();
+        let walls = Walls::of(&laws[FOR_WALLS], &evidence.points);
+        let points = walls.as_ref().map_or_else(|| evidence.points.clone(), |walls| walls.weighted(&evidence.points));
         // Below a cut N and D may move together although they do not among all.
         let cuts: Vec<Cut> = cuts(&points).into_iter().filter(|cut| determines(&laws[0], &cut.below)).collect();
         let sets: Vec<&[Point]> = std::iter::once(points.as_slice()).chain(cuts.iter().map(|cut| cut.below.as_slice())).collect();
@@ -70,10 +78,9 @@ impl Record {
         let laws: Vec<(usize, Posterior)> = usable.iter().filter_map(|&law| Some((law, of(0, law)?.clone()))).collect();
         let largest = points.iter().map(|p| p.c).fold(0.0, f64::max);
         let slopes = laws.iter().map(|(_, law)| slope(law, &points, largest)).collect::<Option<Vec<f64>>>()?;
-        let evidence = evidence.with_points(points);
         let frontier = Frontier::of(&evidence);
         let origins = cuts.par_iter().enumerate().map(|(number, cut)| origin(cut, &at_cut(number), &evidence, frontier.as_ref())).collect();
-        (!laws.is_empty()).then_some(Self { laws, frontier, origins, slopes, largest })
+        (!laws.is_empty()).then_some(Self { laws, walls, frontier, origins, slopes, largest })
     }
 
     /// Prior weights over the mean, over origins, of the mean square error by the square of the distance.
@@ -124,6 +131,8 @@ pub struct Member {
 pub struct Mixture {
     /// The laws.
     pub members: Vec<Member>,
+    /// How noise grows away from the lowest loss of a compute, where it does.
+    pub walls: Option<Walls>,
     /// The frontier through bottoms of budgets with its weight in losses beyond the runs, where runs have five budgets or more: the
     /// lowest loss of a compute is its own, and what a run lies above that is the laws'. Of three or four it has none.
     pub frontier: Option<(Frontier, f64)>,
@@ -165,6 +174,7 @@ impl Mixture {
         let member = |((_, posterior), (weight, inside)): ((usize, Posterior), (f64, f64))| Member { posterior, weight, inside };
         Self {
             members: record.laws.into_iter().zip(weights.into_iter().zip(inside)).map(member).collect(),
+            walls: record.walls,
             frontier: record.frontier.map(|frontier| (frontier, share)),
             optima,
             origins: record.origins,
@@ -253,6 +263,11 @@ impl Mixture {
         beyond.then(|| format!("the record reaches {:.1}x; at {factor:.1}x the largest run the interval follows its trend", self.spans()))
     }
 
+    /// Standard deviation of a run at a point over that of one at the lowest loss of its compute.
+    fn scale(&self, point: &Point) -> f64 {
+        self.walls.as_ref().map_or(1.0, |walls| walls.scale(point))
+    }
+
     /// ln of how far a point lies beyond the runs in compute; 0 among them.
     fn distance(&self, point: &Point) -> f64 {
         (point.c / self.largest).ln().max(0.0)
@@ -307,7 +322,7 @@ impl Mixture {
     pub fn one_run_by_law(&self, point: &Point) -> Vec<(&'static str, Predictive)> {
         let alone = |Member { posterior, .. }: &Member| {
             let (ln_loss, se) = posterior.ln_loss(point);
-            let (noise, statistics) = (posterior.spread.powi(2), se * se);
+            let (noise, statistics) = ((self.scale(point) * posterior.spread).powi(2), se * se);
             let said = Predictive { value: ln_loss.exp(), noise, statistics, between: 0.0, discrepancy: 0.0, degrees: self.drift.degrees };
             (posterior.law.name(), said)
         };
@@ -317,8 +332,8 @@ impl Mixture {
     /// What is said of the loss of one run at a point.
     pub fn one_run(&self, point: &Point) -> Predictive {
         let weights = self.weights_at(point);
-        let noise = self.members.iter().zip(weights).map(|(one, weight)| weight * one.posterior.spread.powi(2)).sum();
-        Predictive { noise, ..self.mean_loss(point) }
+        let noise: f64 = self.members.iter().zip(weights).map(|(one, weight)| weight * one.posterior.spread.powi(2)).sum();
+        Predictive { noise: noise * self.scale(point).powi(2), ..self.mean_loss(point) }
     }
 }
 

@@ -6,6 +6,7 @@ mod mixture;
 mod optimum;
 mod origins;
 mod variance;
+mod walls;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use mixture::{Member, Mixture, Record, Settings};
 pub use optimum::Optima;
 pub use origins::{Errors, Origin};
 pub use variance::Predictive;
+pub use walls::Walls;
 
 /// Numbers over their sum.
 fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {

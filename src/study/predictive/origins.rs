@@ -50,6 +50,8 @@ pub struct Origin {
 pub(super) struct ByFrontier {
     /// Its ln L; not a number where it is not known.
     pub(super) found: f64,
+    /// Its weight among runs.
+    pub(super) weight: f64,
     /// ln L of the frontier at its compute, and the standard error.
     pub(super) lowest: (f64, f64),
     /// By each law, its ln L, and how far that lies over its ln L at the frontier's optimum.
@@ -64,7 +66,7 @@ impl ByFrontier {
             let ln_loss = law.ln_loss(run).0;
             (ln_loss, ln_loss - law.ln_loss(&place).0)
         };
-        Some(Self { found: run.loss.ln(), lowest: frontier.ln_loss(run.c)?, laws: laws.iter().map(of).collect() })
+        Some(Self { found: run.loss.ln(), weight: run.weight, lowest: frontier.ln_loss(run.c)?, laws: laws.iter().map(of).collect() })
     }
 
     /// ln L by the weighted laws themselves.
@@ -97,13 +99,20 @@ impl Errors {
     fn of(law: &Posterior, runs: &[Point]) -> Self {
         let said: Vec<(f64, f64)> = runs.iter().map(|run| law.ln_loss(run)).collect();
         let errors: Vec<f64> = said.iter().zip(runs).map(|((ln_loss, _), run)| ln_loss - run.loss.ln()).collect();
+        let shared = runs.len() as f64 / independent(runs) as f64;
         Self {
-            mean: average(errors.iter().copied()),
-            square: average(errors.iter().map(|error| error * error)),
-            noise: law.spread.powi(2) / independent(runs) as f64,
-            statistics: average(said.iter().map(|(_, se)| se * se)),
+            mean: weighted(runs, errors.iter().copied()),
+            square: weighted(runs, errors.iter().map(|error| error * error)),
+            noise: shared * law.spread.powi(2) / runs.iter().map(|run| run.weight).sum::<f64>(),
+            statistics: weighted(runs, said.iter().map(|(_, se)| se * se)),
         }
     }
+}
+
+/// The mean over runs, by their weights.
+fn weighted(runs: &[Point], values: impl Iterator<Item = f64>) -> f64 {
+    let total: f64 = runs.iter().map(|run| run.weight).sum();
+    runs.iter().zip(values).map(|(run, value)| run.weight * value).sum::<f64>() / total
 }
 
 impl Origin {
@@ -114,7 +123,7 @@ impl Origin {
             optima,
             largest: cut.largest,
             runs: [cut.below.len(), cut.above.len()],
-            ln_factor: average(cut.above.iter().map(|run| (run.c / cut.largest).ln())),
+            ln_factor: weighted(&cut.above, cut.above.iter().map(|run| (run.c / cut.largest).ln())),
             errors: laws.iter().map(|law| Errors::of(law, &cut.above)).collect(),
         }
     }
@@ -126,12 +135,14 @@ impl Origin {
 
     /// How the frontier fared over the runs above beside laws of so much weight; `None` without a frontier.
     pub(super) fn frontier(&self, weights: &[f64]) -> Option<FrontierErrors> {
-        let errors: Vec<(f64, f64)> = self.by_frontier.iter().map(|one| (one.said(weights).0 - one.found, one.said(weights).1)).collect();
-        (!errors.is_empty()).then(|| FrontierErrors {
-            square: average(errors.iter().map(|one| one.0 * one.0)),
-            square_of_laws: average(self.by_frontier.iter().map(|one| (one.by_laws(weights) - one.found).powi(2))),
-            mean: average(errors.iter().map(|one| one.0)),
-            statistics: average(errors.iter().map(|one| one.1)),
+        let total: f64 = self.by_frontier.iter().map(|one| one.weight).sum();
+        let mean = |of: &dyn Fn(&ByFrontier) -> f64| self.by_frontier.iter().map(|one| one.weight * of(one)).sum::<f64>() / total;
+        let error = |one: &ByFrontier| one.said(weights).0 - one.found;
+        (total > 0.0).then(|| FrontierErrors {
+            square: mean(&|one| error(one).powi(2)),
+            square_of_laws: mean(&|one| (one.by_laws(weights) - one.found).powi(2)),
+            mean: mean(&error),
+            statistics: mean(&|one| one.said(weights).1),
         })
     }
 }

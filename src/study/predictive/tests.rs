@@ -34,7 +34,7 @@ fn weights_and_discrepancy_are_those_worked_by_hand() {
     let laws = vec![(0, fitted(&additive())), (2, fitted(&Law::of(Kaplan, [1.0; 4])))];
     let origins =
         vec![origin(1.0, vec![errors(0.01, 1e-4), errors(-0.02, 4e-4)]), origin(2.0, vec![errors(0.02, 4e-4), errors(-0.04, 16e-4)])];
-    let record = Record { laws, frontier: None, origins, slopes: vec![0.05, 0.05], largest: 1e19 };
+    let record = Record { laws, walls: None, frontier: None, origins, slopes: vec![0.05, 0.05], largest: 1e19 };
     let mixture = Mixture::weighted(record, &settings(vec![0.2, 0.4, 0.4]));
     // 0.2/1e-4 against 0.4/4e-4: two to one.
     let weights: Vec<f64> = mixture.members.iter().map(|one| one.weight).collect();
@@ -49,7 +49,7 @@ fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
     let laws = vec![(0, Posterior::of(&additive(), &points).expect("fitted"))];
     let of = |bias: f64| {
         let origins = vec![origin(1.0, vec![errors(bias, bias * bias)])];
-        let record = Record { laws: laws.clone(), frontier: None, origins, slopes: vec![0.05], largest: 1e19 };
+        let record = Record { laws: laws.clone(), walls: None, frontier: None, origins, slopes: vec![0.05], largest: 1e19 };
         Mixture::weighted(record, &settings(vec![1.0, 0.0, 0.0]))
     };
     // (0.02² − 1e-6)/0.05² = 0.1596 at one origin beside eight of 0.01.
@@ -144,7 +144,7 @@ fn laws_without_error_share_the_weight_and_falls_of_nothing_are_no_division() {
     ];
     let none = Errors { mean: 0.0, square: 0.0, noise: 0.0, statistics: 0.0 };
     let origins = vec![origin(1.0, vec![none, none])];
-    let record = Record { laws, frontier: None, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
+    let record = Record { laws, walls: None, frontier: None, origins, slopes: vec![0.0, 0.0], largest: 1e19 };
     let mixture = Mixture::weighted(record, &settings(vec![0.5, 0.5, 0.0]));
     assert!(mixture.members.iter().all(|one| (one.weight - 0.5).abs() < 1e-12), "{:?}", mixture.drift.per_e);
     let [low, high] = mixture.one_run(&Point { c: 1e21, ..Point::new(1e9, 1e11, 1.0) }).interval(0.95);
