@@ -25,7 +25,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.7, expected: 0.08, worth: 8.0 }
+        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.3, expected: 0.06, worth: 8.0 }
     }
 }
 
