@@ -13,10 +13,11 @@ use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
 use crate::spec::{Flops, short};
-use crate::study::{Group, LossUnit, NamedRuns, StudyOptions, compare_groups, groups_of};
+use crate::study::{Group, LossUnit, Mixture, NamedRuns, StudyOptions, compare_groups, groups_of};
 use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
 use anyhow::{Context, anyhow};
 use clap::Args;
+use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -151,14 +152,19 @@ fn allocated(found: &Comparison, groups: &[Group], asked: &[Flops]) -> Vec<Alloc
     let common = groups.iter().map(|group| group.evidence.largest_compute()).fold(f64::INFINITY, f64::min);
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
     let budgets = if asked.is_empty() { &defaults[..] } else { asked };
+    let optimal: Vec<(&GroupFit, &Group, Option<Mixture>)> = found
+        .groups
+        .par_iter()
+        .filter(|one| has_optimum(one))
+        .map(|one| (one, of_group(groups, one)))
+        .map(|(one, group)| (one, group, group.mixture()))
+        .collect();
     let one = |budget: &Flops| {
-        let optimal = found.groups.iter().filter(|one| has_optimum(one));
-        let allocation = |one: &GroupFit| {
-            let group = of_group(groups, one);
-            let known = Known { records: &group.records, ..Known::default() };
+        let allocation = |(one, group, mixture): &(&GroupFit, &Group, Option<Mixture>)| {
+            let known = Known { records: &group.records, mixture: mixture.as_ref(), ..Known::default() };
             (one.group.clone(), allocate(&one.fitted, one.fitted.level, &known, *budget))
         };
-        Allocated { compute: budget.0, groups: optimal.map(allocation).collect() }
+        Allocated { compute: budget.0, groups: optimal.iter().map(allocation).collect() }
     };
     budgets.iter().map(one).collect()
 }
@@ -171,7 +177,7 @@ fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Resu
             .map(|(name, a)| {
                 let value = serde_json::json!({
                     "params": a.params, "tokens": a.tokens, "tokens_per_param": a.tokens_per_param, "loss": a.loss,
-                    "extrapolation_factor": a.extrapolation_factor,
+                    "extrapolation_factor": a.extrapolation_factor, "size_source": a.size_source, "loss_source": a.loss_source,
                 });
                 (name.clone(), value)
             })
@@ -209,7 +215,16 @@ fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
         let header = ["data", "N*", "", "D*", "", "D/N", loss, "x largest run"];
         text += &table(&header, &one.groups.iter().map(row).collect::<Vec<_>>());
     }
-    text
+    for (name, a) in allocated.first().iter().flat_map(|one| &one.groups) {
+        let by = |what: &str, source: &Option<String>| {
+            source.as_ref().map_or_else(String::new, |source| format!("\n{name}: {what} by {source}"))
+        };
+        text += &(by("N*", &a.size_source) + &by("losses", &a.loss_source));
+        if a.loss_source.is_none() {
+            text += &format!("\n{name}: N* and losses by the law above alone; intervals are statistical, and hold only if the law does");
+        }
+    }
+    text + "\n"
 }
 
 /// How many computes a frontier is drawn at.

@@ -66,6 +66,11 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
             file.display()
         )));
     }
+    if !args.shapes.is_empty() && !whole && args.asked.compute.is_empty() {
+        return Err(Failure::Input(anyhow!(
+            "--shapes are the networks of a budget, and none is asked for beside --at, --runs or --max-compute: add --compute C, or leave --shapes out"
+        )));
+    }
     let forecast = forecast(args, &source)?;
     let text = forecast.to_text().or_work()?;
     if args.asked.json {
@@ -202,6 +207,7 @@ fn told(forecast: &Forecast) -> String {
         text += &format!("\nlosses by {}\n", mixture.told);
         mixture.cautions.iter().for_each(|caution| text += &format!("  {caution}\n"));
     }
+    forecast.warnings.iter().for_each(|warning| text += &format!("\n  {warning}\n"));
     if !forecast.others.is_empty() {
         text += &laws_text(forecast);
     }

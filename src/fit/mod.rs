@@ -43,6 +43,7 @@ pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Plac
 pub use noise::SeedNoise;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};
 pub use posterior::Posterior;
+pub(crate) use posterior::root_mean_square;
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};

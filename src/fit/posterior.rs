@@ -93,20 +93,24 @@ fn spare(laid: &Objective) -> f64 {
     laid.len().saturating_sub(laid.dim()).max(1) as f64
 }
 
-impl Posterior {
-    /// The spread of normal residuals of which four in five are no larger than those here.
-    pub(crate) fn spread_of(mut residuals: Vec<f64>) -> f64 {
-        residuals.iter_mut().for_each(|residual| *residual = residual.abs());
-        residuals.sort_by(f64::total_cmp);
-        (quantile(&residuals, 0.8) / FOUR_IN_FIVE).max(LEAST_SPREAD)
-    }
+/// The spread of normal residuals of which four in five are no larger than those here.
+fn spread_of(residuals: impl Iterator<Item = f64>) -> f64 {
+    let mut sizes: Vec<f64> = residuals.map(f64::abs).collect();
+    sizes.sort_by(f64::total_cmp);
+    quantile(&sizes, 0.8) / FOUR_IN_FIVE
+}
+
+/// Root mean square of residuals, those far out cut.
+pub(crate) fn root_mean_square(residuals: &[f64]) -> f64 {
+    let most = (CUT_AT * spread_of(residuals.iter().copied())).powi(2);
+    (residuals.iter().map(|residual| (residual * residual).min(most)).sum::<f64>() / residuals.len() as f64).sqrt().max(LEAST_SPREAD)
 }
 
 /// The spread of normal residuals of which four in five are no larger than those here, at the size that noise had before the fit
 /// took its share: a fifth of the runs may be far off, and of few runs a law passes through half but not through four in five.
 fn robust_spread(laid: &Objective, phi: &Phi) -> f64 {
     let before = (laid.len() as f64 / spare(laid)).sqrt();
-    before * Posterior::spread_of(residuals(laid, phi).iter().map(|(r, weight)| r * weight.sqrt()).collect())
+    (before * spread_of(residuals(laid, phi).into_iter().map(|(r, weight)| r * weight.sqrt()))).max(LEAST_SPREAD)
 }
 
 /// Root mean square of residuals, those far out cut.

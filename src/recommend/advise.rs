@@ -15,12 +15,13 @@ pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * study.evidence.largest_compute()));
     let budgets = if budgets.is_empty() { &defaults[..] } else { budgets };
     let fit: &Fit = fitted;
+    let why_alone = study.why_alone();
     let one = |&budget: &Flops| {
         let mut allocation = allocate(fitted, fitted.level, &Known::of(study), budget);
         // What is wrong at this level alone, such as too few refits for it.
         let missing = fitted.warnings.iter().filter(|warning| !fit.warnings.contains(warning));
         allocation.warnings.extend(missing.cloned());
-        allocation.warnings.extend(study.why_alone().map(str::to_owned));
+        allocation.warnings.extend(why_alone.clone());
         allocation
     };
     budgets.iter().map(one).collect()

@@ -1,7 +1,7 @@
 //! Data sets and groups of runs side by side, each prepared as a study of its own would prepare it, in one unit of loss.
 
 use super::prepare::{one_tokenizer, seen_once};
-use super::{Curves, StudyError, StudyOptions, prepare};
+use super::{Curves, Mixture, StudyError, StudyOptions, prepare};
 use crate::fit::{BlockRun, Blocks, Comparison, blocks, compare};
 use crate::law::{Evidence, blocks_of, in_bits_per_byte, tokenizers};
 use crate::spec::{RunRecord, RunStatus};
@@ -35,8 +35,17 @@ pub struct Group {
     pub name: String,
     /// What its law is fitted to.
     pub evidence: Evidence,
+    /// The same with losses as they are: what a forecast may see.
+    pub as_seen: Evidence,
     /// The records behind that.
     pub records: Vec<RunRecord>,
+}
+
+impl Group {
+    /// The laws together, fitted to its runs; `None` where these are no design for laws of N and D.
+    pub fn mixture(&self) -> Option<Mixture> {
+        Mixture::of(&self.as_seen)
+    }
 }
 
 /// Named runs to compare.
@@ -75,8 +84,9 @@ fn group(name: &str, records: &[RunRecord], options: &StudyOptions) -> Result<Gr
         return Err(StudyError::CheckpointsOfGroups);
     }
     let prepared = prepare(records, &Curves::default(), options)?;
-    let evidence = if options.own { seen_once(prepared.evidence) } else { prepared.evidence };
-    Ok(Group { name: name.to_owned(), evidence, records: prepared.records })
+    let once = |evidence: Evidence| if options.own { seen_once(evidence) } else { evidence };
+    let as_seen = once(prepared.untuned.unwrap_or_else(|| prepared.evidence.clone()));
+    Ok(Group { name: name.to_owned(), evidence: once(prepared.evidence), as_seen, records: prepared.records })
 }
 
 /// Laws of groups, tests of equal exponents, and the fit with shared ones.

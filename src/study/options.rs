@@ -86,7 +86,7 @@ impl Default for StudyOptions {
 impl StudyOptions {
     /// Whether losses are forecast by the laws together.
     pub(super) fn together(&self) -> bool {
-        self.laws.first().is_none_or(|first| matches!(first, LawName::Auto))
+        self.laws.is_empty() || self.laws.iter().any(|law| matches!(law, LawName::Auto))
     }
 
     /// The laws that are fitted by name; none means the additive law, which also has the coefficients of several together.

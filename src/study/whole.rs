@@ -111,16 +111,29 @@ impl Study {
     /// The laws together, which forecast losses unless one was named alone; `None` where the runs are no design for laws of N and D.
     /// Fitted when first asked for, to losses as they are: what a forecast may see.
     pub fn mixture(&self) -> Option<&Mixture> {
-        let as_seen = self.untuned.as_ref().unwrap_or(&self.evidence);
-        // Points of one curve are no runs of their own, and what they err by together is not known here.
-        let asked = self.together && self.options.checkpoints.is_none() && as_seen.points.len() <= super::MANY;
-        self.mixture.get_or_init(|| if asked { Mixture::of(as_seen) } else { None }).as_ref()
+        self.mixture.get_or_init(|| self.as_seen().filter(|_| self.together).and_then(Mixture::of)).as_ref()
     }
 
-    /// Why one law says what losses to expect although several were to; in words.
-    pub fn why_alone(&self) -> Option<&'static str> {
-        let alone = self.together && self.mixture().is_none();
-        alone.then_some("losses by one law alone: the runs are no design that several could be fitted to and checked on (nine runs, three sizes, three ratios D/N and a factor 3.5 of compute); intervals are statistical, and hold only if the law does")
+    /// Why one law says what losses to expect although several were to, or that it did worse than they would have; in words.
+    pub fn why_alone(&self) -> Option<String> {
+        if !self.together {
+            return self.worse_alone();
+        }
+        self.mixture().is_none().then(|| "losses by one law alone: the runs are no design that several could be fitted to and checked on (nine runs, three sizes, three ratios D/N and a factor 3.5 of compute); intervals are statistical, and hold only if the law does".to_owned())
+    }
+
+    /// That the law which was named had a worse record than several together have.
+    fn worse_alone(&self) -> Option<String> {
+        let as_seen = self.as_seen().filter(|_| self.laws.len() == 1)?;
+        let law = &self.law_with_optima()?.law;
+        Mixture::of(as_seen)?.beside(law, as_seen)?.told(law.name())
+    }
+
+    /// What forecasts may see, losses as they are; `None` where points are no runs of their own or too many for several laws.
+    fn as_seen(&self) -> Option<&Evidence> {
+        let as_seen = self.untuned.as_ref().unwrap_or(&self.evidence);
+        // Points of one curve err by what is not known here.
+        (self.options.checkpoints.is_none() && as_seen.points.len() <= super::MANY).then_some(as_seen)
     }
 
     /// The formulas that were named; of none the additive law.

@@ -228,7 +228,7 @@ mod tests {
         let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
         let points = simulate(&law.into(), &design, Noise { run: 0.004, cluster: 0.0 }, seed);
         let records = vec![RunRecord { corpus: Some(corpus.into()), ..RunRecord::default() }];
-        Group { name: name.into(), evidence: Evidence::as_given(points), records }
+        Group { name: name.into(), evidence: Evidence::as_given(points.clone()), as_seen: Evidence::as_given(points), records }
     }
 
     fn asked(floor: Option<Floor>) -> WorthOptions {

@@ -53,6 +53,9 @@ pub struct Forecast {
     /// Every run that is forecast: those asked for, then the networks of each budget, or its optimum where runs have no shapes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunAhead>,
+    /// What is to be known of the law that speaks, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// SHA-256 of this document with this field empty.
     pub sha256: String,
 }
@@ -336,6 +339,7 @@ pub(in crate::recommend) mod tests {
             others: Vec::new(),
             mixture: None,
             runs: Vec::new(),
+            warnings: Vec::new(),
             budgets: vec![BudgetForecast {
                 compute: 3e12,
                 extrapolation_factor: 3.0,

@@ -8,6 +8,7 @@ use crate::recommend::networks::losses_at;
 use crate::recommend::{Allocation, Known, Network, Range, allocate, network_losses, networks, run_noise};
 use crate::spec::Flops;
 use crate::study::Study;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -92,8 +93,8 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
             Vec::new()
         } else {
             others(known.mixture.is_none().then_some(&fitted.law))
-                .into_iter()
-                .filter_map(|form| other(&form, study, &options, &found))
+                .par_iter()
+                .filter_map(|form| other(form, study, &options, &found))
                 .collect()
         },
         budgets: allocated
@@ -103,6 +104,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
             .collect(),
         mixture: known.mixture.map(|mixture| Together::of(mixture, runs.iter().map(|run| run.extrapolation_factor).fold(0.0, f64::max))),
         runs,
+        warnings: study.why_alone().into_iter().collect(),
         sha256: String::new(),
     })
 }

@@ -1,6 +1,7 @@
 //! One predictive distribution of losses: several laws, weighted by how each forecast the larger of the user's own runs from the
 //! smaller, with the variance between laws and a discrepancy that grows with distance and is learnt from the same record.
 
+mod alone;
 mod frontier;
 mod mixture;
 mod optimum;
@@ -11,6 +12,7 @@ mod walls;
 #[cfg(test)]
 mod tests;
 
+pub use alone::Beside;
 pub use frontier::Frontier;
 pub use mixture::{Member, Mixture, Record, Settings};
 pub use optimum::Optima;

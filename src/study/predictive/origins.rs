@@ -96,7 +96,7 @@ pub struct Errors {
 }
 
 impl Errors {
-    fn of(law: &Posterior, runs: &[Point]) -> Self {
+    pub(super) fn of(law: &Posterior, runs: &[Point]) -> Self {
         let said: Vec<(f64, f64)> = runs.iter().map(|run| law.ln_loss(run)).collect();
         let errors: Vec<f64> = said.iter().zip(runs).map(|((ln_loss, _), run)| ln_loss - run.loss.ln()).collect();
         let shared = runs.len() as f64 / independent(runs) as f64;

@@ -2,7 +2,7 @@
 //! near it, because laws miss more there and such runs train worse. Laws are fitted to runs by the weights that this gives them, and one
 //! run is forecast with the noise of its own place.
 
-use crate::fit::Posterior;
+use crate::fit::{Posterior, root_mean_square};
 use crate::law::{ComputeCount, Law, Point};
 
 /// Growths that are tried: standard deviation over that at the bottom, less one, in units of the rise of ln L (in squares).
@@ -32,9 +32,8 @@ impl Walls {
         let residuals: Vec<f64> = points.iter().map(|run| run.weight.sqrt() * (run.loss.ln() - first.ln_loss(run).0)).collect();
         let likelihood = |growth: f64| {
             let scales: Vec<f64> = rises.iter().map(|rise| scale(growth, *rise)).collect();
-            let scaled = residuals.iter().zip(&scales).map(|(residual, scale)| residual / scale);
-            let bottom = Posterior::spread_of(scaled.collect());
-            -(scales.iter().map(|scale| scale.ln()).sum::<f64>() + points.len() as f64 * bottom.ln())
+            let scaled: Vec<f64> = residuals.iter().zip(&scales).map(|(residual, scale)| residual / scale).collect();
+            -(scales.iter().map(|scale| scale.ln()).sum::<f64>() + points.len() as f64 * root_mean_square(&scaled).ln())
         };
         let flat = likelihood(0.0);
         let (growth, best) = GROWTHS.map(|growth| (growth, likelihood(growth))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
