@@ -40,6 +40,9 @@ fit() {
     for sweep in study study-fixed-rate study-constant; do score $sweep forecast verification; done
     score study forecast-laws verification-laws
     score study forecast-6nd verification-6nd
+    # Made after the larger runs had ended: what the present rule would have said of them.
+    forecast study forecast-after-the-fact --compute 2.4e13,8e13 --recipe-from results/study-pilot,results/hyperparameters
+    score study forecast-after-the-fact verification-after-the-fact
     $lab fit results/study-schedules --by schedule
 }
 

@@ -54,7 +54,7 @@ fn runs_of_cells_left_out_lie_inside_as_often_as_is_said() {
     let mut all = Vec::new();
     for name in ["study", "english", "code", "chinese"] {
         let folder = SweepFolder::at(format!("{}/results/{name}", env!("CARGO_MANIFEST_DIR")));
-        let found = held(name, &seen(&folder.gathered().expect("a sweep of ours")));
+        let found = held(name, &seen(&folder.gathered_of_plan().expect("a sweep of ours")));
         eprintln!("{name}: {} of {} inside, {:.1} %", found[0], found[1], 100.0 * share(found));
         all.push(found);
     }

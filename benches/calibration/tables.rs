@@ -95,7 +95,7 @@ fn olmo() -> Result<Vec<Table>, String> {
 fn own() -> Result<Vec<Table>, String> {
     let read = |name: &&str| {
         let folder = SweepFolder::at(format!("{}/results/{name}", env!("CARGO_MANIFEST_DIR")));
-        let records = folder.gathered().map_err(|error| error.to_string())?;
+        let records = folder.gathered_of_plan().map_err(|error| error.to_string())?;
         let prepared = prepare(&records, &Curves::default(), &StudyOptions::default()).map_err(|error| error.to_string())?;
         Ok(table(*name, seen_once(prepared.untuned.unwrap_or(prepared.evidence))))
     };

@@ -6,7 +6,7 @@ use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
 use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -134,6 +134,14 @@ impl SweepFolder {
         let place = |record: &RunRecord| (order.get(&record.run_id).copied().unwrap_or(usize::MAX), record.run_id.clone());
         records.sort_by_cached_key(place);
         Ok(records)
+    }
+
+    /// Rows of the plan as it is now, where there is one; else all. Runs of a plan that was changed since are another family.
+    pub fn gathered_of_plan(&self) -> Result<Vec<RunRecord>, FolderError> {
+        let planned: Option<HashSet<String>> = self.plan()?.map(|plan| plan.into_iter().map(|record| record.run_id).collect());
+        let mut rows = self.gathered()?;
+        rows.retain(|record| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id)));
+        Ok(rows)
     }
 
     /// Finished runs of which `runs.csv`, gathered before, tells another loss than their own file: copied together from

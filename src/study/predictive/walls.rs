@@ -10,6 +10,9 @@ const GROWTHS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
 /// ln of the likelihood that growing noise must gain over noise that is everywhere the same.
 const LEAST_GAIN: f64 = 3.0;
 
+/// Fewest runs: a law passes through what lies far from the others where there are few of it, and their residuals say nothing.
+const FEWEST: usize = 30;
+
 /// How noise grows with the rise of a place over the lowest loss of its compute.
 #[derive(Debug, Clone)]
 pub struct Walls {
@@ -22,6 +25,9 @@ impl Walls {
     /// By the residuals of a law fitted to runs as if all had the same noise, and again as noise was found; `None` where nothing speaks
     /// against the same noise, or the law gives computes no optimum.
     pub(super) fn of(form: &Law, points: &[Point]) -> Option<Self> {
+        if points.len() < FEWEST {
+            return None;
+        }
         let first = Self::about(&Posterior::of(form, points).ok()?, points)?;
         Self::about(&Posterior::of(form, &first.weighted(points)).ok()?, points)
     }
