@@ -7,7 +7,7 @@ use super::text::{number, table};
 use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
-use crate::study::{Curves, prepare, seen_once};
+use crate::study::{Curves, FACTORS, Held, Told, Trust, prepare, seen_once, trust, truths};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -80,13 +80,27 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     let bar = super::display::counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
     let foreseen = if computes.is_empty() { Vec::new() } else { foresight(&design, &options, &computes, &|| bar.inc(1)) };
     bar.finish_and_clear();
+    let trusted = trusted(&design, &options);
     if args.json {
-        let document = if computes.is_empty() { json!(rows) } else { json!({ "exponent": rows, "forecasts": foreseen }) };
-        println!("{document:#}");
+        println!("{:#}", json!({ "exponent": rows, "forecasts": foreseen, "truths": trusted }));
     } else {
-        print!("{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen));
+        print!("{}{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen), trusted_text(&options, &trusted));
     }
     Ok(())
+}
+
+/// How many simulations of the exponent there are for one of each truth, which takes about as much longer.
+const OF_EACH_TRUTH: usize = 10;
+/// Fewest simulations of a truth.
+const FEWEST: usize = 10;
+
+fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
+    let truths = truths(options.truth, design);
+    let options = SelftestOptions { simulations: (options.simulations / OF_EACH_TRUTH).max(FEWEST), ..options.clone() };
+    let bar = super::display::counting("simulations of what runs may follow", truths.len() * options.simulations);
+    let rows = trust(design, &truths, &options, &|| bar.inc(1));
+    bar.finish_and_clear();
+    rows
 }
 
 /// The name of the law whose coefficients are the defaults.
@@ -185,4 +199,30 @@ fn foreseen_text(rows: &[Foresight]) -> String {
     };
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     format!("\n{}", table(&["forecast", "truth", "bias", "spread", "coverage", "median width"], &rows))
+}
+
+/// How often intervals hold, whatever the runs follow: a line for each truth.
+fn trusted_text(options: &SelftestOptions, rows: &[Trust]) -> String {
+    let held = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.0}", 100.0 * held.coverage));
+    let both = |told: &Told| format!("{} ({})", held(told.together), held(told.alone));
+    let width = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.1} %", 100.0 * held.width));
+    let line = |of_truth: &[Trust]| {
+        let far = of_truth[of_truth.len() - 1].one_run;
+        let mark = if of_truth[0].shows { "" } else { " *" };
+        std::iter::once(format!("{}{mark}", of_truth[0].truth))
+            .chain(of_truth.iter().map(|one| both(&one.one_run)))
+            .chain([format!("{} ({})", width(far.together), width(far.alone))])
+            .chain(of_truth.iter().map(|one| both(&one.optimum)))
+            .collect::<Vec<_>>()
+    };
+    let lines: Vec<Vec<String>> = rows.chunks(FACTORS.len()).map(line).collect();
+    let of = |what: &str| FACTORS.map(|factor| format!("{what} {factor}x"));
+    let ([run_2, run_4, run_10], [size_2, size_4, size_10]) = (of("L"), of("N*"));
+    let heads = ["runs follow", &run_2, &run_4, &run_10, "its width", &size_2, &size_4, &size_10];
+    let simulations = rows.first().and_then(|row| row.one_run.alone.or(row.one_run.together)).map_or(0, |held| held.simulations);
+    let error = 100.0 * (options.level * (1.0 - options.level) / simulations.max(1) as f64).sqrt();
+    format!(
+        "\nhow many of 100 intervals hold at 2, 4 and 10 times the largest compute, {simulations} simulations of each truth (to {error:.0} or so):\n  L of one run, and N*, by several laws together as fit, recommend and forecast print them\n  (by the additive law alone, --law chinchilla)\n{}  * nothing in the runs shows it\n",
+        table(&heads, &lines)
+    )
 }
