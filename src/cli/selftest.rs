@@ -1,4 +1,5 @@
-//! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
+//! `scalelab selftest`: what a design can identify, and how often what is printed of larger runs would hold whatever they follow, by
+//! simulation, before or after it is trained.
 
 use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
@@ -15,12 +16,12 @@ use std::path::Path;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest runs.csv --truth 1.5,90,300,0.25,0.27 --sigma 0.002 --simulations 1000\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
 )]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The published law that runs are drawn from; chinchilla is that of Hoffmann et al.
+    /// The published law that runs are drawn from, and that the other truths lie near; chinchilla is that of Hoffmann et al.
     #[arg(long, value_name = "NAME", default_value = CHINCHILLA, value_parser = named_laws())]
     law: String,
     /// The law that runs are drawn from by its coefficients, E,A,B,alpha,beta
@@ -32,15 +33,15 @@ pub(super) struct SelftestArgs {
     /// Standard deviation of ln L that runs of a cluster share
     #[arg(long, default_value_t = 0.0)]
     cluster_sigma: f64,
-    /// Simulations
+    /// Simulations of the exponent, and a tenth as many (ten at least) of each truth that runs may follow
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     simulations: u64,
     /// How the noise of runs is distributed: normal, t3 (Student's with 3 degrees of freedom), outliers (one in ten, five
     /// times as far off)
     #[arg(long, value_name = "NAME", default_value = "normal")]
     tails: Tails,
-    /// Refits of each simulation for the intervals that resample (0 leaves these out and is fast)
-    #[arg(long, default_value_t = 100)]
+    /// Refits of each simulation, such as 100, to judge also the intervals of a that resample: minutes
+    #[arg(long, default_value_t = 0)]
     refits: usize,
     /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
@@ -89,14 +90,18 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     Ok(())
 }
 
-/// How many simulations of the exponent there are for one of each truth, which takes about as much longer.
+/// How many simulations of the exponent there are for one of each truth: by default 20 of each, half a minute for 40 runs on two cores.
 const OF_EACH_TRUTH: usize = 10;
 /// Fewest simulations of a truth.
 const FEWEST: usize = 10;
 
+fn of_each_truth(options: &SelftestOptions) -> usize {
+    (options.simulations / OF_EACH_TRUTH).max(FEWEST)
+}
+
 fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
     let truths = truths(options.truth, design);
-    let options = SelftestOptions { simulations: (options.simulations / OF_EACH_TRUTH).max(FEWEST), ..options.clone() };
+    let options = SelftestOptions { simulations: of_each_truth(options), ..options.clone() };
     let bar = super::display::counting("simulations of what runs may follow", truths.len() * options.simulations);
     let rows = trust(design, &truths, &options, &|| bar.inc(1));
     bar.finish_and_clear();
@@ -201,28 +206,42 @@ fn foreseen_text(rows: &[Foresight]) -> String {
     format!("\n{}", table(&["forecast", "truth", "bias", "spread", "coverage", "median width"], &rows))
 }
 
-/// How often intervals hold, whatever the runs follow: a line for each truth.
+/// How often intervals hold, whatever the runs follow: a table of the loss of one run, and one of N*.
 fn trusted_text(options: &SelftestOptions, rows: &[Trust]) -> String {
-    let held = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.0}", 100.0 * held.coverage));
-    let both = |told: &Told| format!("{} ({})", held(told.together), held(told.alone));
-    let width = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.1} %", 100.0 * held.width));
+    let simulations = of_each_truth(options);
+    let error = 100.0 * (options.level * (1.0 - options.level) / simulations as f64).sqrt();
+    let none = rows.iter().all(|row| row.one_run.together.is_none());
+    format!(
+        "\nof 100 intervals at {} times the largest compute so many hold, {simulations} simulations of each truth (+-{error:.0}):\n  \
+         together: by several laws, as fit, recommend and forecast print; alone: as --law {CHINCHILLA} prints\n{}{}{}  \
+         * nothing in the runs shows it\n",
+        FACTORS.map(|factor| factor.to_string()).join(", "),
+        if none { "  too few runs, sizes or ratios D/N to be forecast by several laws together: one law is all there is\n" } else { "" },
+        held_text("loss of one run", rows, |row| row.one_run),
+        held_text("N*", rows, |row| row.optimum),
+    )
+}
+
+/// A line for each truth.
+fn held_text(what: &str, rows: &[Trust], of: fn(&Trust) -> Told) -> String {
+    let coverage = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.0}", 100.0 * held.coverage));
+    let width = |held: Option<Held>| held.filter(|held| held.width.is_finite()).map_or("—".into(), |held| percent(held.width));
+    let by = |of_truth: &[Trust], which: fn(&Told) -> Option<Held>| {
+        let said: Vec<Option<Held>> = of_truth.iter().map(|one| which(&of(one))).collect();
+        said.iter().map(|held| coverage(*held)).chain(said.last().map(|held| width(*held))).collect::<Vec<_>>()
+    };
     let line = |of_truth: &[Trust]| {
-        let far = of_truth[of_truth.len() - 1].one_run;
-        let mark = if of_truth[0].shows { "" } else { " *" };
-        std::iter::once(format!("{}{mark}", of_truth[0].truth))
-            .chain(of_truth.iter().map(|one| both(&one.one_run)))
-            .chain([format!("{} ({})", width(far.together), width(far.alone))])
-            .chain(of_truth.iter().map(|one| both(&one.optimum)))
-            .collect::<Vec<_>>()
+        let name = format!("{}{}", of_truth[0].truth, if of_truth[0].shows { "" } else { " *" });
+        [vec![name], by(of_truth, |told| told.together), by(of_truth, |told| told.alone)].concat()
     };
     let lines: Vec<Vec<String>> = rows.chunks(FACTORS.len()).map(line).collect();
-    let of = |what: &str| FACTORS.map(|factor| format!("{what} {factor}x"));
-    let ([run_2, run_4, run_10], [size_2, size_4, size_10]) = (of("L"), of("N*"));
-    let heads = ["runs follow", &run_2, &run_4, &run_10, "its width", &size_2, &size_4, &size_10];
-    let simulations = rows.first().and_then(|row| row.one_run.alone.or(row.one_run.together)).map_or(0, |held| held.simulations);
-    let error = 100.0 * (options.level * (1.0 - options.level) / simulations.max(1) as f64).sqrt();
-    format!(
-        "\nhow many of 100 intervals hold at 2, 4 and 10 times the largest compute, {simulations} simulations of each truth (to {error:.0} or so):\n  L of one run, and N*, by several laws together as fit, recommend and forecast print them\n  (by the additive law alone, --law chinchilla)\n{}  * nothing in the runs shows it\n",
-        table(&heads, &lines)
-    )
+    let at = FACTORS.map(|factor| format!("{factor}x"));
+    let ([together, alone], width) = (["together", "alone"].map(|by| format!("{by} {}", at[0])), format!("width {}", at[2]));
+    table(&[what, &together, &at[1], &at[2], &width, &alone, &at[1], &at[2], &width], &lines)
+}
+
+/// A part in two digits.
+fn percent(part: f64) -> String {
+    let digits = usize::from(part < 0.0995);
+    format!("{:.digits$} %", 100.0 * part)
 }
