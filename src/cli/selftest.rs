@@ -33,7 +33,8 @@ pub(super) struct SelftestArgs {
     /// Standard deviation of ln L that runs of a cluster share
     #[arg(long, default_value_t = 0.0)]
     cluster_sigma: f64,
-    /// Simulations of the exponent, and a tenth as many (ten at least) of each truth that runs may follow
+    /// Simulations of the exponent, and a tenth as many of each truth that runs may follow (fewer of designs of more than 50 runs; ten
+    /// at least)
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     simulations: u64,
     /// How the noise of runs is distributed: normal, t3 (Student's with 3 degrees of freedom), outliers (one in ten, five
@@ -85,23 +86,24 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     if args.json {
         println!("{:#}", json!({ "exponent": rows, "forecasts": foreseen, "truths": trusted }));
     } else {
-        print!("{}{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen), trusted_text(&options, &trusted));
+        print!("{}{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen), trusted_text(&design, &options, &trusted));
     }
     Ok(())
 }
 
-/// How many simulations of the exponent there are for one of each truth: by default 20 of each, half a minute for 40 runs on two cores.
-const OF_EACH_TRUTH: usize = 10;
 /// Fewest simulations of a truth.
 const FEWEST: usize = 10;
+/// Runs of a design up to which a tenth of the simulations are of each truth: 20 by default, under a minute on two cores.
+const QUICK: usize = 50;
 
-fn of_each_truth(options: &SelftestOptions) -> usize {
-    (options.simulations / OF_EACH_TRUTH).max(FEWEST)
+/// Simulations of each truth, fewer where each takes longer.
+fn of_each_truth(design: &Design, simulations: usize) -> usize {
+    (simulations * QUICK / (10 * design.cells.len().max(QUICK))).max(FEWEST)
 }
 
 fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
     let truths = truths(options.truth, design);
-    let options = SelftestOptions { simulations: of_each_truth(options), ..options.clone() };
+    let options = SelftestOptions { simulations: of_each_truth(design, options.simulations), ..options.clone() };
     let bar = super::display::counting("simulations of what runs may follow", truths.len() * options.simulations);
     let rows = trust(design, &truths, &options, &|| bar.inc(1));
     bar.finish_and_clear();
@@ -207,13 +209,14 @@ fn foreseen_text(rows: &[Foresight]) -> String {
 }
 
 /// How often intervals hold, whatever the runs follow: a table of the loss of one run, and one of N*.
-fn trusted_text(options: &SelftestOptions, rows: &[Trust]) -> String {
-    let simulations = of_each_truth(options);
+fn trusted_text(design: &Design, options: &SelftestOptions, rows: &[Trust]) -> String {
+    let simulations = of_each_truth(design, options.simulations);
     let error = 100.0 * (options.level * (1.0 - options.level) / simulations as f64).sqrt();
     let none = rows.iter().all(|row| row.one_run.together.is_none());
     format!(
         "\nof 100 intervals at {} times the largest compute so many hold, {simulations} simulations of each truth (+-{error:.0}):\n  \
-         together: by several laws, as fit, recommend and forecast print; alone: as --law {CHINCHILLA} prints\n{}{}{}  \
+         together: by several laws, as fit, recommend and forecast print; width: of the intervals at 10x\n  \
+         alone: as --law {CHINCHILLA} --estimator least-squares-log prints\n{}{}{}  \
          * nothing in the runs shows it\n",
         FACTORS.map(|factor| factor.to_string()).join(", "),
         if none { "  too few runs, sizes or ratios D/N to be forecast by several laws together: one law is all there is\n" } else { "" },
@@ -236,8 +239,8 @@ fn held_text(what: &str, rows: &[Trust], of: fn(&Trust) -> Told) -> String {
     };
     let lines: Vec<Vec<String>> = rows.chunks(FACTORS.len()).map(line).collect();
     let at = FACTORS.map(|factor| format!("{factor}x"));
-    let ([together, alone], width) = (["together", "alone"].map(|by| format!("{by} {}", at[0])), format!("width {}", at[2]));
-    table(&[what, &together, &at[1], &at[2], &width, &alone, &at[1], &at[2], &width], &lines)
+    let [together, alone] = ["together", "alone"].map(|by| format!("{by} {}", at[0]));
+    table(&[what, &together, &at[1], &at[2], "width", &alone, &at[1], &at[2], "width"], &lines)
 }
 
 /// A part in two digits.

@@ -45,8 +45,8 @@ pub fn truths(asked: Chinchilla, design: &Design) -> Vec<Truth> {
         .chain([
             shown("a bend among the runs", bends),
             Truth { shows: false, ..shown("a bend at 3x the largest", beyond) },
-            ill("large networks tuned worse, the next too", &mistuned),
-            ill("large networks tuned worse, the next not", &plain),
+            ill("large ones tuned worse, next too", &mistuned),
+            ill("large ones tuned worse, next not", &plain),
         ])
         .collect()
 }
