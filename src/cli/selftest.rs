@@ -214,7 +214,7 @@ fn trusted_text(design: &Design, options: &SelftestOptions, rows: &[Trust]) -> S
     let error = 100.0 * (options.level * (1.0 - options.level) / simulations as f64).sqrt();
     let none = rows.iter().all(|row| row.one_run.together.is_none());
     format!(
-        "\nof 100 intervals at {} times the largest compute so many hold, {simulations} simulations of each truth (+-{error:.0}):\n  \
+        "\nof 100 intervals so many hold at {} times the largest compute; {simulations} simulations each (+-{error:.0}):\n  \
          together: by several laws, as fit, recommend and forecast print; width: of the intervals at 10x\n  \
          alone: as --law {CHINCHILLA} --estimator least-squares-log prints\n{}{}{}  \
          * nothing in the runs shows it\n",
