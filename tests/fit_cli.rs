@@ -217,7 +217,9 @@ fn a_design_is_judged_by_simulation_before_it_is_trained() {
     assert!(said.contains("coverage") && said.contains("drawn 40 times"), "{said}");
     let rows: Value =
         serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--refits", "10", "--json"])).expect("JSON");
-    assert!(rows.as_array().is_some_and(|rows| rows.iter().all(|row| row["coverage"].as_f64().is_some_and(|c| c > 0.7))), "{rows}");
+    let [exponent, truths] = ["exponent", "truths"].map(|part| rows[part].as_array().expect("a list"));
+    assert!(exponent.iter().all(|row| row["coverage"].as_f64().is_some_and(|c| c > 0.7)), "{rows}");
+    assert!(truths.len() == 24 && truths.iter().all(|row| row["one_run"]["alone"]["coverage"].is_number()), "{rows}");
     assert!(refused(&["selftest", text(&path), "--truth", "1,2,3"]).contains("five numbers"));
 }
 

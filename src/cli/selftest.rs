@@ -1,4 +1,5 @@
-//! `scalelab selftest`: what a design can identify, by simulation, before or after it is trained.
+//! `scalelab selftest`: what a design can identify, and how often what is printed of larger runs would hold whatever they follow, by
+//! simulation, before or after it is trained.
 
 use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
@@ -7,7 +8,7 @@ use super::text::{number, table};
 use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
-use crate::study::{Curves, prepare, seen_once};
+use crate::study::{Curves, FACTORS, Held, Told, Trust, prepare, seen_once, trust, truths};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -15,12 +16,12 @@ use std::path::Path;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest runs.csv --truth 1.5,90,300,0.25,0.27 --sigma 0.002 --simulations 1000\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
 )]
 pub(super) struct SelftestArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The published law that runs are drawn from; chinchilla is that of Hoffmann et al.
+    /// The published law that runs are drawn from, and that the other truths lie near; chinchilla is that of Hoffmann et al.
     #[arg(long, value_name = "NAME", default_value = CHINCHILLA, value_parser = named_laws())]
     law: String,
     /// The law that runs are drawn from by its coefficients, E,A,B,alpha,beta
@@ -32,15 +33,16 @@ pub(super) struct SelftestArgs {
     /// Standard deviation of ln L that runs of a cluster share
     #[arg(long, default_value_t = 0.0)]
     cluster_sigma: f64,
-    /// Simulations
+    /// Simulations of the exponent, and a tenth as many of each truth that runs may follow (fewer of designs of more than 50 runs; ten
+    /// at least)
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     simulations: u64,
     /// How the noise of runs is distributed: normal, t3 (Student's with 3 degrees of freedom), outliers (one in ten, five
     /// times as far off)
     #[arg(long, value_name = "NAME", default_value = "normal")]
     tails: Tails,
-    /// Refits of each simulation for the intervals that resample (0 leaves these out and is fast)
-    #[arg(long, default_value_t = 100)]
+    /// Refits of each simulation, such as 100, to judge also the intervals of a that resample: minutes
+    #[arg(long, default_value_t = 0)]
     refits: usize,
     /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
@@ -80,13 +82,32 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     let bar = super::display::counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
     let foreseen = if computes.is_empty() { Vec::new() } else { foresight(&design, &options, &computes, &|| bar.inc(1)) };
     bar.finish_and_clear();
+    let trusted = trusted(&design, &options);
     if args.json {
-        let document = if computes.is_empty() { json!(rows) } else { json!({ "exponent": rows, "forecasts": foreseen }) };
-        println!("{document:#}");
+        println!("{:#}", json!({ "exponent": rows, "forecasts": foreseen, "truths": trusted }));
     } else {
-        print!("{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen));
+        print!("{}{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen), trusted_text(&design, &options, &trusted));
     }
     Ok(())
+}
+
+/// Fewest simulations of a truth.
+const FEWEST: usize = 10;
+/// Runs of a design up to which a tenth of the simulations are of each truth: 20 by default, under a minute on two cores.
+const QUICK: usize = 50;
+
+/// Simulations of each truth, fewer where each takes longer.
+fn of_each_truth(design: &Design, simulations: usize) -> usize {
+    (simulations * QUICK / (10 * design.cells.len().max(QUICK))).max(FEWEST)
+}
+
+fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
+    let truths = truths(options.truth, design);
+    let options = SelftestOptions { simulations: of_each_truth(design, options.simulations), ..options.clone() };
+    let bar = super::display::counting("simulations of what runs may follow", truths.len() * options.simulations);
+    let rows = trust(design, &truths, &options, &|| bar.inc(1));
+    bar.finish_and_clear();
+    rows
 }
 
 /// The name of the law whose coefficients are the defaults.
@@ -185,4 +206,45 @@ fn foreseen_text(rows: &[Foresight]) -> String {
     };
     let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
     format!("\n{}", table(&["forecast", "truth", "bias", "spread", "coverage", "median width"], &rows))
+}
+
+/// How often intervals hold, whatever the runs follow: a table of the loss of one run, and one of N*.
+fn trusted_text(design: &Design, options: &SelftestOptions, rows: &[Trust]) -> String {
+    let simulations = of_each_truth(design, options.simulations);
+    let error = 100.0 * (options.level * (1.0 - options.level) / simulations as f64).sqrt();
+    let none = rows.iter().all(|row| row.one_run.together.is_none());
+    format!(
+        "\nof 100 intervals so many hold at {} times the largest compute; {simulations} simulations each (+-{error:.0}):\n  \
+         together: by several laws, as fit, recommend and forecast print; width: of the intervals at 10x\n  \
+         alone: as --law {CHINCHILLA} --estimator least-squares-log prints\n{}{}{}  \
+         * nothing in the runs shows it\n",
+        FACTORS.map(|factor| factor.to_string()).join(", "),
+        if none { "  too few runs, sizes or ratios D/N to be forecast by several laws together: one law is all there is\n" } else { "" },
+        held_text("loss of one run", rows, |row| row.one_run),
+        held_text("N*", rows, |row| row.optimum),
+    )
+}
+
+/// A line for each truth.
+fn held_text(what: &str, rows: &[Trust], of: fn(&Trust) -> Told) -> String {
+    let coverage = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.0}", 100.0 * held.coverage));
+    let width = |held: Option<Held>| held.filter(|held| held.width.is_finite()).map_or("—".into(), |held| percent(held.width));
+    let by = |of_truth: &[Trust], which: fn(&Told) -> Option<Held>| {
+        let said: Vec<Option<Held>> = of_truth.iter().map(|one| which(&of(one))).collect();
+        said.iter().map(|held| coverage(*held)).chain(said.last().map(|held| width(*held))).collect::<Vec<_>>()
+    };
+    let line = |of_truth: &[Trust]| {
+        let name = format!("{}{}", of_truth[0].truth, if of_truth[0].shows { "" } else { " *" });
+        [vec![name], by(of_truth, |told| told.together), by(of_truth, |told| told.alone)].concat()
+    };
+    let lines: Vec<Vec<String>> = rows.chunks(FACTORS.len()).map(line).collect();
+    let at = FACTORS.map(|factor| format!("{factor}x"));
+    let [together, alone] = ["together", "alone"].map(|by| format!("{by} {}", at[0]));
+    table(&[what, &together, &at[1], &at[2], "width", &alone, &at[1], &at[2], "width"], &lines)
+}
+
+/// A part in two digits.
+fn percent(part: f64) -> String {
+    let digits = usize::from(part < 0.0995);
+    format!("{:.digits$} %", 100.0 * part)
 }

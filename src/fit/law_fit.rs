@@ -219,6 +219,12 @@ impl Fit {
         Estimate::from_draws(quantity.of(&self.law), draws, level, self.drawn)
     }
 
+    /// Standard deviation of ln L of one run about the law, by the residuals.
+    pub fn residual_spread(&self) -> f64 {
+        let spare = self.evidence.points.len().saturating_sub(self.law.theta().len()).max(1) as f64;
+        (self.residuals.iter().map(|r| r * r).sum::<f64>() / spare).sqrt()
+    }
+
     /// Covariance of the coefficients in their order, from the refits; empty with fewer than two.
     pub fn covariance(&self) -> Vec<Vec<f64>> {
         let (n, dim) = (self.draws.len() as f64, self.law.theta().len());

@@ -34,10 +34,6 @@ impl Losses {
 pub fn run_noise(fit: &Fit, records: &[RunRecord], loss: f64) -> (f64, String) {
     match SeedNoise::of(&replicates(records), 0.95) {
         Some(noise) => (noise.at(loss), format!("seed noise of {} repeated runs", noise.runs)),
-        None => {
-            let spare = fit.evidence.points.len().saturating_sub(fit.law.theta().len()).max(1) as f64;
-            let squares: f64 = fit.residuals.iter().map(|r| r * r).sum();
-            ((squares / spare).sqrt(), "residuals of the law: no run was repeated with another seed".to_owned())
-        }
+        None => (fit.residual_spread(), "residuals of the law: no run was repeated with another seed".to_owned()),
     }
 }

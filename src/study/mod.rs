@@ -15,6 +15,8 @@ mod options;
 mod predictive;
 mod prepare;
 mod scrutiny;
+mod trust;
+mod truths;
 mod whole;
 mod worth;
 
@@ -33,5 +35,7 @@ pub use options::{LawName, Scrutinised, StudyOptions};
 pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Walls};
 pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
 pub use scrutiny::Scrutiny;
+pub use trust::{FACTORS, Held, Told, Trust, trust};
+pub use truths::{Truth, truths};
 pub use whole::{OfBudgets, Study};
 pub use worth::{GroupWorth, OverBaseline, Worth, WorthOptions, worth};

@@ -7,7 +7,25 @@ use crate::law::number::Number;
 
 /// The law with nine coefficients, in the order S, Q, s, q, B, b, A, a, E.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Farseer;
+pub struct Farseer;
+
+impl Farseer {
+    /// Coefficients in the authors' code (2506.10972), in our order; losses in bits per byte.
+    pub const PUBLISHED: [f64; 9] = [
+        0.128_488_067_944_255_1,
+        -1.544_209_554,
+        -0.062_465_473,
+        0.13,
+        230.734_370_758_858_55,
+        -0.1729,
+        -1.665_630_816,
+        0.045_899_999_999_961_9,
+        3.133_347_198_805_445,
+    ];
+
+    /// Weights and tokens in the middle, by their logarithms, of the 404 runs that were published with it.
+    pub const MIDDLE: [f64; 2] = [7.27e8, 2.04e10];
+}
 
 /// k·N^p + c in the middle of the data: its value there, its slope by ln N, and p, from c, k, p and the middle of ln N.
 fn to_middle(c: f64, k: f64, p: f64, ln_n: f64) -> [f64; 2] {
@@ -85,25 +103,12 @@ mod tests {
     use crate::law::{Law, Point, assert_derivatives};
     use proptest::prelude::*;
 
-    /// Coefficients in the authors' code (2506.10972), in our order; losses in bits per byte.
-    const PUBLISHED: [f64; 9] = [
-        0.128_488_067_944_255_1,
-        -1.544_209_554,
-        -0.062_465_473,
-        0.13,
-        230.734_370_758_858_55,
-        -0.1729,
-        -1.665_630_816,
-        0.045_899_999_999_961_9,
-        3.133_347_198_805_445,
-    ];
-
     proptest! {
         #[test]
         fn derivatives_are_those_of_finite_differences(
             s in -0.1..-0.03f64, q in 0.05..0.2, b in -0.25..-0.1, a in 0.03..0.08, ln_n in 18.0..23.0, ln_d in 20.0..26.0,
         ) {
-            let mut theta = PUBLISHED;
+            let mut theta = Farseer::PUBLISHED;
             (theta[2], theta[3], theta[5], theta[7]) = (s, q, b, a);
             let point = Point::new(f64::exp(ln_n), f64::exp(ln_d), 1.0);
             assert_derivatives(&Law::of(Farseer, theta), &point);
@@ -113,14 +118,14 @@ mod tests {
     #[test]
     fn the_authors_coefficients_give_a_loss_worked_out_beside_them() {
         // At N = 1e9, D = 1e11: N^q = 14.7911, N^b = 0.0277907, N^a = 2.58881.
-        let found = Law::of(Farseer, PUBLISHED).at(1e9, 1e11);
+        let found = Law::of(Farseer, Farseer::PUBLISHED).at(1e9, 1e11);
         assert!((found - 0.505_028_590_625_926).abs() < 1e-9, "{found}");
     }
 
     #[test]
     fn exponents_of_size_and_data_are_slopes_of_the_optimum_and_a_loss_has_a_least_compute() {
         use crate::law::ComputeCount;
-        let law = Law::of(Farseer, PUBLISHED);
+        let law = Law::of(Farseer, Farseer::PUBLISHED);
         let count = ComputeCount::Declining { limit: 5.0, factor: 5e3, power: 0.3, least: 5.0 };
         let (c, step) = (1e21, 1e-3f64);
         let slope = |of: &dyn Fn(f64) -> f64| (of(c * step.exp()) / of(c * (-step).exp())).ln() / (2.0 * step);

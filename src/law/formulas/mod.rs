@@ -29,6 +29,7 @@ laws! {
 
 pub use additive::Additive;
 pub use data_constrained::{DataConstrained, repeated};
+pub use farseer::Farseer;
 pub use gamma::Gamma;
 pub use kaplan::Kaplan;
 pub use power::{Axis, PowerLaw};

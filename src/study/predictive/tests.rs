@@ -15,6 +15,14 @@ fn additive() -> Law {
     Chinchilla::default().into()
 }
 
+fn truths() -> [(&'static str, Law); 3] {
+    [
+        ("additive", additive()),
+        ("outer exponent", Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.4])),
+        ("kaplan", Law::of(Kaplan, Kaplan::PUBLISHED)),
+    ]
+}
+
 fn errors(mean: f64, square: f64) -> Errors {
     Errors { mean, square, noise: 4e-7, statistics: 6e-7 }
 }
@@ -87,12 +95,7 @@ fn coverage(truth: &Law, factor: f64, level: f64) -> (f64, f64) {
 
 #[test]
 fn intervals_hold_beyond_the_runs_whatever_the_truth() {
-    let truths = [
-        ("additive", additive()),
-        ("outer exponent", Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.4])),
-        ("kaplan", Law::of(Kaplan, Kaplan::PUBLISHED)),
-    ];
-    for (name, truth) in truths {
+    for (name, truth) in truths() {
         for factor in [2.0, 10.0] {
             let (held, width) = coverage(&truth, factor, 0.95);
             assert!(held >= 0.93, "{name} at {factor}x: {held}, width {width}");
@@ -181,12 +184,7 @@ fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
 
 #[test]
 fn optima_beyond_the_runs_lie_in_their_intervals_whatever_the_truth() {
-    let truths = [
-        ("additive", additive()),
-        ("outer exponent", Law::of(Gamma, [1.2, 3e4, 8e4, 0.5, 0.5, 0.4])),
-        ("kaplan", Law::of(Kaplan, Kaplan::PUBLISHED)),
-    ];
-    for (name, truth) in truths {
+    for (name, truth) in truths() {
         let known = truth.optimal_params(1e20, &SIX);
         let held = |seed: u64| {
             let said = Mixture::of(&runs(&truth, NOISE, seed)).and_then(|one| one.optimal_params(1e20, &SIX)).expect("an optimum");
