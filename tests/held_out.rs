@@ -12,6 +12,9 @@ use scalelab::study::{Curves, Mixture, StudyOptions, prepare, seen_once};
 /// Parts that the cells of a sweep are left out in.
 const PARTS: usize = 10;
 
+/// What lies beyond all others in one of these is a forecast, and no run among them: N, D, C, D/N.
+const RANGES: [fn(&Point) -> f64; 4] = [|run| run.n, |run| run.d, |run| run.c, |run| run.d / run.n];
+
 /// Runs of a sweep as a forecast may see them: losses as they are, data seen once.
 fn seen(records: &[RunRecord]) -> Evidence {
     let prepared = prepare(records, &Curves::default(), &StudyOptions::default()).expect("runs of a sweep");
@@ -28,14 +31,14 @@ fn held(name: &str, all: &Evidence) -> [usize; 2] {
     let part = |run: &Point| cells.iter().position(|one| *one == cell(run)).expect("a cell") % PARTS;
     let inside = |out: usize| {
         let (left, kept): (Vec<Point>, Vec<Point>) = all.points.iter().cloned().partition(|run| part(run) == out);
-        let mixture = Mixture::of(&all.with_points(kept)).expect("a design");
-        let largest = mixture.largest;
+        let within =
+            |run: &Point| RANGES.iter().all(|of| kept.iter().any(|one| of(one) <= of(run)) && kept.iter().any(|one| of(one) >= of(run)));
+        let among: Vec<&Point> = left.iter().filter(|run| within(run)).collect();
+        let mixture = Mixture::of(&all.with_points(kept.clone())).expect("a design");
         let holds = |run: &Point| {
             let [low, high] = mixture.one_run(run).interval(0.95);
             low <= run.loss && run.loss <= high
         };
-        // What lies beyond all others is a forecast, and no run among them.
-        let among: Vec<&Point> = left.iter().filter(|run| run.c <= 1.02 * largest).collect();
         [among.iter().filter(|run| holds(run)).count(), among.len()]
     };
     (0..PARTS).into_par_iter().map(inside).reduce(|| [0; 2], |one, other| [one[0] + other[0], one[1] + other[1]])
