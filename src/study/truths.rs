@@ -115,8 +115,10 @@ mod tests {
         for truth in &all {
             let off = |cell: &crate::law::Cell| (truth.runs.at(cell.n, cell.d) / Chinchilla::default().at(cell.n, cell.d)).ln().abs();
             let worst = design.cells.iter().map(off).fold(0.0, f64::max);
-            let differs = truth.name != "the additive law";
-            assert!((worst > 0.004) == differs && worst < 0.5, "{} is off by {worst}", truth.name);
+            // Beyond the runs a bend shows by hardly anything.
+            let least = if truth.name == "the additive law" { -1.0 } else { 1e-3 };
+            assert!(worst > least && worst < 0.3, "{} is off by {worst}", truth.name);
+            assert_eq!(worst < 1e-12, truth.runs.additive().is_some());
         }
     }
 }
