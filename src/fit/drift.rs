@@ -21,6 +21,11 @@ impl Drift {
         let variance = (worth * expected.powi(2) + count * mean) / (worth + count);
         Self { per_e: variance.sqrt(), degrees: worth + count }
     }
+
+    /// The square of a mean error beyond what sampling explains, of variance `sampling`, for each factor e of compute.
+    pub(crate) fn square_per_e(mean_error: f64, sampling: f64, ln_factor: f64) -> f64 {
+        ((mean_error * mean_error - sampling) / (ln_factor * ln_factor)).max(0.0)
+    }
 }
 
 #[cfg(test)]

@@ -85,21 +85,17 @@ fn farseer(asked: Chinchilla, design: &Design) -> Law {
     Law::of(moved, theta)
 }
 
-fn coefficients(law: Chinchilla) -> [f64; 5] {
-    [law.e, law.a, law.b, law.alpha, law.beta]
-}
-
 /// With a bend in the middle of the runs, and with one beyond them.
 fn bends(asked: Chinchilla, design: &Design) -> (Law, Law) {
     let (least, most) = extent(design.cells.iter().map(|cell| cell.n * cell.d)).unwrap_or((1.0, 1.0));
     let slower = SLOWER * asked.alpha * asked.beta / (asked.alpha + asked.beta);
-    let bent = |at: f64| Law::of(Departure::Bend { at, slower }, coefficients(asked));
+    let bent = |at: f64| Law::of(Departure::Bend { at, slower }, Law::from(asked).theta().to_vec());
     (bent((least * most).sqrt()), bent(BEYOND * most))
 }
 
 fn mistuned(asked: Chinchilla, design: &Design) -> Law {
     let (smallest, _) = extent(design.cells.iter().map(|cell| cell.n)).unwrap_or((1.0, 1.0));
-    Law::of(Departure::Mistuned { smallest, part: MISTUNED }, coefficients(asked))
+    Law::of(Departure::Mistuned { smallest, part: MISTUNED }, Law::from(asked).theta().to_vec())
 }
 
 #[cfg(test)]

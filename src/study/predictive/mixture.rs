@@ -163,7 +163,7 @@ impl Mixture {
         let share = if knows { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
         let moved = |origin: &Origin| {
             let (bias, sampling) = error_of(origin, &weights, share);
-            ((bias * bias - sampling) / (slope * origin.ln_factor).powi(2)).max(0.0)
+            Drift::square_per_e(bias, sampling, slope * origin.ln_factor)
         };
         let moved: Vec<f64> = record.origins.iter().map(moved).collect();
         let drift = Drift::learnt(settings.expected, settings.worth, &moved);

@@ -97,7 +97,7 @@ fn moved(record: &[OptimumAhead], weights: &[f64]) -> f64 {
     let bias = average(told.iter().map(|one| one.0));
     // Coefficients move all of them together, bottoms each by itself.
     let sampling = average(told.iter().map(|one| one.1)) + average(told.iter().map(|one| one.2 * one.2)) / told.len() as f64;
-    ((bias * bias - sampling) / average(record.iter().map(|one| one.ln_factor)).powi(2)).max(0.0)
+    Drift::square_per_e(bias, sampling, average(record.iter().map(|one| one.ln_factor)))
 }
 
 /// Weighted centre, variance by coefficients and variance between those who say something.

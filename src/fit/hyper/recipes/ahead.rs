@@ -86,5 +86,5 @@ fn square_per_e(found: &[Found]) -> Option<f64> {
     let of = |part: fn(&Found) -> f64| mean(found.iter().map(part));
     // The law moves all of them together, cells each by themselves.
     let sampling = of(|one| one.by_law)? + of(|one| one.by_cell)? / found.len() as f64;
-    Some(((of(|one| one.error)?.powi(2) - sampling) / of(|one| one.ln_factor)?.powi(2)).max(0.0))
+    Some(Drift::square_per_e(of(|one| one.error)?, sampling, of(|one| one.ln_factor)?))
 }
