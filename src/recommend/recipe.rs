@@ -112,6 +112,7 @@ pub(super) fn of_runs(
 fn checked(ahead: &Ahead) -> String {
     match ahead.checked {
         0 => "; held against no cell larger than those it was fitted to, so its interval beyond them is by what is usual".into(),
+        1 => "; held against one cell larger than those it was fitted to".into(),
         cells => format!("; held {cells} times against larger cells than those it was fitted to"),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::mixture::Mixture;
 use super::origins::{Errors, without_copies};
+use super::times;
 use crate::fit::Posterior;
 use crate::law::{Evidence, Law, Point};
 use crate::spec::sample::mean;
@@ -41,8 +42,8 @@ impl Beside {
     pub fn told(&self, law: &str) -> Option<String> {
         (self.alone > self.together).then(|| {
             format!(
-                "{law} speaks alone: fitted to the smaller of these runs, {} times, it put the larger off by {:.2} % of the loss for each factor e of compute, several laws together by {:.2} %; leave --law out to let them speak",
-                self.cuts,
+                "{law} speaks alone: fitted to the smaller of these runs, {}, it put the larger off by {:.2} % of the loss for each factor e of compute, several laws together by {:.2} %; leave --law out to let them speak",
+                times(self.cuts),
                 100.0 * self.alone.exp_m1(),
                 100.0 * self.together.exp_m1()
             )

@@ -5,7 +5,7 @@ use super::optimum::{Optima, OptimumAhead, said};
 use super::origins::{ByFrontier, Cut, Errors, Origin, cuts, is_design, without_copies};
 use super::variance::Predictive;
 use super::walls::Walls;
-use super::{average, normalised};
+use super::{average, normalised, times};
 use crate::fit::{Drift, Posterior, determines};
 use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
@@ -247,8 +247,8 @@ impl Mixture {
         let compute = 100.0 * (bias / self.slope).exp_m1().abs();
         let percent = 100.0 * sign * bias.exp_m1();
         format!(
-            "{laws}; fitted to the smaller of these runs alone, {} times, they put the larger, up to {:.1}x, {:.2} % too {direction} on average, as if those had had {compute:.0} % {worth} compute",
-            self.origins.len(),
+            "{laws}; fitted to the smaller of these runs alone, {}, they put the larger, up to {:.1}x, {:.2} % too {direction} on average, as if those had had {compute:.0} % {worth} compute",
+            times(self.origins.len()),
             self.spans(),
             percent,
         )

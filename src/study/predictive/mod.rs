@@ -27,6 +27,11 @@ fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
     raw.iter().map(|weight| weight / total).collect()
 }
 
+/// How often, in words.
+fn times(count: usize) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
+}
+
 /// The mean; 0 of nothing.
 fn average(values: impl IntoIterator<Item = f64>) -> f64 {
     crate::spec::sample::mean(values).unwrap_or(0.0)
