@@ -322,4 +322,19 @@ fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
     assert!(again.contains("two-1.toml is there already"), "{again}");
     let unknown = run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"], refused);
     assert!(unknown.contains("--like FILE"), "{unknown}");
+    // Budgets are counted as the law counts them, whatever the grid of the runs did.
+    let by_six = at("six.toml");
+    run(&at("six.json"), "9.6e12", &by_six, &["--flop-rule", "6nd"], succeed);
+    let read = std::fs::read_to_string(&by_six).expect("written");
+    assert!(read.contains("rule = \"6nd\"") && !std::fs::read_to_string("sweeps/grid.toml").expect("a grid").contains("\"6nd\""), "{read}");
+}
+
+#[test]
+fn networks_of_a_budget_are_refused_where_no_budget_is_asked_for() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = others(folder.path());
+    for beside in [["--at", "1e9,2e10"], ["--max-compute", "2e19"]] {
+        let told = refused(&[&["forecast", text(&file), "--shapes", "3x96"][..], &beside].concat());
+        assert!(told.contains("--shapes") && told.contains("--compute"), "{told}");
+    }
 }

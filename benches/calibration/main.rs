@@ -9,6 +9,7 @@
     reason = "a benchmark prints its table and reads the clock"
 )]
 
+mod choose;
 mod origins;
 mod rules;
 mod score;
@@ -36,6 +37,8 @@ struct Options {
     /// Writes one row a forecast.
     #[arg(long)]
     csv: Option<PathBuf>,
+    #[command(flatten)]
+    tried: choose::Tried,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -57,6 +60,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let origins: Vec<Origin> = tables.iter().flat_map(|(name, table)| origins::of(name, table)).collect();
+    if options.tried.choose {
+        println!("{}", choose::told(&options.tried, &origins, &tables)?);
+        return Ok(());
+    }
     let started = Instant::now();
     let forecasts = forecast(&origins, &rules);
     options.csv.as_deref().map_or(Ok(()), |path| write(path, &forecasts))?;

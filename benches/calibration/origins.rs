@@ -135,7 +135,11 @@ fn spread(mut all: Vec<Origin>) -> Vec<Origin> {
 impl Origin {
     /// What a rule says of every run ahead.
     pub(crate) fn forecasts(&self, name: &'static str, rule: Rule) -> Vec<Forecast> {
-        let interval = rule(&self.seen);
+        self.said_by(name, rule(&self.seen))
+    }
+
+    /// What an interval says of every run ahead.
+    pub(crate) fn said_by(&self, name: &'static str, interval: Option<impl Fn(&Point, f64) -> [f64; 2]>) -> Vec<Forecast> {
         let given = |run: &Point| {
             let intervals = LEVELS.map(|level| interval.as_ref().map_or([f64::NAN; 2], |interval| interval(run, level)));
             let centre = intervals[LEVELS.len() - 1].map(f64::ln).iter().sum::<f64>() / 2.0;

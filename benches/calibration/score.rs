@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 
 /// Scores at one level over some forecasts, in percent.
 #[derive(Clone, Copy)]
-struct Score {
+pub(crate) struct Score {
     /// Share of intervals that hold what came.
-    coverage: f64,
+    pub(crate) coverage: f64,
     /// Median full width over the loss.
     width: f64,
     /// Mean over the forecasts of (width + 2/α × miss) over the loss.
-    interval: f64,
+    pub(crate) interval: f64,
 }
 
 impl Score {
@@ -33,10 +33,17 @@ impl Score {
     }
 
     /// The mean of each.
-    fn mean(all: &[Self]) -> Option<Self> {
+    pub(crate) fn mean(all: &[Self]) -> Option<Self> {
         let of = |part: fn(&Self) -> f64| mean(all.iter().map(part));
         Some(Self { coverage: of(|one| one.coverage)?, width: of(|one| one.width)?, interval: of(|one| one.interval)? })
     }
+}
+
+/// The scores of a source at each distance.
+pub(crate) fn by_distance(forecasts: &[Forecast], source: &str, level: f64) -> Vec<Option<Score>> {
+    let at =
+        |number: usize| -> Vec<&Forecast> { forecasts.iter().filter(|one| one.source == source && one.distance() == number).collect() };
+    (0..DISTANCES.len()).map(|number| Score::of(&at(number), level)).collect()
 }
 
 /// The table of a rule: a row for each source and one for their mean, at each level.

@@ -5,11 +5,11 @@ use crate::origins::{DISTANCES, nearest};
 use crate::tables::Table;
 use rayon::prelude::*;
 use scalelab::fit::{Estimate, IsoflopFit, IsoflopOptions, Valley, isoflop};
-use scalelab::law::{ComputeCount, Evidence, Point};
+use scalelab::law::{ComputeCount, Evidence, Law, Point};
 use scalelab::recommend::waste_of_spread;
 use scalelab::spec::Flops;
 use scalelab::spec::sample::{mean, median};
-use scalelab::study::Mixture;
+use scalelab::study::{Mixture, Record, Settings};
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -42,7 +42,9 @@ struct Scored {
 
 /// The table of scores; nothing where no table has budgets.
 pub(crate) fn told(tables: &[(&'static str, Table)]) -> String {
-    let scored: Vec<Scored> = tables.par_iter().flat_map_iter(|(source, table)| of_table(source, &table.evidence)).collect();
+    let later = Later::of_tables(tables);
+    let scored: Vec<Scored> =
+        later.par_iter().flat_map_iter(|later| later.by_mixture(&Settings::default()).into_iter().chain(later.by_parabolas())).collect();
     let mut text = format!(
         "optima of later budgets ({:.0} % intervals; each budget's own error is allowed for)\n{:<12}{:>6}{:>6} |{:>9}{:>8}{:>8}{:>8} |{:>9}{:>8}{:>8}{:>8} |{:>10}\n",
         100.0 * LEVEL,
@@ -111,54 +113,118 @@ fn summary(told: impl Iterator<Item = Told>) -> Option<[f64; 4]> {
     ])
 }
 
-fn of_table(source: &'static str, evidence: &Evidence) -> Vec<Scored> {
-    let named = if source == "chinchilla" { evidence.at_budgets(&CHINCHILLA.map(Flops)) } else { evidence.clone() };
-    let options = IsoflopOptions { tolerance: 0.03, walls: Some(0.2), ..IsoflopOptions::default() };
-    let Ok(whole) = isoflop(&named, &options) else { return Vec::new() };
-    // A grid has runs of like compute by chance.
-    if whole.valleys.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {
-        return Vec::new();
-    }
-    let cuts = &whole.valleys[LEAST - 1..whole.valleys.len() - 1];
-    cuts.iter().flat_map(|cut| of_cut(source, &named, &whole, cut.compute, &options)).collect()
+/// Later budgets of a cut of a table.
+pub(crate) struct Later {
+    source: &'static str,
+    cut: f64,
+    count: ComputeCount,
+    record: Option<Record>,
+    line: Option<IsoflopFit>,
+    /// L*(C) through all bottoms.
+    frontier: Option<Law>,
+    ahead: Vec<Valley>,
 }
 
-fn of_cut(source: &'static str, named: &Evidence, whole: &IsoflopFit, cut: f64, options: &IsoflopOptions) -> Vec<Scored> {
-    let seen = named.with_points(named.points.iter().filter(|p| p.budget.unwrap_or(p.c) <= 1.05 * cut).cloned().collect());
-    let (count, mixture) = (ComputeCount::of(&seen.points), Mixture::of(&seen));
-    let line = isoflop(&seen, options).ok();
-    let frontier = whole.loss_of_compute(LEVEL).ok();
-    let mut scored = Vec::new();
-    for valley in whole.valleys.iter().filter(|valley| (1.2..=70.0).contains(&(valley.compute / cut))) {
-        let (distance, compute) = (nearest(&DISTANCES, valley.compute / cut), valley.compute);
-        if let Some((mixture, spread)) = mixture.as_ref().and_then(|one| Some((one, one.optimal_params(compute, &count)?))) {
-            let n = spread.value;
-            let loss = mixture.mean_loss(&Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) }).estimate(LEVEL);
-            let found =
-                frontier.as_ref().and_then(|frontier| wasted(valley, n, |c| frontier.law.loss(&Point { c, ..Point::new(1.0, 1.0, 1.0) })));
-            let exceeded = found.map(|found| found > waste_of_spread(mixture, &spread, &count, compute).at_95);
-            scored.push(Scored {
-                rule: "mixture",
-                source,
-                distance,
-                params: Some(of(&spread.estimate(LEVEL), &valley.params)),
-                loss: Some(of(&loss, &loss_of(valley))),
-                exceeded,
-            });
+impl Later {
+    pub(crate) fn of_tables(tables: &[(&'static str, Table)]) -> Vec<Self> {
+        tables.par_iter().flat_map_iter(|(source, table)| Self::of_table(source, &table.evidence)).collect()
+    }
+
+    fn of_table(source: &'static str, evidence: &Evidence) -> Vec<Self> {
+        let named = if source == "chinchilla" { evidence.at_budgets(&CHINCHILLA.map(Flops)) } else { evidence.clone() };
+        let options = IsoflopOptions { tolerance: 0.03, walls: Some(0.2), ..IsoflopOptions::default() };
+        let Ok(whole) = isoflop(&named, &options) else { return Vec::new() };
+        // A grid has runs of like compute by chance.
+        if whole.valleys.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {
+            return Vec::new();
         }
-        if let Some(line) = &line {
-            let loss = line.loss_of_compute(LEVEL).ok().map(|fit| fit.interval(&scalelab::fit::loss_at_compute(compute), LEVEL));
-            scored.push(Scored {
-                rule: "parabolas",
-                source,
-                distance,
-                params: Some(of(&line.params.at(compute), &valley.params)),
-                loss: loss.map(|loss| of(&loss, &loss_of(valley))),
-                exceeded: None,
-            });
+        let cuts = &whole.valleys[LEAST - 1..whole.valleys.len() - 1];
+        cuts.iter().map(|cut| Self::of_cut(source, &named, &whole, cut.compute, &options)).collect()
+    }
+
+    fn of_cut(source: &'static str, named: &Evidence, whole: &IsoflopFit, cut: f64, options: &IsoflopOptions) -> Self {
+        let seen = named.with_points(named.points.iter().filter(|p| p.budget.unwrap_or(p.c) <= 1.05 * cut).cloned().collect());
+        Self {
+            source,
+            cut,
+            count: ComputeCount::of(&seen.points),
+            record: Record::of(&seen),
+            line: isoflop(&seen, options).ok(),
+            frontier: whole.loss_of_compute(LEVEL).ok().map(|frontier| frontier.law.clone()),
+            ahead: whole.valleys.iter().filter(|valley| (1.2..=70.0).contains(&(valley.compute / cut))).cloned().collect(),
         }
     }
-    scored
+
+    /// What the mixture by some settings says of them.
+    fn by_mixture(&self, settings: &Settings) -> Vec<Scored> {
+        let Some(mixture) = self.record.clone().map(|record| Mixture::weighted(record, settings)) else { return Vec::new() };
+        let one = |valley: &Valley| {
+            let (compute, spread) = (valley.compute, mixture.optimal_params(valley.compute, &self.count)?);
+            let n = spread.value;
+            let loss = mixture.mean_loss(&Point { c: compute, ..Point::new(n, self.count.tokens(n, compute), 1.0) }).estimate(LEVEL);
+            let frontier = |c: f64| self.frontier.as_ref().map_or(f64::NAN, |law| law.loss(&Point { c, ..Point::new(1.0, 1.0, 1.0) }));
+            let found = wasted(valley, n, frontier).filter(|found| found.is_finite());
+            Some(Scored {
+                params: Some(of(&spread.estimate(LEVEL), &valley.params)),
+                loss: Some(of(&loss, &loss_of(valley))),
+                exceeded: found.map(|found| found > waste_of_spread(&mixture, &spread, &self.count, compute).at_95),
+                ..self.scored("mixture", valley)
+            })
+        };
+        self.ahead.iter().filter_map(one).collect()
+    }
+
+    /// What powers through the bottoms below say.
+    fn by_parabolas(&self) -> Vec<Scored> {
+        let Some(line) = &self.line else { return Vec::new() };
+        let one = |valley: &Valley| {
+            let loss = line.loss_of_compute(LEVEL).ok().map(|fit| fit.interval(&scalelab::fit::loss_at_compute(valley.compute), LEVEL));
+            Scored {
+                params: Some(of(&line.params.at(valley.compute), &valley.params)),
+                loss: loss.map(|loss| of(&loss, &loss_of(valley))),
+                ..self.scored("parabolas", valley)
+            }
+        };
+        self.ahead.iter().map(one).collect()
+    }
+
+    fn scored(&self, rule: &'static str, valley: &Valley) -> Scored {
+        Scored {
+            rule,
+            source: self.source,
+            distance: nearest(&DISTANCES, valley.compute / self.cut),
+            params: None,
+            loss: None,
+            exceeded: None,
+        }
+    }
+}
+
+/// Errors and coverage of the mixture by some settings, in one line.
+pub(crate) fn in_one_line(later: &[Later], settings: &Settings) -> String {
+    let scored: Vec<Scored> = later.iter().flat_map(|later| later.by_mixture(settings)).collect();
+    let at = |number: usize| {
+        let these = || scored.iter().filter(move |one| one.distance == number);
+        let [params, loss] = [summary(these().filter_map(|one| one.params)), summary(these().filter_map(|one| one.loss))];
+        let [params, loss] = [params, loss].map(|one| one.unwrap_or([f64::NAN; 4]));
+        let waste = mean(these().filter_map(|one| one.exceeded).map(share)).unwrap_or(f64::NAN);
+        format!(
+            "| {:.0} x N* {:.3} held {:.0} L* {:.2} held {:.0} wasted {:.0} ",
+            DISTANCES[number],
+            params[0],
+            params[2],
+            100.0 * loss[0],
+            loss[2],
+            100.0 * waste
+        )
+    };
+    (0..DISTANCES.len()).map(at).collect::<String>() + &chinchilla(&scored)
+}
+
+fn chinchilla(scored: &[Scored]) -> String {
+    let held: Vec<f64> =
+        scored.iter().filter(|one| one.source == "chinchilla").filter_map(|one| one.params).map(|one| share(one.held)).collect();
+    format!("chinchilla N* held {:.0}", 100.0 * mean(held).unwrap_or(f64::NAN))
 }
 
 /// The loss of a bottom with its standard error.

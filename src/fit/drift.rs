@@ -13,6 +13,11 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// Rolling origins: the largest compute over these is where runs are cut.
+    pub(crate) const CUTS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
+    /// Cuts that what is expected before any record is worth.
+    pub(crate) const WORTH: f64 = 8.0;
+
     /// From the squares of the error per factor e that were found at some cuts; what was expected is worth `worth` cuts.
     pub fn learnt(expected: f64, worth: f64, found: &[f64]) -> Self {
         // Cuts share runs: each beyond the first counts half.

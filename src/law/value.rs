@@ -30,7 +30,13 @@ impl Law {
         Self { formula, theta }
     }
 
-    /// The same for a formula by itself.
+    /// A form to be fitted: every coefficient is 1.
+    pub fn unfitted(formula: Arc<dyn AnyFormula>) -> Self {
+        let count = formula.coefficients().len();
+        Self::new(formula, vec![1.0; count])
+    }
+
+    /// A formula by itself with its coefficients.
     pub fn of(formula: impl Formula, theta: impl Into<Vec<f64>>) -> Self {
         Self::new(Arc::new(formula), theta.into())
     }
@@ -176,8 +182,7 @@ pub(super) fn may_advise(formula: &dyn AnyFormula) -> bool {
 impl<F: Formula> From<F> for Law {
     /// A form to be fitted: every coefficient is 1.
     fn from(formula: F) -> Self {
-        let count = Formula::coefficients(&formula).len();
-        Self::of(formula, vec![1.0; count])
+        Self::unfitted(Arc::new(formula))
     }
 }
 

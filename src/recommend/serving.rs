@@ -293,12 +293,23 @@ mod tests {
             let known = least(&truth, &count, loss, &service, 1e21).expect("reached");
             let found = serving(&fit.law, Some(&fit), &count, &one, Some(loss), &service).expect("reached");
             assert_eq!(found.params.method(), "profile");
-            assert!(found.caution.is_none_or(|caution| caution.contains("tokens a weight")));
+            let most = fit.evidence.points.iter().map(|run| run.d / run.n).fold(0.0, f64::max);
+            assert_eq!(found.caution.is_some(), found.tokens.value / found.params.value > most);
             [inside(&found.params, known.0), inside(&found.tokens, known.1)]
         };
         let held = (0..30u64).into_par_iter().map(of_seed).reduce(|| [0, 0], |one, other| [one[0] + other[0], one[1] + other[1]]);
         // 95 % of 30 are 28.5, and 24 or fewer come once in three hundred times.
         assert!(held.iter().all(|held| *held >= 25), "{held:?} of 30");
+    }
+
+    #[test]
+    fn more_tokens_a_weight_than_any_run_had_are_said_to_be() {
+        let (fit, one, _) = fitted(1);
+        let caution =
+            |tokens: f64| serving(&fit.law, Some(&fit), &SIX, &one, None, &Service { tokens, price: 1.0 }).expect("reached").caution;
+        // Sizes eight times below the optimum have about twenty times 64 tokens a weight.
+        assert_eq!(caution(1e9), None);
+        assert!(caution(1e16).is_some_and(|caution| caution.contains("tokens a weight")));
     }
 
     #[test]

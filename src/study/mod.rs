@@ -32,7 +32,7 @@ pub use document::{document, in_bits_per_byte, isoflop_document, law_documents};
 pub use error::StudyError;
 pub use laws::{Base, Coefficients, LawReport, cuts};
 pub use options::{LawName, Scrutinised, StudyOptions};
-pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Walls};
+pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Share, Walls};
 pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
 pub use scrutiny::Scrutiny;
 pub use trust::{FACTORS, Held, Told, Trust, trust};

@@ -53,10 +53,7 @@ pub fn truths(asked: Chinchilla, design: &Design) -> Vec<Truth> {
 
 /// Registered laws of N and D but the additive one; one that cannot be fitted to the design is left out.
 fn others(asked: Chinchilla, design: &Design) -> Vec<(String, Law)> {
-    let forms = formulas().into_iter().map(|formula| {
-        let count = formula.coefficients().len();
-        Law::new(formula, vec![1.0; count])
-    });
+    let forms = formulas().into_iter().map(Law::unfitted);
     let one = |form: Law| match form.name() {
         "gamma" => Some((format!("an outer exponent of {OUTER}"), nearest(&Departure::Outer(OUTER).into(), asked, design)?)),
         "kaplan" => Some(("Kaplan's law".into(), nearest(&form, asked, design)?)),
@@ -106,7 +103,7 @@ mod tests {
     fn every_registered_law_of_size_and_data_is_a_truth_near_the_one_that_was_asked_for() {
         let design = Design::isoflop(&[1e17, 3e17, 1e18, 3e18, 1e19], 6, 8.0);
         let all = truths(Chinchilla::default(), &design);
-        let registered = formulas().into_iter().filter(|one| Law::new(one.clone(), vec![1.0; one.coefficients().len()]).may_advise());
+        let registered = formulas().into_iter().map(Law::unfitted).filter(Law::may_advise);
         assert_eq!(all.len(), registered.count() + 4, "two bends and two of networks tuned worse");
         for truth in &all {
             let off = |cell: &crate::law::Cell| (truth.runs.at(cell.n, cell.d) / Chinchilla::default().at(cell.n, cell.d)).ln().abs();

@@ -112,11 +112,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
 /// Every law of N and D that has been found to fit language models, but the one that speaks, where one does.
 fn others(speaks: Option<&Law>) -> Vec<Law> {
     let is_other = |form: &Arc<dyn AnyFormula>| speaks.is_none_or(|law| form.name() != law.name());
-    let laws = formulas().into_iter().filter(is_other).map(|form| {
-        let count = form.coefficients().len();
-        Law::new(form, vec![1.0; count])
-    });
-    laws.filter(Law::may_advise).collect()
+    formulas().into_iter().filter(is_other).map(Law::unfitted).filter(Law::may_advise).collect()
 }
 
 /// How a law fitted to the runs up to half the largest compute forecasts the others.

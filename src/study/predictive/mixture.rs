@@ -2,7 +2,8 @@
 
 use super::frontier::Frontier;
 use super::optimum::{Optima, OptimumAhead, said};
-use super::origins::{ByFrontier, Cut, Errors, Origin, cuts, is_design, without_copies};
+use super::origins::{Cut, Origin, cuts, is_design, without_copies};
+use super::share::{ByFrontier, Share, error_of, rms_of_frontier};
 use super::variance::Predictive;
 use super::walls::Walls;
 use super::{average, normalised, times};
@@ -15,23 +16,28 @@ use rayon::prelude::*;
 pub struct Settings {
     /// Weight of each law before its record is known.
     pub priors: Vec<f64>,
-    /// Weight of the frontier through bottoms of budgets, where there is one; the laws share the rest.
+    /// Weight of the frontier through bottoms of budgets in the lowest loss of a budget, where there is one; the laws share the rest.
     pub frontier: f64,
+    /// Rise of ln L over the lowest of its compute at which that weight has fallen by a factor e.
+    pub fade: f64,
     /// Standard deviation of ln of compute by which a forecast is expected to go wrong, for each factor e of distance.
     pub expected: f64,
+    /// Weight of the frontier in the optimum of a budget, and standard deviation of ln N* by which a forecast is expected to go wrong,
+    /// for each factor e of distance.
+    pub optimum: (f64, f64),
     /// How many origins that expectation is worth.
     pub worth: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { priors: vec![0.2, 0.4, 0.4], frontier: 0.3, expected: 0.06, worth: 8.0 }
+        Self { priors: vec![0.15, 0.5, 0.35], frontier: 0.7, fade: 0.2, expected: 0.06, optimum: (0.9, 0.05), worth: Drift::WORTH }
     }
 }
 
 /// The laws of a mixture, in the order of [`Settings::priors`].
 fn laws() -> Vec<Law> {
-    vec![Law::of(Additive, [1.0; 5]), Law::of(Gamma, [1.0; 6]), Law::of(Kaplan, [1.0; 4])]
+    vec![Additive.into(), Gamma.into(), Kaplan.into()]
 }
 
 /// Which of them says how far runs lie above the lowest loss of their compute: that of most forms.
@@ -105,7 +111,7 @@ fn origin(cut: &Cut, laws: &[&Posterior], evidence: &Evidence, whole: Option<&Fr
 /// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
 const CLOSENESS: i32 = 8;
 /// Least mean square error of ln L by the square of the distance: rounding of losses.
-const LEAST_ERROR: f64 = 1e-12;
+pub(super) const LEAST_ERROR: f64 = 1e-12;
 /// Least fall of ln L with ln C: runs whose losses hardly fall say nothing in compute.
 const LEAST_SLOPE: f64 = 1e-3;
 /// Name of the line through bottoms of budgets among laws.
@@ -135,7 +141,7 @@ pub struct Mixture {
     pub walls: Option<Walls>,
     /// The frontier through bottoms of budgets with its weight in losses beyond the runs, where runs have five budgets or more: the
     /// lowest loss of a compute is its own, and what a run lies above that is the laws'. Of three or four it has none.
-    pub frontier: Option<(Frontier, f64)>,
+    pub frontier: Option<(Frontier, Share)>,
     /// How laws and frontier are weighted in the optimum of a budget.
     pub optima: Optima,
     /// Their record.
@@ -160,16 +166,16 @@ impl Mixture {
         let slope: f64 = weights.iter().zip(&record.slopes).map(|(weight, slope)| weight * slope).sum();
         let slope = slope.max(LEAST_SLOPE);
         let knows = record.frontier.as_ref().is_some_and(Frontier::knows_losses);
-        let share = if knows { share(&record.origins, &weights, settings.frontier) } else { 0.0 };
+        let share = if knows { Share::of(&record.origins, &weights, settings) } else { Share::NOTHING };
         let moved = |origin: &Origin| {
-            let (bias, sampling) = error_of(origin, &weights, share);
+            let (bias, sampling) = error_of(origin, &weights, &share);
             Drift::square_per_e(bias, sampling, slope * origin.ln_factor)
         };
         let moved: Vec<f64> = record.origins.iter().map(moved).collect();
         let drift = Drift::learnt(settings.expected, settings.worth, &moved);
         let priors: Vec<f64> = record.laws.iter().map(|(law, _)| settings.priors[*law]).collect();
         let ahead: Vec<&[OptimumAhead]> = record.origins.iter().map(|one| one.optima.as_slice()).collect();
-        let optima = Optima::of(&ahead, &priors, &weights, record.frontier.is_some(), settings.worth);
+        let optima = Optima::of(&ahead, &priors, &weights, record.frontier.is_some(), settings);
         let inside = normalised(record.laws.iter().zip(&priors).map(|((_, one), prior)| prior / one.spread.powi(CLOSENESS)));
         let member = |((_, posterior), (weight, inside)): ((usize, Posterior), (f64, f64))| Member { posterior, weight, inside };
         Self {
@@ -187,18 +193,18 @@ impl Mixture {
     /// Mean error of ln L, forecast − found, over the runs above a cut, and its variance by noise and coefficients.
     pub fn error_at(&self, origin: &Origin) -> (f64, f64) {
         let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
-        error_of(origin, &weights, self.frontier.as_ref().map_or(0.0, |(_, share)| *share))
+        error_of(origin, &weights, self.frontier.as_ref().map_or(&Share::NOTHING, |(_, share)| share))
     }
 
     /// Root mean square error of ln L by the frontier below a cut over the runs above it, where there is one.
     pub fn frontier_rms(&self, origin: &Origin) -> Option<f64> {
         let weights: Vec<f64> = self.members.iter().map(|one| one.weight).collect();
-        origin.frontier(&weights).map(|one| one.square.sqrt())
+        rms_of_frontier(origin, &weights)
     }
 
-    /// Each law, and the frontier where there is one, with its weight in losses beyond the runs; all sum to 1.
+    /// Each law, and the frontier where there is one, with its weight in the lowest loss of a budget beyond the runs; all sum to 1.
     pub fn weights(&self) -> Vec<(&'static str, f64)> {
-        let share = self.frontier.as_ref().filter(|(frontier, _)| frontier.knows_losses()).map(|(_, share)| *share);
+        let share = self.frontier.as_ref().filter(|(frontier, _)| frontier.knows_losses()).map(|(_, share)| share.at(0.0));
         let of_laws = self.members.iter().map(|one| (one.posterior.law.name(), (1.0 - share.unwrap_or(0.0)) * one.weight));
         of_laws.chain(share.map(|share| (FRONTIER, share))).collect()
     }
@@ -306,13 +312,13 @@ impl Mixture {
     fn with_frontier(&self, by_laws: &Predictive, point: &Point, weights: &[f64]) -> Option<Predictive> {
         let (frontier, share) = self.frontier.as_ref().filter(|_| self.distance(point) > 0.0)?;
         let laws: Vec<&Posterior> = self.members.iter().map(|one| &one.posterior).collect();
-        let (by_frontier, statistics, between) = ByFrontier::of(frontier, &laws, point)?.said(weights);
-        let (centre, share) = (by_laws.value.ln(), share * self.by_record(point));
-        let apart = (by_frontier - centre).powi(2);
+        let said = ByFrontier::of(frontier, &laws, point)?.said(weights);
+        let (centre, share) = (by_laws.value.ln(), share.at(said.rise) * self.by_record(point));
+        let apart = said.ln_loss - centre;
         Some(Predictive {
-            value: (centre + share * (by_frontier - centre)).exp(),
-            statistics: (1.0 - share) * by_laws.statistics + share * statistics,
-            between: (1.0 - share) * by_laws.between + share * between + share * (1.0 - share) * apart,
+            value: (centre + share * apart).exp(),
+            statistics: (1.0 - share) * by_laws.statistics + share * said.statistics,
+            between: (1.0 - share) * by_laws.between + share * said.between + share * (1.0 - share) * apart * apart,
             ..*by_laws
         })
     }
@@ -335,25 +341,6 @@ impl Mixture {
         let noise: f64 = self.members.iter().zip(weights).map(|(one, weight)| weight * one.posterior.spread.powi(2)).sum();
         Predictive { noise: noise * self.scale(point).powi(2), ..self.mean_loss(point) }
     }
-}
-
-/// Weight of the frontier beside laws of so much weight: `prior` by the errors of both at the cuts that have a frontier below.
-fn share(origins: &[Origin], weights: &[f64], prior: f64) -> f64 {
-    let told: Vec<(f64, f64, f64)> = origins
-        .iter()
-        .filter_map(|origin| origin.frontier(weights).map(|one| (one.square, one.square_of_laws, origin.ln_factor.powi(2))))
-        .collect();
-    let error = |of: fn(&(f64, f64, f64)) -> f64| average(told.iter().map(|one| of(one) / one.2)).max(LEAST_ERROR);
-    let (own, of_laws) = (prior / error(|one| one.0), (1.0 - prior) / error(|one| one.1));
-    own / (own + of_laws)
-}
-
-/// Mean error of ln L over the runs above a cut by laws and, with its share, the frontier, and its variance by noise and coefficients.
-fn error_of(origin: &Origin, weights: &[f64], share: f64) -> (f64, f64) {
-    let parts: [fn(&Errors) -> f64; 3] = [|one| one.mean, |one| one.noise, |one| one.statistics];
-    let [mean, noise, statistics] = parts.map(|of| origin.weighted(weights, of));
-    let frontier = origin.frontier(weights).map_or((mean, statistics), |one| (one.mean, one.statistics));
-    (mean + share * (frontier.0 - mean), noise + statistics + share * (frontier.1 - statistics))
 }
 
 /// −d ln L/d ln C of a law at the best of the largest runs, N and D growing alike.

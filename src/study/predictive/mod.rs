@@ -6,6 +6,7 @@ mod frontier;
 mod mixture;
 mod optimum;
 mod origins;
+mod share;
 mod variance;
 mod walls;
 
@@ -17,6 +18,7 @@ pub use frontier::Frontier;
 pub use mixture::{Member, Mixture, Record, Settings};
 pub use optimum::Optima;
 pub use origins::{Errors, Origin};
+pub use share::Share;
 pub use variance::Predictive;
 pub use walls::Walls;
 

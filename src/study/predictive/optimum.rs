@@ -2,15 +2,12 @@
 //! what moves losses by compute alone moves no optimum.
 
 use super::frontier::{Bottom, Frontier};
+use super::mixture::Settings;
 use super::variance::Predictive;
 use super::{average, normalised};
 use crate::fit::{Drift, Posterior};
 use crate::law::ComputeCount;
 
-/// Weight of the frontier before its record is known; the laws share the rest by their own.
-const FRONTIER: f64 = 0.75;
-/// Standard deviation of ln N* by which a forecast is expected to go wrong, for each factor e of distance.
-const EXPECTED: f64 = 0.05;
 /// Error of ln N* for each factor e of distance that all have: bottoms are known no better.
 const LEAST_ERROR: f64 = 0.02;
 
@@ -50,20 +47,19 @@ pub struct Optima {
 }
 
 impl Optima {
-    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record, `worth` how many
-    /// cuts the expected error is worth. Without a record laws weigh as in losses.
-    pub(super) fn of(records: &[&[OptimumAhead]], priors: &[f64], by_losses: &[f64], frontier: bool, worth: f64) -> Self {
+    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record, and without a record laws weigh as in losses.
+    pub(super) fn of(records: &[&[OptimumAhead]], priors: &[f64], by_losses: &[f64], frontier: bool, settings: &Settings) -> Self {
         let records: Vec<&[OptimumAhead]> = records.iter().copied().filter(|one| !one.is_empty()).collect();
         let laws = if records.is_empty() { by_losses } else { priors };
         let total: f64 = laws.iter().sum();
-        let share = if frontier { FRONTIER } else { 0.0 };
+        let share = if frontier { settings.optimum.0 } else { 0.0 };
         let before = laws.iter().map(|prior| (1.0 - share) * prior / total).chain([share]);
         let errors: Vec<Option<f64>> = (0..=laws.len()).map(|at| error(&records, at)).collect();
         let usual = average(errors.iter().flatten().copied()).max(LEAST_ERROR.powi(2));
         let weights = normalised(before.zip(&errors).map(|(prior, error)| prior / (error.unwrap_or(usual) + LEAST_ERROR.powi(2))));
         let found: Vec<f64> = records.iter().map(|record| moved(record, &weights)).collect();
         let checked = records.iter().map(|record| record.len()).sum();
-        Self { weights, drift: Drift::learnt(EXPECTED, worth, &found), checked }
+        Self { weights, drift: Drift::learnt(settings.optimum.1, settings.worth, &found), checked }
     }
 
     /// N* at `distance`, ln of a factor of compute beyond the runs; `None` where nothing that has weight says anything.

@@ -3,12 +3,11 @@
 use super::average;
 use super::frontier::Frontier;
 use super::optimum::OptimumAhead;
-use crate::fit::Posterior;
+use super::share::ByFrontier;
+use crate::fit::{Drift, Posterior};
 use crate::law::Point;
 use std::collections::HashSet;
 
-/// Cuts are the largest compute over these.
-const CUTS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
 /// What lies below a cut must be a design of its own.
 const LEAST_RUNS: usize = 9;
 const LEAST_SIZES: usize = 3;
@@ -43,43 +42,6 @@ pub struct Origin {
     pub(super) by_frontier: Vec<ByFrontier>,
     /// The bottoms of budgets above, and what was said of them below.
     pub(super) optima: Vec<OptimumAhead>,
-}
-
-/// What laws and a frontier say of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ByFrontier {
-    /// Its ln L; not a number where it is not known.
-    pub(super) found: f64,
-    /// Its weight among runs.
-    pub(super) weight: f64,
-    /// ln L of the frontier at its compute, and the standard error.
-    pub(super) lowest: (f64, f64),
-    /// By each law, its ln L, and how far that lies over its ln L at the frontier's optimum.
-    pub(super) laws: Vec<(f64, f64)>,
-}
-
-impl ByFrontier {
-    /// `None` where the frontier knows no losses.
-    pub(super) fn of(frontier: &Frontier, laws: &[&Posterior], run: &Point) -> Option<Self> {
-        let place = frontier.place(run.c);
-        let of = |law: &&Posterior| {
-            let ln_loss = law.ln_loss(run).0;
-            (ln_loss, ln_loss - law.ln_loss(&place).0)
-        };
-        Some(Self { found: run.loss.ln(), weight: run.weight, lowest: frontier.ln_loss(run.c)?, laws: laws.iter().map(of).collect() })
-    }
-
-    /// ln L by the weighted laws themselves.
-    fn by_laws(&self, weights: &[f64]) -> f64 {
-        weights.iter().zip(&self.laws).map(|(weight, (ln_loss, _))| weight * ln_loss).sum()
-    }
-
-    /// ln L by laws of so much weight, the variance of the frontier, and that between laws.
-    pub(super) fn said(&self, weights: &[f64]) -> (f64, f64, f64) {
-        let mean = |of: &dyn Fn(f64) -> f64| weights.iter().zip(&self.laws).map(|(weight, (_, rise))| weight * of(*rise)).sum::<f64>();
-        let rise = mean(&|rise| rise);
-        (self.lowest.0 + rise, self.lowest.1.powi(2), mean(&|one| (one - rise).powi(2)))
-    }
 }
 
 /// Errors of a law over runs that it did not see, forecast − found of ln L.
@@ -132,31 +94,6 @@ impl Origin {
     pub(super) fn weighted(&self, weights: &[f64], of: fn(&Errors) -> f64) -> f64 {
         self.errors.iter().zip(weights).map(|(errors, weight)| weight * of(errors)).sum()
     }
-
-    /// How the frontier fared over the runs above beside laws of so much weight; `None` without a frontier.
-    pub(super) fn frontier(&self, weights: &[f64]) -> Option<FrontierErrors> {
-        let total: f64 = self.by_frontier.iter().map(|one| one.weight).sum();
-        let mean = |of: &dyn Fn(&ByFrontier) -> f64| self.by_frontier.iter().map(|one| one.weight * of(one)).sum::<f64>() / total;
-        let error = |one: &ByFrontier| one.said(weights).0 - one.found;
-        (total > 0.0).then(|| FrontierErrors {
-            square: mean(&|one| error(one).powi(2)),
-            square_of_laws: mean(&|one| (one.by_laws(weights) - one.found).powi(2)),
-            mean: mean(&error),
-            statistics: mean(&|one| one.said(weights).1),
-        })
-    }
-}
-
-/// Errors of ln L by the frontier over the runs above a cut.
-pub(super) struct FrontierErrors {
-    /// Mean of their squares.
-    pub(super) square: f64,
-    /// The same of the weighted laws.
-    pub(super) square_of_laws: f64,
-    /// Their mean.
-    pub(super) mean: f64,
-    /// Variance of that by the coefficients of the frontier.
-    pub(super) statistics: f64,
 }
 
 /// Runs, those that share steps counted once.
@@ -170,7 +107,7 @@ fn independent(runs: &[Point]) -> usize {
 pub(super) fn cuts(points: &[Point]) -> Vec<Cut> {
     let largest = points.iter().map(|p| p.c).fold(0.0, f64::max);
     let mut found: Vec<Cut> = Vec::new();
-    for part in CUTS {
+    for part in Drift::CUTS {
         // Budgets are met to within a step: a little above a part is that part.
         let (below, above): (Vec<Point>, Vec<Point>) = points.iter().cloned().partition(|p| p.c <= 1.02 * largest / part);
         let is_new = found.last().is_none_or(|last| last.below.len() != below.len());

@@ -27,12 +27,12 @@ fn errors(mean: f64, square: f64) -> Errors {
     Errors { mean, square, noise: 4e-7, statistics: 6e-7 }
 }
 
-fn origin(ln_factor: f64, errors: Vec<Errors>) -> Origin {
+pub(super) fn origin(ln_factor: f64, errors: Vec<Errors>) -> Origin {
     Origin { largest: 1e18, runs: [20, 10], ln_factor, errors, by_frontier: Vec::new(), optima: Vec::new() }
 }
 
 fn settings(priors: Vec<f64>) -> Settings {
-    Settings { priors, frontier: 0.5, expected: 0.1, worth: 8.0 }
+    Settings { priors, frontier: 0.5, expected: 0.1, ..Settings::default() }
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
     let said = vec![Some((10.0, 0.0)), None];
     let of = |ln_n: f64| {
         let ahead = [optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];
-        Optima::of(&[&ahead], &[1.0], &[1.0], false, 8.0)
+        Optima::of(&[&ahead], &[1.0], &[1.0], false, &Settings { optimum: (0.75, 0.05), ..Settings::default() })
     };
     // One origin beside eight of 0.05: (8·0.0025 + 0.5²)/9.
     assert!((of(10.5).drift.per_e.powi(2) - (0.02 + 0.25) / 9.0).abs() < 1e-12, "{}", of(10.5).drift.per_e);

@@ -7,11 +7,11 @@ use crate::law::{ComputeCount, Law, Point};
 
 /// Growths that are tried: standard deviation over that at the bottom, less one, in units of the rise of ln L (in squares).
 const GROWTHS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
-/// ln of the likelihood that growing noise must gain over noise that is everywhere the same.
-const LEAST_GAIN: f64 = 3.0;
-
+/// ln of the likelihood that growing noise must gain over noise that is everywhere the same: what one more
+/// number must gain (Akaike 1974).
+const LEAST_GAIN: f64 = 1.0;
 /// Fewest runs: a law passes through what lies far from the others where there are few of it, and their residuals say nothing.
-const FEWEST: usize = 30;
+const FEWEST: usize = 20;
 
 /// How noise grows with the rise of a place over the lowest loss of its compute.
 #[derive(Debug, Clone)]
@@ -93,8 +93,9 @@ mod tests {
         let found = |growth: f64| -> Vec<Option<Walls>> {
             (0..24u64).into_par_iter().map(|seed| Walls::of(&Gamma.into(), &runs(growth, seed))).collect()
         };
-        // A gain of 3 in the logarithm comes by chance in one set of a hundred and less.
-        assert!(found(0.0).iter().flatten().count() <= 2);
+        // A gain of 1 in the logarithm, on the one side where noise can grow, comes by chance in one set of twelve: 2 of 24 here, and 8
+        // once in a thousand times.
+        assert!(found(0.0).iter().flatten().count() <= 7);
         let grown: Vec<f64> = found(16.0).into_iter().flatten().map(|walls| walls.growth).collect();
         // Of fifty runs such growth is found nine times in ten, 21 of 24 here; 16 and fewer would come once in a hundred times.
         assert!(grown.len() >= 17 && grown.iter().all(|growth| (4.0..=32.0).contains(growth)), "{grown:?}");

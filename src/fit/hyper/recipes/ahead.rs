@@ -8,10 +8,6 @@ use serde::Serialize;
 /// Errors of ln η* and of ln B* that are expected for each factor e of compute: by so much do the exponents of compute of published
 /// laws differ, along N and D that grow alike ([`crate::law::RECIPES`]).
 pub(super) const EXPECTED: [f64; 2] = [0.08, 0.05];
-/// Cuts that the expectation is worth.
-const WORTH: f64 = 8.0;
-/// Parts of the largest compute at which cells are cut.
-const CUTS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
 /// Fewest cells below a cut: two determine any power, and say nothing of how well.
 const LEAST_CELLS: usize = 3;
 
@@ -48,7 +44,7 @@ impl Cells<'_> {
         let mut seen = Vec::new();
         let mut moved = Vec::new();
         let mut checked = 0;
-        for part in CUTS {
+        for part in Drift::CUTS {
             let below = self.kept(|compute| compute <= 1.02 * largest / part);
             let inside = below.responses.iter().filter(|one| one.is_inside()).count();
             if inside < LEAST_CELLS || seen.contains(&below.responses.len()) {
@@ -60,7 +56,7 @@ impl Cells<'_> {
             checked += found.len();
             moved.extend(square_per_e(&found));
         }
-        Ahead { drift: Drift::learnt(EXPECTED[axis], WORTH, &moved), checked, largest }
+        Ahead { drift: Drift::learnt(EXPECTED[axis], Drift::WORTH, &moved), checked, largest }
     }
 
     /// Compute of the largest cell, FLOPs.
