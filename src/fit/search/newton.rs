@@ -4,7 +4,9 @@
 use crate::fit::objective::{Evaluation, Objective, Order, Phi, ResidualLoss};
 
 /// Relative decrement below which a point is a minimum for all purposes.
-const DECREMENT: f64 = 1e-14;
+pub(crate) const EXACT: f64 = 1e-14;
+/// One below which it is a minimum for a statistic: a thousandth of what tells two ends apart, and of a standard error too.
+pub(crate) const BOTTOM: f64 = 1e-9;
 
 /// Decrement at which reweighted squares hand over to Newton's method.
 pub(crate) const NEAR: f64 = 1e-2;
@@ -24,7 +26,7 @@ pub(crate) struct End {
 
 /// Minimises over the coordinates `free`, starting at `phi`.
 pub(crate) fn newton(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize) -> End {
-    newton_to(sum, loss, phi, free, steps, DECREMENT)
+    newton_to(sum, loss, phi, free, steps, EXACT)
 }
 
 /// The same to a decrement of `enough`.
@@ -53,7 +55,7 @@ pub(crate) fn full_step(sum: &Objective, loss: ResidualLoss, phi: Phi) -> Phi {
 
 /// Damped Newton on any function of [`Phi`] that yields value, gradient and Hessian.
 pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
-    descend_to(phi, free, steps, weight, DECREMENT, evaluate)
+    descend_to(phi, free, steps, weight, EXACT, evaluate)
 }
 
 /// The same to a decrement of `enough`.
