@@ -24,12 +24,7 @@ pub(crate) struct End {
     pub(crate) decrement: f64,
 }
 
-/// Minimises over the coordinates `free`, starting at `phi`.
-pub(crate) fn newton(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize) -> End {
-    newton_to(sum, loss, phi, free, steps, EXACT)
-}
-
-/// The same to a decrement of `enough`.
+/// Minimises over the coordinates `free`, starting at `phi`, to a decrement of `enough`.
 pub(crate) fn newton_to(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
     descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate_by(loss, phi, order, free))
 }
@@ -146,7 +141,7 @@ mod tests {
         let points = simulate(&law, &Design::isoflop(&[1e18, 1e19, 1e20], 7, 8.0), Noise::default(), 0);
         let sum = Objective::new(&law, &points);
         let start = sum.to_phi(&[2.0, 200.0, 800.0, 0.3, 0.33]);
-        let end = newton(&sum, ResidualLoss::of(Estimator::LeastSquaresLog, 1.0), start, &[0, 1, 2, 3, 4], 100);
+        let end = newton_to(&sum, ResidualLoss::of(Estimator::LeastSquaresLog, 1.0), start, &[0, 1, 2, 3, 4], 100, EXACT);
         let found = sum.to_theta(&end.phi);
         assert!(found.iter().zip(law.theta()).all(|(found, truth)| (found / truth - 1.0).abs() < 1e-8), "{found:?} {}", end.value);
     }
