@@ -15,7 +15,7 @@ use crate::study::Study;
 use crate::view::{
     Conventions, CountedExponent, ExponentCloud, Frontier, FrontierPoint, IsoflopBudget, LeftOut, Range, RateCurve, RecipeCell,
     RecipeFigure, RecipeLine, RecipeMap, RecipePoint, Residual, RunCurve, ViewError, conventions_matrix, exponent_cloud, floor_profile,
-    frontier, frontier_of, isoflop_valleys, leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface,
+    frontier, frontier_of, frontier_together, isoflop_valleys, leave_one_out, loss_by_compute, loss_by_tokens, loss_curves, loss_surface,
     observed_and_predicted, rate_curves, recipe_laws, recipe_maps, reference_frontier, residual_map,
 };
 use anyhow::{Context, anyhow};
@@ -104,7 +104,9 @@ pub(super) fn figures(source: &Source, study: &Study) -> Result<Vec<Drawn>, Fail
         let points = &study.evidence.points;
         let optimal = frontier_figure(study, fit);
         figures.push(("frontier.png", frontier(&optimal, &fitted)));
-        figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, law.floor(), &fitted)));
+        // The floor of one law is none of several.
+        let floor = law.floor().filter(|_| !optimal.together);
+        figures.push(("loss-by-compute.png", loss_by_compute(points, &optimal, floor, &fitted)));
         figures.push(("loss-surface.png", loss_surface(points, law, &ComputeCount::of(points), &fitted)));
         figures.extend(ExponentCloud::of(fit).map(|cloud| ("exponents.png", exponent_cloud(&cloud, &fitted))));
         let residuals = Residual::of(points, law);
@@ -304,7 +306,7 @@ fn valleys(study: &Study) -> Vec<IsoflopBudget> {
 /// Points of the frontier: a smooth curve in logarithms, of which each point costs three intervals.
 const FRONTIER_POINTS: usize = 25;
 
-/// The law's frontier over the evidence and well beyond, with the optima of the parabolas.
+/// The frontier that is recommended over the evidence and well beyond, with the optima of the parabolas.
 fn frontier_figure(study: &Study, fit: &FittedLaw) -> Frontier {
     let points = &study.evidence.points;
     let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
@@ -312,9 +314,12 @@ fn frontier_figure(study: &Study, fit: &FittedLaw) -> Frontier {
     let shown = (low / 3.0, high * 1000.0);
     let comparable = study.evidence.size_measure == SizeMeasure::AsGiven;
     let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
+    let together = study.mixture().map(|mixture| frontier_together(mixture, fit.level, points, shown, FRONTIER_POINTS));
+    let together = together.filter(|points| !points.is_empty());
     Frontier {
         optima: study.isoflop.as_ref().map(optima).unwrap_or_default(),
-        law: frontier_of(fit, fit.level, shown, FRONTIER_POINTS),
+        together: together.is_some(),
+        law: together.unwrap_or_else(|| frontier_of(fit, fit.level, shown, FRONTIER_POINTS)),
         evidence: Some((low, high)),
         published,
         asked: Vec::new(),

@@ -84,22 +84,32 @@ impl Optimum {
     fn of(fit: &Fit, known: &Known<'_>, level: f64, count: &ComputeCount, compute: f64) -> Self {
         let [params, tokens, loss] = Quantity::optimum(compute, count);
         let asked = [params, tokens, Quantity::tokens_per_param(compute, count), loss];
-        let Some((mixture, spread)) = known.mixture.and_then(|mixture| Some((mixture, mixture.optimal_params(compute, count)?))) else {
+        known.mixture.and_then(|mixture| Self::together(mixture, level, count, compute)).unwrap_or_else(|| {
             let found = fit.intervals(&asked, level);
             let losses = Losses::by_law(fit, known.records, found[3]);
-            return Self { params: found[0], tokens: found[1], tokens_per_param: found[2], losses, spread: None };
-        };
+            Self { params: found[0], tokens: found[1], tokens_per_param: found[2], losses, spread: None }
+        })
+    }
+
+    /// By several laws; `None` where none of weight has an optimum.
+    fn together(mixture: &Mixture, level: f64, count: &ComputeCount, compute: f64) -> Option<Self> {
+        let spread = mixture.optimal_params(compute, count)?;
         let params = spread.estimate(level);
         let tokens = followed(&params, |n| count.tokens(n, compute));
         let at = Point { c: compute, ..Point::new(params.value, tokens.value, 1.0) };
-        Self {
+        Some(Self {
             params,
             tokens,
             tokens_per_param: followed(&params, |n| count.tokens(n, compute) / n),
             losses: Losses::together(mixture, &at, level),
             spread: Some(spread),
-        }
+        })
     }
+}
+
+/// N*, D* and L* of a budget by several laws, as they are recommended; `None` where none of weight has an optimum.
+pub fn optimum_together(mixture: &Mixture, level: f64, count: &ComputeCount, compute: f64) -> Option<[Estimate; 3]> {
+    Optimum::together(mixture, level, count, compute).map(|one| [one.params, one.tokens, one.losses.mean])
 }
 
 /// What falls as N* rises along a budget, with the interval that N* gives it; its standard error by the width of that.

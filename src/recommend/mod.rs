@@ -18,7 +18,7 @@ mod verify;
 mod waste;
 
 pub use advise::advise;
-pub use allocate::allocate;
+pub use allocate::{allocate, optimum_together};
 pub use allocation::{Allocation, Range, Realised, Waste};
 pub use forecast::{
     Band, BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, LawAhead, OriginTold, OtherLaw, Parts, Predicted,

@@ -10,7 +10,9 @@ use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
 use crate::fit::{Estimate, Fit, Quantity};
-use crate::law::{Chinchilla, ComputeCount};
+use crate::law::{Chinchilla, ComputeCount, Point};
+use crate::recommend::optimum_together;
+use crate::study::Mixture;
 
 /// N*, D* and, where known, L* at one compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,8 +41,10 @@ pub struct ReferenceFrontier {
 pub struct Frontier {
     /// Minima of the IsoFLOP parabolas.
     pub optima: Vec<FrontierPoint>,
-    /// The law's frontier at increasing compute; see [`frontier_of`].
+    /// The frontier at increasing compute by the law, or by several; see [`frontier_of`], [`frontier_together`].
     pub law: Vec<FrontierPoint>,
+    /// Whether it is that of several laws.
+    pub together: bool,
     /// Least and largest compute of the runs, FLOPs; outside it the law is dashed.
     pub evidence: Option<(f64, f64)>,
     /// Published frontiers; leave them out where their units differ.
@@ -52,18 +56,30 @@ pub struct Frontier {
 /// The frontier of a fitted law at `count` computes from `low` to `high` FLOPs, with the intervals that the fit prints at a level
 /// of confidence.
 pub fn frontier_of(fit: &Fit, level: f64, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
-    let at = |i: usize| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp();
-    let computes: Vec<f64> = (0..count).map(at).collect();
+    let computes = evenly((low, high), count);
     let counted = ComputeCount::of(&fit.evidence.points);
     let quantities: Vec<Quantity> = computes.iter().flat_map(|&compute| Quantity::optimum(compute, &counted)).collect();
     let found = fit.intervals(&quantities, level);
-    let point = |(&compute, found): (&f64, &[Estimate])| FrontierPoint {
-        compute,
-        n: Range::from(&found[0]),
-        d: Range::from(&found[1]),
-        loss: Some(Range::from(&found[2])),
-    };
-    computes.iter().zip(found.chunks(3)).map(point).collect()
+    computes.iter().zip(found.chunks(3)).map(|(&compute, found)| FrontierPoint::of(compute, found)).collect()
+}
+
+/// That of several laws, as it is recommended; nothing where none of weight has an optimum.
+pub fn frontier_together(mixture: &Mixture, level: f64, runs: &[Point], range: (f64, f64), count: usize) -> Vec<FrontierPoint> {
+    let counted = ComputeCount::of(runs);
+    let at = |compute: f64| Some(FrontierPoint::of(compute, &optimum_together(mixture, level, &counted, compute)?));
+    evenly(range, count).into_iter().filter_map(at).collect()
+}
+
+/// Computes at even ratios.
+fn evenly((low, high): (f64, f64), count: usize) -> Vec<f64> {
+    (0..count).map(|i| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp()).collect()
+}
+
+impl FrontierPoint {
+    /// From N*, D* and L*.
+    fn of(compute: f64, found: &[Estimate]) -> Self {
+        Self { compute, n: Range::from(&found[0]), d: Range::from(&found[1]), loss: Some(Range::from(&found[2])) }
+    }
 }
 
 /// The frontier of a published law for C = k·N·D.
@@ -88,10 +104,13 @@ pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8
     if computes.is_empty() {
         return Err(ViewError::empty("the compute-optimal frontier", "neither IsoFLOP optima nor a fitted law"));
     }
-    let remark = match (frontier.law.is_empty(), has_band(&frontier)) {
-        (true, _) => "",
-        (_, true) => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
-        (_, false) => "Law: solid over the compute of the runs, dashed outside it; it has no intervals.",
+    let remark = match (frontier.law.is_empty(), frontier.together, has_band(&frontier)) {
+        (true, ..) => "",
+        (_, true, _) => {
+            "Several laws, weighted by their record: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it."
+        }
+        (_, _, true) => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
+        (..) => "Law: solid over the compute of the runs, dashed outside it; it has no intervals.",
     };
     let mut page = Page::new("Compute-optimal frontier", conventions, remark, &entries(&frontier));
     let quantities = [
@@ -178,8 +197,8 @@ fn entries(frontier: &Frontier) -> Vec<Entry> {
     }
     if !frontier.law.is_empty() {
         entries.extend([
-            Entry::Line(Stroke::full(LAW, 2.0), "law".into()),
-            Entry::Line(Stroke::full(LAW, 1.4).dashed(), "law, extrapolated".into()),
+            Entry::Line(Stroke::full(LAW, 2.0), if frontier.together { "several laws" } else { "law" }.into()),
+            Entry::Line(Stroke::full(LAW, 1.4).dashed(), if frontier.together { "extrapolated" } else { "law, extrapolated" }.into()),
         ]);
         entries.extend(has_band(frontier).then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
     }
@@ -226,6 +245,25 @@ pub(super) mod tests {
         assert_eq!(cloud.alpha, Range::from(fitted.coefficients.get("alpha").expect("fitted")));
     }
 
+    #[test]
+    fn the_band_of_several_laws_is_what_they_recommend() {
+        use crate::fit::{Estimator, FitOptions, Search, fit};
+        use crate::law::{Additive, Design, Evidence, Noise, simulate};
+        use crate::recommend::{Known, allocate};
+        let design = Design::isoflop(&[1e17, 3e17, 1e18, 3e18, 1e19], 7, 8.0);
+        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
+        let mixture = Mixture::of(&evidence).expect("a design");
+        let band = frontier_together(&mixture, 0.95, &evidence.points, (1e18, 1e21), 4);
+        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
+        let fitted = fit(&Additive.into(), evidence, &options).expect("a fit");
+        let known = Known { mixture: Some(&mixture), ..Known::default() };
+        for point in band {
+            let one = allocate(&fitted, 0.95, &known, crate::spec::Flops(point.compute));
+            assert_eq!([point.n, point.d], [Range::from(&one.params), Range::from(&one.tokens)]);
+            assert_eq!(point.loss, Some(Range::from(&one.loss)));
+        }
+    }
+
     fn point(law: &Chinchilla, c: f64, percent: f64) -> FrontierPoint {
         let count = ComputeCount::Bilinear { k: 6.0 };
         let around = |value: f64| Range { value, low: value / (1.0 + percent / 100.0), high: value * (1.0 + percent / 100.0) };
@@ -241,6 +279,7 @@ pub(super) mod tests {
         Frontier {
             optima: over(low, high, 6).map(|c| point(law, c * 1.02, 18.0)).collect(),
             law: over(low / 10.0, high * 100.0, 80).map(|c| point(law, c, 8.0 + 9.0 * outside(c))).collect(),
+            together: false,
             evidence: Some((low, high)),
             published: published.map(|p| reference_frontier(p.name, &p.law, 6.0, (low / 10.0, high * 100.0))).collect(),
             asked: vec![point(law, high * 50.0, 0.0)],

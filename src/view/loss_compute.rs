@@ -25,7 +25,11 @@ pub fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>
     let shown = points.iter().map(|point| point.loss).chain(law.iter().chain(&asked).map(|at| at.1.value)).chain(floor);
     let y = Axis::losses(LOSS, shown);
     let ladder = Ladder::of(points.iter().map(|point| point.n));
-    let remark = if law.is_empty() { "" } else { "Law: least loss at each compute, dashed outside the compute of the runs." };
+    let remark = match (law.is_empty(), frontier.together) {
+        (true, _) => "",
+        (_, false) => "Law: least loss at each compute, dashed outside the compute of the runs.",
+        (_, true) => "Least loss at each compute by several laws, weighted by their record: dashed outside the compute of the runs.",
+    };
     let mut page = Page::new("Loss against compute", conventions, remark, &entries(&ladder, frontier, conventions));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     if let Some(e) = floor {

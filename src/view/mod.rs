@@ -33,7 +33,7 @@ mod uncertainty;
 
 pub use comparison::{ComparedLaw, comparison};
 pub use curves::{RunCurve, loss_curves};
-pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, reference_frontier};
+pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, frontier_together, reference_frontier};
 pub use heat_map::{RecipeCell, RecipeMap, recipe_maps};
 pub use hyperparams::{RateCurve, rate_curves};
 pub use influence::{LeftOut, leave_one_out};
