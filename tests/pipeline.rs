@@ -56,21 +56,3 @@ fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
     // Four runs, not the one row of the stale table.
     assert!(support::refused(&["fit", text(&sweep)]).contains("there are 4 points"));
 }
-
-#[test]
-fn a_packed_sweep_says_the_same_and_trains_nothing_again() {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let train = || succeed(&["sweep", "sweeps/smoke.toml", "--results", text(folder.path())]);
-    train();
-    let sweep = folder.path().join("smoke");
-    let told = || (std::fs::read(sweep.join("runs.csv")).expect("a table"), succeed(&["doctor", text(&sweep), "--json"]));
-    let before = told();
-    let said = succeed(&["pack", text(&sweep)]);
-    assert!(said.contains("4 runs") && said.contains("8 files are gone"), "{said}");
-    assert!(!sweep.join("runs").exists() && !sweep.join("curves").exists() && sweep.join("eval").exists());
-    assert_eq!(told(), before);
-    train();
-    assert!(!sweep.join("runs").exists(), "a run was trained again");
-    assert_eq!(told(), before);
-    assert!(support::refused(&["pack", text(&folder.path().join("none"))]).contains("is no results folder"));
-}

@@ -4,7 +4,6 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;
 use super::text::table;
 use crate::doctor::{FEWEST_POINTS, Finding, diagnose_all};
-use crate::results::SweepFolder;
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
 use clap::Args;
@@ -35,11 +34,10 @@ struct Patient {
 
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let source = args.source.read()?;
-    let kept = source.folder.as_ref().map(SweepFolder::curves).transpose()?;
     let mut curves = Vec::new();
     for record in &source.records {
-        curves.push(match &kept {
-            Some(kept) => kept.of(&record.run_id)?.unwrap_or_default(),
+        curves.push(match &source.folder {
+            Some(folder) => folder.curve(&record.run_id)?.unwrap_or_default(),
             None => of_trajectory(&source, &record.run_id),
         });
     }

@@ -1,10 +1,10 @@
-//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`; packed.rs has that of one which is kept.
+//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
 
 use super::atomic::write_whole;
 use super::import::import_table;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
-use crate::spec::{RunRecord, RunStatus, TrainedRun};
+use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -91,18 +91,17 @@ impl SweepFolder {
         whole.then(|| bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
     }
 
-    /// Every run that left a row of its own or in a packed table, by run id, and the files that cannot be read (their runs count as not
-    /// done).
+    /// Every run that left a row, by run id, and the files that cannot be read (their runs count as not done).
     pub fn done(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
         let folder = self.path.join("runs");
         let mut done = HashMap::new();
         let mut damaged = Vec::new();
         let entries = match fs::read_dir(&folder) {
-            Ok(entries) => Some(entries),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((done, damaged)),
             Err(source) => return Err(FolderError::Io { path: folder, source }),
         };
-        for entry in entries.into_iter().flatten() {
+        for entry in entries {
             let path = entry.map_err(|source| FolderError::Io { path: folder.clone(), source })?.path();
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if hidden || path.extension().is_none_or(|extension| extension != "csv") {
@@ -116,7 +115,6 @@ impl SweepFolder {
             }
         }
         damaged.sort_by(|a, b| a.0.cmp(&b.0));
-        self.packed_runs()?.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
         Ok((done, damaged))
     }
 
@@ -182,6 +180,20 @@ impl SweepFolder {
         Ok(Some(rows?))
     }
 
+    /// The curve of a run, where it left one.
+    pub fn curve(&self, run_id: &str) -> Result<Option<Vec<CurvePoint>>, FolderError> {
+        let path = self.path.join(format!("curves/{run_id}.csv"));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(FolderError::Io { path, source }),
+        };
+        let table = RawTable::parse(path, &bytes)?;
+        let names = StringRecord::from(table.headers.clone());
+        let rows: Result<Vec<CurvePoint>, TableError> = table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect();
+        Ok(Some(rows?))
+    }
+
     /// Writes a file of the folder, whole.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(name);
@@ -213,11 +225,11 @@ fn one_record(path: &Path) -> Result<RunRecord, TableError> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::spec::{CurvePoint, Nats, Params, Tokens};
+    use crate::spec::{Nats, Params, Tokens};
 
-    pub(in crate::results) fn trained(id: &str) -> TrainedRun {
+    fn trained(id: &str) -> TrainedRun {
         let record = RunRecord {
             run_id: id.into(),
             layers: Some(2),
@@ -244,9 +256,8 @@ pub(super) mod tests {
         assert!(damaged.is_empty());
         assert_eq!(done["a"], trained("a").record);
         assert_eq!(done["b"], diverged.record);
-        let curves = folder.curves().expect("reads");
-        assert_eq!(curves.of("a").expect("reads"), Some(trained("a").curve));
-        assert_eq!(curves.of("none").expect("reads"), None);
+        assert_eq!(folder.curve("a").expect("reads"), Some(trained("a").curve));
+        assert_eq!(folder.curve("none").expect("reads"), None);
     }
 
     #[test]

@@ -257,6 +257,7 @@ pub(super) mod tests {
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
         let fitted = fit(&Additive.into(), evidence, &options).expect("a fit");
         let known = Known { mixture: Some(&mixture), ..Known::default() };
+        assert_eq!(band.len(), 4);
         for point in band {
             let one = allocate(&fitted, 0.95, &known, crate::spec::Flops(point.compute));
             assert_eq!([point.n, point.d], [Range::from(&one.params), Range::from(&one.tokens)]);

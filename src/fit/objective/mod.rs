@@ -136,11 +136,15 @@ impl Objective {
     /// The same coordinates over at most `most` points, one of each of as many equal parts of the list. Which of a part varies by the
     /// golden section: tables list sizes in turn, and points at even distances could all be of one size.
     pub(crate) fn thinned(&self, most: usize) -> Self {
-        let count = self.len().min(most);
-        let part = self.len() as f64 / count.max(1) as f64;
+        let (all, count) = (self.len(), self.len().min(most));
         let observed = self.observed();
-        let within = |k: usize| if count < self.len() { (k as f64 * GOLDEN).fract() } else { 0.0 };
-        let kept: Vec<(usize, f64)> = (0..count).map(|k| ((k as f64 + within(k)) * part) as usize).map(|at| (at, observed[at].1)).collect();
+        let within = |k: usize| {
+            let [first, end] = [k, k + 1].map(|part| part * all / count);
+            first + ((k as f64 * GOLDEN).fract() * (end - first) as f64) as usize
+        };
+        // As much weight in all as before, so that beliefs beside them keep theirs.
+        let share = all as f64 / count.max(1) as f64;
+        let kept: Vec<(usize, f64)> = (0..count).map(within).map(|at| (at, observed[at].1 * share)).collect();
         self.gathered(&kept)
     }
 

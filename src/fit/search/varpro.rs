@@ -95,7 +95,9 @@ fn descend_projected(sum: &Objective, loss: ResidualLoss, phi: Phi) -> End {
 /// Factors that minimise the objective at the exponents of `phi`.
 pub(crate) fn solve_factors(sum: &Objective, loss: ResidualLoss, phi: Phi) -> End {
     let factors: Vec<usize> = (0..sum.factors()).collect();
-    newton_to(sum, loss, phi, &factors, 60, EXACT)
+    // Where every residual is beyond δ Huber's function has no curvature at all, and Newton's method no step.
+    let near = reweighted(sum, loss, phi, &factors, 60, NEAR);
+    newton_to(sum, loss, near.phi, &factors, 60, EXACT)
 }
 
 /// Second derivatives of the projected objective: H_ss − H_sc·H_cc⁻¹·H_cs; its gradient is that of the exponents.
