@@ -2,7 +2,7 @@
 //! curvature where it ended.
 
 use super::objective::{Objective, Order, Phi, ResidualLoss, Scan};
-use super::search::{BOTTOM, EXACT, End, lbfgs_alone, multistart, settle, varpro};
+use super::search::{End, lbfgs_alone, multistart, settle, varpro};
 use super::{Basin, Diagnostics, Estimator, FitOptions, Method, Named, Search};
 
 /// Relative difference of objectives within which two searches agree.
@@ -45,7 +45,7 @@ pub(super) fn search(sum: &Objective, options: &FitOptions) -> Option<Found> {
     // Lower than either search: a place that neither came to is still the lowest that is known.
     let lower = alone.as_ref().filter(|(_, value)| *value < best.value * (1.0 - 1e-9)).map(|(phi, _)| {
         let free: Vec<usize> = (0..sum.dim()).collect();
-        settle(sum, estimator, phi.clone(), &free, POLISH, EXACT)
+        settle(sum, estimator, phi.clone(), &free, POLISH)
     });
     let (best, method) = lower.clone().map_or((best, method), |end| (end, Method::Lbfgs));
     let noise = rounding(sum, estimator);
@@ -99,9 +99,7 @@ fn basins(sum: &Objective, mut ends: Vec<End>, lowest: f64) -> (Vec<Basin>, Vec<
         let theta = sum.to_theta(&group[0].phi);
         Basin { objective: group[0].value, theta, starts: group.len(), forecast: f64::NAN }
     };
-    // Where one search stopped on its way down is no basin.
-    let is_minimum = |group: &[End]| group.len() > 1 || group[0].decrement < BOTTOM || group[0].value <= lowest;
-    let is_basin = |group: &&&[End]| group[0].value <= 3.0 * lowest && is_minimum(group);
-    let warm = groups.iter().filter(is_basin).take(REFIT_BASINS).map(|group| group[0].phi.clone()).collect();
+    let near = |group: &&&[End]| group[0].value <= 3.0 * lowest;
+    let warm = groups.iter().filter(near).take(REFIT_BASINS).map(|group| group[0].phi.clone()).collect();
     (groups.iter().take(BASINS).map(basin).collect(), warm)
 }

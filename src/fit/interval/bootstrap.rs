@@ -2,7 +2,7 @@
 //! not depend on the number of threads, and each searches the basins anew: from every listed one and from a grid.
 
 use crate::fit::objective::{Objective, Phi};
-use crate::fit::search::{BOTTOM, End, settle, valleys_for_refit};
+use crate::fit::search::{End, settle, valleys_for_refit};
 use crate::fit::{Estimator, Interval, Resample};
 use crate::law::Point;
 use crate::spec::Random;
@@ -90,7 +90,7 @@ pub(crate) fn best(sum: &Objective, estimator: Estimator, basins: &[Phi]) -> Opt
 /// The lowest end of searches from some starts.
 pub(crate) fn lowest(sum: &Objective, estimator: Estimator, starts: impl Iterator<Item = Phi>) -> Option<End> {
     let free: Vec<usize> = (0..sum.dim()).collect();
-    let ends = starts.map(|phi| settle(sum, estimator, phi, &free, STEPS, BOTTOM)).filter(|end| end.value.is_finite());
+    let ends = starts.map(|phi| settle(sum, estimator, phi, &free, STEPS)).filter(|end| end.value.is_finite());
     ends.min_by(|left, right| left.value.total_cmp(&right.value))
 }
 

@@ -29,8 +29,6 @@ use std::sync::Arc;
 const ABSENT: f64 = -13.8;
 /// Exponents outside are reported as at a bound.
 const EXPONENTS: std::ops::Range<f64> = 1e-3..10.0;
-/// The golden section: its multiples, less their whole part, lie evenly between 0 and 1 however many there are.
-const GOLDEN: f64 = 0.618_033_988_749_894_9;
 /// A floor below is reported as at its bound.
 const LEAST_FLOOR: f64 = 1e-6;
 
@@ -133,18 +131,10 @@ impl Objective {
         self.gathered(&kept)
     }
 
-    /// The same coordinates over at most `most` points, one of each of as many equal parts of the list. Which of a part varies by the
-    /// golden section: tables list sizes in turn, and points at even distances could all be of one size.
+    /// The same coordinates over at most `most` points at even distances.
     pub(crate) fn thinned(&self, most: usize) -> Self {
-        let (all, count) = (self.len(), self.len().min(most));
-        let observed = self.observed();
-        let within = |k: usize| {
-            let [first, end] = [k, k + 1].map(|part| part * all / count);
-            first + ((k as f64 * GOLDEN).fract() * (end - first) as f64) as usize
-        };
-        // As much weight in all as before, so that beliefs beside them keep theirs.
-        let share = all as f64 / count.max(1) as f64;
-        let kept: Vec<(usize, f64)> = (0..count).map(within).map(|at| (at, observed[at].1 * share)).collect();
+        let (stride, observed) = (self.len().div_ceil(most).max(1), self.observed());
+        let kept: Vec<(usize, f64)> = (0..self.len()).step_by(stride).map(|at| (at, observed[at].1)).collect();
         self.gathered(&kept)
     }
 

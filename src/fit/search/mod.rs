@@ -5,5 +5,5 @@ mod newton;
 mod varpro;
 
 pub(crate) use multistart::{lbfgs_alone, multistart};
-pub(crate) use newton::{BOTTOM, EXACT, End, descend};
+pub(crate) use newton::{End, descend};
 pub(crate) use varpro::{schur, settle, solve_factors, valleys_for_refit, varpro};

@@ -6,7 +6,7 @@
 //! The objective is divided by that of a constant prediction, and coordinates are centred and scaled, so that
 //! tolerances mean the same for any data; stopping on the raw mean or sum ends far above the minimum (2404.10102).
 
-use super::newton::{BOTTOM, EXACT, End, NEAR, newton_to, reweighted};
+use super::newton::{End, NEAR, newton_to, reweighted};
 use super::varpro::settle;
 use crate::fit::objective::{Objective, Order, Phi, ResidualLoss};
 use crate::fit::{Estimator, StartEnd};
@@ -28,8 +28,9 @@ const EVALUATIONS: u32 = 40;
 const GRADIENT: f64 = 1e-3;
 /// Steps of reweighted squares.
 const REWEIGHTED: usize = 40;
-/// Newton steps of the polish.
+/// Newton steps of the polish, and the decrement at which it ends: a thousandth of what tells two ends apart.
 const POLISH: usize = 30;
+const BOTTOM: f64 = 1e-9;
 
 /// Starts from which L-BFGS goes to the end alone, and what it may take.
 const ALONE: usize = 30;
@@ -101,7 +102,7 @@ fn sharpen(sum: &Objective, estimator: Estimator, ends: &mut [(StartEnd, End)]) 
     let groups: Vec<Vec<usize>> = order.chunk_by(same).map(<[usize]>::to_vec).collect();
     let free: Vec<usize> = (0..sum.dim()).collect();
     let sharp: Vec<End> =
-        groups.par_iter().take(SHARPENED).map(|group| settle(sum, estimator, ends[group[0]].1.phi.clone(), &free, POLISH, EXACT)).collect();
+        groups.par_iter().take(SHARPENED).map(|group| settle(sum, estimator, ends[group[0]].1.phi.clone(), &free, POLISH)).collect();
     for (at, group) in groups.iter().enumerate() {
         for &start in group {
             let smooth = ends[start].1.clone();

@@ -4,9 +4,7 @@
 use crate::fit::objective::{Evaluation, Objective, Order, Phi, ResidualLoss};
 
 /// Relative decrement below which a point is a minimum for all purposes.
-pub(crate) const EXACT: f64 = 1e-14;
-/// One below which it is a minimum for a statistic: a thousandth of what tells two ends apart, and of a standard error too.
-pub(crate) const BOTTOM: f64 = 1e-9;
+const DECREMENT: f64 = 1e-14;
 
 /// Decrement at which reweighted squares hand over to Newton's method.
 pub(crate) const NEAR: f64 = 1e-2;
@@ -24,7 +22,12 @@ pub(crate) struct End {
     pub(crate) decrement: f64,
 }
 
-/// Minimises over the coordinates `free`, starting at `phi`, to a decrement of `enough`.
+/// Minimises over the coordinates `free`, starting at `phi`.
+pub(crate) fn newton(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize) -> End {
+    newton_to(sum, loss, phi, free, steps, DECREMENT)
+}
+
+/// The same to a decrement of `enough`.
 pub(crate) fn newton_to(sum: &Objective, loss: ResidualLoss, phi: Phi, free: &[usize], steps: usize, enough: f64) -> End {
     descend_to(phi, free, steps, sum.total_weight(), enough, |phi, order| sum.evaluate_by(loss, phi, order, free))
 }
@@ -50,7 +53,7 @@ pub(crate) fn full_step(sum: &Objective, loss: ResidualLoss, phi: Phi) -> Phi {
 
 /// Damped Newton on any function of [`Phi`] that yields value, gradient and Hessian.
 pub(crate) fn descend(phi: Phi, free: &[usize], steps: usize, weight: f64, evaluate: impl Fn(&Phi, Order) -> Evaluation) -> End {
-    descend_to(phi, free, steps, weight, EXACT, evaluate)
+    descend_to(phi, free, steps, weight, DECREMENT, evaluate)
 }
 
 /// The same to a decrement of `enough`.
@@ -141,7 +144,7 @@ mod tests {
         let points = simulate(&law, &Design::isoflop(&[1e18, 1e19, 1e20], 7, 8.0), Noise::default(), 0);
         let sum = Objective::new(&law, &points);
         let start = sum.to_phi(&[2.0, 200.0, 800.0, 0.3, 0.33]);
-        let end = newton_to(&sum, ResidualLoss::of(Estimator::LeastSquaresLog, 1.0), start, &[0, 1, 2, 3, 4], 100, EXACT);
+        let end = newton(&sum, ResidualLoss::of(Estimator::LeastSquaresLog, 1.0), start, &[0, 1, 2, 3, 4], 100);
         let found = sum.to_theta(&end.phi);
         assert!(found.iter().zip(law.theta()).all(|(found, truth)| (found / truth - 1.0).abs() < 1e-8), "{found:?} {}", end.value);
     }

@@ -1,39 +1,16 @@
 //! The laws of a forecast, weighted by their record.
 
-use super::frontier::Frontier;
+use super::frontier::{ByFrontier, Frontier};
 use super::optimum::{Optima, OptimumAhead, said};
 use super::origins::{Cut, Origin, cuts, is_design, without_copies};
-use super::share::{ByFrontier, Share, error_of, rms_of_frontier};
+use super::settings::{LEAST_ERROR, Settings};
+use super::share::{Share, error_of, rms_of_frontier};
 use super::variance::Predictive;
 use super::walls::Walls;
 use super::{average, normalised, times};
 use crate::fit::{Drift, Posterior, determines};
 use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
-
-/// How laws are weighted before their record is known, and how much of one is expected.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// Weight of each law before its record is known.
-    pub priors: Vec<f64>,
-    /// Weight of the frontier through bottoms of budgets in the lowest loss of a budget, where there is one; the laws share the rest.
-    pub frontier: f64,
-    /// Rise of ln L over the lowest of its compute at which that weight has fallen by a factor e.
-    pub fade: f64,
-    /// Standard deviation of ln of compute by which a forecast is expected to go wrong, for each factor e of distance.
-    pub expected: f64,
-    /// Weight of the frontier in the optimum of a budget, and standard deviation of ln N* by which a forecast is expected to go wrong,
-    /// for each factor e of distance.
-    pub optimum: (f64, f64),
-    /// How many origins that expectation is worth.
-    pub worth: f64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { priors: vec![0.15, 0.5, 0.35], frontier: 0.7, fade: 0.2, expected: 0.06, optimum: (0.9, 0.05), worth: Drift::WORTH }
-    }
-}
 
 /// The laws of a mixture, in the order of [`Settings::priors`].
 fn laws() -> Vec<Law> {
@@ -110,8 +87,6 @@ fn origin(cut: &Cut, laws: &[&Posterior], evidence: &Evidence, whole: Option<&Fr
 
 /// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
 const CLOSENESS: i32 = 8;
-/// Least mean square error of ln L by the square of the distance: rounding of losses.
-pub(super) const LEAST_ERROR: f64 = 1e-12;
 /// Least fall of ln L with ln C: runs whose losses hardly fall say nothing in compute.
 const LEAST_SLOPE: f64 = 1e-3;
 /// Name of the line through bottoms of budgets among laws.

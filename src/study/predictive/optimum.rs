@@ -2,7 +2,7 @@
 //! what moves losses by compute alone moves no optimum.
 
 use super::frontier::{Bottom, Frontier};
-use super::mixture::Settings;
+use super::settings::Settings;
 use super::variance::Predictive;
 use super::{average, normalised};
 use crate::fit::{Drift, Posterior};

@@ -1,9 +1,8 @@
 //! The record: laws fitted below a compute, held against the runs above it.
 
 use super::average;
-use super::frontier::Frontier;
+use super::frontier::{ByFrontier, Frontier};
 use super::optimum::OptimumAhead;
-use super::share::ByFrontier;
 use crate::fit::{Drift, Posterior};
 use crate::law::Point;
 use std::collections::HashSet;

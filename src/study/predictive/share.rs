@@ -2,61 +2,9 @@
 //! drawn, and nothing of the walls, where what a run lies above that is the laws'.
 
 use super::average;
-use super::frontier::Frontier;
-use super::mixture::{LEAST_ERROR, Settings};
+use super::frontier::ByFrontier;
 use super::origins::{Errors, Origin};
-use crate::fit::Posterior;
-use crate::law::Point;
-
-/// What laws and a frontier say of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ByFrontier {
-    /// Its ln L; not a number where it is not known.
-    pub(super) found: f64,
-    /// Its weight among runs.
-    pub(super) weight: f64,
-    /// ln L of the frontier at its compute, and the standard error.
-    pub(super) lowest: (f64, f64),
-    /// By each law, its ln L, and how far that lies over its ln L at the frontier's optimum.
-    pub(super) laws: Vec<(f64, f64)>,
-}
-
-impl ByFrontier {
-    /// `None` where the frontier knows no losses.
-    pub(super) fn of(frontier: &Frontier, laws: &[&Posterior], run: &Point) -> Option<Self> {
-        let place = frontier.place(run.c);
-        let of = |law: &&Posterior| {
-            let ln_loss = law.ln_loss(run).0;
-            (ln_loss, ln_loss - law.ln_loss(&place).0)
-        };
-        Some(Self { found: run.loss.ln(), weight: run.weight, lowest: frontier.ln_loss(run.c)?, laws: laws.iter().map(of).collect() })
-    }
-
-    /// ln L by laws of so much weight themselves.
-    fn by_laws(&self, weights: &[f64]) -> f64 {
-        weights.iter().zip(&self.laws).map(|(weight, (ln_loss, _))| weight * ln_loss).sum()
-    }
-
-    /// What the frontier says with laws of so much weight.
-    pub(super) fn said(&self, weights: &[f64]) -> Said {
-        let mean = |of: &dyn Fn(f64) -> f64| weights.iter().zip(&self.laws).map(|(weight, (_, rise))| weight * of(*rise)).sum::<f64>();
-        let rise = mean(&|rise| rise);
-        let between = mean(&|one| (one - rise).powi(2));
-        Said { ln_loss: self.lowest.0 + rise, rise, statistics: self.lowest.1.powi(2), between }
-    }
-}
-
-/// What the frontier says of a run, how far it lies above the lowest loss being the laws'.
-pub(super) struct Said {
-    /// Its ln L.
-    pub(super) ln_loss: f64,
-    /// That over the lowest of its compute.
-    pub(super) rise: f64,
-    /// Variance by the coefficients of the frontier.
-    pub(super) statistics: f64,
-    /// Variance between the laws.
-    pub(super) between: f64,
-}
+use super::settings::{LEAST_ERROR, Settings};
 
 /// Weight of the frontier beside the laws.
 #[derive(Debug, Clone, Copy, PartialEq)]
