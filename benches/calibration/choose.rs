@@ -7,6 +7,7 @@ use crate::tables::{SOURCES, Table};
 use crate::valleys::{self, Later};
 use clap::Args;
 use rayon::prelude::*;
+use scalelab::spec::sample::mean;
 use scalelab::study::{Mixture, Record, Settings};
 use std::fmt::Write as _;
 
@@ -84,17 +85,15 @@ struct Scored {
 }
 
 impl Scored {
-    /// Mean of ln of the interval score over the distances of a source.
-    fn of_source(&self, source: usize) -> f64 {
-        let all: Vec<f64> = self.runs[source][0].iter().flatten().map(|score| score.interval.ln()).collect();
-        all.iter().sum::<f64>() / all.len() as f64
+    /// Mean of ln of the interval score over the distances of a source; `None` where it was not scored.
+    fn of_source(&self, source: usize) -> Option<f64> {
+        mean(self.runs[source][0].iter().flatten().map(|score| score.interval.ln()))
     }
 
     /// The mean of that over sources but one.
     fn without(&self, source: Option<usize>) -> f64 {
-        let others: Vec<f64> =
-            (0..self.runs.len()).filter(|at| Some(*at) != source).map(|at| self.of_source(at)).filter(|one| one.is_finite()).collect();
-        others.iter().sum::<f64>() / others.len() as f64
+        let others = (0..self.runs.len()).filter(|at| Some(*at) != source);
+        mean(others.filter_map(|at| self.of_source(at))).unwrap_or(f64::NAN)
     }
 }
 
