@@ -114,8 +114,8 @@ pub struct Mixture {
     pub members: Vec<Member>,
     /// How noise grows away from the lowest loss of a compute, where it does.
     pub walls: Option<Walls>,
-    /// The frontier through bottoms of budgets with its weight in losses beyond the runs, where runs have five budgets or more: the
-    /// lowest loss of a compute is its own, and what a run lies above that is the laws'. Of three or four it has none.
+    /// The frontier through bottoms of budgets with its share in losses beyond the runs, which is largest at the lowest loss of a
+    /// compute: that is its own, and what a run lies above it is the laws'. Of three or four budgets it has none.
     pub frontier: Option<(Frontier, Share)>,
     /// How laws and frontier are weighted in the optimum of a budget.
     pub optima: Optima,
@@ -241,6 +241,9 @@ impl Mixture {
             return Some(format!("nothing checks a forecast at {factor:.0}x the largest run"));
         }
         let beyond = factor > self.spans() && factor > 1.0;
+        if beyond && self.origins.is_empty() {
+            return Some(format!("no record checks it: at {factor:.1}x the largest run the interval is what is expected of any runs"));
+        }
         beyond.then(|| format!("the record reaches {:.1}x; at {factor:.1}x the largest run the interval follows its trend", self.spans()))
     }
 

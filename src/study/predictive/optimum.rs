@@ -47,7 +47,8 @@ pub struct Optima {
 }
 
 impl Optima {
-    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record, and without a record laws weigh as in losses.
+    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record. Without a record
+    /// laws weigh as in losses.
     pub(super) fn of(records: &[&[OptimumAhead]], priors: &[f64], by_losses: &[f64], frontier: bool, settings: &Settings) -> Self {
         let records: Vec<&[OptimumAhead]> = records.iter().copied().filter(|one| !one.is_empty()).collect();
         let laws = if records.is_empty() { by_losses } else { priors };
