@@ -1,8 +1,8 @@
 //! Refits to resampled runs or clusters (Efron 1979). Each refit has its own stream of random numbers, so results do
 //! not depend on the number of threads, and each searches the basins anew: from every listed one and from a grid.
 
-use crate::fit::objective::{Objective, Phi};
-use crate::fit::search::{End, settle, valleys_for_refit};
+use crate::fit::objective::{Objective, Phi, ResidualLoss, Scan};
+use crate::fit::search::{End, Grid, SMOOTHEST, settle};
 use crate::fit::{Estimator, Interval, Resample};
 use crate::law::Point;
 use crate::spec::Random;
@@ -71,20 +71,41 @@ pub(crate) struct Draws {
 pub(crate) fn refits(sum: &Objective, clusters: &Clusters, estimator: Estimator, basins: &[Phi], draws: Draws) -> Vec<Option<End>> {
     let Draws { count, seed } = draws;
     let weights: Vec<f64> = sum.observed().into_iter().map(|(_, weight)| weight).collect();
+    let refitter = Refitter::of(sum, estimator, basins);
     (0..count)
         .into_par_iter()
         .map(|refit| {
             let mut random = Random::new(seed, &format!("bootstrap {refit}"));
             let mut drawn = vec![0.0; clusters.count];
             (0..clusters.count).for_each(|_| drawn[random.below(clusters.count as u64) as usize] += 1.0);
-            best(&sum.reweighted(|at| weights[at] * drawn[clusters.of[at]]), estimator, basins)
+            refitter.best(&sum.reweighted(|at| weights[at] * drawn[clusters.of[at]]))
         })
         .collect()
 }
 
-/// The lowest end of searches from the given basins and from the valleys of a coarse grid of exponents.
-pub(crate) fn best(sum: &Objective, estimator: Estimator, basins: &[Phi]) -> Option<End> {
-    lowest(sum, estimator, basins.iter().cloned().chain(valleys_for_refit(sum, estimator)))
+/// Valleys of the coarse grid that a refit follows.
+const VALLEYS: usize = 2;
+
+/// What refits of one fit begin from.
+pub(crate) struct Refitter<'a> {
+    estimator: Estimator,
+    basins: &'a [Phi],
+    /// A coarse grid of exponents with the factors of the fit's own runs: near enough to those of a refit to tell where its
+    /// valleys are.
+    grid: Grid,
+}
+
+impl<'a> Refitter<'a> {
+    pub(crate) fn of(sum: &Objective, estimator: Estimator, basins: &'a [Phi]) -> Self {
+        Self { estimator, basins, grid: Grid::of(sum, ResidualLoss::of(estimator, SMOOTHEST), Scan::Coarse) }
+    }
+
+    /// The lowest end of searches from the basins and from the valleys of the grid.
+    pub(crate) fn best(&self, sum: &Objective) -> Option<End> {
+        let valleys = self.grid.valued(sum, ResidualLoss::of(self.estimator, SMOOTHEST)).valleys().take(VALLEYS);
+        // A term that vanished for the fit's own runs begins where it can come back.
+        lowest(sum, self.estimator, self.basins.iter().cloned().chain(valleys.map(|phi| sum.lifted(phi))))
+    }
 }
 
 /// The lowest end of searches from some starts.

@@ -8,7 +8,7 @@
 //! √(n/(n − p)) times as large. Runs that share a trunk share a second residual, as large as their own: the working model
 //! of [`super::sandwich`], under which residuals hold both and are drawn smaller for it.
 
-use super::bootstrap::{Clusters, Draws, best};
+use super::bootstrap::{Clusters, Draws, Refitter};
 use crate::fit::Estimator;
 use crate::fit::linear::least_squares;
 use crate::fit::objective::{Objective, Phi};
@@ -26,9 +26,10 @@ pub(crate) fn residual_refits(
 ) -> Vec<Option<End>> {
     let Draws { count, seed } = draws;
     let Some(found) = basins.first().map(|best| Found::of(sum, clusters, estimator, best)) else { return vec![None; count] };
+    let refitter = Refitter::of(sum, estimator, basins);
     let refit = |at: usize| {
         let mut random = Random::new(seed, &format!("residual {at}"));
-        best(&sum.with_ln_losses(&found.losses(clusters, &mut random)), estimator, basins)
+        refitter.best(&sum.with_ln_losses(&found.losses(clusters, &mut random)))
     };
     if found.is_empty() { vec![None; count] } else { (0..count).into_par_iter().map(refit).collect() }
 }

@@ -89,12 +89,10 @@ impl Objective {
     /// gradient, and no search by gradients can bring it back; its distance below 1 % of the loss is replaced by a logarithm of
     /// itself, so that starts stay distinct.
     pub(crate) fn lifted(&self, mut phi: Phi) -> Phi {
-        if let Data::Columns(_) = self.data {
-            let least = self.mean_ln_loss() + 0.01f64.ln();
-            let factors = self.factors();
-            for factor in phi[..factors].iter_mut().filter(|factor| **factor < least) {
-                *factor = least - 0.5 * (1.0 + least - *factor).ln();
-            }
+        let least = self.mean_ln_loss() + 0.01f64.ln();
+        let factors = self.factors();
+        for factor in phi[..factors].iter_mut().filter(|factor| **factor < least) {
+            *factor = least - 0.5 * (1.0 + least - *factor).ln();
         }
         phi
     }
