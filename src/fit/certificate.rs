@@ -27,8 +27,10 @@ pub(super) struct Found {
 /// Both searches, or those asked for; `None` where none ended at a finite objective.
 pub(super) fn search(sum: &Objective, options: &FitOptions) -> Option<Found> {
     let estimator = options.estimator;
-    let projected = if options.search == Search::LbfgsOnly { Vec::new() } else { varpro(sum, estimator, Scan::Fine) };
-    let started = if options.search == Search::VarproOnly { Vec::new() } else { multistart(sum, estimator) };
+    let (projected, started) = rayon::join(
+        || if options.search == Search::LbfgsOnly { Vec::new() } else { varpro(sum, estimator, Scan::Fine) },
+        || if options.search == Search::VarproOnly { Vec::new() } else { multistart(sum, estimator) },
+    );
     let lowest = |ends: &mut dyn Iterator<Item = End>| {
         ends.filter(|end| end.value.is_finite()).min_by(|left, right| left.value.total_cmp(&right.value))
     };

@@ -4,6 +4,7 @@ use super::{Allocation, Known, allocate};
 use crate::fit::Fit;
 use crate::spec::Flops;
 use crate::study::Study;
+use rayon::prelude::*;
 
 /// Multiples of the largest run that are recommended for unless budgets are asked for.
 const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
@@ -24,5 +25,5 @@ pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
         allocation.warnings.extend(why_alone.clone());
         allocation
     };
-    budgets.iter().map(one).collect()
+    budgets.par_iter().map(one).collect()
 }

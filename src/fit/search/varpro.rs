@@ -6,6 +6,7 @@ use super::grid::Grid;
 use super::newton::{End, NEAR, descend, descend_to, full_step, newton};
 use crate::fit::Estimator;
 use crate::fit::objective::{Evaluation, Objective, Order, Phi, ResidualLoss, Scan};
+use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 
@@ -21,8 +22,8 @@ const SHARPEST: f64 = 1e-12;
 pub(crate) fn varpro(sum: &Objective, estimator: Estimator, scan: Scan) -> Vec<End> {
     let loss = ResidualLoss::of(estimator, SMOOTHEST);
     let thin = sum.thinned(GRID_POINTS);
-    let mut ends: Vec<End> =
-        Grid::of(&thin, loss, scan).valleys().take(FOLLOWED).map(|phi| settle_projected(&thin, estimator, phi)).collect();
+    let valleys: Vec<Phi> = Grid::of(&thin, loss, scan).valleys().take(FOLLOWED).collect();
+    let mut ends: Vec<End> = valleys.into_par_iter().map(|phi| settle_projected(&thin, estimator, phi)).collect();
     if thin.len() < sum.len() {
         // Long data: the lowest of the thinned data's ends are followed on all points.
         ends.sort_by(|left, right| left.value.total_cmp(&right.value));

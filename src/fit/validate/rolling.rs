@@ -3,6 +3,7 @@
 
 use crate::fit::{FitOptions, fit};
 use crate::law::{Evidence, Law, Point};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -61,7 +62,8 @@ pub fn rolling_origin(form: &Law, evidence: &Evidence, options: &FitOptions, cut
     let below = |cut: &f64| evidence.points.iter().filter(|p| p.c <= cut * (1.0 + 1e-9)).count();
     let mut seen = HashSet::new();
     // Of two cuts the lower one's runs are among the other's, so as many runs are the same runs.
-    cuts.iter().filter(|cut| seen.insert(below(cut))).filter_map(forecast).collect()
+    let distinct: Vec<&f64> = cuts.iter().filter(|cut| seen.insert(below(cut))).collect();
+    distinct.into_par_iter().filter_map(forecast).collect()
 }
 
 /// Largest ln of a factor on compute that is looked for: ten orders of magnitude.

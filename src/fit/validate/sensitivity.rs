@@ -4,6 +4,7 @@ use super::rolling::{Forecast, rolling_origin};
 use crate::fit::{Estimate, Estimator, FitError, FitOptions, FitStatus, Quantity, Search, fit};
 use crate::law::{ComputeCount, Evidence, Law};
 use crate::spec::{FlopRule, RunRecord, SizeMeasure};
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// What one estimator makes of the same runs.
@@ -41,7 +42,7 @@ pub fn by_estimator(form: &Law, evidence: &Evidence, options: &FitOptions, cuts:
             forecast: cuts.iter().find_map(|&cut| rolling_origin(form, evidence, &options, &[cut]).pop()),
         })
     };
-    Estimator::ALL.into_iter().filter_map(one).collect()
+    Estimator::ALL.into_par_iter().filter_map(one).collect()
 }
 
 /// The exponent a under one convention of counting.
