@@ -14,7 +14,7 @@ use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
 use crate::spec::{Flops, short};
 use crate::study::{Group, LossUnit, Mixture, NamedRuns, StudyOptions, compare_groups, groups_of};
-use crate::view::{ComparedLaw, Conventions, Range, comparison, frontier_of};
+use crate::view::{ComparedLaw, Conventions, FrontierPoint, Range, comparison, frontier_of, frontier_together};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use rayon::prelude::*;
@@ -105,14 +105,15 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
     let first = &sources[0];
     let (unit, groups) = args.grouped(&sources)?;
     let found = compare_groups(&groups, &args.choices.options(first)).or_input()?;
-    let allocated = allocated(&found, &groups, &args.compute);
+    let optimal = optimal(&found, &groups);
+    let allocated = allocated(&optimal, &groups, &args.compute);
     let document = document(unit, &found, &allocated)?;
     if args.json {
         println!("{document:#}");
         return Ok(());
     }
     print!("{}", text(unit, &found, &allocated));
-    let picture = figure(&found, &groups).or_work()?;
+    let picture = figure(&found, &groups, &optimal).or_work()?;
     let (path, numbers) = match (&args.out, &first.folder) {
         (Some(out), _) => (out.join("comparison.png"), Some(out.join("comparison.json"))),
         (None, Some(_)) => {
@@ -147,22 +148,30 @@ fn of_group<'a>(groups: &'a [Group], one: &GroupFit) -> &'a Group {
     groups.iter().find(|group| group.name == one.group).expect("a fit is of one of the groups")
 }
 
-/// Every law that has optima, at every budget.
-fn allocated(found: &Comparison, groups: &[Group], asked: &[Flops]) -> Vec<Allocated> {
+/// A group whose law has optima, with the laws that say them together.
+struct Optimal<'a> {
+    fit: &'a GroupFit,
+    group: &'a Group,
+    mixture: Option<Mixture>,
+}
+
+fn optimal<'a>(found: &'a Comparison, groups: &'a [Group]) -> Vec<Optimal<'a>> {
+    let one = |fit: &'a GroupFit| {
+        let group = of_group(groups, fit);
+        Optimal { fit, group, mixture: group.mixture() }
+    };
+    found.groups.par_iter().filter(|fit| has_optimum(fit)).map(one).collect()
+}
+
+/// Every group that has optima, at every budget.
+fn allocated(optimal: &[Optimal<'_>], groups: &[Group], asked: &[Flops]) -> Vec<Allocated> {
     let common = groups.iter().map(|group| group.evidence.largest_compute()).fold(f64::INFINITY, f64::min);
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
     let budgets = if asked.is_empty() { &defaults[..] } else { asked };
-    let optimal: Vec<(&GroupFit, &Group, Option<Mixture>)> = found
-        .groups
-        .par_iter()
-        .filter(|one| has_optimum(one))
-        .map(|one| (one, of_group(groups, one)))
-        .map(|(one, group)| (one, group, group.mixture()))
-        .collect();
     let one = |budget: &Flops| {
-        let allocation = |(one, group, mixture): &(&GroupFit, &Group, Option<Mixture>)| {
+        let allocation = |Optimal { fit, group, mixture }: &Optimal<'_>| {
             let known = Known { records: &group.records, mixture: mixture.as_ref(), ..Known::default() };
-            (one.group.clone(), allocate(&one.fitted, one.fitted.level, &known, *budget))
+            (fit.group.clone(), allocate(&fit.fitted, fit.fitted.level, &known, *budget))
         };
         Allocated { compute: budget.0, groups: optimal.iter().map(allocation).collect() }
     };
@@ -230,7 +239,16 @@ fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
 /// How many computes a frontier is drawn at.
 const FRONTIER_POINTS: usize = 60;
 
-fn figure(found: &Comparison, groups: &[Group]) -> Result<Vec<u8>, crate::view::ViewError> {
+/// Optima from the least compute of all to ten times the most, by what `allocated` says them by.
+fn frontier_of_group(Optimal { fit, group, mixture }: &Optimal<'_>, (low, high): (f64, f64)) -> Vec<FrontierPoint> {
+    let (level, shown) = (fit.fitted.level, (low, 10.0 * high));
+    match mixture {
+        Some(mixture) => frontier_together(mixture, level, &group.evidence.points, shown, FRONTIER_POINTS),
+        None => frontier_of(&fit.fitted, level, shown, FRONTIER_POINTS),
+    }
+}
+
+fn figure(found: &Comparison, groups: &[Group], optimal: &[Optimal<'_>]) -> Result<Vec<u8>, crate::view::ViewError> {
     let reached = |group: &Group| {
         let computes = || group.evidence.points.iter().map(|point| point.c);
         (computes().fold(f64::INFINITY, f64::min), computes().fold(0.0, f64::max))
@@ -245,10 +263,10 @@ fn figure(found: &Comparison, groups: &[Group]) -> Result<Vec<u8>, crate::view::
         ComparedLaw {
             name: one.group.clone(),
             exponents: [of("a", "a"), of("b", "b"), of("α", "alpha"), of("β", "beta")].into_iter().flatten().collect(),
-            frontier: match has_optimum(one) {
-                true => frontier_of(&one.fitted, one.fitted.level, (low, 10.0 * high), FRONTIER_POINTS),
-                false => Vec::new(),
-            },
+            frontier: optimal
+                .iter()
+                .find(|other| other.fit.group == one.group)
+                .map_or_else(Vec::new, |other| frontier_of_group(other, (low, high))),
             evidence: reached(group),
         }
     };

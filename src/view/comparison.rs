@@ -31,7 +31,7 @@ pub fn comparison(laws: &[ComparedLaw], shared: &[(&'static str, f64)], conventi
         return Err(ViewError::empty("the comparison of data sets", "no law"));
     }
     let inks = Inks::of(laws.len());
-    let remark = "Bars: 95 % intervals unless stated otherwise; dotted: the exponent that all share. Right: solid over the compute of the runs, dashed outside it.";
+    let remark = "Bars: 95 % intervals unless stated otherwise; dotted: the exponent that all share. Right: the size that is recommended, solid over the compute of the runs, dashed outside it.";
     let beside = entries(laws, &inks);
     let mut page = Page::laid(&Layout { title: "Data sets compared", remark, beside: &beside, ..Layout::default() }, conventions);
     let Rect { left, right, .. } = page.content;

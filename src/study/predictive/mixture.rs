@@ -184,11 +184,13 @@ impl Mixture {
         of_laws.chain(share.map(|share| (FRONTIER, share))).collect()
     }
 
-    /// Names and weights, the heaviest first, in words.
-    fn weights_told(&self, mut weights: Vec<(&'static str, f64)>) -> String {
+    /// Names and weights, the heaviest first, in words; `at_most` stands before the weight of the frontier.
+    fn weights_told(&self, mut weights: Vec<(&'static str, f64)>, at_most: &str) -> String {
         weights.sort_by(|left, right| right.1.total_cmp(&left.1));
         let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
-            (Some((frontier, _)), FRONTIER) => format!("the frontier through {} budgets {:.0} %", frontier.budgets, 100.0 * weight),
+            (Some((frontier, _)), FRONTIER) => {
+                format!("the frontier through {} budgets {at_most}{:.0} %", frontier.budgets, 100.0 * weight)
+            }
             _ => format!("{name} {:.0} %", 100.0 * weight),
         };
         weights.iter().filter(|one| one.1 >= 0.005).map(named).collect::<Vec<_>>().join(", ")
@@ -197,7 +199,7 @@ impl Mixture {
     /// In one line: which laws say where the optimum of a budget lies, and what they were held against.
     pub fn optima_told(&self) -> String {
         let names = self.members.iter().map(|one| one.posterior.law.name()).chain([FRONTIER]);
-        let weights = self.weights_told(names.zip(self.optima.weights.iter().copied()).collect());
+        let weights = self.weights_told(names.zip(self.optima.weights.iter().copied()).collect(), "");
         match self.optima.checked {
             0 => format!("{weights}; held against no larger budget of these runs, which have no bottoms beyond a cut"),
             1 => format!("{weights}; held against a larger budget of these runs"),
@@ -219,7 +221,8 @@ impl Mixture {
 
     /// In one line: which laws carry the weight, and what their record was.
     pub fn told(&self) -> String {
-        let laws = self.weights_told(self.weights());
+        // The weight of the frontier is that at the lowest loss of a compute, and less above.
+        let laws = self.weights_told(self.weights(), "up to ");
         if self.origins.is_empty() {
             return format!("{laws}; no part of these runs is a design of its own, so none of its forecasts can be checked");
         }

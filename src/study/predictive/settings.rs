@@ -22,7 +22,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { priors: vec![0.15, 0.5, 0.35], frontier: 0.7, fade: 0.2, expected: 0.06, optimum: (0.9, 0.05), worth: Drift::WORTH }
+        Self { priors: vec![0.15, 0.5, 0.35], frontier: 0.7, fade: 0.2, expected: 0.06, optimum: (1.0, 0.09), worth: Drift::WORTH }
     }
 }
 
