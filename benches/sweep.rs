@@ -1,5 +1,5 @@
 //! What planning and gathering cost: a plan of ten thousand runs, a shard of it, a thousand run files read and gathered.
-//! `cargo bench --bench sweep`; LOG.md has the figures for a hundred thousand (tests/scale.rs).
+//! `cargo bench --bench sweep`; LOG.md has the figures for a hundred thousand (tests/it/scale.rs).
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use scalelab::results::SweepFolder;
@@ -7,7 +7,7 @@ use scalelab::spec::{Nats, RunRecord, RunStatus, Shard, TrainedRun};
 use scalelab::sweep::{CorpusFacts, Grid, Plan, PlannedRun, expand};
 use std::hint::black_box;
 
-#[path = "../tests/support/large.rs"]
+#[path = "../tests/it/support/large.rs"]
 mod large;
 
 /// A plan of this many thousand runs.

@@ -1,7 +1,7 @@
 //! What ails a run: its curve and its row in, findings in words out. Most rules compare the loss with itself (its start, its
 //! end, its own noise from step to step) and need no other run, unit or size; where a table has runs that differ in learning rate
 //! alone, these are compared, too.
-//! Thresholds stand in `rules.rs` and `stuck.rs` with their reasons; how often they are right is measured by `tests/doctor.rs`.
+//! Thresholds stand in `rules.rs` and `stuck.rs` with their reasons; how often they are right is measured by `tests/it/doctor.rs`.
 
 mod ailment;
 mod finding;

@@ -7,7 +7,7 @@ use crate::spec::{Ignoring, RunRecord, RunStatus, of_one_length};
 use std::collections::BTreeMap;
 
 /// Loss above that of the best rate that makes a rate wrong. Halving a good rate costs runs of 10⁴ weights up to 5.5 %, which is
-/// what grids of learning rates are for; rates forty times too high cost 6.6 % and more (seeds 0 to 3 of tests/doctor.rs).
+/// what grids of learning rates are for; rates forty times too high cost 6.6 % and more (seeds 0 to 3 of tests/it/doctor.rs).
 const WORSE: f64 = 0.06;
 /// And so many standard deviations of ln L between seeds.
 const NOISES: f64 = 5.0;

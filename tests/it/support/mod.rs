@@ -1,11 +1,28 @@
-//! What the tests of the whole program share: calling it, and folders of their own.
-#![allow(dead_code, reason = "each test program uses a part")]
+//! What the tests of the whole program share: calling it, folders of their own, and runs of others.
+#![expect(clippy::disallowed_methods, reason = "tests of the whole program own folders")]
 
+pub(crate) mod imports;
 pub(crate) mod large;
 pub(crate) mod mock;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Runs of others, which stand beside the repository and are not part of it. Where a file is absent the test that asks for it is
+/// skipped: this is counted and said on the terminal, past what the test runner captures.
+pub(crate) fn published(file: &str) -> Option<PathBuf> {
+    static SKIPPED: AtomicUsize = AtomicUsize::new(0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/published").join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    writeln!(std::io::stderr(), "\nskipped {skipped} so far: {test} needs {}, which is absent", path.display()).expect("a terminal");
+    None
+}
 
 /// The program, run from the project's folder.
 pub(crate) fn scalelab(args: &[&str]) -> Command {

@@ -1,9 +1,7 @@
 //! Bad usage and bad input: a clear error, exit code 2, nothing written.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
-use support::{grid, refused, run, succeed, text};
+use crate::support::{grid, refused, run, succeed, text};
 
 const GRID: &str = r#"
     name = "bad"
@@ -65,10 +63,10 @@ fn a_missing_corpus_that_a_recipe_makes_names_its_command() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpora/sotu.txt");
     let folder = tempfile::tempdir().expect("temporary folder");
     // From a folder without corpora/, the file is missing whether or not it was fetched for other tests.
-    let mut command = support::scalelab(&["plan", text(&corpus.with_file_name("../sweeps/grid.toml"))]);
+    let mut command = crate::support::scalelab(&["plan", text(&corpus.with_file_name("../sweeps/grid.toml"))]);
     let output = command.current_dir(folder.path()).output().expect("starts");
     assert_eq!(output.status.code(), Some(2));
-    assert!(support::stderr(&output).contains("corpora/get.sh sotu"), "{}", support::stderr(&output));
+    assert!(crate::support::stderr(&output).contains("corpora/get.sh sotu"), "{}", crate::support::stderr(&output));
 }
 
 #[test]
@@ -123,9 +121,9 @@ fn scripts_of_a_job_array_are_written_and_the_shell_reads_them() {
         assert!(std::process::Command::new("bash").arg("-n").arg(&script).status().expect("bash is there").success());
     }
     let no_cluster = ["slurm", "sweeps/smoke.toml", "--results", text(folder.path()), "--submit"];
-    let output = support::scalelab(&no_cluster).env("PATH", "").output().expect("starts");
+    let output = crate::support::scalelab(&no_cluster).env("PATH", "").output().expect("starts");
     assert_eq!(output.status.code(), Some(1));
-    assert!(support::stderr(&output).contains("sbatch cannot be run"), "{}", support::stderr(&output));
+    assert!(crate::support::stderr(&output).contains("sbatch cannot be run"), "{}", crate::support::stderr(&output));
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! `scalelab compare --speedup`: what a change is worth in compute, from tables, from groups of one, and from two losses.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{refused, succeed, text};
 use scalelab::law::{Chinchilla, Design, Law, Noise, simulate};
 use serde_json::Value;
 use std::path::Path;
-use support::{refused, succeed, text};
 
 const BASE: Chinchilla = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.34, beta: 0.28 };
 const WORTH: f64 = 1.4;

@@ -1,7 +1,5 @@
 //! The interval of one run among the runs: cells of real sweeps are left out, and each of their runs is forecast by the rest.
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test of real sweeps owns a folder and says what it found")]
-
-mod support;
+#![expect(clippy::print_stderr, reason = "says what it found")]
 
 use rayon::prelude::*;
 use scalelab::law::{Evidence, Point};
@@ -75,7 +73,7 @@ fn runs_of_cells_left_out_lie_inside_as_often_as_is_said() {
 #[test]
 fn the_same_holds_of_the_quick_sweep_trained_here() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    support::succeed(&["sweep", "sweeps/quick.toml", "--results", support::text(folder.path())]);
+    crate::support::succeed(&["sweep", "sweeps/quick.toml", "--results", crate::support::text(folder.path())]);
     let records = SweepFolder::at(folder.path().join("quick")).gathered().expect("the sweep");
     let found = held("quick", &seen(&records));
     eprintln!("quick: {} of {} inside, {:.1} %", found[0], found[1], 100.0 * share(found));

@@ -1,22 +1,15 @@
 //! Optima published for runs of others, reached to the digits shown. The runs are not part of this
-//! repository: they are read from `../shared/published` beside it, and a test says aloud when they are not there.
+//! repository: they are read from `../shared/published` beside it, and a test that cannot find them says that it is skipped.
 
+use crate::support;
 use scalelab::fit::{Estimator, Fit, FitOptions, FitStatus, Interpolator, IsoflopOptions, Quantity, Search, fit, isoflop, profiles};
 use scalelab::law::{Additive, Chinchilla, ComputeCount, DataConstrained, Evidence, Law, Point, formula, published as published_law};
 use scalelab::spec::Flops;
 
 /// Rows of a published table as (column → text), or `None` after saying that the folder is absent.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test that reads data beside the repository, and says when it cannot"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test that reads data beside the repository")]
 fn published(file: &str) -> Option<Vec<Vec<(String, String)>>> {
-    let path = format!("{}/../shared/published/{file}", env!("CARGO_MANIFEST_DIR"));
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("NOT TESTED: {path} is absent");
-        return None;
-    };
+    let text = std::fs::read_to_string(support::published(file)?).expect("readable");
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next()?.split(',').collect();
     let row = |line: &str| header.iter().zip(line.split(',')).map(|(name, value)| ((*name).to_owned(), value.to_owned())).collect();

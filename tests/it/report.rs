@@ -1,13 +1,11 @@
 //! `scalelab report` and `scalelab doctor` on whole folders: names that are markup, a thousand runs, and what is refused.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test of the whole program owns folders, and says its times")]
 
-mod support;
-
+use crate::support::{refused, succeed, text};
 use scalelab::results::SweepFolder;
 use scalelab::spec::{CurvePoint, Nats, Params, RunRecord, Tokens, TrainedRun};
 use std::fs;
 use std::time::Instant;
-use support::{refused, succeed, text};
 
 /// A run whose loss follows a law, with a healthy curve of 200 points.
 fn trained(id: &str, layers: usize, width: usize, tokens: f64) -> TrainedRun {

@@ -2,12 +2,10 @@
 //! still says all that it said. `tests/fixtures/v0.1` is what that version wrote; it is never written anew.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{succeed, text};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{succeed, text};
 
 const FIXTURE: &str = "tests/fixtures/v0.1";
 

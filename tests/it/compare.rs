@@ -1,11 +1,9 @@
 //! `scalelab compare`: laws of several tables side by side, in one unit of loss.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{refused, succeed, text};
 use scalelab::law::{Chinchilla, Design, Law, Noise, simulate};
 use std::path::Path;
-use support::{refused, succeed, text};
 
 const FIRST: Chinchilla = Chinchilla { e: 1.7, a: 400.0, b: 400.0, alpha: 0.34, beta: 0.28 };
 

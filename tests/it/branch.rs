@@ -1,11 +1,8 @@
 //! Trunks and branches of the whole program: shared steps are made once, and nobody can tell from the results.
-#![cfg(feature = "train")]
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{grid, reproducible_part, succeed, text};
 use std::path::Path;
-use support::{grid, reproducible_part, succeed, text};
 
 /// Two shapes, two rates, four lengths, two schedules with a constant part and one without.
 const GRID: &str = r#"

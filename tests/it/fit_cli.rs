@@ -1,18 +1,12 @@
 //! `scalelab fit`, `plot` and `recommend` on tables of others' runs: answers, refusals, and nothing written unasked.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test of the whole program owns folders, and says what it did not check"
-)]
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{published, refused, succeed, text};
 use scalelab::results::SweepFolder;
 use scalelab::spec::{Nats, RunRecord, RunStatus, SizeMeasure, TrainedRun};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use support::{refused, succeed, text};
 
 /// Runs on an exact law, E 1.7, A 400, B 400, α 0.34, β 0.28, on a grid of sizes and tokens.
 fn exact_runs() -> String {
@@ -227,7 +221,7 @@ fn a_design_is_judged_by_simulation_before_it_is_trained() {
 fn the_same_table_gives_the_same_bytes_whatever_the_number_of_threads() {
     let (_folder, path) = table(&exact_runs().replace("2.", "2.0"));
     let run = |threads: &str| {
-        let output = support::scalelab(&["fit", text(&path), "--json", "--refits", "60"]).env("RAYON_NUM_THREADS", threads).output();
+        let output = crate::support::scalelab(&["fit", text(&path), "--json", "--refits", "60"]).env("RAYON_NUM_THREADS", threads).output();
         output.expect("starts").stdout
     };
     let one = run("1");
@@ -277,7 +271,7 @@ fn losses_that_do_not_fall_get_no_advice() {
     let document = fit_json(&path, &["--refits", "40"]);
     assert_eq!(document["recommendations"].as_array().map(Vec::len), Some(0), "{document}");
     assert!(document["notes"].to_string().contains("do not fall"), "{}", document["notes"]);
-    assert_eq!(support::run(&["recommend", text(&path), "--compute", "1e20"]).status.code(), Some(2));
+    assert_eq!(crate::support::run(&["recommend", text(&path), "--compute", "1e20"]).status.code(), Some(2));
 }
 
 #[test]
@@ -297,11 +291,7 @@ fn one_ratio_of_tokens_to_weights_is_said_to_be_not_identifiable_and_offers_the_
 
 #[test]
 fn the_published_optimum_of_240_runs_is_reached_by_both_methods() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/published/chinchilla_epoch.csv");
-    if !path.exists() {
-        eprintln!("NOT CHECKED: {} is absent", path.display());
-        return;
-    }
+    let Some(path) = published("chinchilla_epoch.csv") else { return };
     let document = fit_json(&path, &["--where", "used_in_published_fit=1", "--refits", "40"]);
     let law = &document["laws"]["chinchilla"];
     assert_eq!(law["points"], 240);
@@ -461,7 +451,7 @@ fn losses_of_compute_are_told_in_bits_per_byte_where_bytes_of_a_token_are_known(
 
 #[test]
 fn the_noise_of_the_held_out_windows_widens_the_interval_of_the_floor() {
-    let plan = support::mock::plan(
+    let plan = crate::support::mock::plan(
         r#"
         name = "windows"
         ladder = { kind = "list", shapes = ["1x8", "2x16", "2x32", "2x64", "3x96"] }

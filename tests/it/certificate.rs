@@ -1,11 +1,9 @@
 //! `scalelab fit --certificate`: on tables of one variable, on budgets, and what it refuses.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{refused, succeed, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use support::{refused, succeed, text};
 
 fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");

@@ -1,6 +1,5 @@
 //! A trainer that trains nothing: every step mixes its number and learning rate into a hash, and the loss is made of the
 //! last hash. So a step that was left out, made twice or made at another rate shows in the result, in microseconds a run.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 use scalelab::results::SweepFolder;
 use scalelab::spec::{Nats, Progress, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};

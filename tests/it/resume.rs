@@ -1,13 +1,12 @@
 //! A sweep that is killed loses nothing that finished, and resumes to the same table.
-#![cfg(feature = "train")]
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
     reason = "a test of the whole program owns folders and clocks, and says what it did"
 )]
 
-mod support;
-
+use crate::support::mock::{HashChain, burn, missing, plan};
+use crate::support::{grid, reproducible_part, run, scalelab, stderr, succeed, text};
 use scalelab::results::SweepFolder;
 use scalelab::spec::Random;
 use scalelab::sweep::{LabOptions, OnFailure, run_plan};
@@ -17,8 +16,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use support::mock::{HashChain, burn, missing, plan};
-use support::{grid, reproducible_part, run, scalelab, stderr, succeed, text};
 
 /// Twelve runs of some tenths of a second.
 const GRID: &str = r#"

@@ -1,12 +1,9 @@
 //! An adaptive search through the front door: it settles, it goes on where it was, and its laws and recommendation follow.
-#![cfg(feature = "train")]
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{grid, refused, reproducible_part, succeed, text};
 use std::fs;
 use std::path::Path;
-use support::{grid, refused, reproducible_part, succeed, text};
 
 const SEARCHED: &str = r#"
     name = "searched"

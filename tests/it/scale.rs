@@ -6,8 +6,9 @@
     reason = "a test of the whole program owns folders and clocks, and says what it measured"
 )]
 
-mod support;
-
+use crate::support::large::grid;
+use crate::support::mock::plan;
+use crate::support::{succeed, text};
 use scalelab::results::{Claim, SweepFolder};
 use scalelab::spec::{Nats, RunRecord, RunStatus, TrainedRun};
 use scalelab::sweep::{LabOptions, News, OnFailure, PlannedRun, RunFailure, Task, Trainer, run_plan};
@@ -15,9 +16,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-use support::large::grid;
-use support::mock::plan;
-use support::{succeed, text};
 
 /// Answers at once.
 struct Immediate;

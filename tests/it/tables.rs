@@ -1,12 +1,10 @@
 //! Tables of others as the whole program reads them: which rows are replicates, which are seen, what a column may be.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{refused, run, stderr, succeed, text};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use support::{refused, run, stderr, succeed, text};
 
 fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");

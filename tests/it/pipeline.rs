@@ -1,12 +1,9 @@
 //! The whole pipeline on a source of known entropy: no run may beat what cannot be beaten.
-#![cfg(feature = "train")]
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{succeed, text};
 use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::CorpusSpec;
-use support::{succeed, text};
 
 #[test]
 fn a_sweep_on_a_known_source_stays_above_its_floor_and_learns() {
@@ -54,5 +51,5 @@ fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
     let said = succeed(&["plot", text(&sweep), "--out", text(&plots)]);
     assert!(said.contains("loss-curves.png") && plots.join("loss-by-tokens.png").exists(), "{said}");
     // Four runs, not the one row of the stale table.
-    assert!(support::refused(&["fit", text(&sweep)]).contains("there are 4 points"));
+    assert!(crate::support::refused(&["fit", text(&sweep)]).contains("there are 4 points"));
 }

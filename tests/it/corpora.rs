@@ -1,15 +1,13 @@
 //! Corpora: no text stands on both sides of the split, batches are a function of the step, and bad input is refused with its name.
 #![expect(clippy::disallowed_methods, reason = "a test of corpora writes them")]
 
-mod support;
-
+use crate::support::{grid, refused, succeed, text};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use scalelab::corpus::{Cache, Corpus, Order, inspect};
 use scalelab::spec::{CorpusSpec, Random, TextSpec};
 use std::collections::HashSet;
 use std::path::Path;
-use support::{grid, refused, succeed, text};
 
 /// Letters drawn from a seed; sixteen of them in a row do not meet by chance.
 fn letters(random: &mut Random, count: usize) -> String {
@@ -189,8 +187,8 @@ fn bad_text_is_refused_with_file_and_place() {
 
 #[cfg(feature = "train")]
 mod tokenizers {
-    use super::support::{scalelab, stderr};
     use super::*;
+    use crate::support::{scalelab, stderr};
 
     /// A text with a tokenizer trained on it by the program.
     fn prepared() -> (tempfile::TempDir, TextSpec) {

@@ -1,11 +1,9 @@
 //! `scalelab forecast` and `scalelab verify`: written before, scored after.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-mod support;
-
+use crate::support::{refused, succeed, text};
 use std::collections::HashMap;
 use std::path::Path;
-use support::{refused, succeed, text};
 
 /// The committed worked example, forecast at three times its largest budget into a file.
 fn forecast(file: &Path) -> serde_json::Value {

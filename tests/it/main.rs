@@ -1,0 +1,32 @@
+//! Tests of the whole program, in one program that is linked once; `cargo test --test it fit_cli::` runs a part.
+
+#[cfg_attr(not(feature = "train"), expect(dead_code, reason = "tests of training alone use a part"))]
+mod support;
+
+#[cfg(feature = "train")]
+mod branch;
+mod certificate;
+mod cli;
+mod compare;
+mod corpora;
+mod coverage;
+mod doctor;
+mod fit_cli;
+mod forecast;
+mod fuzz_csv;
+mod held_out;
+mod house;
+mod lasting;
+#[cfg(feature = "train")]
+mod pipeline;
+mod published;
+mod recovery;
+mod report;
+#[cfg(feature = "train")]
+mod resume;
+mod scale;
+#[cfg(feature = "train")]
+mod search;
+mod speedup;
+mod tables;
+mod trust;
