@@ -155,7 +155,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
         ),
     );
     add("training", "how recipes were tuned", tuning(study));
-    add("training", "first weights", values(records, |r| r.init.clone()));
+    add("training", "initialisation", values(records, |r| r.init.clone()));
     add("training", "seeds (weights; data)", format!("{}; {}", values(records, |r| r.seed_init), values(records, |r| r.seed_data)));
     add(
         "training",

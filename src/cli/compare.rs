@@ -221,7 +221,7 @@ fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
                 format!("{:.3}", a.extrapolation_factor),
             ]
         };
-        let header = ["data", "N*", "", "D*", "", "D/N", loss, "x largest run"];
+        let header = ["data", "N*", "", "D*", "", "D/N", loss, "extrapolation (x)"];
         text += &table(&header, &one.groups.iter().map(row).collect::<Vec<_>>());
     }
     for (name, a) in allocated.first().iter().flat_map(|one| &one.groups) {

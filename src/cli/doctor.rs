@@ -1,4 +1,4 @@
-//! `scalelab doctor`: what ails the runs of a sweep, from their curves.
+//! `scalelab doctor`: diagnoses of the runs of a sweep, from their curves.
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;

@@ -31,7 +31,7 @@ const RIVAL: f64 = 2.0;
 pub(super) fn certificate(fitted: &FittedLaw) -> String {
     let d = &fitted.diagnostics;
     let mut text = format!(
-        "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % at most\n",
+        "  objective {:.6e} over {} points; residuals {:.2} % rms, {:.2} % max\n",
         fitted.objective,
         fitted.evidence.points.len(),
         100.0 * d.residual_rms,
@@ -39,14 +39,14 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
     );
     if let (Some(varpro), Some(lbfgs), Some(agreement)) = (d.varpro_objective, d.lbfgs_objective, d.agreement) {
         let how = if fitted.status == FitStatus::StartsDisagree { "differ by" } else { "agree to" };
-        text += &format!("  variable projection {varpro:.9e}, starts of L-BFGS and Newton {lbfgs:.9e}: they {how} {agreement:.1e}\n");
+        text += &format!("  variable projection {varpro:.9e}, multi-start L-BFGS and Newton {lbfgs:.9e}: they {how} {agreement:.1e}\n");
     }
     if let (Some(alone), Some(varpro)) = (d.lbfgs_alone_objective, d.varpro_objective) {
-        text += &format!("  L-BFGS alone, from thirty of the starts: {alone:.9e}, {:+.1e} beside it\n", alone / varpro - 1.0);
+        text += &format!("  L-BFGS without polish (30 starts): {alone:.9e} (relative difference {:+.1e})\n", alone / varpro - 1.0);
     }
     if let Some(gradient) = d.relative_gradient {
         let condition = d.condition_number;
-        text += &format!("  slope at the minimum {gradient:.1e} of the objective, condition number {condition:.1e}\n");
+        text += &format!("  relative gradient at the minimum {gradient:.1e}, condition number {condition:.1e}\n");
     }
     for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
         text += &format!(

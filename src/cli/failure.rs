@@ -10,7 +10,7 @@ pub(super) enum Failure {
     Input(anyhow::Error),
     /// The work failed: exit 1.
     Work(anyhow::Error),
-    /// Interrupted; the same command goes on: exit 75.
+    /// Interrupted; run the same command again to resume: exit 75.
     Interrupted(String),
 }
 

@@ -33,7 +33,7 @@ fn base_text(base: &Base) -> String {
 
 /// The laws side by side.
 pub(super) fn side_by_side(laws: &[LawReport]) -> String {
-    let header = ["law", "", "coefficients", "objective", "rms", "AICc", "forecast rms, nats", "runs came as if with"];
+    let header = ["law", "", "coefficients", "objective", "rms", "AICc", "forecast rms, nats", "compute-equivalent error"];
     String::from(
         "\nthe laws side by side (AICc under least-squares-log; forecasts from the runs up to the earliest cut that can be fitted)\n",
     ) + &table(&header, &laws.iter().map(row).collect::<Vec<_>>())

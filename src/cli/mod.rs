@@ -79,7 +79,7 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Write one HTML file with everything: verdict, figures, tables, a calculator, every run
     Report(report::ReportArgs),
-    /// Say what ails the runs, from their loss curves, and what to change
+    /// Diagnose the runs from their loss curves, and say what to change
     Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),

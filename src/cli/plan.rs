@@ -179,11 +179,11 @@ fn recipe(runs: &[&PlannedRun]) -> String {
         format!("({beta1}, {beta2}, {eps:e})")
     });
     text += &of("weight decay per unit of learning rate", &|spec| spec.recipe.adamw.weight_decay.to_string());
-    text += &of("largest gradient norm", &|spec| spec.recipe.grad_clip.to_string());
+    text += &of("gradient clipping", &|spec| spec.recipe.grad_clip.to_string());
     if runs.iter().any(|run| run.spec.recipe.groups != OptimizerGroups::default()) {
         text += &of("groups of parameters (rate, decay)", &|spec| spec.recipe.groups.to_string());
     }
-    text += &of("seeds (first weights, data)", &|spec| format!("({}, {})", spec.seeds.init, spec.seeds.data));
+    text += &of("seeds (initialisation, data)", &|spec| format!("({}, {})", spec.seeds.init, spec.seeds.data));
     if runs.iter().any(|run| run.spec.unique_tokens.is_some()) {
         text += &of("times that the data are seen", &|spec| {
             spec.unique_tokens.map_or("1".into(), |unique| short(spec.tokens().0 / unique as f64))

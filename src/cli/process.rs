@@ -115,7 +115,7 @@ impl Trainer for ProcessTrainer {
                 }
                 Err(error) => {
                     process.end();
-                    return Err(RunFailure::Failed(format!("the worker said what is no message: {error}")));
+                    return Err(RunFailure::Failed(format!("the worker sent an invalid message: {error}")));
                 }
             };
             if observer(news).is_break() {

@@ -1,4 +1,4 @@
-//! A driver's sign of life, every second while it works, for `scalelab status`.
+//! A driver's heartbeat, every second while it works, for `scalelab status`.
 
 use super::display::Display;
 use super::machine::host;

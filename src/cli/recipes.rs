@@ -13,7 +13,7 @@ const CELLS_SHOWN: usize = 16;
 pub(super) fn study_text(study: &RecipeStudy) -> String {
     let mut text =
         "\nlearning rate and batch: optimum of each cell's surface (ln L in ln eta and ln B, by the runs near the best)\n".to_owned();
-    let header = ["cell", "runs", "best seen", "eta*", "", "B*, tokens", "", "loss*, nats", "chance", "band", "in it"];
+    let header = ["cell", "runs", "best seen", "eta*", "", "B*, tokens", "", "loss*, nats", "selection bias", "band", "near-optimal"];
     let mut searched: Vec<&Response> = study.cells.iter().filter(|cell| cell.tried.iter().any(|tried| *tried > 1)).collect();
     if searched.len() > CELLS_SHOWN {
         searched.sort_by_key(|cell| cell.edges.is_empty());
@@ -25,7 +25,7 @@ pub(super) fn study_text(study: &RecipeStudy) -> String {
         let words = if single > 0 { format!(", {single} have one recipe") } else { String::new() };
         text += &format!("  {} of {} cells are shown{words}; cells.csv and --json have all\n", shown.len(), study.cells.len());
     }
-    text += "  chance: how far the lowest loss seen lies above (+) or, by luck, below (-) the surface's minimum; band: near-optimal, max(0.25 %, 2 sigma of a run)\n";
+    text += "  selection bias: the lowest loss seen relative to the minimum of the surface (negative: by chance below it); band: losses that count as near-optimal, max(0.25 %, 2 sigma of a run)\n";
     study.notes.iter().for_each(|note| text += &format!("  note: {note}\n"));
     text += &laws_text(study);
     text

@@ -229,7 +229,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
     let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
     let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
-    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "x largest run"];
+    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "extrapolation (x)"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
     let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();
@@ -295,12 +295,11 @@ fn details(r: &Allocation) -> Vec<Piece> {
     pieces.extend(r.recipe.as_ref().map_or_else(Vec::new, recipe_told));
     if let Some(waste) = &r.waste {
         let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
-        let wherever = match waste.refits {
-            None => "wherever in its interval the optimum lies".to_owned(),
-            Some(refits) => format!("if the law is off as its {refits} refits are"),
+        let over = match waste.refits {
+            None => "over where in its interval the optimum may lie".to_owned(),
+            Some(refits) => format!("over {refits} bootstrap refits"),
         };
-        let line =
-            format!("{wherever}, this wastes {median} of the compute in the median, less than {at_80} in 80 and {at_95} in 95 of 100");
+        let line = format!("wasted compute {over}: median {median}, 80th percentile {at_80}, 95th {at_95}");
         pieces.push(Piece::Line(2, line));
     }
     pieces
@@ -327,7 +326,7 @@ fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
         setting("weight decay", recipe.weight_decay),
         setting("beta1", recipe.beta1),
         setting("beta2", recipe.beta2),
-        setting("largest gradient norm", recipe.grad_clip),
+        setting("gradient clipping", recipe.grad_clip),
     ];
     let settings: Vec<String> = settings.into_iter().flatten().collect();
     if !settings.is_empty() {

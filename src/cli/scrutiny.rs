@@ -28,7 +28,7 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
     for forecast in &found.rolling_origin {
         let [below, above] = forecast.runs;
         text += &format!(
-            "  fitted to the {below} runs up to {}, it forecasts the {above} above ({}x) with an error of {:+.4} nats on average, {:.4} rms{}\n",
+            "  fitted to the {below} runs up to {}: the {above} larger (up to {}x) are predicted with mean error {:+.4} nats, rms {:.4}{}\n",
             Flops(forecast.cut),
             short(forecast.distance),
             forecast.bias_nats,
@@ -58,9 +58,9 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
 /// What the error of a forecast is as compute.
 fn came_as_compute(forecast: &Forecast) -> String {
     match (forecast.compute_equivalent, forecast.below_floor) {
-        (Some(part), _) => format!("; they came as if with {}", as_compute(part)),
+        (Some(part), _) => format!("; compute-equivalent error: {}", as_compute(part)),
         (None, 0) => String::new(),
-        (None, below) => format!("; {below} of them came below all that it can predict, at whatever compute"),
+        (None, below) => format!("; {below} of them lie below the lowest loss that the law predicts at any compute"),
     }
 }
 

@@ -99,5 +99,5 @@ fn sbatch(options: &[String], script: &Path) -> Result<String, Failure> {
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    path.to_str().map(str::to_owned).ok_or_else(|| anyhow!("{} is no text; use another path", path.display())).or_input()
+    path.to_str().map(str::to_owned).ok_or_else(|| anyhow!("{} is not valid UTF-8; use another path", path.display())).or_input()
 }

@@ -28,7 +28,7 @@ pub(super) struct StatusArgs {
     json: bool,
 }
 
-/// Seconds without a sign of life after which a driver on another machine counts as gone.
+/// Seconds without a heartbeat after which a driver on another machine counts as gone.
 const SILENCE: u64 = 30;
 /// Overfitting runs that are listed at most.
 const MOST_TOLD: usize = 5;
@@ -68,14 +68,14 @@ struct Status {
     plan: Vec<RunRecord>,
     done: HashMap<String, RunRecord>,
     damaged: Vec<DamagedRun>,
-    /// Runs that learn repeated data by heart.
+    /// Runs that memorise repeated data.
     overfitting: Vec<(String, Overfitting)>,
     alive: Vec<Pulse>,
-    /// Drivers that left without a word.
+    /// Drivers that stopped without signing off.
     gone: Vec<Pulse>,
 }
 
-/// Whether a driver is at work: its process, where it is on this machine, else its last sign of life.
+/// Whether a driver is at work: its process, where it is on this machine, else its last heartbeat.
 fn is_working(pulse: &Pulse) -> bool {
     let here = host().is_some_and(|name| name == pulse.host);
     let recent = now().saturating_sub(pulse.written_at) < SILENCE;
@@ -113,7 +113,7 @@ impl Status {
             return done.diagnosis.clone().unwrap_or_default();
         }
         let state = self.folder.states(&record.run_id).first().map(|state| state.step);
-        state.map_or(String::new(), |step| format!("goes on from step {step} of {}", record.steps.unwrap_or(0)))
+        state.map_or(String::new(), |step| format!("will resume from step {step} of {}", record.steps.unwrap_or(0)))
     }
 
     fn worker_seconds(&self) -> f64 {
@@ -189,7 +189,7 @@ impl Status {
         for pulse in &self.gone {
             let silence = duration(now().saturating_sub(pulse.written_at) as f64);
             text += &format!(
-                "the driver that was process {} on {} is gone without a word (its last sign is {silence} old); the same sweep command goes on\n",
+                "the driver that was process {} on {} stopped responding (last heartbeat {silence} ago); run the same sweep command again to resume\n",
                 pulse.process, pulse.host
             );
         }

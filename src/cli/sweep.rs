@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep goes on where it was with the same command."
+    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep resumes where it was with the same command."
 )]
 pub(super) struct SweepArgs {
     /// Grid file
@@ -109,7 +109,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     if summary.not_run > 0 {
         let left = summary.not_run;
         return Err(Failure::Interrupted(format!(
-            "interrupted with {left} runs left; what finished is kept, and the same command goes on"
+            "interrupted with {left} runs left; what finished is kept, and run the same command again to resume"
         )));
     }
     if args.fit {

@@ -72,8 +72,8 @@ fn reasons(verification: &Verification) -> Vec<String> {
 }
 
 fn told(forecast: &Forecast, found: &Verification) -> String {
-    let mut text = format!("forecast of {} made {}; the seal is whole\n", forecast.source, forecast.made_at);
-    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "as if with"];
+    let mut text = format!("forecast of {} made {}; checksum verified\n", forecast.source, forecast.made_at);
+    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "compute-equivalent"];
     text += &table(&header, &found.runs.iter().map(run_row).collect::<Vec<_>>());
     let early = found.runs.iter().filter(|run| run.after_forecast == Some(false)).count();
     if early > 0 {
@@ -81,13 +81,13 @@ fn told(forecast: &Forecast, found: &Verification) -> String {
     }
     if found.laws[0].below_floor > 0 {
         text += &format!(
-            "  {} of these runs came below all that {} can say, at whatever compute: as compute their error has no size\n",
+            "  {} of these runs lie below the lowest loss that {} predicts at any compute: no compute-equivalent error\n",
             found.laws[0].below_floor, forecast.law.name
         );
     }
     let levels: Vec<String> = found.laws[0].coverage.iter().map(|one| format!("inside {:.0} %", 100.0 * one.level)).collect();
     let header = [
-        &["law", "mean error, nats", "rms", "as if with", "interval score, %", "rms on its own larger runs"],
+        &["law", "mean error, nats", "rms", "compute-equivalent", "interval score, %", "rms on its own larger runs"],
         &levels.iter().map(String::as_str).collect::<Vec<_>>()[..],
     ];
     text += "\n";

@@ -10,7 +10,7 @@ use tokenizers::{AddedToken, NormalizerWrapper, PaddingParams, Tokenizer, Tokeni
 
 /// Tokens that our own tokenizers put around a document.
 const OWN: [&str; 2] = ["<|begin|>", "<|end|>"];
-/// What others call the begin of a document.
+/// What others call the beginning of a document.
 const BEGINS: [&str; 7] = [OWN[0], "<|begin_of_text|>", "<|startoftext|>", "<|begin▁of▁sentence|>", "<s>", "<bos>", "[BOS]"];
 /// What others call its end.
 const ENDS: [&str; 7] = [OWN[1], "<|end_of_text|>", "<|endoftext|>", "<|end▁of▁sentence|>", "</s>", "<eos>", "[EOS]"];

@@ -69,10 +69,10 @@ impl Ailment {
             ),
             Self::DeadGradients => (
                 "saturated or vanished activations: weights far too large or decayed to nothing",
-                "lower learning rate and weight decay; check the first weights",
+                "lower learning rate and weight decay; check the initialisation",
             ),
             Self::Overfits => (
-                "the corpus is too small for the number of tokens: the network learns it by heart",
+                "the corpus is too small for the number of tokens: the network memorises it",
                 "more unique text, or fewer epochs (corpus.max_epochs); such a run says nothing of L(N, D)",
             ),
             Self::WarmupTooShort => (

@@ -4,7 +4,7 @@ use crate::spec::CurvePoint;
 use crate::spec::sample::mean;
 use serde::Serialize;
 
-/// A run that learns its data by heart: its training loss falls while its held-out loss rises.
+/// A run that memorises its data: its training loss falls while its held-out loss rises.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Overfitting {
     /// Tokens seen where the held-out loss was lowest.

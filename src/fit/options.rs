@@ -291,7 +291,7 @@ pub enum FitError {
     #[error("{0} has no likelihood to profile; its intervals come from the bootstrap, or fit by least-squares-log")]
     NoLikelihood(&'static str),
     /// Unknown name of an estimator.
-    #[error("`{0}` is no estimator; choose huber-log, least-squares-log, least-squares or absolute-log")]
+    #[error("`{0}` is not an estimator; choose huber-log, least-squares-log, least-squares or absolute-log")]
     UnknownEstimator(String),
     /// The search found no finite minimum.
     #[error("no search for {law} ended at a finite objective; look for losses or sizes that are off by orders of magnitude")]

@@ -43,7 +43,7 @@ pub struct TextSpec {
     /// A `tokenizer.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
-    /// Whether a token marks the begin and the end of each document; by default so with a tokenizer.
+    /// Whether a token marks the beginning and the end of each document; by default so with a tokenizer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_tokens: Option<bool>,
     /// How often a token may be seen; a run that needs more is refused.

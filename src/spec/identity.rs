@@ -33,7 +33,7 @@ pub fn same_budget(a: f64, b: f64) -> bool {
 pub struct Ignoring(u8);
 
 impl Ignoring {
-    /// Seeds of the first weights and of the order of data.
+    /// Seeds of the initialisation and of the order of data.
     pub const SEEDS: Self = Self(1);
     /// Peak learning rate.
     pub const LEARNING_RATE: Self = Self(2);

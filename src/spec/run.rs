@@ -39,7 +39,7 @@ pub struct Seeds {
     pub eval: u64,
 }
 
-/// How first weights are drawn.
+/// How parameters are initialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitRule {
@@ -63,7 +63,7 @@ pub struct RunSpec {
     pub sweep: String,
     /// The network.
     pub shape: ModelShape,
-    /// Its first weights.
+    /// Its initialisation.
     pub init: InitRule,
     /// Its data.
     pub corpus: CorpusSpec,

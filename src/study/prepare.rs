@@ -101,7 +101,7 @@ fn tuning_notes(cells: &[TunedCell]) -> Vec<String> {
     notes
 }
 
-/// What the curves of runs that repeat their data say of learning by heart.
+/// What the curves of runs that repeat their data say of memorisation.
 fn overfitting_note(records: &[RunRecord], curves: &Curves) -> Option<String> {
     let found = curves.overfitting(records);
     let all = records.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)).count();

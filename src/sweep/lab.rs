@@ -241,7 +241,7 @@ impl<'a> Lab<'a> {
                     if losses == MOST_LOSSES {
                         break failed(&run.spec, format!("{reason} ({losses} workers were lost)"));
                     }
-                    let text = format!("{reason}; it goes on with another from its last checkpoint");
+                    let text = format!("{reason}; the run resumes in another worker from its last checkpoint");
                     (self.observer)(LabEvent::Remark { run, text: &text });
                 }
             }
@@ -379,7 +379,7 @@ mod tests {
             let remarks = Mutex::new(0);
             let count = |event: LabEvent<'_>| {
                 if let LabEvent::Remark { text, .. } = event {
-                    assert!(text.contains("signal 9") && text.contains("goes on with another"), "{text}");
+                    assert!(text.contains("signal 9") && text.contains("resumes in another"), "{text}");
                     *remarks.lock().expect("counts") += 1;
                 }
             };

@@ -59,7 +59,7 @@ impl SlurmJob {
              trap 'kill -TERM \"$sweep\" 2>/dev/null' TERM INT\n\
              wait \"$sweep\"; code=$?\n\
              while kill -0 \"$sweep\" 2>/dev/null; do wait \"$sweep\"; code=$?; done\n\
-             # 75: interrupted, the same command goes on.\n\
+             # 75: interrupted, run the same command again to resume.\n\
              if [ \"$code\" -eq 75 ]; then\n    \
              scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\" && sleep 60\n\
              fi\n\

@@ -1,4 +1,4 @@
-//! A device beside the processor: the same first weights and batches on both, losses step by step, and the gradient of
+//! A device beside the processor: the same initialisation and batches on both, losses step by step, and the gradient of
 //! every parameter at weights that are the same on both.
 
 use super::adamw::Update;

@@ -64,7 +64,7 @@ fn steps_of_ordinary_sharp_and_certain_networks_leave_no_denormal() {
     }
 }
 
-/// Learning one sequence by heart with a large head makes it certain: dlogits then are 0 but for tails, whose products with anything
+/// Memorising one sequence with a large head makes it certain: dlogits then are 0 but for tails, whose products with anything
 /// would be denormal.
 #[test]
 fn a_network_that_has_learnt_its_data_by_heart_leaves_no_denormal() {

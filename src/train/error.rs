@@ -77,7 +77,7 @@ pub enum TrainError {
     },
     /// The first loss is not that of a network that knows nothing.
     #[error(
-        "the loss before the first step is {found:.4} nats, not ln(vocabulary) = {expected:.4}; the first weights are wrong for this shape"
+        "the loss before the first step is {found:.4} nats, not ln(vocabulary) = {expected:.4}; the initialisation is wrong for this shape"
     )]
     FirstLoss {
         /// As measured.

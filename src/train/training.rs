@@ -212,7 +212,7 @@ fn whole_batch(tokens: usize, reading: Reading) -> SquaredNorm {
 }
 
 /// Whether an epoch at which the held-out loss is measured ends with step `done`: 1, 2, 3, 4, 6, 8, 12, 16, 24, … so that a run
-/// which sees its data again and again shows whether it learns them by heart. Does not depend on how long the run is.
+/// which sees its data again and again shows whether it memorises them. Does not depend on how long the run is.
 fn ends_an_epoch(done: u64, batch_tokens: u64, unique_tokens: Option<u64>) -> bool {
     let Some(unique) = unique_tokens.filter(|unique| *unique > 0) else { return false };
     let epochs = |steps: u64| steps * batch_tokens / unique;

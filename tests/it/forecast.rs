@@ -66,7 +66,7 @@ fn a_forecast_is_sealed_and_scored_against_what_came() {
     let scores = folder.path().join("scores.json");
     let scored = |arguments: &[&str]| -> serde_json::Value {
         let told = succeed(&[&["verify", text(&file), text(&runs), "--out", text(&scores)], arguments].concat());
-        assert!(told.contains("as if with") || told.starts_with('{'), "{told}");
+        assert!(told.contains("compute-equivalent") || told.starts_with('{'), "{told}");
         serde_json::from_str(&std::fs::read_to_string(&scores).expect("written")).expect("JSON")
     };
     let exact = scored(&[])["laws"][0].clone();

@@ -20,6 +20,7 @@ mod lasting;
 #[cfg(feature = "train")]
 mod pipeline;
 mod published;
+mod readme;
 mod recovery;
 mod report;
 #[cfg(feature = "train")]

@@ -1,8 +1,8 @@
 //! The record of one law beside that of several together.
 
+use super::cuts_in_words;
 use super::mixture::Mixture;
 use super::origins::{Errors, without_copies};
-use super::times;
 use crate::fit::Posterior;
 use crate::law::{Evidence, Law, Point};
 use crate::spec::sample::mean;
@@ -42,8 +42,8 @@ impl Beside {
     pub fn told(&self, law: &str) -> Option<String> {
         (self.alone > self.together).then(|| {
             format!(
-                "{law} speaks alone: fitted to the smaller of these runs, {}, it put the larger off by {:.2} % of the loss for each factor e of compute, several laws together by {:.2} %; leave --law out to let them speak",
-                times(self.cuts),
+                "{law} is used alone: rolling-origin check at {}: it misses larger runs by {:.2} % of the loss for each factor e of compute, several laws together by {:.2} %; leave --law out to use those",
+                cuts_in_words(self.cuts),
                 100.0 * self.alone.exp_m1(),
                 100.0 * self.together.exp_m1()
             )

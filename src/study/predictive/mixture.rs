@@ -7,7 +7,7 @@ use super::settings::{LEAST_ERROR, Settings};
 use super::share::{Share, error_of, rms_of_frontier};
 use super::variance::Predictive;
 use super::walls::Walls;
-use super::{average, normalised, times};
+use super::{average, cuts_in_words, normalised};
 use crate::fit::{Drift, Posterior, determines};
 use crate::law::{Additive, ComputeCount, Evidence, Gamma, Kaplan, Law, Point};
 use rayon::prelude::*;
@@ -189,7 +189,7 @@ impl Mixture {
         weights.sort_by(|left, right| right.1.total_cmp(&left.1));
         let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
             (Some((frontier, _)), FRONTIER) => {
-                format!("the frontier through {} budgets {at_most}{:.0} %", frontier.budgets, 100.0 * weight)
+                format!("the IsoFLOP frontier ({} budgets) {at_most}{:.0} %", frontier.budgets, 100.0 * weight)
             }
             _ => format!("{name} {:.0} %", 100.0 * weight),
         };
@@ -201,9 +201,9 @@ impl Mixture {
         let names = self.members.iter().map(|one| one.posterior.law.name()).chain([FRONTIER]);
         let weights = self.weights_told(names.zip(self.optima.weights.iter().copied()).collect(), "");
         match self.optima.checked {
-            0 => format!("{weights}; held against no larger budget of these runs, which have no bottoms beyond a cut"),
-            1 => format!("{weights}; held against a larger budget of these runs"),
-            checked => format!("{weights}; held against larger budgets of these runs {checked} times"),
+            0 => format!("{weights}; unchecked: no larger budget of these runs has an IsoFLOP minimum"),
+            1 => format!("{weights}; checked against 1 larger budget of these runs"),
+            checked => format!("{weights}; checked against larger budgets of these runs {checked} times"),
         }
     }
 
@@ -224,15 +224,15 @@ impl Mixture {
         // The weight of the frontier is that at the lowest loss of a compute, and less above.
         let laws = self.weights_told(self.weights(), "up to ");
         if self.origins.is_empty() {
-            return format!("{laws}; no part of these runs is a design of its own, so none of its forecasts can be checked");
+            return format!("{laws}; unchecked: no smaller part of these runs is a design that laws can be fitted to");
         }
         let bias = average(self.origins.iter().map(|origin| self.error_at(origin).0));
         let ([direction, worth], sign) = if bias > 0.0 { (["high", "more"], 1.0) } else { (["low", "less"], -1.0) };
         let compute = 100.0 * (bias / self.slope).exp_m1().abs();
         let percent = 100.0 * sign * bias.exp_m1();
         format!(
-            "{laws}; fitted to the smaller of these runs alone, {}, they put the larger, up to {:.1}x, {:.2} % too {direction} on average, as if those had had {compute:.0} % {worth} compute",
-            times(self.origins.len()),
+            "{laws}; rolling-origin check at {}, up to {:.1}x: predictions {:.2} % too {direction} on average, equivalent to {compute:.0} % {worth} compute",
+            cuts_in_words(self.origins.len()),
             self.spans(),
             percent,
         )

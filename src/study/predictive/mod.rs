@@ -31,9 +31,9 @@ fn normalised(raw: impl Iterator<Item = f64>) -> Vec<f64> {
     raw.iter().map(|weight| weight / total).collect()
 }
 
-/// How often, in words.
-fn times(count: usize) -> String {
-    if count == 1 { "once".into() } else { format!("{count} times") }
+/// A number of cuts, in words.
+fn cuts_in_words(count: usize) -> String {
+    if count == 1 { "1 cut".into() } else { format!("{count} cuts") }
 }
 
 /// The mean; 0 of nothing.

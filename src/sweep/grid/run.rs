@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What is drawn, and how often.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedAxes {
-    /// Seeds of first weights.
+    /// Seeds of initialisations.
     pub init: Vec<u64>,
     /// Seeds of data order.
     pub data: Vec<u64>,

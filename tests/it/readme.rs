@@ -1,0 +1,101 @@
+//! What README.md shows is what the program prints: every block that begins with `$ scalelab …` is made again, in a folder that has
+//! the results of which it speaks. `SCALELAB_SNAPSHOTS=write cargo test --test it readme::` writes the blocks anew.
+#![expect(clippy::disallowed_methods, reason = "reads the page, and writes it where asked to")]
+
+use crate::support::scalelab;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FENCE: &str = "```";
+const PROMPT: &str = "$ scalelab ";
+/// Numbers below are rounding, and another processor may round otherwise.
+const ROUNDING: f64 = 1e-6;
+
+/// A block of a page: the call, what is shown of it, and where that stands.
+struct Shown {
+    call: String,
+    output: String,
+    place: std::ops::Range<usize>,
+}
+
+fn blocks(page: &str) -> Vec<Shown> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while let Some(begin) = page[at..].find(&format!("\n{FENCE}console\n{PROMPT}")).map(|found| at + found) {
+        let call = begin + FENCE.len() + "\nconsole\n".len() + PROMPT.len();
+        let output = call + page[call..].find('\n').expect("a line") + 1;
+        let end = output + page[output..].find(FENCE).expect("an end");
+        all.push(Shown { call: page[call..output - 1].to_owned(), output: page[output..end].to_owned(), place: output..end });
+        at = end;
+    }
+    all
+}
+
+/// What a sweep leaves behind that is not committed.
+const NOT_COMMITTED: [&str; 4] = ["eval", "checkpoints", "running", "slurm"];
+
+/// A folder with the sweeps that a call names.
+fn with_results(call: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for sweep in call.split_whitespace().filter(|word| word.starts_with("results/")) {
+        copy(&root.join(sweep), &folder.path().join(sweep));
+    }
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a sweep").map(|entry| entry.expect("an entry").path()) {
+        let there: PathBuf = to.join(entry.file_name().expect("a name"));
+        if NOT_COMMITTED.iter().any(|name| there.ends_with(name)) {
+            continue;
+        }
+        if entry.is_dir() { copy(&entry, &there) } else { drop(fs::copy(&entry, there).expect("copied")) }
+    }
+}
+
+fn printed(call: &str) -> String {
+    let folder = with_results(call);
+    let output = scalelab(&call.split_whitespace().collect::<Vec<_>>()).current_dir(folder.path()).output().expect("starts");
+    assert!(output.status.success(), "scalelab {call} failed: {}", crate::support::stderr(&output));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn is_rounding(word: &str) -> bool {
+    word.trim_matches(|c: char| c == ',' || c == ';').parse::<f64>().is_ok_and(|number| number.abs() < ROUNDING)
+}
+
+fn same_line(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<&str>, Vec<&str>) = (one.split_whitespace().collect(), other.split_whitespace().collect());
+    one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one == other || is_rounding(one) && is_rounding(other))
+}
+
+#[test]
+fn readme_shows_what_is_printed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let page = fs::read_to_string(&path).expect("README.md is there");
+    let shown = blocks(&page);
+    assert!(!shown.is_empty(), "README.md shows no call of scalelab");
+    let (mut anew, mut differ) = (page.clone(), Vec::new());
+    for block in shown.iter().rev() {
+        let now = printed(&block.call);
+        let lines = block.output.lines().zip(now.lines()).filter(|(shown, now)| !same_line(shown, now));
+        differ.extend(lines.map(|(shown, now)| format!("README.md shows\n  {shown}\nand scalelab {} prints\n  {now}", block.call)));
+        if block.output.lines().count() != now.lines().count() {
+            differ.push(format!("README.md shows {} lines of scalelab {}", block.output.lines().count(), block.call));
+        }
+        anew.replace_range(block.place.clone(), &now);
+    }
+    if std::env::var("SCALELAB_SNAPSHOTS").is_ok_and(|value| value == "write") {
+        fs::write(&path, anew).expect("written");
+        return;
+    }
+    assert!(differ.is_empty(), "{}\nSCALELAB_SNAPSHOTS=write makes the page anew", differ.join("\n"));
+}
+
+#[test]
+fn a_number_that_is_rounding_may_differ_and_no_other() {
+    assert!(same_line("they agree to 1.1e-14, all", "they  agree to 3e-16, all"));
+    assert!(!same_line("a 0.653", "a 0.654") && !same_line("a 0.653", "a") && !same_line("to 1e-14", "to 1e-3"));
+}
