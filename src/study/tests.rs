@@ -209,7 +209,7 @@ fn several_laws_together_have_the_coefficients_of_the_additive_one_and_one_named
     let alone = study(&records, &["kaplan"]);
     assert!(alone.mixture().is_none() && names(&alone) == ["kaplan"]);
     // The runs are those of an additive law.
-    assert!(alone.why_alone().is_some_and(|why| why.contains("kaplan speaks alone")), "{:?}", alone.why_alone());
+    assert!(alone.why_alone().is_some_and(|why| why.contains("kaplan is used alone")), "{:?}", alone.why_alone());
     let last = study(&records, &["kaplan", "auto"]);
     assert!(last.mixture().is_some() && names(&last) == ["chinchilla", "kaplan"], "auto wherever it stands");
     let few = study(&records[..8], &[]);

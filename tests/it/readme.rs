@@ -51,7 +51,11 @@ fn copy(from: &Path, to: &Path) {
         if NOT_COMMITTED.iter().any(|name| there.ends_with(name)) {
             continue;
         }
-        if entry.is_dir() { copy(&entry, &there) } else { drop(fs::copy(&entry, there).expect("copied")) }
+        if entry.is_dir() {
+            copy(&entry, &there);
+        } else {
+            fs::copy(&entry, there).expect("copied");
+        }
     }
 }
 
