@@ -20,8 +20,8 @@ impl Failure {
     /// Says what went wrong and gives the exit code.
     pub(super) fn report(&self) -> ExitCode {
         let (code, text) = match self {
-            Self::Input(error) => (2, format!("error: {}", told_once(error))),
-            Self::Work(error) => (1, format!("error: {}", told_once(error))),
+            Self::Input(error) => (2, format!("error: {}", without_repeats(error))),
+            Self::Work(error) => (1, format!("error: {}", without_repeats(error))),
             Self::Interrupted(text) => (75, text.clone()),
         };
         eprintln!("{text}");
@@ -30,7 +30,7 @@ impl Failure {
 }
 
 /// The chain of causes; a cause that the text before it already tells is not told again.
-fn told_once(error: &anyhow::Error) -> String {
+fn without_repeats(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
         "" => cause,
         before if before.contains(&cause) => told,

@@ -59,7 +59,7 @@ struct Worker {
     /// Closed to ask it to keep its state and end.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    last_words: JoinHandle<()>,
+    stderr_reader: JoinHandle<()>,
     heard: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -89,7 +89,7 @@ impl Trainer for ProcessTrainer {
             None => Worker::start(slot).map_err(|error| RunFailure::Failed(format!("no worker could be started: {error}")))?,
         };
         let line = serde_json::to_string(&self.job(task)).map_err(|error| RunFailure::Failed(error.to_string()))?;
-        process.hear(&line);
+        process.send(&line);
         let mut text = String::new();
         loop {
             text.clear();
@@ -98,7 +98,7 @@ impl Trainer for ProcessTrainer {
                     process.end();
                     return Err(RunFailure::Interrupted);
                 }
-                Ok(0) | Err(_) => return Err(process.epitaph()),
+                Ok(0) | Err(_) => return Err(process.exit_reason()),
                 Ok(_) => {}
             }
             let news = match serde_json::from_str(&text) {
@@ -141,12 +141,12 @@ impl Worker {
         let output = BufReader::new(child.stdout.take().ok_or_else(missing)?);
         let errors = child.stderr.take().ok_or_else(missing)?;
         let heard = Arc::new(Mutex::new(VecDeque::new()));
-        let last_words = listen(errors, Arc::clone(&heard));
-        Ok(Self { child, input: Some(input), output, last_words, heard })
+        let stderr_reader = listen(errors, Arc::clone(&heard));
+        Ok(Self { child, input: Some(input), output, stderr_reader, heard })
     }
 
     /// Tells it something. One that is gone cannot be told; its end is then read from its output.
-    fn hear(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         if let Some(input) = &mut self.input {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }
@@ -160,13 +160,13 @@ impl Worker {
 
     /// How a worker that closed its output ended, with its last words. One that was killed or asked to end by somebody
     /// else is lost; one that gave up by itself would do so again.
-    fn epitaph(mut self) -> RunFailure {
+    fn exit_reason(mut self) -> RunFailure {
         // It ends by itself now; a moment later it is made to.
         thread::sleep(Duration::from_millis(50));
         let _ = self.child.kill();
         let status = self.child.wait();
         let ended = status.as_ref().map_or_else(ToString::to_string, describe);
-        let _ = self.last_words.join();
+        let _ = self.stderr_reader.join();
         let words: Vec<String> = self.heard.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         let text = if words.is_empty() { format!("its worker {ended}") } else { format!("its worker {ended}: {}", words.join(" / ")) };
         let lost = status.is_ok_and(|status| matches!(status.code(), None | Some(75)));

@@ -5,7 +5,7 @@ use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
 use super::source::SourceArgs;
 use super::text::{number, table};
-use crate::fit::{Coverage, Foresight, SelftestOptions, foresight, selftest};
+use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
 use crate::study::{Curves, FACTORS, Held, Told, Trust, prepare, seen_once, trust, truths};
@@ -80,13 +80,13 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     }
     let computes: Vec<f64> = args.compute.iter().map(|budget| budget.0).collect();
     let bar = super::display::counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
-    let foreseen = if computes.is_empty() { Vec::new() } else { foresight(&design, &options, &computes, &|| bar.inc(1)) };
+    let coverages = if computes.is_empty() { Vec::new() } else { forecast_coverage(&design, &options, &computes, &|| bar.inc(1)) };
     bar.finish_and_clear();
     let trusted = trusted(&design, &options);
     if args.json {
-        println!("{:#}", json!({ "exponent": rows, "forecasts": foreseen, "truths": trusted }));
+        println!("{:#}", json!({ "exponent": rows, "forecasts": coverages, "truths": trusted }));
     } else {
-        print!("{}{}{}", as_text(&design, &options, &rows), foreseen_text(&foreseen), trusted_text(&design, &options, &trusted));
+        print!("{}{}{}", as_text(&design, &options, &rows), forecast_coverage_text(&coverages), trusted_text(&design, &options, &trusted));
     }
     Ok(())
 }
@@ -190,11 +190,11 @@ fn as_text(design: &Design, options: &SelftestOptions, rows: &[Coverage]) -> Str
 }
 
 /// What the design can forecast.
-fn foreseen_text(rows: &[Foresight]) -> String {
+fn forecast_coverage_text(rows: &[ForecastCoverage]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let row = |one: &Foresight| {
+    let row = |one: &ForecastCoverage| {
         vec![
             format!("{} at {}", one.quantity, Flops(one.compute)),
             if one.quantity == "loss" { number(one.truth) } else { short(one.truth) },

@@ -169,8 +169,8 @@ impl SourceArgs {
             if missing > 0 { vec![format!("{missing} planned runs are not done yet: the sweep is not complete")] } else { Vec::new() };
         let kept: Vec<bool> = imported.records.iter().map(in_plan).collect();
         let groups = imported.groups.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(group, _)| group).collect();
-        let (records, strangers): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
-        let left_out = strangers.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
+        let (records, orphaned): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
+        let left_out = orphaned.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
         let name = path
             .canonicalize()
             .unwrap_or_else(|_| path.to_owned())

@@ -218,9 +218,9 @@ fn say_what_changed(args: &SweepArgs, loaded: &Loaded, mine: &[&PlannedRun], don
         println!("sweep {name}{part}: {planned} runs, {kept} done, {} to train", planned - kept);
     }
     let known: HashSet<&str> = loaded.plan.runs.iter().map(|run| run.id.as_str()).collect();
-    let strangers = done.keys().filter(|id| !known.contains(id.as_str())).count();
-    if strangers > 0 {
-        println!("{strangers} runs of an earlier grid are not in this plan; their rows stay, last in runs.csv, and fits leave them out");
+    let orphaned = done.keys().filter(|id| !known.contains(id.as_str())).count();
+    if orphaned > 0 {
+        println!("{orphaned} runs of an earlier grid are not in this plan; their rows stay, last in runs.csv, and fits leave them out");
     }
 }
 

@@ -9,7 +9,7 @@ use super::process::{Job, WorkerMessage};
 use crate::corpus::Corpus;
 use crate::results::{StoredState, SweepFolder};
 use crate::spec::{CorpusSpec, Device, Progress, TrainedRun};
-use crate::train::{Attendant, Checkpoint, TrainError, Wish, train_from};
+use crate::train::{Action, Checkpoint, TrainError, TrainingObserver, train_from};
 use anyhow::anyhow;
 use clap::Args;
 use std::fmt::Write as _;
@@ -104,7 +104,7 @@ fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device
     anyhow::ensure!(corpus.sha256() == spec.corpus_sha256, "the corpus changed after the sweep was planned; plan again or restore it");
     let clock = SystemTime::now();
     forget_peak();
-    let mut keeper = Keeper::new(job);
+    let mut keeper = Checkpointer::new(job);
     let start = latest_state(job, &keeper.folder, device);
     let (own_from, seconds_before) = start.as_ref().map_or((0, 0.0), |state| (state.own_from, state.seconds));
     let mut run = train_from(start, spec, corpus, device, &mut keeper)?;
@@ -153,7 +153,7 @@ fn latest_state(job: &Job, folder: &SweepFolder, device: &Device) -> Option<Chec
 }
 
 /// Tells the driver how the run moves on, and keeps its state.
-struct Keeper<'a> {
+struct Checkpointer<'a> {
     job: &'a Job,
     run_id: String,
     folder: SweepFolder,
@@ -164,7 +164,7 @@ struct Keeper<'a> {
     trouble_told: bool,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> Checkpointer<'a> {
     fn new(job: &'a Job) -> Self {
         let now = Instant::now();
         Self {
@@ -188,10 +188,10 @@ impl<'a> Keeper<'a> {
     }
 }
 
-impl Attendant for Keeper<'_> {
-    fn after_step(&mut self, progress: &Progress) -> Wish {
+impl TrainingObserver for Checkpointer<'_> {
+    fn after_step(&mut self, progress: &Progress) -> Action {
         if STOP.load(Ordering::SeqCst) {
-            return Wish::KeepAndStop;
+            return Action::CheckpointAndStop;
         }
         if self.told.elapsed() >= MESSAGE_EVERY {
             self.told = Instant::now();
@@ -199,14 +199,14 @@ impl Attendant for Keeper<'_> {
             let _ = say(&WorkerMessage::Moved(*progress));
         }
         let due = self.kept.elapsed() >= self.checkpoint_every && progress.step < progress.steps;
-        if due || self.job.branch_points.contains(&progress.step) { Wish::Keep } else { Wish::GoOn }
+        if due || self.job.branch_points.contains(&progress.step) { Action::Checkpoint } else { Action::Continue }
     }
 
     fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
-    fn keep(&mut self, step: u64, state: Vec<u8>) {
+    fn checkpoint(&mut self, step: u64, state: Vec<u8>) {
         let trunk_id = self.job.trunk_id.as_ref().filter(|_| self.job.branch_points.contains(&step));
         let written = match trunk_id {
             Some(trunk_id) => self.folder.keep_branch_point(trunk_id, step, &state).map(|()| {

@@ -4,20 +4,20 @@
 //! Thresholds stand in `rules.rs` and `stuck.rs` with their reasons; how often they are right is measured by `tests/it/doctor.rs`.
 
 mod ailment;
+mod features;
 mod finding;
 mod overfitting;
 mod rules;
 mod siblings;
-mod signs;
 mod stuck;
 
 pub use ailment::Ailment;
+pub use features::FEWEST_POINTS;
 pub use finding::Finding;
 pub use overfitting::{Overfitting, overfitting};
-pub use signs::FEWEST_POINTS;
 
 use crate::spec::{CurvePoint, RunRecord, RunStatus};
-use signs::Signs;
+use features::CurveFeatures;
 
 /// What ails a run, gravest first; nothing for a healthy run, and for one whose curve has fewer than [`FEWEST_POINTS`] losses
 /// unless it diverged. The gravest hides what follows from it: a run that diverges or never falls has no other ailment.
@@ -25,15 +25,15 @@ pub fn diagnose(curve: &[CurvePoint], record: &RunRecord) -> Vec<Finding> {
     if let Some(lost) = lost(curve, record) {
         return vec![lost];
     }
-    let Some(signs) = Signs::of(curve, record) else {
+    let Some(features) = CurveFeatures::of(curve, record) else {
         return Vec::new();
     };
     for rule in rules::ENDING {
-        if let Some(finding) = rule(&signs) {
+        if let Some(finding) = rule(&features) {
             return vec![finding];
         }
     }
-    let mut findings: Vec<Finding> = rules::OTHERS.iter().filter_map(|rule| rule(&signs)).collect();
+    let mut findings: Vec<Finding> = rules::OTHERS.iter().filter_map(|rule| rule(&features)).collect();
     findings.sort_by_key(|finding| finding.ailment);
     findings
 }

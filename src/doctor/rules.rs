@@ -1,12 +1,12 @@
 //! The rules, one function an ailment, each with its thresholds and their reasons. Shares are of the steps of the run, or of a
 //! loss; noise is the standard deviation of one loss of the curve.
 
-use super::signs::Signs;
+use super::features::CurveFeatures;
 use super::stuck::stuck;
 use super::{Ailment, Finding};
 use crate::spec::sample::median;
 
-type Rule = fn(&Signs<'_>) -> Option<Finding>;
+type Rule = fn(&CurveFeatures<'_>) -> Option<Finding>;
 
 /// Rules after which no other matters, in order.
 pub(super) const ENDING: [Rule; 2] = [diverges, never_falls];
@@ -30,38 +30,38 @@ const ROSE_BY: f64 = 0.08;
 /// A rise must also exceed what noise does to a median of ten losses, 0.4 σ, five times over.
 const ROSE_BY_NOISE: f64 = 2.0;
 
-fn diverges(signs: &Signs<'_>) -> Option<Finding> {
+fn diverges(features: &CurveFeatures<'_>) -> Option<Finding> {
     let tenths =
-        (1..10).filter_map(|tenth| Some((f64::from(tenth) / 10.0, signs.level(f64::from(tenth - 1) / 10.0, f64::from(tenth) / 10.0)?)));
+        (1..10).filter_map(|tenth| Some((f64::from(tenth) / 10.0, features.level(f64::from(tenth - 1) / 10.0, f64::from(tenth) / 10.0)?)));
     let (at, lowest) = tenths.min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let rose = signs.end - lowest;
-    let above_start = signs.has_its_start() && signs.end > signs.start * (1.0 + ROSE_BY);
-    if !above_start && (rose < ROSE_BY * lowest || rose < ROSE_BY_NOISE * signs.noise) {
+    let rose = features.end - lowest;
+    let above_start = features.has_its_start() && features.end > features.start * (1.0 + ROSE_BY);
+    if !above_start && (rose < ROSE_BY * lowest || rose < ROSE_BY_NOISE * features.noise) {
         return None;
     }
     let evidence = format!(
         "the last tenth lies at {:.3}, {:.1} % above the {lowest:.3} reached before; noise of a loss {:.3}",
-        signs.end,
+        features.end,
         100.0 * rose / lowest,
-        signs.noise
+        features.noise
     );
-    Some(Finding::new(Ailment::Diverges, Some(at * signs.steps), evidence))
+    Some(Finding::new(Ailment::Diverges, Some(at * features.steps), evidence))
 }
 
 /// Least fall of a run that learns anything, as a share of its first loss: fresh weights know nothing, and even the frequencies
 /// of tokens take off a tenth or more of ln V.
 const LEAST_FALL: f64 = 0.03;
 
-fn never_falls(signs: &Signs<'_>) -> Option<Finding> {
-    let fell = (signs.start - signs.end) / signs.start;
-    let flat = signs.has_its_start() && fell < LEAST_FALL && !signs.is_at_floor();
+fn never_falls(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let fell = (features.start - features.end) / features.start;
+    let flat = features.has_its_start() && fell < LEAST_FALL && !features.is_at_floor();
     flat.then(|| {
         let evidence = format!(
             "from {:.4} to {:.4}, {:.2} % in {:.0} steps (a run that learns falls by more than {:.0} %)",
-            signs.start,
-            signs.end,
+            features.start,
+            features.end,
             100.0 * fell,
-            signs.steps,
+            features.steps,
             100.0 * LEAST_FALL
         );
         Finding::new(Ailment::NeverFalls, None, evidence)
@@ -73,14 +73,14 @@ const DEAD_SHARE: f64 = 0.01;
 /// With a loss that falls by less than this over the second half.
 const STANDS_STILL: f64 = 0.01;
 
-fn dead_gradients(signs: &Signs<'_>) -> Option<Finding> {
-    let first = median(signs.gradients.iter().take(5).map(|point| point.1))?;
-    let last = median(signs.gradients.iter().filter(|point| point.0 > 0.75 * signs.steps).map(|point| point.1))?;
-    let still = signs.level(0.4, 0.6)? < signs.end * (1.0 + STANDS_STILL) && !signs.is_at_floor();
+fn dead_gradients(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let first = median(features.gradients.iter().take(5).map(|point| point.1))?;
+    let last = median(features.gradients.iter().filter(|point| point.0 > 0.75 * features.steps).map(|point| point.1))?;
+    let still = features.level(0.4, 0.6)? < features.end * (1.0 + STANDS_STILL) && !features.is_at_floor();
     let dead = still && last < DEAD_SHARE * first;
     dead.then(|| {
-        let evidence = format!("norm of the gradient from {first:.2e} to {last:.2e}, while the loss stands at {:.3}", signs.end);
-        Finding::new(Ailment::DeadGradients, Some(0.75 * signs.steps), evidence)
+        let evidence = format!("norm of the gradient from {first:.2e} to {last:.2e}, while the loss stands at {:.3}", features.end);
+        Finding::new(Ailment::DeadGradients, Some(0.75 * features.steps), evidence)
     })
 }
 
@@ -91,15 +91,15 @@ const GAP_ERRORS: f64 = 4.0;
 /// A held-out loss that ends this far above its lowest.
 const HELD_OUT_ROSE: f64 = 0.02;
 
-fn overfits(signs: &Signs<'_>) -> Option<Finding> {
-    let once = signs.record.epochs.is_some_and(|epochs| epochs <= 1.0);
-    held_out_rose(signs).or_else(|| gap(signs)).filter(|_| !once)
+fn overfits(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let once = features.record.epochs.is_some_and(|epochs| epochs <= 1.0);
+    held_out_rose(features).or_else(|| gap(features)).filter(|_| !once)
 }
 
-fn gap(signs: &Signs<'_>) -> Option<Finding> {
-    let epochs = signs.record.epochs?;
-    let (held_out, trained) = (signs.record.loss_nats?.0, signs.record.train_loss_nats?.0);
-    let (gap, error) = (held_out - trained, signs.record.loss_se_nats.unwrap_or(0.0));
+fn gap(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let epochs = features.record.epochs?;
+    let (held_out, trained) = (features.record.loss_nats?.0, features.record.train_loss_nats?.0);
+    let (gap, error) = (held_out - trained, features.record.loss_se_nats.unwrap_or(0.0));
     (gap > GAP * trained && gap > GAP_ERRORS * error).then(|| {
         let evidence = format!(
             "held-out loss {held_out:.3}, training loss {trained:.3} over the last 5 % of the steps: a gap of {gap:.3} ({:.0} standard errors) after {epochs:.1} passes over the text",
@@ -109,11 +109,11 @@ fn gap(signs: &Signs<'_>) -> Option<Finding> {
     })
 }
 
-fn held_out_rose(signs: &Signs<'_>) -> Option<Finding> {
-    let held_out: Vec<(u64, f64)> = signs.curve.iter().filter_map(|point| Some((point.step, point.val_loss_nats?))).collect();
+fn held_out_rose(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let held_out: Vec<(u64, f64)> = features.curve.iter().filter_map(|point| Some((point.step, point.val_loss_nats?))).collect();
     let &(_, last) = held_out.last().filter(|_| held_out.len() >= 3)?;
     let &(step, lowest) = held_out.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let trains_on = signs.smooth_at(step as f64)? > signs.end;
+    let trains_on = features.smooth_at(step as f64)? > features.end;
     (last > lowest * (1.0 + HELD_OUT_ROSE) && trains_on).then(|| {
         let evidence =
             format!("the held-out loss is lowest at step {step} ({lowest:.3}) and ends at {last:.3}, while the training loss falls on");
@@ -128,20 +128,20 @@ const EARLY_RISE: f64 = 0.05;
 /// Growth of the gradient over its norm before any step; healthy runs of 5 to 400 thousand weights stay below 3.5.
 const EARLY_GRADIENT: f64 = 5.0;
 
-fn warmup_too_short(signs: &Signs<'_>) -> Option<Finding> {
+fn warmup_too_short(features: &CurveFeatures<'_>) -> Option<Finding> {
     let early = |points: &[(f64, f64)]| {
-        let highest = points.iter().copied().filter(|point| point.0 <= EARLY * signs.steps).max_by(|a, b| a.1.total_cmp(&b.1));
+        let highest = points.iter().copied().filter(|point| point.0 <= EARLY * features.steps).max_by(|a, b| a.1.total_cmp(&b.1));
         highest.unwrap_or((0.0, 0.0))
     };
-    let (loss_step, highest) = early(&signs.losses);
-    let (gradient_step, largest) = early(&signs.gradients);
-    let first = signs.gradients.first().map_or(f64::INFINITY, |point| point.1);
-    if !signs.has_its_start() {
+    let (loss_step, highest) = early(&features.losses);
+    let (gradient_step, largest) = early(&features.gradients);
+    let first = features.gradients.first().map_or(f64::INFINITY, |point| point.1);
+    if !features.has_its_start() {
         return None;
     }
-    let peak = signs.peak().map_or(String::new(), |(step, rate)| format!("; the rate reaches its peak of {rate:.1e} at step {step:.0}"));
-    if highest > signs.start * (1.0 + EARLY_RISE) {
-        let evidence = format!("the loss jumps from {:.2} to {highest:.2}{peak}", signs.start);
+    let peak = features.peak().map_or(String::new(), |(step, rate)| format!("; the rate reaches its peak of {rate:.1e} at step {step:.0}"));
+    if highest > features.start * (1.0 + EARLY_RISE) {
+        let evidence = format!("the loss jumps from {:.2} to {highest:.2}{peak}", features.start);
         return Some(Finding::new(Ailment::WarmupTooShort, Some(loss_step), evidence));
     }
     (largest > EARLY_GRADIENT * first).then(|| {
@@ -153,10 +153,10 @@ fn warmup_too_short(signs: &Signs<'_>) -> Option<Finding> {
 /// Warmups are 1 to 10 % of a run; two fifths leave too few steps at the peak.
 const LATEST_PEAK: f64 = 0.4;
 
-fn warmup_too_long(signs: &Signs<'_>) -> Option<Finding> {
-    let (step, rate) = signs.peak()?;
-    (step > LATEST_PEAK * signs.steps).then(|| {
-        let evidence = format!("the learning rate reaches its peak of {rate:.1e} at step {step:.0} of {:.0}", signs.steps);
+fn warmup_too_long(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let (step, rate) = features.peak()?;
+    (step > LATEST_PEAK * features.steps).then(|| {
+        let evidence = format!("the learning rate reaches its peak of {rate:.1e} at step {step:.0} of {:.0}", features.steps);
         Finding::new(Ailment::WarmupTooLong, Some(step), evidence)
     })
 }
@@ -168,12 +168,12 @@ const MOST: f64 = 0.5;
 /// Networks whose weights decay away stand at 1.7, clips planted a hundredfold too low at 43 and more.
 const DEEP_CUT: f64 = 1.4;
 
-fn clips_most_steps(signs: &Signs<'_>) -> Option<Finding> {
-    let share = signs.record.clip_fraction?;
-    let norm = median(signs.gradients.iter().map(|point| point.1));
+fn clips_most_steps(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let share = features.record.clip_fraction?;
+    let norm = median(features.gradients.iter().map(|point| point.1));
     (share > MOST).then(|| {
-        let limit = signs.record.grad_clip.map_or(String::new(), |limit| format!("; grad_clip is {limit}"));
-        let shallow = norm.zip(signs.record.grad_clip).is_some_and(|(norm, limit)| norm < DEEP_CUT * limit);
+        let limit = features.record.grad_clip.map_or(String::new(), |limit| format!("; grad_clip is {limit}"));
+        let shallow = norm.zip(features.record.grad_clip).is_some_and(|(norm, limit)| norm < DEEP_CUT * limit);
         let norm = norm.map_or(String::new(), |norm| format!(", median norm {norm:.2}"));
         let found = Finding::new(Ailment::ClipsMostSteps, None, format!("{:.0} % of the steps are clipped{limit}{norm}", 100.0 * share));
         if shallow { found.into_remark() } else { found }
@@ -189,24 +189,24 @@ const LONE_SPIKE: f64 = 15.0;
 /// A gradient so many times the median of the run after its first part; healthy ones stay below 3.
 const GRADIENT_SPIKE: f64 = 8.0;
 
-fn spikes_and_recovers(signs: &Signs<'_>) -> Option<Finding> {
-    let late = |step: f64| step > EARLY * signs.steps;
-    let height = |at: usize| signs.losses[at].1 - signs.smooth[at].1;
-    let is_spike = |at: &usize| height(*at) > SPIKE * signs.noise && height(*at) > SPIKE_SHARE * signs.smooth[*at].1;
-    let spikes: Vec<usize> = (0..signs.losses.len()).filter(|&at| late(signs.losses[at].0)).filter(is_spike).collect();
+fn spikes_and_recovers(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let late = |step: f64| step > EARLY * features.steps;
+    let height = |at: usize| features.losses[at].1 - features.smooth[at].1;
+    let is_spike = |at: &usize| height(*at) > SPIKE * features.noise && height(*at) > SPIKE_SHARE * features.smooth[*at].1;
+    let spikes: Vec<usize> = (0..features.losses.len()).filter(|&at| late(features.losses[at].0)).filter(is_spike).collect();
     let highest = spikes.iter().copied().max_by(|&a, &b| height(a).total_cmp(&height(b)));
-    if let Some(highest) = highest.filter(|&at| spikes.len() > 1 || height(at) > LONE_SPIKE * signs.noise) {
-        let (step, loss) = signs.losses[highest];
+    if let Some(highest) = highest.filter(|&at| spikes.len() > 1 || height(at) > LONE_SPIKE * features.noise) {
+        let (step, loss) = features.losses[highest];
         let evidence = format!(
             "{} of the losses stand out; at step {step:.0} {loss:.3}, {:.1} noises above its neighbours, and back to {:.3}",
             spikes.len(),
-            height(highest) / signs.noise.max(1e-12),
-            signs.end
+            height(highest) / features.noise.max(1e-12),
+            features.end
         );
         return Some(Finding::new(Ailment::SpikesAndRecovers, Some(step), evidence));
     }
-    let usual = median(signs.gradients.iter().filter(|point| late(point.0)).map(|point| point.1))?;
-    let gradients = signs.gradients.iter().filter(|point| late(point.0) && point.1 > GRADIENT_SPIKE * usual);
+    let usual = median(features.gradients.iter().filter(|point| late(point.0)).map(|point| point.1))?;
+    let gradients = features.gradients.iter().filter(|point| late(point.0) && point.1 > GRADIENT_SPIKE * usual);
     let &(step, norm) = gradients.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let evidence = format!("the norm of the gradient is {norm:.2} at step {step:.0}, {:.0} times its median of {usual:.2}", norm / usual);
     Some(Finding::new(Ailment::SpikesAndRecovers, Some(step), evidence))
@@ -222,13 +222,13 @@ const WAVE_SHARE: f64 = 0.03;
 /// Waves that make an oscillation; one can be a spike.
 const WAVES: usize = 2;
 
-fn oscillates(signs: &Signs<'_>) -> Option<Finding> {
-    let late: Vec<(f64, f64)> = signs.losses.iter().copied().filter(|point| point.0 > EARLY * signs.steps).collect();
+fn oscillates(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let late: Vec<(f64, f64)> = features.losses.iter().copied().filter(|point| point.0 > EARLY * features.steps).collect();
     let (mut lowest, mut waves, mut last) = (f64::INFINITY, 0, None);
     let mut up = false;
     for block in late.chunks_exact(BLOCK) {
         let level = median(block.iter().map(|point| point.1))?;
-        let high = level > lowest + WAVE * signs.noise && level > lowest * (1.0 + WAVE_SHARE);
+        let high = level > lowest + WAVE * features.noise && level > lowest * (1.0 + WAVE_SHARE);
         if high && !up {
             (waves, last) = (waves + 1, Some((block[0].0, level, lowest)));
         }
@@ -238,7 +238,7 @@ fn oscillates(signs: &Signs<'_>) -> Option<Finding> {
     let (step, high, low) = last.filter(|_| waves >= WAVES)?;
     let evidence = format!(
         "{waves} times the level rises again; by step {step:.0} from {low:.3} to {high:.3}, {:.1} noises",
-        (high - low) / signs.noise.max(1e-12)
+        (high - low) / features.noise.max(1e-12)
     );
     Some(Finding::new(Ailment::Oscillates, Some(step), evidence))
 }
@@ -246,15 +246,15 @@ fn oscillates(signs: &Signs<'_>) -> Option<Finding> {
 /// Half of the whole fall is over within an eighth of a healthy run; at more than this share the run was too slow, or too short.
 const LATE_HALF: f64 = 0.22;
 
-fn underfits(signs: &Signs<'_>) -> Option<Finding> {
-    let half = 0.5 * (signs.start + signs.end);
-    let &(step, _) = signs.smooth.iter().find(|point| point.1 <= half)?;
-    let falls_on = signs.level(0.7, 0.8)? > signs.end + 0.5 * signs.noise;
-    let late = signs.has_its_start() && step > LATE_HALF * signs.steps && falls_on;
+fn underfits(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let half = 0.5 * (features.start + features.end);
+    let &(step, _) = features.smooth.iter().find(|point| point.1 <= half)?;
+    let falls_on = features.level(0.7, 0.8)? > features.end + 0.5 * features.noise;
+    let late = features.has_its_start() && step > LATE_HALF * features.steps && falls_on;
     late.then(|| {
         let evidence = format!(
             "half of the fall from {:.2} to {:.2} came only by step {step:.0} of {:.0}, and the loss still falls at the end",
-            signs.start, signs.end, signs.steps
+            features.start, features.end, features.steps
         );
         Finding::new(Ailment::Underfits, Some(step), evidence)
     })
@@ -265,12 +265,12 @@ const PLATEAU: f64 = 0.015;
 /// … and by more than this over the next doubling; a power law falls alike over both.
 const FALL_AFTER: f64 = 0.1;
 
-fn plateaus_then_falls(signs: &Signs<'_>) -> Option<Finding> {
-    let (peak_step, peak) = signs.peak()?;
-    let stable = |step: f64| signs.rates.iter().find(|rate| rate.0 >= step).is_some_and(|rate| rate.1 > 0.9 * peak);
-    let begins = signs.smooth.iter().filter(|point| point.0 >= peak_step.max(0.03 * signs.steps) && 4.0 * point.0 <= signs.steps);
+fn plateaus_then_falls(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let (peak_step, peak) = features.peak()?;
+    let stable = |step: f64| features.rates.iter().find(|rate| rate.0 >= step).is_some_and(|rate| rate.1 > 0.9 * peak);
+    let begins = features.smooth.iter().filter(|point| point.0 >= peak_step.max(0.03 * features.steps) && 4.0 * point.0 <= features.steps);
     let found = begins.filter(|point| stable(4.0 * point.0)).find_map(|&(step, level)| {
-        let (middle, after) = (signs.smooth_at(2.0 * step)?, signs.smooth_at(4.0 * step)?);
+        let (middle, after) = (features.smooth_at(2.0 * step)?, features.smooth_at(4.0 * step)?);
         (middle > level * (1.0 - PLATEAU) && after < middle * (1.0 - FALL_AFTER)).then_some((step, level, after))
     });
     let (step, level, after) = found?;

@@ -1,6 +1,6 @@
 //! Whether a run stands still: its late fall beside that of a healthy run of its size and length.
 
-use super::signs::Signs;
+use super::features::CurveFeatures;
 use super::{Ailment, Finding};
 
 /// Least fall from a quarter of the run to its end, as a share of that which the law of Hoffmann et al. gives a run of so many
@@ -20,21 +20,21 @@ fn usual_late_fall(n: f64, d: f64) -> f64 {
 }
 
 /// After a first fall the loss stands still.
-pub(super) fn stuck(signs: &Signs<'_>) -> Option<Finding> {
-    let before = signs.level(0.2, 0.35)?;
-    let fell = (before - signs.end) / before;
-    let (n, d) = signs.record.params_total.zip(signs.record.tokens).map_or(UNKNOWN, |(n, d)| (n.0, d.0));
+pub(super) fn stuck(features: &CurveFeatures<'_>) -> Option<Finding> {
+    let before = features.level(0.2, 0.35)?;
+    let fell = (before - features.end) / before;
+    let (n, d) = features.record.params_total.zip(features.record.tokens).map_or(UNKNOWN, |(n, d)| (n.0, d.0));
     let least = LEAST_LATE_FALL * usual_late_fall(n, d);
-    let flat = fell < least && d / n < FULL && !signs.is_at_floor();
+    let flat = fell < least && d / n < FULL && !features.is_at_floor();
     flat.then(|| {
         let evidence = format!(
             "{before:.3} at a quarter of the run and {:.3} at its end: {:.1} % (a run of its size and length loses {:.1} % and more); noise of a loss {:.3}",
-            signs.end,
+            features.end,
             100.0 * fell,
             100.0 * least,
-            signs.noise
+            features.noise
         );
-        Finding::new(Ailment::Stuck, Some(0.25 * signs.steps), evidence)
+        Finding::new(Ailment::Stuck, Some(0.25 * features.steps), evidence)
     })
 }
 

@@ -48,7 +48,7 @@ pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};
 pub use validate::{
-    BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, Foresight, GroupFit,
-    Influence, LackOfFit, OffTheLaw, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria, foresight,
-    influence, influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
+    BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, ForecastCoverage,
+    GroupFit, Influence, LackOfFit, OffTheLaw, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria,
+    forecast_coverage, influence, influence_on, ln_compute_factor, named_designs, rolling_origin, selftest, without_each,
 };

@@ -5,7 +5,7 @@ use super::{ModelShape, ParamCounts};
 /// Tokens that the CPU path works on at once, whole sequences: few enough that what passes from one operation to
 /// the next stays in the second-level cache, many enough that matrix products run at full speed. Measured (see LOG.md): 256 up to a
 /// width of about 100, 512 beyond, where weights are dear to pack.
-pub fn piece_tokens(shape: &ModelShape) -> usize {
+pub fn microbatch_tokens(shape: &ModelShape) -> usize {
     let least: usize = if shape.width < 128 { 256 } else { 512 };
     least.next_multiple_of(shape.context).max(shape.context)
 }
@@ -14,7 +14,7 @@ pub fn piece_tokens(shape: &ModelShape) -> usize {
 const BASE_BYTES: f64 = 1.2e7;
 
 /// Bytes that a CPU worker needs to train a shape: weight, gradient and two moments of every parameter
-/// (16 bytes), the activations of one piece of a batch, evaluation windows, and the process itself.
+/// (16 bytes), the activations of one microbatch of a batch, evaluation windows, and the process itself.
 /// A mapped text adds what of it stays resident, at most its size.
 pub fn training_bytes(shape: &ModelShape, eval_windows: u64) -> f64 {
     let weights = 16.0 * ParamCounts::of(shape).total() as f64;
@@ -22,7 +22,7 @@ pub fn training_bytes(shape: &ModelShape, eval_windows: u64) -> f64 {
     BASE_BYTES + weights + 4.0 * activation_numbers(shape) + windows
 }
 
-/// Numbers kept between forward and backward for one piece, and its gradients.
+/// Numbers kept between forward and backward for one microbatch, and its gradients.
 fn activation_numbers(shape: &ModelShape) -> f64 {
     let [layers, width, kv_width, ffn, heads] = [shape.layers, shape.width, shape.kv_width(), shape.ffn, shape.heads].map(|n| n as f64);
     let qkv = width + 2.0 * kv_width;
@@ -31,7 +31,7 @@ fn activation_numbers(shape: &ModelShape) -> f64 {
     let gradients = 3.0 * width + qkv + ffn;
     let per_token = (2.0 * layers + 1.0) * stream + layers * block + gradients;
     let (scores, logits) = ((128 * shape.context) as f64, 65_536.0);
-    piece_tokens(shape) as f64 * per_token + scores + logits
+    microbatch_tokens(shape) as f64 * per_token + scores + logits
 }
 
 #[cfg(test)]
@@ -40,9 +40,9 @@ mod tests {
 
     #[test]
     fn a_piece_is_whole_sequences() {
-        let piece = |width, context| piece_tokens(&ModelShape { context, ..ModelShape::derived(2, width) });
-        assert_eq!([32, 100, 128, 256, 500, 700].map(|context| piece(128, context)), [512, 600, 512, 512, 1000, 700]);
-        assert_eq!([32, 100, 256, 500].map(|context| piece(64, context)), [256, 300, 256, 500]);
+        let microbatch = |width, context| microbatch_tokens(&ModelShape { context, ..ModelShape::derived(2, width) });
+        assert_eq!([32, 100, 128, 256, 500, 700].map(|context| microbatch(128, context)), [512, 600, 512, 512, 1000, 700]);
+        assert_eq!([32, 100, 256, 500].map(|context| microbatch(64, context)), [256, 300, 256, 500]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
 pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};
 pub use ladder::Ladder;
-pub use memory::{piece_tokens, training_bytes};
+pub use memory::{microbatch_tokens, training_bytes};
 pub use optimizer::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, ParamGroup, WeightDecay};
 pub use random::Random;
 pub use record::{CurvePoint, Progress, RunRecord, RunStatus, TrainedRun};

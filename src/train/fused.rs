@@ -1,8 +1,8 @@
 //! A network trained on the processor by the fused operations of `kernels`: forward and backward written out
 //! over flat buffers, nothing allocated after the first step, one thread.
 //!
-//! Sequences do not see one another, so a batch is worked through in pieces of a few sequences whose
-//! activations stay in the cache; each piece goes forward and backward before the next, and adds to the gradient.
+//! Sequences do not see one another, so a batch is worked through in microbatches of a few sequences whose
+//! activations stay in the cache; each microbatch goes forward and backward before the next, and adds to the gradient.
 //! This also makes memory independent of the batch. candle takes no part.
 
 use super::TrainError;
@@ -59,13 +59,13 @@ impl Fused {
         }
     }
 
-    /// Inputs and targets of one piece after another.
-    fn pieces<'a>(&self, inputs: &'a [u32], targets: &'a [u32]) -> impl Iterator<Item = (&'a [u32], &'a [u32])> + use<'a> {
+    /// Inputs and targets of one microbatch after another.
+    fn microbatches<'a>(&self, inputs: &'a [u32], targets: &'a [u32]) -> impl Iterator<Item = (&'a [u32], &'a [u32])> + use<'a> {
         let tokens = self.workspace.tokens;
         inputs.chunks(tokens).zip(targets.chunks(tokens))
     }
 
-    /// Gradient of the mean loss of a batch, piece by piece; that loss.
+    /// Gradient of the mean loss of a batch, microbatch by microbatch; that loss.
     fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
         let Self { network, weights, gradient, workspace, .. } = self;
         let scale = 1.0 / inputs.len() as f32;
@@ -116,7 +116,7 @@ impl Learner for Fused {
 
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
         let mut losses = Vec::with_capacity(inputs.len());
-        for (inputs, targets) in self.pieces(inputs, targets) {
+        for (inputs, targets) in self.microbatches(inputs, targets) {
             forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::Nothing);
             head_losses(&self.network, &self.weights, targets, &mut self.workspace);
             losses.extend_from_slice(&self.workspace.losses[..targets.len()]);
@@ -238,7 +238,7 @@ fn attention(network: &Network, block: &mut BlockActivations, tokens: usize, sco
     (block.mixed, block.log_sums) = (mixed, log_sums);
 }
 
-/// Losses of all tokens of a piece into `workspace.losses`, a few rows of logits at a time.
+/// Losses of all tokens of a microbatch into `workspace.losses`, a few rows of logits at a time.
 fn head_losses(network: &Network, weights: &[f32], targets: &[u32], workspace: &mut Workspace) {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
     let head = Matrix::new(&weights[network.layout.range(network.layout.head)], vocabulary, width);
@@ -252,7 +252,7 @@ fn head_losses(network: &Network, weights: &[f32], targets: &[u32], workspace: &
     }
 }
 
-/// Sum of the losses of a piece; the gradient of the head, and that of its input into `workspace.dnormed`.
+/// Sum of the losses of a microbatch; the gradient of the head, and that of its input into `workspace.dnormed`.
 fn head_and_loss(
     network: &Network,
     weights: &[f32],
@@ -383,7 +383,7 @@ impl Fused {
         own.into_iter().chain(workspace.buffers()).collect()
     }
 
-    /// Root mean squares of the residual stream at every site and of the logits, over one piece of tokens.
+    /// Root mean squares of the residual stream at every site and of the logits, over one microbatch of tokens.
     pub(crate) fn activation_sizes(&mut self, inputs: &[u32]) -> Vec<f64> {
         let inputs = &inputs[..inputs.len().min(self.workspace.tokens)];
         forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::ForBackward);

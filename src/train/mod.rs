@@ -6,7 +6,6 @@
 //! operations on any device, or fused by hand on the processor.
 
 mod adamw;
-mod attend;
 mod checkpoint;
 mod compare;
 mod composed;
@@ -23,23 +22,24 @@ mod learner;
 mod lookup;
 mod meter;
 mod noise;
+mod observer;
 mod prefetch;
 mod probe;
 mod training;
 mod transformer;
 mod workspace;
 
-pub use attend::{Attendant, Wish};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use compare::{Comparison, compare};
 pub use error::TrainError;
 pub use meter::{StepParts, start_metering, stop_metering};
+pub use observer::{Action, TrainingObserver};
 pub use probe::{FlushProbe, GemmProbe, StepProbe};
 pub use training::train_from;
 
 use crate::corpus::Corpus;
 use crate::spec::{Device, Progress, RunSpec, TrainedRun};
-use attend::Watching;
+use observer::ProgressObserver;
 use std::ops::ControlFlow;
 
 /// Trains one run from its first step; `observer` is called after every step and may stop the run.
@@ -49,7 +49,7 @@ pub fn train(
     device: &Device,
     observer: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<TrainedRun, TrainError> {
-    train_from(None, spec, corpus, device, &mut Watching(observer))
+    train_from(None, spec, corpus, device, &mut ProgressObserver(observer))
 }
 
 #[cfg(test)]

@@ -188,21 +188,21 @@ fn a_state_of_another_vocabulary_is_refused_by_that_name() {
 }
 
 /// Keeps the state after some steps, and stops after the last of them where told to.
-struct Keeper {
+struct Checkpointer {
     at: Vec<u64>,
-    then: Wish,
+    then: Action,
     kept: Vec<Vec<u8>>,
 }
 
-impl Attendant for Keeper {
-    fn after_step(&mut self, progress: &Progress) -> Wish {
+impl TrainingObserver for Checkpointer {
+    fn after_step(&mut self, progress: &Progress) -> Action {
         let last = self.at.last() == Some(&progress.step);
         if last {
             self.then
         } else if self.at.contains(&progress.step) {
-            Wish::Keep
+            Action::Checkpoint
         } else {
-            Wish::GoOn
+            Action::Continue
         }
     }
 
@@ -210,14 +210,14 @@ impl Attendant for Keeper {
         2.0
     }
 
-    fn keep(&mut self, _: u64, state: Vec<u8>) {
+    fn checkpoint(&mut self, _: u64, state: Vec<u8>) {
         self.kept.push(state);
     }
 }
 
 /// The states of a run after the given steps; it is stopped after the last.
 fn states(spec: &RunSpec, corpus: &Corpus, device: Device, at: &[u64]) -> Vec<Vec<u8>> {
-    let mut keeper = Keeper { at: at.to_vec(), then: Wish::KeepAndStop, kept: Vec::new() };
+    let mut keeper = Checkpointer { at: at.to_vec(), then: Action::CheckpointAndStop, kept: Vec::new() };
     let stopped = train_from(None, spec, corpus, &device, &mut keeper);
     assert!(matches!(stopped, Err(TrainError::Interrupted { step }) if Some(&step) == at.last()));
     keeper.kept
@@ -225,7 +225,7 @@ fn states(spec: &RunSpec, corpus: &Corpus, device: Device, at: &[u64]) -> Vec<Ve
 
 fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: Device) -> TrainedRun {
     let checkpoint = Checkpoint::read(state, spec, &device).expect("reads");
-    train_from(Some(checkpoint), spec, corpus, &device, &mut Watching(&mut |_| ControlFlow::Continue(()))).expect("trains")
+    train_from(Some(checkpoint), spec, corpus, &device, &mut ProgressObserver(&mut |_| ControlFlow::Continue(()))).expect("trains")
 }
 
 #[test]

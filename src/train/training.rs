@@ -1,7 +1,6 @@
 //! A run in training: its steps in order, what is measured along the way, and the record that it leaves.
 
 use super::adamw::Update;
-use super::attend::{Attendant, Wish};
 use super::checkpoint::Checkpoint;
 use super::composed::Composed;
 use super::curve::{Curve, StepFacts};
@@ -10,6 +9,7 @@ use super::fused::Fused;
 use super::init::Layout;
 use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
+use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
 use super::{eval, guard};
 use crate::corpus::{Corpus, HeldOut, Order};
@@ -28,7 +28,7 @@ pub fn train_from(
     spec: &RunSpec,
     corpus: &Corpus,
     device: &Device,
-    attendant: &mut dyn Attendant,
+    observer: &mut dyn TrainingObserver,
 ) -> Result<TrainedRun, TrainError> {
     check(spec, corpus, *device)?;
     let opened = device.open()?;
@@ -40,7 +40,7 @@ pub fn train_from(
     let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
         let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
         for step in first..spec.steps {
-            if training.step(step, batches.of(step), attendant)?.is_break() {
+            if training.step(step, batches.of(step), observer)?.is_break() {
                 return Ok(Ended::Diverged);
             }
         }
@@ -96,17 +96,17 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// One step and what the attendant wishes after it; a break where the run diverged.
-    fn step(&mut self, step: u64, batch: &Batch, attendant: &mut dyn Attendant) -> Result<ControlFlow<()>, TrainError> {
+    /// One step and what the observer wishes after it; a break where the run diverged.
+    fn step(&mut self, step: u64, batch: &Batch, observer: &mut dyn TrainingObserver) -> Result<ControlFlow<()>, TrainError> {
         let Batch { inputs, targets } = batch;
         let parts = self.norms_of_parts(step, batch)?;
         let update = Update::new(&self.spec.recipe.adamw, step, self.spec.learning_rate(step));
         let mut readings = self.learner.step(inputs, targets, &update, self.spec.recipe.grad_clip)?;
 
         let done = step + 1;
-        let wish = attendant.after_step(&self.progress(done, &readings));
+        let wish = observer.after_step(&self.progress(done, &readings));
         let epoch_ends = done < self.spec.steps && ends_an_epoch(done, self.spec.recipe.batch_tokens, self.unique);
-        if step == 0 || parts.is_some() || epoch_ends || done == self.spec.steps || wish != Wish::GoOn {
+        if step == 0 || parts.is_some() || epoch_ends || done == self.spec.steps || wish != Action::Continue {
             readings.extend(self.learner.settle()?);
         }
         if let (0, Some(reading)) = (step, readings.last()) {
@@ -127,7 +127,7 @@ impl<'a> Training<'a> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        self.grant(wish, done, attendant)?;
+        self.grant(wish, done, observer)?;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -145,20 +145,20 @@ impl<'a> Training<'a> {
         Progress { step: done, steps: self.spec.steps, train_loss_nats: latest.filter(|loss| loss.is_finite()) }
     }
 
-    /// Hands the state over, or ends the run, as the attendant wishes.
-    fn grant(&mut self, wish: Wish, done: u64, attendant: &mut dyn Attendant) -> Result<(), TrainError> {
-        if matches!(wish, Wish::Keep | Wish::KeepAndStop) {
+    /// Hands the state over, or ends the run, as the observer wishes.
+    fn grant(&mut self, wish: Action, done: u64, observer: &mut dyn TrainingObserver) -> Result<(), TrainError> {
+        if matches!(wish, Action::Checkpoint | Action::CheckpointAndStop) {
             let state = Checkpoint {
                 step: done,
                 own_from: self.own_from,
-                seconds: self.seconds + attendant.seconds(),
+                seconds: self.seconds + observer.seconds(),
                 learner: self.learner.state()?,
                 noise: self.noise,
                 history: self.curve.history().to_vec(),
             };
-            attendant.keep(done, state.to_bytes(self.spec, self.device));
+            observer.checkpoint(done, state.to_bytes(self.spec, self.device));
         }
-        if matches!(wish, Wish::Stop | Wish::KeepAndStop) {
+        if matches!(wish, Action::Stop | Action::CheckpointAndStop) {
             return Err(TrainError::Interrupted { step: done });
         }
         Ok(())

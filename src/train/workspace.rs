@@ -1,7 +1,7 @@
-//! The buffers of the fused path, made once a run. Sizes are for one piece of a batch: a few whole sequences.
+//! The buffers of the fused path, made once a run. Sizes are for one microbatch of a batch: a few whole sequences.
 
 use super::kernels::attention::Scores;
-use crate::spec::{ModelShape, piece_tokens};
+use crate::spec::{ModelShape, microbatch_tokens};
 
 /// A place where the residual stream passes a norm. Sites 2l and 2l + 1 stand before attention and feed-forward
 /// of block l, the last before the head.
@@ -36,7 +36,7 @@ pub(crate) struct BlockActivations {
 
 /// All buffers.
 pub(crate) struct Workspace {
-    /// Tokens of a full piece.
+    /// Tokens of a full microbatch.
     pub(crate) tokens: usize,
     pub(crate) sites: Vec<Site>,
     /// The site that the latest forward pass ended in.
@@ -63,7 +63,7 @@ impl Workspace {
     pub(crate) fn new(shape: &ModelShape, logits_at_once: usize) -> Self {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, .. } = *shape;
         let kv_width = shape.kv_width();
-        let tokens = piece_tokens(shape);
+        let tokens = microbatch_tokens(shape);
         let zeros = |per_token: usize| vec![0.0f32; tokens * per_token];
         let site = |_| Site { x: zeros(width), inverse: zeros(1), normed: zeros(width) };
         let block = |_| BlockActivations {

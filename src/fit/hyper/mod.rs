@@ -1,6 +1,6 @@
 //! Learning rate and batch: the response of a cell to them, laws of their optima, and what a search tries next.
 
-mod bends;
+mod curved_axes;
 mod joint;
 mod nearby;
 mod power_fit;

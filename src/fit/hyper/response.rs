@@ -2,7 +2,7 @@
 //! Its minimum is that of the surface, not the lowest loss seen, which is low by luck the more runs were tried.
 //! The near-optimal band follows DeepSeek LLM (2401.02954 §3.1), widened to the noise of a run.
 
-use super::bends::Bends;
+use super::curved_axes::CurvedAxes;
 use super::robust::KnownNoise;
 use super::surface::Surface;
 use crate::fit::estimate::t_quantile;
@@ -80,7 +80,7 @@ pub fn response(cell: &RecipeTrials, noise: Option<KnownNoise>, level: f64) -> O
     if let Some(surface) = Surface::near_minimum(cell, [best.learning_rate.ln(), best.batch.ln()], best_loss.ln(), noise) {
         found.take(&surface, level, cell);
         found.rms = Some(surface.rms);
-    } else if Bends::of(cell).count() > 0 {
+    } else if CurvedAxes::of(cell).count() > 0 {
         found.edges.push("no minimum inside what was tried: ln L does not bend upwards".into());
     }
     let floor = found.loss.filter(|_| found.edges.is_empty()).map_or(best_loss, |loss| loss.value);
@@ -98,11 +98,11 @@ impl Response {
     fn take(&mut self, surface: &Surface, level: f64, cell: &RecipeTrials) {
         let Some(vertex) = surface.vertex() else { return };
         let quantile = t_quantile(level, surface.degrees);
-        if surface.bends.rate {
+        if surface.curved_axes.rate {
             self.learning_rate = Some(surface.vertex_estimate(0, vertex[0], quantile, level));
             self.edges.extend(edge("learning rate", vertex[0] + surface.centre[0], &cell.tried(|t| t.learning_rate)));
         }
-        if surface.bends.batch {
+        if surface.curved_axes.batch {
             self.batch = Some(surface.vertex_estimate(1, vertex[1], quantile, level));
             self.edges.extend(edge("batch", vertex[1] + surface.centre[1], &cell.tried(|t| t.batch)));
         }

@@ -1,6 +1,6 @@
 //! s·v + v·K·v + T(v, v, v) about a place, v = (ln η, ln B): the polynomial that a surface is near its minimum.
 
-use super::bends::Bends;
+use super::curved_axes::CurvedAxes;
 
 /// Newton's steps to a minimum at most, none longer than `LONGEST`; over when one is shorter than `SETTLED`.
 const STEPS: usize = 100;
@@ -12,7 +12,7 @@ const FARTHEST: f64 = 12.0;
 /// The polynomial without its level.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    bends: Bends,
+    curved_axes: CurvedAxes,
     slopes: [f64; 2],
     /// Coefficients of x², xy, y².
     squares: [f64; 3],
@@ -21,10 +21,10 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// From the coefficients that belong to `Bends::slopes`, `squares` and `cubes`.
-    pub(super) fn new(bends: Bends, slopes: &[f64], squares: &[f64], cubes: &[f64]) -> Self {
-        let mut shape = Self { bends, slopes: [0.0; 2], squares: [0.0; 3], cubes: [0.0; 4] };
-        let (slope_at, square_at, cube_at): (&[usize], &[usize], &[usize]) = match (bends.rate, bends.batch) {
+    /// From the coefficients that belong to `CurvedAxes::slopes`, `squares` and `cubes`.
+    pub(super) fn new(curved_axes: CurvedAxes, slopes: &[f64], squares: &[f64], cubes: &[f64]) -> Self {
+        let mut shape = Self { curved_axes, slopes: [0.0; 2], squares: [0.0; 3], cubes: [0.0; 4] };
+        let (slope_at, square_at, cube_at): (&[usize], &[usize], &[usize]) = match (curved_axes.rate, curved_axes.batch) {
             (true, true) => (&[0, 1], &[0, 1, 2], &[0, 1, 2, 3]),
             (true, false) => (&[0], &[0], &[0]),
             _ => (&[1], &[2], &[3]),
@@ -60,11 +60,11 @@ impl Shape {
         let mut at = [0.0; 2];
         for _ in 0..STEPS {
             let [kxx, kxy, kyy] = self.curvature(at);
-            if !self.bends.upwards([kxx, kxy, kyy]) || at[0].hypot(at[1]) > FARTHEST {
+            if !self.curved_axes.upwards([kxx, kxy, kyy]) || at[0].hypot(at[1]) > FARTHEST {
                 return None;
             }
             let [sx, sy] = self.slope(at);
-            let step = match (self.bends.rate, self.bends.batch) {
+            let step = match (self.curved_axes.rate, self.curved_axes.batch) {
                 (true, true) => {
                     let twice = 2.0 * (kxx * kyy - kxy * kxy);
                     [(kxy * sy - kyy * sx) / twice, (kxy * sx - kxx * sy) / twice]
@@ -74,9 +74,9 @@ impl Shape {
             };
             let length = step[0].hypot(step[1]);
             // A quadratic is solved by one step, however long.
-            let share = if self.bends.lean { (LONGEST / length).min(1.0) } else { 1.0 };
+            let share = if self.curved_axes.lean { (LONGEST / length).min(1.0) } else { 1.0 };
             at = [at[0] + share * step[0], at[1] + share * step[1]];
-            if length < SETTLED || !self.bends.lean {
+            if length < SETTLED || !self.curved_axes.lean {
                 return Some(at);
             }
         }
@@ -112,7 +112,7 @@ const STRIDE: f64 = 0.005;
 mod tests {
     use super::*;
 
-    const BOTH: Bends = Bends { rate: true, batch: true, lean: true };
+    const BOTH: CurvedAxes = CurvedAxes { rate: true, batch: true, lean: true };
 
     #[test]
     fn the_minimum_of_a_cubic_is_where_its_slope_vanishes() {
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn there_is_less_room_on_the_steep_side() {
-        let steep = Shape::new(Bends { batch: false, ..BOTH }, &[0.0], &[0.01], &[0.004]);
+        let steep = Shape::new(CurvedAxes { batch: false, ..BOTH }, &[0.0], &[0.01], &[0.004]);
         let [down, up] = steep.room(0, 0.0025);
         assert!((steep.at([up, 0.0]) - 0.0025).abs() < 1e-6 && (steep.at([down, 0.0]) - 0.0025).abs() < 1e-6);
         assert!(up < -down && up > 0.4, "{down} {up}");

@@ -1,7 +1,7 @@
 //! ln L as a polynomial of (ln η, ln B) near its minimum, of second order, or of third where runs show it. Intervals of the minimum are Fieller's (1954): exact for a parabola
 //! with normal noise, unbounded where the data do not bend.
 
-use super::bends::Bends;
+use super::curved_axes::CurvedAxes;
 use super::nearby::{Windowed, leans, narrowed, within};
 use super::robust::{KnownNoise, RobustFit, robust_fit};
 use super::shape::Shape;
@@ -13,7 +13,7 @@ use crate::law::RecipeTrials;
 /// and then the centre is the minimum.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Surface {
-    pub(super) bends: Bends,
+    pub(super) curved_axes: CurvedAxes,
     /// ln η and ln B.
     pub(super) centre: [f64; 2],
     /// f, slopes, squares, cubes.
@@ -38,45 +38,51 @@ impl Windowed for Surface {
 impl Surface {
     /// The surface through the runs nearest to the best that determine one with a minimum.
     pub(super) fn near_minimum(cell: &RecipeTrials, centre: [f64; 2], ln_best: f64, noise: Option<KnownNoise>) -> Option<Self> {
-        let bends = Bends::of(cell);
-        let needed = 1 + bends.count() + bends.squares([0.0; 2]).len();
-        let spare = usize::from(noise.is_none()) + usize::from(bends.count() == 2);
+        let curved_axes = CurvedAxes::of(cell);
+        let needed = 1 + curved_axes.count() + curved_axes.squares([0.0; 2]).len();
+        let spare = usize::from(noise.is_none()) + usize::from(curved_axes.count() == 2);
         let fit = |reach: f64| {
             let used = within(cell, ln_best, reach);
-            let enough = bends.count() > 0 && used.len() >= needed + spare;
-            enough.then(|| Self::of_runs(cell, &used, bends, centre, noise)).flatten()
+            let enough = curved_axes.count() > 0 && used.len() >= needed + spare;
+            enough.then(|| Self::of_runs(cell, &used, curved_axes, centre, noise)).flatten()
         };
         narrowed(noise, fit).map(|(found, _)| found)
     }
 
     /// The quadratic through these runs, or the cubic about its own minimum where they show one and it has one among them.
-    fn of_runs(cell: &RecipeTrials, used: &[usize], bends: Bends, centre: [f64; 2], noise: Option<KnownNoise>) -> Option<Self> {
-        let (plain, fit) = Self::fitted(cell, used, bends, centre, noise)?;
+    fn of_runs(cell: &RecipeTrials, used: &[usize], curved_axes: CurvedAxes, centre: [f64; 2], noise: Option<KnownNoise>) -> Option<Self> {
+        let (plain, fit) = Self::fitted(cell, used, curved_axes, centre, noise)?;
         let lean = || -> Option<Self> {
-            let (about, richer) = Self::fitted(cell, used, bends.leaning(), centre, noise)?;
-            if !leans(&about, bends.tried_widely(cell), &fit, &richer) {
+            let (about, richer) = Self::fitted(cell, used, curved_axes.leaning(), centre, noise)?;
+            if !leans(&about, curved_axes.tried_widely(cell), &fit, &richer) {
                 return None;
             }
             let vertex = about.vertex()?;
             let there = [centre[0] + vertex[0], centre[1] + vertex[1]];
-            let (found, _) = Self::fitted(cell, used, bends.leaning(), there, noise)?;
+            let (found, _) = Self::fitted(cell, used, curved_axes.leaning(), there, noise)?;
             (found.vertex().is_some() && among(cell, used, there)).then_some(found)
         };
         lean().or_else(|| plain.vertex().is_some().then_some(plain))
     }
 
-    fn fitted(cell: &RecipeTrials, used: &[usize], bends: Bends, centre: [f64; 2], noise: Option<KnownNoise>) -> Option<(Self, RobustFit)> {
+    fn fitted(
+        cell: &RecipeTrials,
+        used: &[usize],
+        curved_axes: CurvedAxes,
+        centre: [f64; 2],
+        noise: Option<KnownNoise>,
+    ) -> Option<(Self, RobustFit)> {
         let place = |at: usize| [cell.trials[at].learning_rate.ln() - centre[0], cell.trials[at].batch.ln() - centre[1]];
-        let rows: Vec<Vec<f64>> = used.iter().map(|&at| row(bends, place(at))).collect();
+        let rows: Vec<Vec<f64>> = used.iter().map(|&at| row(curved_axes, place(at))).collect();
         let y: Vec<f64> = used.iter().filter_map(|&at| cell.trials[at].loss).map(f64::ln).collect();
         let fit = robust_fit(&rows, &y, noise)?;
         let (beta, covariance, spread) = (fit.beta.clone(), fit.covariance.clone(), fit.s2.sqrt());
-        let found = Self { bends, centre, beta, covariance, degrees: fit.degrees, rms: fit.rms, spread, runs: used.len() };
+        let found = Self { curved_axes, centre, beta, covariance, degrees: fit.degrees, rms: fit.rms, spread, runs: used.len() };
         Some((found, fit))
     }
 
     pub(super) fn row(&self, at: [f64; 2]) -> Vec<f64> {
-        row(self.bends, at)
+        row(self.curved_axes, at)
     }
 
     pub(super) fn at(&self, at: [f64; 2]) -> f64 {
@@ -84,7 +90,7 @@ impl Surface {
     }
 
     fn shape(&self) -> Shape {
-        shape(self.bends, &self.beta)
+        shape(self.curved_axes, &self.beta)
     }
 
     /// ½ · second derivatives at a place relative to the centre.
@@ -99,8 +105,8 @@ impl Surface {
 
     /// One coordinate of the minimum with Fieller's interval; of a cubic, that of the quadratic that touches it there.
     pub(super) fn vertex_estimate(&self, axis: usize, vertex: f64, quantile: f64, level: f64) -> Estimate {
-        let part = |which: usize| gradient(&self.beta, |beta| reduced(self.bends, beta, axis)[which]);
-        let [b, c] = reduced(self.bends, &self.beta, axis);
+        let part = |which: usize| gradient(&self.beta, |beta| reduced(self.curved_axes, beta, axis)[which]);
+        let [b, c] = reduced(self.curved_axes, &self.beta, axis);
         let (by_b, by_c) = (part(0), part(1));
         let [vbb, vbc, vcc] = [(&by_b, &by_b), (&by_b, &by_c), (&by_c, &by_c)].map(|(l, r)| product(l, &self.covariance, r));
         let (low, high) = fieller([b, c], [vbb, vbc, vcc], quantile);
@@ -110,18 +116,18 @@ impl Surface {
     }
 }
 
-fn row(bends: Bends, at: [f64; 2]) -> Vec<f64> {
+fn row(curved_axes: CurvedAxes, at: [f64; 2]) -> Vec<f64> {
     let mut row = vec![1.0];
-    row.extend(bends.slopes(at));
-    row.extend(bends.squares(at));
-    row.extend(bends.cubes(at));
+    row.extend(curved_axes.slopes(at));
+    row.extend(curved_axes.squares(at));
+    row.extend(curved_axes.cubes(at));
     row
 }
 
-fn shape(bends: Bends, beta: &[f64]) -> Shape {
-    let (slopes, rest) = beta[1..].split_at(bends.count());
-    let (squares, cubes) = rest.split_at(bends.squares([0.0; 2]).len());
-    Shape::new(bends, slopes, squares, cubes)
+fn shape(curved_axes: CurvedAxes, beta: &[f64]) -> Shape {
+    let (slopes, rest) = beta[1..].split_at(curved_axes.count());
+    let (squares, cubes) = rest.split_at(curved_axes.squares([0.0; 2]).len());
+    Shape::new(curved_axes, slopes, squares, cubes)
 }
 
 /// Whether a place lies inside the range of the runs in each setting: beyond it a cubic says nothing.
@@ -138,8 +144,8 @@ fn among(cell: &RecipeTrials, used: &[usize], place: [f64; 2]) -> bool {
 const ROUNDING: f64 = 1e-9;
 
 /// (b, c) of the parabola b·x + c·x² that is left in one setting when the other takes its best value, third order left out.
-fn reduced(bends: Bends, beta: &[f64], axis: usize) -> [f64; 2] {
-    if bends.count() == 1 {
+fn reduced(curved_axes: CurvedAxes, beta: &[f64], axis: usize) -> [f64; 2] {
+    if curved_axes.count() == 1 {
         return [beta[1], beta[2]];
     }
     let [sx, sy, kxx, kxy, kyy] = [beta[1], beta[2], beta[3], beta[4], beta[5]];

@@ -104,7 +104,7 @@ impl<'a> Refitter<'a> {
     pub(crate) fn best(&self, sum: &Objective) -> Option<End> {
         let valleys = self.grid.valued(sum, ResidualLoss::of(self.estimator, SMOOTHEST)).valleys().take(VALLEYS);
         // A term that vanished for the fit's own runs begins where it can come back.
-        lowest(sum, self.estimator, self.basins.iter().cloned().chain(valleys.map(|phi| sum.lifted(phi))))
+        lowest(sum, self.estimator, self.basins.iter().cloned().chain(valleys.map(|phi| sum.lift_vanished_terms(phi))))
     }
 }
 

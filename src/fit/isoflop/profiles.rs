@@ -5,7 +5,7 @@
 //! is biased on a surface that is none (Czech 2603.22339); the correction from a fitted surface is given beside it.
 
 use super::optima::{PowerOfCompute, power_of_compute};
-use super::valley::{Interpolator, IsoflopOptions, Scatter, Valley, share_noise, valley};
+use super::valley::{Interpolator, IsoflopOptions, ResidualVariance, Valley, pool_variance, valley};
 use super::vertices::Vertices;
 use crate::fit::linear::least_squares;
 use crate::fit::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
@@ -135,7 +135,7 @@ pub struct Corrected {
 
 /// Finds the valleys and fits powers of compute through their minima.
 pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopFit, FitError> {
-    let (mut valleys, mut scatter): (Vec<Valley>, Vec<Scatter>) = (Vec::new(), Vec::new());
+    let (mut valleys, mut scatter): (Vec<Valley>, Vec<ResidualVariance>) = (Vec::new(), Vec::new());
     let mut dropped = Vec::new();
     for (compute, members) in budgets(&evidence.points, options.tolerance) {
         let points: Vec<&Point> = members.iter().map(|&at| &evidence.points[at]).collect();
@@ -152,7 +152,7 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
         let reasons = if reasons.is_empty() { "no two sizes share a budget".to_owned() } else { reasons.join("; ") };
         return Err(FitError::TooFewValleys { budgets: valleys.len(), needed: 2, reasons });
     }
-    share_noise(&mut valleys, &scatter, options.level);
+    pool_variance(&mut valleys, &scatter, options.level);
     let line = |pick: fn(&Valley) -> Estimate, vertices| power_of_compute(&valleys, pick, vertices, options.level);
     let (params, tokens) = (line(|valley| valley.params, options.vertices), line(|valley| valley.tokens, options.vertices));
     let otherwise = line(|valley| valley.params, options.vertices.other());

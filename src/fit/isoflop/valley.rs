@@ -155,7 +155,7 @@ fn near_the_lowest<'a>(points: &[&'a Point], walls: f64) -> Vec<&'a Point> {
 }
 
 /// The valley of the runs of a budget and what they scatter by, or why there is none.
-pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, Scatter), String> {
+pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, ResidualVariance), String> {
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
     sizes.sort_by(f64::total_cmp);
     let mut distinct = sizes.clone();
@@ -212,7 +212,7 @@ fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
 }
 
 /// What the runs of a valley scatter by about its curve, and what that means for the bottom.
-pub(super) struct Scatter {
+pub(super) struct ResidualVariance {
     /// Σ of squared relative residuals; absent where the noise was given, and errors stand for runs of it.
     squares: Option<f64>,
     /// Degrees of freedom behind the noise.
@@ -223,7 +223,7 @@ pub(super) struct Scatter {
     unit_loss_error: Option<f64>,
 }
 
-impl Scatter {
+impl ResidualVariance {
     /// By how much runs scatter; one where the noise was given with the error.
     fn noise(&self) -> f64 {
         self.squares.map_or(1.0, |squares| (squares / self.degrees).sqrt())
@@ -240,7 +240,7 @@ impl Scatter {
 
 /// Gives all parabolas the relative scatter of all of them: that of one, with a degree or two of freedom, can be next to
 /// nothing by chance, and its optimum would then outweigh all others.
-pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f64) {
+pub(super) fn pool_variance(valleys: &mut [Valley], scatter: &[ResidualVariance], level: f64) {
     let degrees: f64 = scatter.iter().map(|own| own.degrees).sum();
     let Some(squares) = scatter.iter().map(|own| own.squares).sum::<Option<f64>>() else { return };
     let noise = (squares / degrees).sqrt();
@@ -255,7 +255,7 @@ pub(super) fn share_noise(valleys: &mut [Valley], scatter: &[Scatter], level: f6
 }
 
 /// ln N of the minimum, the loss there, the parabola, the scatter.
-type Bottom = (f64, f64, Option<Parabola>, Scatter);
+type Bottom = (f64, f64, Option<Parabola>, ResidualVariance);
 
 fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
     if points.len() < 3 {
@@ -273,7 +273,7 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
     let degrees = (points.len() - 3) as f64;
     // Relative to the bottom: valleys of different budgets then have one noise. The place of the bottom does not move its loss.
     let (bottom, u) = (parabola.vertex_loss(), parabola.ln_vertex() - centre);
-    let scatter = Scatter {
+    let scatter = ResidualVariance {
         squares: Some(fit.residual / (bottom * bottom)),
         degrees,
         unit_error: bottom.abs() * variance(&parabola.vertex_gradient(), &fit.inverse).sqrt(),
@@ -319,7 +319,7 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
     }
     let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
     let variance = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (drawn.len().max(2) - 1) as f64;
-    let scatter = Scatter { squares: None, degrees: options.noise.degrees, unit_error: variance.sqrt(), unit_loss_error: None };
+    let scatter = ResidualVariance { squares: None, degrees: options.noise.degrees, unit_error: variance.sqrt(), unit_loss_error: None };
     Ok((ln_n, ln_loss.exp(), None, scatter))
 }
 

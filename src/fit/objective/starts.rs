@@ -31,7 +31,7 @@ impl Objective {
     }
 
     /// Factors that share the loss evenly in the middle of the data, the rest 0.
-    pub(crate) fn even_shares(&self) -> Phi {
+    pub(crate) fn initial_factors(&self) -> Phi {
         let mut phi = Phi::from_elem(0.0, self.dim());
         let factors = self.factors();
         phi[..factors].fill(self.mean_ln_loss() - (factors as f64).ln());
@@ -78,7 +78,7 @@ impl Objective {
     /// Every second value of the scan, each with factors at even shares and a third and three times as large; of more than
     /// [`MOST`] combinations so many, spread over all.
     fn starts_of_scan(&self) -> Vec<Vec<f64>> {
-        let shares = self.even_shares();
+        let shares = self.initial_factors();
         let factors = (0..self.factors()).map(|j| [-1.1, 0.0, 1.1].map(|by| shares[j] + by).to_vec());
         let others = self.form.scanned(&self.centre).into_iter().map(|values| values.into_iter().step_by(2).collect());
         let axes: Vec<Vec<f64>> = factors.chain(others).collect();
@@ -88,7 +88,7 @@ impl Objective {
     /// A start that a search by gradients can leave. A term far below the loss at the centre of the data has next to no
     /// gradient, and no search by gradients can bring it back; its distance below 1 % of the loss is replaced by a logarithm of
     /// itself, so that starts stay distinct.
-    pub(crate) fn lifted(&self, mut phi: Phi) -> Phi {
+    pub(crate) fn lift_vanished_terms(&self, mut phi: Phi) -> Phi {
         let least = self.mean_ln_loss() + 0.01f64.ln();
         let factors = self.factors();
         for factor in phi[..factors].iter_mut().filter(|factor| **factor < least) {

@@ -30,12 +30,12 @@ impl Grid {
         };
         if size > CELLS {
             let places = combinations(&axes, if scan == Scan::Fine { CELLS } else { FEW_CELLS });
-            return Self { axes, cells: places.iter().map(|place| solved(sum.even_shares(), place)).collect(), whole: false };
+            return Self { axes, cells: places.iter().map(|place| solved(sum.initial_factors(), place)).collect(), whole: false };
         }
         let mut cells: Vec<End> = Vec::with_capacity(size);
         for cell in 0..size {
             let place: Vec<f64> = (0..axes.len()).map(|k| axes[k][digit(&axes, cell, k)]).collect();
-            let afresh = solved(sum.even_shares(), &place);
+            let afresh = solved(sum.initial_factors(), &place);
             // The neighbour before along the first axis is a good start for the factors, but one that vanished there cannot
             // come back from it.
             let before = if axes.is_empty() || digit(&axes, cell, 0) == 0 { None } else { cells.last() };

@@ -63,7 +63,7 @@ pub(crate) fn lbfgs_alone(sum: &Objective, estimator: Estimator) -> Option<(Phi,
     let some: Vec<&Vec<f64>> = starts.iter().step_by(starts.len().div_ceil(ALONE)).collect();
     let value = |phi: &Phi| sum.evaluate(loss, phi, Order::Value).value;
     let end = |start: &&Vec<f64>| {
-        let mut phi = sum.lifted(sum.to_phi(start));
+        let mut phi = sum.lift_vanished_terms(sum.to_phi(start));
         for _ in 0..ROUNDS {
             let before = value(&phi);
             phi = lbfgs(sum, loss, &phi, LONG).0;
@@ -115,7 +115,7 @@ fn sharpen(sum: &Objective, estimator: Estimator, ends: &mut [(StartEnd, End)]) 
 }
 
 fn run(sum: &Objective, loss: ResidualLoss, start: &[f64]) -> (StartEnd, End) {
-    let from = sum.lifted(sum.to_phi(start));
+    let from = sum.lift_vanished_terms(sum.to_phi(start));
     let (handed_over, reason, iterations) = lbfgs(sum, loss, &from, SHORT);
     let free: Vec<usize> = (0..sum.dim()).collect();
     let end = polished(sum, loss, handed_over, &free);

@@ -3,7 +3,7 @@
 mod blocks;
 mod compare;
 mod criterion;
-mod foresight;
+mod forecast_coverage;
 mod influence;
 mod rolling;
 mod selftest;
@@ -12,7 +12,7 @@ mod sensitivity;
 pub use blocks::{BlockGroup, BlockRun, Blocks, blocks};
 pub use compare::{Comparison, EqualityTest, GroupFit, SharedFit, compare};
 pub use criterion::{Criteria, LackOfFit, criteria};
-pub use foresight::{Foresight, foresight};
+pub use forecast_coverage::{ForecastCoverage, forecast_coverage};
 pub use influence::{Influence, influence, influence_on, without_each};
 pub use rolling::{Forecast, OffTheLaw, ln_compute_factor, rolling_origin};
 pub use selftest::{Coverage, SelftestOptions, named_designs, selftest};

@@ -1,7 +1,7 @@
 //! The numbers behind a joint surface: in each cell, K and T about a place that moves with the cell. The place is first the middle
 //! of what was tried and then, step by step, the minimum itself, where the slopes of the surface vanish (Gauss and Newton).
 
-use super::super::bends::Bends;
+use super::super::curved_axes::CurvedAxes;
 use super::super::power_fit::{Basis, PowerFit};
 use super::super::shape::Shape;
 use crate::fit::linear::gradient;
@@ -11,7 +11,7 @@ use crate::law::{RecipeTrials, Scale};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Core {
     pub(super) basis: Basis,
-    pub(super) bends: Bends,
+    pub(super) curved_axes: CurvedAxes,
     /// In each setting, a constant and a slope for each variable of the basis: where v is 0 in a cell.
     pub(super) path: [Vec<f64>; 2],
     /// Means of the logarithms that the basis takes.
@@ -22,7 +22,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn about(cells: &[&RecipeTrials], basis: Basis, bends: Bends) -> Self {
+    pub(super) fn about(cells: &[&RecipeTrials], basis: Basis, curved_axes: CurvedAxes) -> Self {
         let trials = || cells.iter().flat_map(|cell| cell.trials.iter().filter(|trial| trial.loss.is_some()));
         let count = trials().count().max(1) as f64;
         let columns: Vec<Vec<f64>> = cells.iter().map(|cell| basis.columns(&cell.scale)).collect();
@@ -33,12 +33,12 @@ impl Core {
             still(trials().map(|trial| trial.learning_rate.ln()).sum::<f64>() / count),
             still(trials().map(|trial| trial.batch.ln()).sum::<f64>() / count),
         ];
-        Self { basis, bends, path, means, beta: Vec::new(), covariance: Vec::new() }
+        Self { basis, curved_axes, path, means, beta: Vec::new(), covariance: Vec::new() }
     }
 
     /// The same surface about its own minimum, with what bends it to one side; not fitted.
     pub(super) fn leaning(&self) -> Self {
-        Self { bends: self.bends.leaning(), ..self.moved(1.0) }
+        Self { curved_axes: self.curved_axes.leaning(), ..self.moved(1.0) }
     }
 
     /// The same about a place nearer to its minimum, by a share of the way; not fitted.
@@ -62,11 +62,11 @@ impl Core {
     pub(super) fn row(&self, recipe: [f64; 2], scale: &Scale) -> Vec<f64> {
         let z = self.place(scale);
         let v = self.relative(recipe, &z);
-        let mut row = self.bends.squares(v);
-        for slope in self.bends.slopes(v) {
+        let mut row = self.curved_axes.squares(v);
+        for slope in self.curved_axes.slopes(v) {
             row.extend(z.iter().map(|z| slope * z));
         }
-        row.extend(self.bends.cubes(v));
+        row.extend(self.curved_axes.cubes(v));
         row
     }
 
@@ -85,18 +85,18 @@ impl Core {
 
     /// K and T, without slopes.
     pub(super) fn shape(&self, beta: &[f64]) -> Shape {
-        let squares = self.bends.squares([0.0; 2]).len();
-        let slopes = self.bends.count() * (self.means.len() + 1);
-        Shape::new(self.bends, &[], &beta[..squares], &beta[squares + slopes..])
+        let squares = self.curved_axes.squares([0.0; 2]).len();
+        let slopes = self.curved_axes.count() * (self.means.len() + 1);
+        Shape::new(self.curved_axes, &[], &beta[..squares], &beta[squares + slopes..])
     }
 
     /// Coefficients of the minimum in one setting, relative to the path, T left out: a constant and a slope for each variable.
     fn optimum(&self, beta: &[f64], axis: usize) -> Vec<f64> {
         let width = self.means.len() + 1;
-        let squares = self.bends.squares([0.0; 2]).len();
+        let squares = self.curved_axes.squares([0.0; 2]).len();
         let slope = |setting: usize, j: usize| beta[squares + setting * width + j];
         (0..width)
-            .map(|j| match (self.bends.rate, self.bends.batch) {
+            .map(|j| match (self.curved_axes.rate, self.curved_axes.batch) {
                 (true, true) => {
                     let [kxx, kxy, kyy] = [beta[0], 0.5 * beta[1], beta[2]];
                     let (sx, sy, determinant) = (slope(0, j), slope(1, j), kxx * kyy - kxy * kxy);
@@ -114,7 +114,7 @@ impl Core {
     }
 
     fn bends_in(&self, axis: usize) -> bool {
-        if axis == 0 { self.bends.rate } else { self.bends.batch }
+        if axis == 0 { self.curved_axes.rate } else { self.curved_axes.batch }
     }
 
     pub(super) fn law(&self, axis: usize, degrees: f64, level: f64, cells: usize) -> Option<PowerFit> {
@@ -141,7 +141,7 @@ impl Core {
 
     /// How far the minimum lies below the level of a cell's rows, which hold v·K·v + slopes·v.
     pub(super) fn depth(&self, beta: &[f64], z: &[f64]) -> f64 {
-        Shape::new(self.bends, &[], &beta[..self.bends.squares([0.0; 2]).len()], &[]).at(self.minimum(beta, z))
+        Shape::new(self.curved_axes, &[], &beta[..self.curved_axes.squares([0.0; 2]).len()], &[]).at(self.minimum(beta, z))
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod coefficients;
 
-use super::bends::Bends;
+use super::curved_axes::CurvedAxes;
 use super::nearby::{Windowed, leans, narrowed, within};
 use super::power_fit::{Basis, PowerFit};
 use super::robust::{Group, KnownNoise, RobustFit, robust_fit_of_groups};
@@ -117,9 +117,9 @@ impl<'a> Window<'a> {
 
     /// The quadratic, or the cubic where the runs show one that has a minimum.
     fn surface(&self, basis: Basis) -> Option<Fitted> {
-        let bends = Bends::common(self.cells);
-        let plain = self.fitted(Core::about(self.cells, basis, bends)).filter(|_| bends.count() > 0)?;
-        if !bends.upwards(plain.core.curvature()) {
+        let curved_axes = CurvedAxes::common(self.cells);
+        let plain = self.fitted(Core::about(self.cells, basis, curved_axes)).filter(|_| curved_axes.count() > 0)?;
+        if !curved_axes.upwards(plain.core.curvature()) {
             return None;
         }
         Some(self.leaning(&plain).unwrap_or(plain))
@@ -140,12 +140,12 @@ impl<'a> Window<'a> {
     /// Gauss and Newton from the minimum of the quadratic: about its own minimum a surface has no slopes.
     fn leaning(&self, plain: &Fitted) -> Option<Fitted> {
         let mut found = self.fitted(plain.core.leaning())?;
-        let widely = self.cells.iter().all(|cell| plain.core.bends.tried_widely(cell));
+        let widely = self.cells.iter().all(|cell| plain.core.curved_axes.tried_widely(cell));
         if !leans(&found, widely, &plain.fit, &found.fit) {
             return None;
         }
         for _ in 0..STEPS {
-            if !found.core.bends.upwards(found.core.curvature()) {
+            if !found.core.curved_axes.upwards(found.core.curvature()) {
                 return None;
             }
             let off = found.core.off(self.cells);
@@ -169,7 +169,7 @@ fn of_basis(cells: &[&RecipeTrials], basis: Basis, noise: Option<KnownNoise>, le
         batch: law(1),
         tuned: cells.iter().zip(&fit.groups).filter_map(|(cell, group)| tuned(&core, cell, group, quantile, level)).collect(),
         curvature: core.curvature(),
-        leans: core.bends.lean,
+        leans: core.curved_axes.lean,
         runs,
         reach: reach.is_finite().then_some(reach),
         rms: fit.rms,
@@ -210,8 +210,8 @@ impl JointSurface {
     /// setting does not bend the surface.
     pub fn room(&self, rise: f64) -> [Option<[f64; 2]>; 2] {
         let shape = self.core.shape(&self.core.beta);
-        let bends = [self.learning_rate.is_some(), self.batch.is_some()];
-        [0, 1].map(|axis| bends[axis].then(|| shape.room(axis, rise).map(f64::exp)))
+        let curved_axes = [self.learning_rate.is_some(), self.batch.is_some()];
+        [0, 1].map(|axis| curved_axes[axis].then(|| shape.room(axis, rise).map(f64::exp)))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::spec::{CurvePoint, RunRecord};
 pub const FEWEST_POINTS: usize = 20;
 
 /// A curve prepared for the rules.
-pub(super) struct Signs<'a> {
+pub(super) struct CurveFeatures<'a> {
     /// (step, training loss) where it was measured.
     pub(super) losses: Vec<(f64, f64)>,
     /// The same, each loss the median of five neighbours.
@@ -28,7 +28,7 @@ pub(super) struct Signs<'a> {
     pub(super) record: &'a RunRecord,
 }
 
-impl<'a> Signs<'a> {
+impl<'a> CurveFeatures<'a> {
     /// The signs of a curve; `None` where it has too few losses.
     pub(super) fn of(curve: &'a [CurvePoint], record: &'a RunRecord) -> Option<Self> {
         let losses: Vec<(f64, f64)> = curve.iter().filter_map(|point| Some((point.step as f64, point.train_loss_nats?))).collect();

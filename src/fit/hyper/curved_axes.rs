@@ -7,14 +7,14 @@ const WIDE: usize = 5;
 
 /// Which settings the surface bends in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bends {
+pub(super) struct CurvedAxes {
     pub(super) rate: bool,
     pub(super) batch: bool,
     /// Whether one side may be steeper than the other: terms of third order.
     pub(super) lean: bool,
 }
 
-impl Bends {
+impl CurvedAxes {
     /// Three values of a setting are needed to see a bend.
     pub(super) fn of(cell: &RecipeTrials) -> Self {
         let finished: Vec<_> = cell.trials.iter().filter(|trial| trial.loss.is_some()).cloned().collect();
@@ -65,7 +65,7 @@ impl Bends {
     /// Settings that bend in at least one cell, taken over all runs of it.
     pub(super) fn common(cells: &[&RecipeTrials]) -> Self {
         let all: Vec<Self> = cells.iter().map(|cell| Self::of(cell)).collect();
-        Self { rate: all.iter().any(|bends| bends.rate), batch: all.iter().any(|bends| bends.batch), lean: false }
+        Self { rate: all.iter().any(|axes| axes.rate), batch: all.iter().any(|axes| axes.batch), lean: false }
     }
 
     /// Whether a surface of this curvature bends upwards in every direction that it bends in.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// How the forecast of one quantity fared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Foresight {
+pub struct ForecastCoverage {
     /// C, FLOPs.
     pub compute: f64,
     /// `params`, `tokens` or `loss`.
@@ -32,7 +32,7 @@ const QUANTITIES: [&str; 3] = ["params", "tokens", "loss"];
 
 /// Forecasts of each budget by fits of least squares of log loss to simulated runs, with the interval that `fit` prints;
 /// `told` hears of each simulation that is done.
-pub fn foresight(design: &Design, options: &SelftestOptions, computes: &[f64], told: &(dyn Fn() + Sync)) -> Vec<Foresight> {
+pub fn forecast_coverage(design: &Design, options: &SelftestOptions, computes: &[f64], told: &(dyn Fn() + Sync)) -> Vec<ForecastCoverage> {
     let fit_options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
     let truth = Law::from(options.truth);
     let simulated = |simulation: usize| {
@@ -57,13 +57,13 @@ fn asked(computes: &[f64], count: &ComputeCount) -> Vec<Quantity> {
     computes.iter().flat_map(|&compute| Quantity::optimum(compute, count)).collect()
 }
 
-fn scored(compute: f64, quantity: &'static str, truth: f64, estimates: Vec<Estimate>) -> Foresight {
+fn scored(compute: f64, quantity: &'static str, truth: f64, estimates: Vec<Estimate>) -> ForecastCoverage {
     let n = estimates.len() as f64;
     let off: Vec<f64> = estimates.iter().map(|one| (one.value / truth).ln()).collect();
     let bias = off.iter().sum::<f64>() / n;
     let mut widths: Vec<f64> = estimates.iter().map(|one| one.high() / one.low().max(0.0) - 1.0).collect();
     widths.sort_by(f64::total_cmp);
-    Foresight {
+    ForecastCoverage {
         compute,
         quantity,
         truth,
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use crate::law::{Chinchilla, Noise};
 
-    fn seen(sigma: f64) -> Vec<Foresight> {
+    fn seen(sigma: f64) -> Vec<ForecastCoverage> {
         let options = SelftestOptions { simulations: 200, noise: Noise { run: sigma, cluster: 0.0 }, ..SelftestOptions::default() };
-        foresight(&Design::isoflop(&[1e17, 4e17, 1.6e18], 6, 8.0), &options, &[1.6e19], &|| ())
+        forecast_coverage(&Design::isoflop(&[1e17, 4e17, 1.6e18], 6, 8.0), &options, &[1.6e19], &|| ())
     }
 
     #[test]
