@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Job {
-    /// The run.
+    /// Everything that determines the result of the run.
     pub(super) spec: RunSpec,
     /// The trunk whose states it may begin from, and leaves some for.
     pub(super) trunk_id: Option<String>,

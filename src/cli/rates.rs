@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub(super) struct Rate {
     /// Name: S, M, L, or a shape with context and batch.
     pub(super) workload: String,
-    /// The network.
+    /// Shape of the network whose speed was measured.
     pub(super) shape: ModelShape,
     /// Tokens per optimizer step.
     pub(super) batch_tokens: u64,

@@ -8,7 +8,7 @@ pub enum CorpusError {
     /// The file cannot be read.
     #[error("the corpus {path} cannot be read: {source}")]
     Unreadable {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -16,13 +16,13 @@ pub enum CorpusError {
     /// The path is a folder or something else that is no file.
     #[error("the corpus {path} is not a file; name one file of text, or a pattern such as {path}/*.txt")]
     NotAFile {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
     },
     /// A pattern that no pattern is.
     #[error("corpus.path = {pattern:?} is not a pattern: {problem}")]
     Pattern {
-        /// As given.
+        /// The pattern, as it was given.
         pattern: String,
         /// What is wrong with it.
         problem: String,
@@ -30,13 +30,13 @@ pub enum CorpusError {
     /// A pattern without a file.
     #[error("corpus.path = {pattern:?} matches no file")]
     NoMatch {
-        /// As given.
+        /// The pattern, as it was given.
         pattern: String,
     },
     /// Not a whole gzip or zstd file.
     #[error("the corpus {path} is {format} and cannot be unpacked: {source}; is it whole?")]
     Compressed {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
         /// `gzip` or `zstd`.
         format: &'static str,
@@ -46,7 +46,7 @@ pub enum CorpusError {
     /// A line that is no JSON object with text in the field.
     #[error("{path}, line {line}: {problem}")]
     JsonLine {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
         /// From 1.
         line: usize,
@@ -66,9 +66,9 @@ pub enum CorpusError {
     /// Too little text to train on and hold out from.
     #[error("the corpus {path} holds {bytes} bytes; at least {least} are needed, so that some blocks can be held out")]
     TooShort {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
-        /// Its size.
+        /// Size of the file, bytes.
         bytes: u64,
         /// The least that is accepted.
         least: u64,
@@ -78,7 +78,7 @@ pub enum CorpusError {
     Setting {
         /// Name of the setting.
         field: &'static str,
-        /// What it holds.
+        /// What the file holds where something else was expected.
         found: String,
         /// What it may hold.
         allowed: &'static str,
@@ -104,7 +104,7 @@ pub enum CorpusError {
     /// No tokenizer, or one that cannot serve.
     #[error("the tokenizer {path}: {problem}")]
     Tokenizer {
-        /// Path as given.
+        /// Path of the file, as it was given.
         path: PathBuf,
         /// What is wrong, and what to do.
         problem: String,

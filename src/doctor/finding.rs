@@ -6,7 +6,7 @@ use serde::Serialize;
 /// One thing that ails a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// What is wrong with the run.
     pub ailment: Ailment,
     /// Whether the run is sick of it; else a remark.
     pub fault: bool,

@@ -20,7 +20,7 @@ const SMALLEST_DELTA: f64 = 1e-6;
 pub struct Fit {
     /// The law with the estimated coefficients.
     pub law: Law,
-    /// The runs.
+    /// Runs that the law was fitted to, with their conventions.
     pub evidence: Arc<Evidence>,
     /// How the fit ended.
     pub status: FitStatus,

@@ -232,7 +232,7 @@ pub enum FitError {
         run: String,
         /// Which number.
         what: &'static str,
-        /// Its value.
+        /// Value that is out of range.
         value: f64,
     },
     /// Fewer than two groups to compare.
@@ -280,9 +280,9 @@ pub enum FitError {
     /// An option is out of range.
     #[error("{option} = {value} is not allowed; {allowed}")]
     Option {
-        /// Which.
+        /// Name of the option.
         option: &'static str,
-        /// Its value.
+        /// Value that is out of range.
         value: f64,
         /// What is allowed.
         allowed: &'static str,

@@ -11,7 +11,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// none where the first are enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dual<const K: usize, const T: usize, S = f64> {
-    /// The value.
+    /// Value of the function.
     pub value: S,
     /// First derivatives.
     pub gradient: [S; K],

@@ -23,14 +23,14 @@ pub enum Kind {
     Floor,
     /// A in A/x^s, above 0.
     Factor {
-        /// x.
+        /// Variable x of the power A/x^s.
         of: Variable,
         /// Index of s among the coefficients.
         exponent: usize,
     },
     /// s in A/x^s.
     Exponent {
-        /// x.
+        /// Variable x of the power A/x^s.
         of: Variable,
     },
     /// The logarithm of the height of a term, of either sign: what a search solves for while the others are held.
@@ -55,7 +55,7 @@ pub enum Kind {
 pub(crate) const UNDETERMINED: &str = "the data do not determine it";
 
 impl Coefficient {
-    /// E.
+    /// A floor of the loss, such as E.
     pub const fn floor(name: &'static str) -> Self {
         Self { name, kind: Kind::Floor }
     }

@@ -10,7 +10,7 @@ pub struct PublishedLaw {
     pub name: &'static str,
     /// Coefficients; N in weights, D in tokens, loss in nats per token of the source's tokenizer.
     pub law: Chinchilla,
-    /// Where it stands.
+    /// Paper and table in which the coefficients are published.
     pub source: &'static str,
 }
 

@@ -53,7 +53,7 @@ impl PowerRule {
         Self { factor, n, d, c: 0.0 }
     }
 
-    /// Its value.
+    /// Value of the rule at a scale.
     pub fn at(&self, scale: &Scale) -> f64 {
         // A variable that the rule does not use may be unknown (NaN).
         let part = |value: f64, exponent: f64| if exponent == 0.0 { 0.0 } else { exponent * value.ln() };
@@ -156,7 +156,7 @@ pub struct PublishedFrontier {
     pub size_measure: SizeMeasure,
     /// How its C is counted.
     pub flop_rule: FlopRule,
-    /// Where it stands.
+    /// Paper and table in which the rule is published.
     pub source: &'static str,
 }
 

@@ -24,7 +24,7 @@ pub struct Cell {
 pub struct Design {
     /// What it is called.
     pub name: String,
-    /// Its runs.
+    /// Cells (N, D) with the number of runs in each.
     pub cells: Vec<Cell>,
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// One run of a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// Its name.
+    /// Identifier of the run.
     pub run: String,
     /// Peak learning rate η.
     pub learning_rate: f64,
@@ -33,7 +33,7 @@ pub struct RecipeTrials {
     pub scale: Scale,
     /// Nominal compute budget, FLOPs, where the cell has one.
     pub budget: Option<f64>,
-    /// Its runs.
+    /// Runs of the cell, one for each recipe and seed.
     pub trials: Vec<Trial>,
 }
 

@@ -81,7 +81,7 @@ impl Law {
         self.coefficients().iter().position(|one| one.kind == Kind::Floor)
     }
 
-    /// Its value.
+    /// The floor E of the law, where it has a constant one.
     pub fn floor(&self) -> Option<f64> {
         self.floor_index().map(|at| self.theta[at])
     }

@@ -26,7 +26,7 @@ const PEAKS: [(&str, f64); 12] = [
 pub struct Hardware {
     /// Name of the device.
     pub device: String,
-    /// How many.
+    /// Number of accelerators.
     pub count: u32,
     /// Peak FLOP/s of one.
     pub peak: f64,

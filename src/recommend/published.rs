@@ -18,7 +18,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Where it stands.
+    /// Paper and table of the rule.
     pub fn source(self) -> &'static str {
         match self {
             Self::Loss(law) => law.source,

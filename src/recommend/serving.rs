@@ -48,7 +48,7 @@ pub struct Serving {
 /// A network that reaches the loss.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Served {
-    /// Which.
+    /// Name of the choice.
     pub name: String,
     /// N, weights.
     pub params: f64,

@@ -23,7 +23,7 @@ pub struct Verification {
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredRun {
-    /// Its name.
+    /// Identifier of the run.
     pub run: String,
     /// What the forecast called it.
     pub role: String,
@@ -63,7 +63,7 @@ pub struct ScoredRun {
 /// What one of several laws forecast of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SaidByLaw {
-    /// Its name.
+    /// Name of the law.
     pub name: String,
     /// Loss of one run.
     pub forecast: Predicted,
@@ -72,7 +72,7 @@ pub struct SaidByLaw {
 /// How a law fared over all runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredLaw {
-    /// Its name.
+    /// Name of the quantity.
     pub name: String,
     /// Mean of forecast − loss, nats per token.
     pub bias_nats: f64,
@@ -95,11 +95,11 @@ pub struct ScoredLaw {
 /// How often intervals of a level held the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Held {
-    /// The level.
+    /// Confidence level of the interval.
     pub level: f64,
     /// Runs inside.
     pub held: usize,
-    /// Runs.
+    /// Runs whose interval was checked.
     pub of: usize,
 }
 
@@ -143,7 +143,7 @@ pub struct ScoredRecipe {
 }
 
 impl ScoredRecipe {
-    /// In words.
+    /// One word for how the recipe did.
     pub fn verdict(&self) -> &'static str {
         match self.excess {
             excess if excess <= NEAR_OPTIMAL => "near-optimal: within 0.25 % of the best",

@@ -61,7 +61,7 @@ impl fmt::Display for InitRule {
 pub struct RunSpec {
     /// Name of the sweep it belongs to (not part of its identity).
     pub sweep: String,
-    /// The network.
+    /// Shape of the network.
     pub shape: ModelShape,
     /// Its initialisation.
     pub init: InitRule,

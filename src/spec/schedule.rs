@@ -100,7 +100,7 @@ pub enum ScheduleError {
     OutOfRange {
         /// Name of the field.
         field: &'static str,
-        /// What it holds.
+        /// Value that is out of range.
         found: f64,
         /// Where it may lie.
         allowed: &'static str,
@@ -108,9 +108,9 @@ pub enum ScheduleError {
     /// Milestones and factors differ in number or order.
     #[error("milestones must ascend between 0 and 1 and have one factor each; found {milestones:?} and {factors:?}")]
     Milestones {
-        /// As given.
+        /// Milestones as they were given, as fractions of the run.
         milestones: Vec<f64>,
-        /// As given.
+        /// Factors as they were given, one a milestone.
         factors: Vec<f64>,
     },
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Shard `number` (from 1) of `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which.
+    /// Number of this shard, from 1.
     pub number: u64,
     /// Of how many.
     pub count: u64,

@@ -20,7 +20,7 @@ pub struct BestBatches {
     pub at: Vec<BestBatch>,
     /// γ/(β+γ), the exponent of B*(D).
     pub exponent: Estimate,
-    /// The fit.
+    /// The fitted law of the best batch.
     pub fit: Fit,
 }
 

@@ -19,7 +19,7 @@ pub enum LossUnit {
 }
 
 impl LossUnit {
-    /// In words.
+    /// Name of the unit, for tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::BitsPerByte => "bits per byte",
@@ -31,7 +31,7 @@ impl LossUnit {
 /// One data set under the common convention.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// Its name.
+    /// Name of the data set.
     pub name: String,
     /// What its law is fitted to.
     pub evidence: Evidence,

@@ -22,7 +22,7 @@ pub enum StudyError {
     /// A baseline that is none of the groups.
     #[error("--baseline {wanted}: there is no such group; choose from {}", .found.join(", "))]
     NoBaseline {
-        /// Its name.
+        /// Name of the baseline that was asked for.
         wanted: String,
         /// The groups there are.
         found: Vec<String>,

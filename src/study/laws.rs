@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A law that was named, fitted or refused.
 #[derive(Debug)]
 pub struct LawReport {
-    /// Its name.
+    /// Name of the law, as `--law` takes it.
     pub name: &'static str,
     /// The fit, or why there is none.
     pub fitted: Result<FittedLaw, FitError>,
@@ -29,14 +29,14 @@ pub struct Base {
     /// Its coefficients.
     #[serde(flatten)]
     pub law: Coefficients,
-    /// In words.
+    /// Where the base law comes from, for a person.
     pub source: String,
 }
 
 /// Coefficients of the additive law under their names in files.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Coefficients {
-    /// E.
+    /// Floor E, nats per token.
     #[serde(rename = "E")]
     pub e: f64,
     /// A.

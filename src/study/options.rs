@@ -134,7 +134,7 @@ pub enum LawName {
 }
 
 impl LawName {
-    /// Its name.
+    /// Name of the law, as `--law` takes it.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Auto => Self::AUTO,

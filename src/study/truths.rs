@@ -8,7 +8,7 @@ use crate::spec::sample::{extent, mean};
 /// What runs follow, and what a run of larger compute will follow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truth {
-    /// In words.
+    /// Name of the truth, for tables.
     pub name: String,
     /// The law of the runs of the design.
     pub runs: Law,

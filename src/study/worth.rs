@@ -39,7 +39,7 @@ pub struct Worth {
 /// One group against the baseline.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupWorth {
-    /// Its name.
+    /// Name of the group.
     pub group: String,
     /// What it is worth.
     pub worth: OverBaseline,

@@ -19,11 +19,11 @@ pub(super) struct Cell {
 /// A cell that is not trained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
-    /// The shape.
+    /// Shape of the network of the cell.
     pub shape: ModelShape,
     /// The budget, in words.
     pub budget: String,
-    /// Why.
+    /// Why the cell cannot be trained.
     pub reason: String,
     /// Whether the user asked for exactly this cell, so that leaving it out silently would be wrong.
     pub asked_for: bool,

@@ -51,7 +51,7 @@ pub fn flops_per_token(shape: &ModelShape) -> f64 {
 /// How fast a machine was measured to train one workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasuredRate {
-    /// The network.
+    /// Shape of the network whose speed was measured.
     pub shape: ModelShape,
     /// Tokens per optimizer step.
     pub batch_tokens: u64,

@@ -53,7 +53,7 @@ pub enum LabEvent<'a> {
     Moved {
         /// Number of the worker.
         worker: usize,
-        /// The run.
+        /// The planned run that the event is about.
         run: &'a PlannedRun,
         /// How far it is.
         progress: Progress,
@@ -62,14 +62,14 @@ pub enum LabEvent<'a> {
     Remark {
         /// The run it is about.
         run: &'a PlannedRun,
-        /// What.
+        /// What happened, for a person.
         text: &'a str,
     },
     /// A run ended and its row is on disk.
     Ended {
         /// Number of the worker.
         worker: usize,
-        /// The run.
+        /// The planned run that the event is about.
         run: &'a PlannedRun,
         /// Its row.
         record: &'a RunRecord,

@@ -11,7 +11,7 @@ pub enum PlanError {
     /// The user asked for a cell that cannot be trained.
     #[error("{shape} at {budget}: {reason}")]
     Impossible {
-        /// The shape.
+        /// Shape of the network, as layers x width.
         shape: String,
         /// Its budget.
         budget: String,

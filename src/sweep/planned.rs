@@ -5,9 +5,9 @@ use crate::spec::RunSpec;
 /// One run of a plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedRun {
-    /// The run.
+    /// Everything that determines the result of the run.
     pub spec: RunSpec,
-    /// Its name.
+    /// Identifier of the run: a hash of `spec`.
     pub id: String,
     /// Predicted seconds on one worker from the first step on, evaluation included.
     pub predicted_seconds: f64,

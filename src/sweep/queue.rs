@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, HashMap};
 /// One run to execute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task<'a> {
-    /// The run.
+    /// The planned run to train.
     pub run: &'a PlannedRun,
     /// Steps after which its state is wanted, because others branch off there.
     pub branch_points: Vec<u64>,

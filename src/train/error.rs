@@ -44,7 +44,7 @@ pub enum TrainError {
     /// A device that this program was built without.
     #[error("{device}: this build has no {feature}; build it with `cargo build --release --features {feature}` (README, section GPUs)")]
     NotBuilt {
-        /// Its name.
+        /// Name of the device, such as cuda:0.
         device: String,
         /// The feature that is missing.
         feature: &'static str,
@@ -52,7 +52,7 @@ pub enum TrainError {
     /// A device that this machine lacks.
     #[error("{device}: this machine shows {found} such devices; {}", match found { 0 => "is a driver installed and CUDA_VISIBLE_DEVICES right?".to_owned(), n => format!("the last is number {}", n - 1) })]
     NotFound {
-        /// Its name.
+        /// Name of the device, such as cuda:0.
         device: String,
         /// How many there are.
         found: usize,
@@ -70,7 +70,7 @@ pub enum TrainError {
     /// The device cannot be opened.
     #[error("the device {device} cannot be used: {reason}")]
     Device {
-        /// Its name.
+        /// Name of the device, such as cuda:0.
         device: String,
         /// What its driver says.
         reason: String,
@@ -88,7 +88,7 @@ pub enum TrainError {
     /// A parameter that cannot learn.
     #[error("parameter {parameter} has {problem} at the first step; this shape, context or corpus leaves it nothing to learn from")]
     FirstGradient {
-        /// Its name.
+        /// Name of the parameter tensor.
         parameter: String,
         /// `no gradient` or `a gradient that is not finite`.
         problem: &'static str,

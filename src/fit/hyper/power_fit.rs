@@ -16,9 +16,9 @@ pub enum Basis {
     Constant,
     /// C.
     Compute,
-    /// N.
+    /// Number of parameters N.
     Size,
-    /// D.
+    /// Number of training tokens D.
     Tokens,
     /// N and D.
     SizeAndTokens,

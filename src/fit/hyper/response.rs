@@ -17,7 +17,7 @@ use serde::Serialize;
 pub struct Response {
     /// What a person calls the cell.
     pub cell: String,
-    /// Where it stands.
+    /// N, D and C of the cell.
     pub scale: Scale,
     /// Runs that finished.
     pub runs: usize,

@@ -40,7 +40,7 @@ pub(super) struct RobustFit {
 
 /// The level of a group of rows beside their common coefficients: mean of y minus means · β.
 pub(super) struct Group {
-    /// The level.
+    /// Confidence level of the interval.
     pub(super) level: f64,
     /// Weighted means of the columns.
     pub(super) means: Vec<f64>,

@@ -35,7 +35,7 @@ impl Shape {
         shape
     }
 
-    /// Its value.
+    /// Value of the polynomial at (x, y).
     pub(super) fn at(&self, [x, y]: [f64; 2]) -> f64 {
         let ([sx, sy], [xx, xy, yy], [xxx, xxy, xyy, yyy]) = (self.slopes, self.squares, self.cubes);
         sx * x + sy * y + xx * x * x + xy * x * y + yy * y * y + xxx * x * x * x + xxy * x * x * y + xyy * x * y * y + yyy * y * y * y

@@ -22,7 +22,7 @@ impl Vertices {
         Self::NAMES[usize::from(self == Self::Even)]
     }
 
-    /// The other.
+    /// The other way of weighting.
     pub fn other(self) -> Self {
         if self == Self::Even { Self::Weighted } else { Self::Even }
     }

@@ -72,7 +72,7 @@ pub enum Verdict {
 pub struct Range {
     /// x over the largest x of the runs.
     pub multiple: f64,
-    /// x.
+    /// The variable of the law there: parameters, tokens or FLOPs.
     pub x: f64,
     /// Lowest loss, nats per token.
     pub low: Option<f64>,

@@ -39,7 +39,7 @@ pub enum CertificateError {
     /// A loss or a standard error that is none.
     #[error("at x = {x:e} the loss is {loss} with a standard error of {se}; x, loss and error must be finite numbers above zero")]
     NotUsable {
-        /// Where.
+        /// The variable of the law there: parameters, tokens or FLOPs.
         x: f64,
         /// The loss.
         loss: f64,

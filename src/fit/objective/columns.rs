@@ -19,7 +19,7 @@ pub(super) type Group = [f64; GROUP];
 pub(super) struct Columns {
     /// Whether the first term is a constant.
     pub(super) floor: bool,
-    /// Points.
+    /// Number of points, padding not counted.
     len: usize,
     pub(super) z: Vec<Vec<Group>>,
     pub(super) ln_loss: Vec<Group>,

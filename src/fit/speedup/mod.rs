@@ -77,7 +77,7 @@ pub struct SpeedupAt {
 /// The speedup under a floor that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AtFloor {
-    /// E.
+    /// Floor E of the loss, nats per token.
     pub floor: f64,
     /// α of the baseline that goes with it.
     pub alpha: f64,

@@ -28,7 +28,7 @@ pub struct Blocks {
 /// A group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BlockGroup {
-    /// Its name.
+    /// Name of the group.
     pub name: String,
     /// Geometric mean of its losses over the blocks, nats per token.
     pub loss: f64,

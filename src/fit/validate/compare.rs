@@ -29,7 +29,7 @@ pub struct Comparison {
 /// One group.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupFit {
-    /// Its name.
+    /// Name of the group.
     pub group: String,
     /// Its own law.
     pub fitted: FittedLaw,

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct RunAhead {
     /// Its name, where it has one.
     pub name: Option<String>,
-    /// N.
+    /// Parameters N, as the forecast counts them.
     pub params: f64,
-    /// D.
+    /// Training tokens D.
     pub tokens: f64,
     /// C, FLOPs.
     pub compute: f64,
@@ -34,7 +34,7 @@ pub struct RunAhead {
 /// What one law says of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LawAhead {
-    /// Its name.
+    /// Name of the law.
     pub name: String,
     /// Loss of one run.
     pub one_run: Ends,

@@ -29,7 +29,7 @@ pub struct Forecast {
     pub code: Code,
     /// SHA-256 of the fitted numbers.
     pub data_sha256: String,
-    /// The law.
+    /// The law that the forecast uses, with its coefficients.
     pub law: ForecastLaw,
     /// Runs that the law was fitted to.
     pub points: usize,
@@ -85,7 +85,7 @@ pub struct Record {
 /// What another law says of the networks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OtherLaw {
-    /// Its name.
+    /// Name of the law.
     pub name: String,
     /// Coefficients by name.
     pub coefficients: BTreeMap<String, f64>,
@@ -98,7 +98,7 @@ pub struct OtherLaw {
 /// The law of a forecast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ForecastLaw {
-    /// Its name.
+    /// Name of the law.
     pub name: String,
     /// What was minimised.
     pub estimator: String,
@@ -160,9 +160,9 @@ pub struct RunForecast {
     pub role: String,
     /// Layers x width.
     pub shape: String,
-    /// N.
+    /// Parameters N, as the forecast counts them.
     pub params: f64,
-    /// D.
+    /// Training tokens D.
     pub tokens: f64,
     /// Loss on average over runs, nats per token.
     pub loss: Predicted,

@@ -13,7 +13,7 @@ pub enum GridError {
     Field {
         /// Name of the field.
         field: &'static str,
-        /// What it holds.
+        /// What the field holds.
         found: String,
         /// What it may hold.
         allowed: String,

@@ -47,7 +47,7 @@ pub struct JointSurface {
 pub struct TunedLoss {
     /// What a person calls the cell.
     pub cell: String,
-    /// Where it stands.
+    /// N, D and C of the cell.
     pub scale: Scale,
     /// Nominal budget, FLOPs.
     pub budget: Option<f64>,
