@@ -14,7 +14,7 @@ pub(super) fn with_pulse<T>(folder: &SweepFolder, claim: Claim, display: &Displa
     let (done, wait) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            // A folder without room takes no sign of life: results are more important, and tell of it.
+            // A folder without room takes no heartbeat: results are more important, and tell of it.
             let _ = folder.write_pulse(claim, &pulse(display));
             while wait.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 let _ = folder.write_pulse(claim, &pulse(display));

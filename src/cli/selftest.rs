@@ -8,7 +8,7 @@ use super::text::{number, table};
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
-use crate::study::{Curves, FACTORS, Held, Told, Trust, prepare, seen_once, trust, truths};
+use crate::study::{Curves, FACTORS, Held, HeldByRule, Trust, prepare, seen_once, trust, truths};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
@@ -226,10 +226,10 @@ fn trusted_text(design: &Design, options: &SelftestOptions, rows: &[Trust]) -> S
 }
 
 /// A line for each truth.
-fn held_text(what: &str, rows: &[Trust], of: fn(&Trust) -> Told) -> String {
+fn held_text(what: &str, rows: &[Trust], of: fn(&Trust) -> HeldByRule) -> String {
     let coverage = |held: Option<Held>| held.map_or("—".into(), |held| format!("{:.0}", 100.0 * held.coverage));
     let width = |held: Option<Held>| held.filter(|held| held.width.is_finite()).map_or("—".into(), |held| percent(held.width));
-    let by = |of_truth: &[Trust], which: fn(&Told) -> Option<Held>| {
+    let by = |of_truth: &[Trust], which: fn(&HeldByRule) -> Option<Held>| {
         let said: Vec<Option<Held>> = of_truth.iter().map(|one| which(&of(one))).collect();
         said.iter().map(|held| coverage(*held)).chain(said.last().map(|held| width(*held))).collect::<Vec<_>>()
     };

@@ -23,7 +23,7 @@ pub(super) struct SlurmArgs {
     /// Cores, and workers, of a task
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1024))]
     cpus: u64,
-    /// Longest time of a task; what it does not finish goes on in its next turn
+    /// Longest time of a task; what it does not finish is resumed when it is requeued
     #[arg(long, value_name = "TIME", default_value = "1:00:00")]
     time: String,
     /// Memory of a task [default: the cluster's]

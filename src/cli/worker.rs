@@ -183,7 +183,7 @@ impl<'a> Checkpointer<'a> {
     fn tell_trouble(&mut self, problem: &dyn std::fmt::Display) {
         if !self.trouble_told {
             self.trouble_told = true;
-            let _ = say(&WorkerMessage::Remark(format!("a checkpoint cannot be written, the run goes on without: {problem}")));
+            let _ = say(&WorkerMessage::Remark(format!("a checkpoint cannot be written, the run continues without: {problem}")));
         }
     }
 }

@@ -77,7 +77,7 @@ mod tests {
     fn learning_noise_and_instability_are_no_overfitting() {
         assert_eq!(overfitting(&curve(1.0, |share| 2.0 - share)), None, "both fall");
         assert_eq!(overfitting(&curve(1.0, |share| if share > 0.9 { 2.01 } else { 2.0 })), None, "half a per cent");
-        assert_eq!(overfitting(&curve(-1.0, |share| 2.0 + share)), None, "both rise: no learning by heart");
+        assert_eq!(overfitting(&curve(-1.0, |share| 2.0 + share)), None, "both rise: no memorisation");
         assert_eq!(overfitting(&[]), None);
         let once: Vec<CurvePoint> = curve(1.0, |_| 2.0).into_iter().map(|p| CurvePoint { val_loss_nats: None, ..p }).collect();
         assert_eq!(overfitting(&once), None, "never measured");

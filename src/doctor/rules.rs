@@ -345,7 +345,7 @@ mod tests {
         let learnt = RunRecord { loss_nats: Some(Nats(2.4)), train_loss_nats: Some(Nats(2.0)), epochs: Some(12.0), ..RunRecord::default() };
         assert_eq!(of(&learnt, &curve(healthy)), [Ailment::Overfits]);
         let once = RunRecord { epochs: Some(0.5), ..learnt };
-        assert_eq!(of(&once, &curve(healthy)), [], "text seen once cannot be learnt by heart");
+        assert_eq!(of(&once, &curve(healthy)), [], "text seen once cannot be memorised");
         let dead = curve(|t| if t < 0.3 { healthy(t) } else { healthy(0.3) })
             .into_iter()
             .map(|point| CurvePoint { grad_norm: Some(if point.step < 60 { 0.5 } else { 1e-4 }), ..point });

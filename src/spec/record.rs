@@ -35,82 +35,147 @@ impl fmt::Display for RunStatus {
 /// on, may differ between two executions of the same run; all before may not (on one kind of device).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "the columns are described in ARCHITECTURE.md, section 6; names carry units")]
 pub struct RunRecord {
+    /// Identifier of the run: a hash of everything that determines its result; in a table of others its name or its line.
     pub run_id: String,
+    /// Name of the sweep, as in its grid.
     pub sweep: Option<String>,
+    /// Kind and name of the corpus.
     pub corpus: Option<String>,
+    /// SHA-256 of the prepared corpus, hexadecimal.
     pub corpus_sha256: Option<String>,
+    /// Name of the tokenizer; `bytes` where a token is a byte.
     pub tokenizer: Option<String>,
+    /// Mean bytes of a held-out token.
     pub bytes_per_token: Option<f64>,
+    /// How the run ended, or that it is planned.
     pub status: RunStatus,
+    /// Why the run failed or diverged, for a person.
     pub diagnosis: Option<String>,
 
+    /// Number of transformer blocks.
     pub layers: Option<usize>,
+    /// Width of the residual stream.
     pub width: Option<usize>,
+    /// Number of query heads of a block.
     pub heads: Option<usize>,
+    /// Number of key and value heads of a block.
     pub kv_heads: Option<usize>,
+    /// Inner width of the feed-forward part of a block.
     pub ffn: Option<usize>,
+    /// Number of distinct tokens.
     pub vocabulary: Option<usize>,
+    /// Tokens of a training sequence.
     pub context: Option<usize>,
+    /// Whether queries and keys are normalised.
     pub qk_norm: Option<bool>,
+    /// Whether embedding and unembedding are one matrix.
     pub tied_head: Option<bool>,
+    /// Rule of the initialisation.
     pub init: Option<String>,
 
+    /// Number of parameters, all groups.
     pub params_total: Option<Params>,
+    /// Parameters of the embedding.
     pub params_embedding: Option<u64>,
+    /// Parameters of all attention matrices.
     pub params_attention: Option<u64>,
+    /// Parameters of all feed-forward matrices.
     pub params_ffn: Option<u64>,
+    /// Gains of all normalisations.
     pub params_norm: Option<u64>,
+    /// Parameters of the unembedding; 0 where it is tied to the embedding.
     pub params_unembedding: Option<u64>,
 
+    /// Training tokens D, repetitions counted.
     pub tokens: Option<Tokens>,
+    /// Distinct training tokens.
     pub unique_tokens: Option<Tokens>,
+    /// Passes over the distinct tokens, D over them.
     pub epochs: Option<f64>,
+    /// Tokens of a batch.
     pub batch_tokens: Option<Tokens>,
+    /// Optimizer steps.
     pub steps: Option<u64>,
+    /// Nominal budget of compute, FLOPs.
     pub budget_flops: Option<Flops>,
+    /// How that budget counts compute.
     pub budget_rule: Option<FlopRule>,
 
+    /// Peak learning rate.
     pub learning_rate: Option<f64>,
+    /// Learning-rate schedule.
     pub schedule: Option<RecordedSchedule>,
+    /// Tokens over which the learning rate rises.
     pub warmup_tokens: Option<u64>,
+    /// Fraction of the run over which the learning rate falls.
     pub decay_fraction: Option<f64>,
+    /// Decoupled weight decay of AdamW.
     pub weight_decay: Option<f64>,
+    /// Decay of the mean gradient of AdamW.
     pub beta1: Option<f64>,
+    /// Decay of the mean squared gradient of AdamW.
     pub beta2: Option<f64>,
+    /// Constant that AdamW adds to the root of the mean squared gradient.
     pub eps: Option<f64>,
+    /// Factors of learning rate and weight decay by group of parameters.
     pub optimizer_groups: Option<String>,
+    /// Norm at which gradients are clipped.
     pub grad_clip: Option<f64>,
+    /// Fraction of steps whose gradient was clipped.
     pub clip_fraction: Option<f64>,
+    /// Gradient noise scale at the end of the run (McCandlish 1812.06162), tokens.
     pub noise_scale_tokens: Option<f64>,
 
+    /// Seed of the initialisation.
     pub seed_init: Option<u64>,
+    /// Seed of the order of the data.
     pub seed_data: Option<u64>,
+    /// Seed of the held-out windows.
     pub seed_eval: Option<u64>,
 
+    /// Training compute as 6 · all parameters · D, FLOPs.
     pub flops_6nd: Option<Flops>,
+    /// Training compute as M · D, M the non-embedding FLOPs per token (DeepSeek 2401.02954 §3.2), FLOPs.
     pub flops_md: Option<Flops>,
+    /// Training compute of everything that is multiplied, attention and unembedding included, FLOPs.
     pub flops_exact: Option<Flops>,
 
+    /// Mean held-out loss over all windows, nats per token.
     pub loss_nats: Option<Nats>,
+    /// Standard error of `loss_nats` over windows, common to all runs of a sweep, nats per token.
     pub loss_se_nats: Option<f64>,
+    /// Held-out tokens that the loss is a mean over.
     pub eval_tokens: Option<Tokens>,
+    /// The same loss in bits per byte of text.
     pub bits_per_byte: Option<BitsPerByte>,
+    /// Mean training loss of the last 5 % of steps, nats per token.
     pub train_loss_nats: Option<Nats>,
+    /// Entropy of a source where it is known, nats per token.
     pub entropy_nats: Option<f64>,
+    /// Lowest loss possible on the held-out windows of such a source, nats per token.
     pub floor_nats: Option<f64>,
 
+    /// Identifier of the constant-rate steps that the run shares with others.
     pub trunk_id: Option<String>,
+    /// Runs of one cluster share steps, so their losses are not independent.
     pub cluster: Option<String>,
 
+    /// Device that the run was trained on.
     pub device: Option<String>,
+    /// Number formats of weights and products.
     pub precision: Option<String>,
+    /// Version of the program that trained it.
     pub code_version: Option<String>,
+    /// Name of the machine.
     pub host: Option<String>,
+    /// When the run began, UTC (RFC 3339).
     pub started_at: Option<String>,
+    /// Wall time of training, seconds.
     pub wall_seconds: Option<f64>,
+    /// Training speed, tokens per second.
     pub tokens_per_second: Option<f64>,
+    /// Largest resident memory of its process, MB.
     pub peak_memory_mb: Option<f64>,
 
     /// What a table of others says of the run in columns that are none of these: not written into a table.

@@ -35,7 +35,7 @@ pub use options::{LawName, Scrutinised, StudyOptions};
 pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Share, Walls};
 pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
 pub use scrutiny::Scrutiny;
-pub use trust::{FACTORS, Held, Told, Trust, trust};
+pub use trust::{FACTORS, Held, HeldByRule, Trust, trust};
 pub use truths::{Truth, truths};
 pub use whole::{OfBudgets, Study};
 pub use worth::{GroupWorth, OverBaseline, Worth, WorthOptions, worth};

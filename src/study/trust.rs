@@ -25,14 +25,14 @@ pub struct Trust {
     /// Its D, tokens.
     pub tokens: f64,
     /// The interval of the loss of one run.
-    pub one_run: Told,
+    pub one_run: HeldByRule,
     /// The interval of N* at that compute.
-    pub optimum: Told,
+    pub optimum: HeldByRule,
 }
 
 /// How the intervals of one quantity fare.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Told {
+pub struct HeldByRule {
     /// By several laws together, which is what is printed; absent where the design is none for them.
     pub together: Option<Held>,
     /// By the additive law alone, which is what `--law chinchilla` prints.
@@ -161,7 +161,7 @@ fn score([low, high]: [f64; 2], values: &[f64]) -> (f64, f64) {
 fn row(truth: &Truth, ahead: &Ahead, scores: &[[Score; 2]]) -> Trust {
     let told = |of: fn(&Score) -> Option<(f64, f64)>| {
         let by = |which: usize| Held::of(&scores.iter().filter_map(|one| of(&one[which])).collect::<Vec<_>>());
-        Told { together: by(0), alone: by(1) }
+        HeldByRule { together: by(0), alone: by(1) }
     };
     Trust {
         truth: truth.name.clone(),

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// Why a run yielded nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFailure {
-    /// It cannot be executed; the sweep records this and goes on.
+    /// It cannot be executed; the sweep records this and continues.
     Failed(String),
-    /// Its worker was lost; it goes on from its last checkpoint with another.
+    /// Its worker was lost; it resumes from its last checkpoint in another.
     Lost(String),
     /// It was asked to stop; nothing is recorded.
     Interrupted,

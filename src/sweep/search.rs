@@ -1,6 +1,6 @@
 //! A grid whose learning rate or batch is searched: the plan as far as results tell. A proposer that is handed in says
 //! what to try next on a family (one shape on one budget), given what came of it and of the smaller shapes of the same
-//! budget. The plan is a function of the recorded results, so a search that was killed goes on where it was, and shards,
+//! budget. The plan is a function of the recorded results, so a search that was killed resumes where it was, and shards,
 //! which own whole chains of families, decide alike without talking to each other.
 
 use super::cells::{Cell, impossible};

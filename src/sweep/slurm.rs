@@ -17,7 +17,7 @@ pub struct SlurmJob {
     pub shards: u64,
     /// Cores of a task.
     pub cpus: u64,
-    /// Longest time of a task, as SLURM writes it (`1:00:00`); a task that needs longer goes on in a next turn.
+    /// Longest time of a task, as SLURM writes it (`1:00:00`); a task that needs longer is requeued and resumes.
     pub time: String,
     /// Memory of a task, as SLURM writes it (`4G`).
     pub memory: Option<String>,

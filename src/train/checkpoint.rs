@@ -119,7 +119,7 @@ impl Checkpoint {
     }
 }
 
-/// What a state must share with a run that goes on from it, besides steps.
+/// What a state must share with a run that resumes from it, besides steps.
 fn belongings(spec: &RunSpec, device: &Device) -> BTreeMap<&'static str, String> {
     let trunk = spec.trunk_id().unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -111,6 +111,81 @@ fn rooms_import_only_through_their_doors() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// Words of our own for what the field has words for, and what it says instead.
+const RETIRED: [(&str, &str); 30] = [
+    ("Attendant", "TrainingObserver"),
+    ("Wish", "Action"),
+    ("Keeper", "Checkpointer"),
+    ("keep_state", "checkpoint"),
+    ("StoredState", "StoredCheckpoint"),
+    ("piece_tokens", "microbatch_tokens"),
+    ("Foresight", "ForecastCoverage"),
+    ("share_noise", "pool_variance"),
+    ("Scatter", "ResidualVariance"),
+    ("Bends", "CurvedAxes"),
+    ("Signs", "CurveFeatures"),
+    ("Patient", "Diagnosed"),
+    ("Pulse", "Heartbeat"),
+    ("sign of life", "heartbeat"),
+    ("epitaph", "exit reason"),
+    ("last_words", "stderr"),
+    ("strangers", "orphaned"),
+    ("Told", "a noun"),
+    ("by heart", "memorises"),
+    ("first weights", "initialisation"),
+    ("goes on", "resumes or continues"),
+    ("without a word", "stopped responding"),
+    ("is no text", "is not valid UTF-8"),
+    ("the begin", "the beginning"),
+    ("manyth", "stride"),
+    ("largest gradient norm", "gradient clipping"),
+    ("as if with", "compute-equivalent"),
+    ("Ink", "Colour"),
+    ("Lettering", "TextStyle"),
+    ("Wedge", "a field word"),
+];
+
+/// Comments that say nothing.
+const EMPTY: [&str; 12] = [
+    "Its name.",
+    "Its value.",
+    "Which.",
+    "What.",
+    "As given.",
+    "Path as given.",
+    "In words.",
+    "Where it stands.",
+    "What it holds.",
+    "The run.",
+    "The other.",
+    "The same.",
+];
+
+/// Whether a text holds a word, no part of a longer one.
+fn holds(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+}
+
+#[test]
+fn nobody_speaks_a_dialect() {
+    let mut found = Vec::new();
+    let pages = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "STUDY.md"].map(|name| root().join(name));
+    for path in sources().into_iter().map(|(_, path)| path).chain(pages) {
+        let text = fs::read_to_string(&path).expect("is text");
+        for (at, line) in text.lines().enumerate() {
+            let place = || format!("{}:{}", path.strip_prefix(root()).expect("inside").display(), at + 1);
+            let retired = RETIRED.iter().filter(|(word, _)| holds(line, word));
+            found.extend(retired.map(|(word, instead)| format!("{}: `{word}`; the field says {instead}", place())));
+            if line.trim().strip_prefix("/// ").is_some_and(|comment| EMPTY.contains(&comment)) {
+                found.push(format!("{}: `{}` says nothing", place(), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+    assert!(holds("a Wish, or none", "Wish") && !holds("Wishes", "Wish"));
+}
+
 /// The sources as modules of the crate.
 fn modules() -> Vec<Source> {
     let one = |(_, path): (String, PathBuf)| {

@@ -50,7 +50,7 @@ pub fn approach_one(curves: &[LossCurve], draws: usize, level: f64, seed: u64) -
     };
     let lost = drawn.iter().filter(|values| values.is_none()).count();
     let mut warnings = vec![
-        "a loss in the middle of a run is that of a schedule that goes on: only curves of constant rate, or ends of runs, are comparable"
+        "a loss in the middle of a run is that of a schedule that has not ended: only curves of constant rate, or ends of runs, are comparable"
             .to_owned(),
     ];
     if lost > 0 {

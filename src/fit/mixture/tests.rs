@@ -137,7 +137,7 @@ fn losses_that_rise_are_rejected_where_they_do() {
 fn sides_to_which_the_runs_put_no_end_are_absent() {
     let one = certify(known(&[(1e6, 3.0)], 1e-3), &CertificateOptions::default()).expect("solved");
     assert!(ranges(&one).iter().all(|range| (range.low, range.high) == (None, None)), "{one:?}");
-    // A fall as steep as the class allows: how far it goes on nothing tells, but that it has been there bounds the loss above.
+    // A fall as steep as the class allows: how far it continues nothing tells, but that it has been there bounds the loss above.
     let steep = certify(known(&[(1.0, 1.0), (10.0, 0.01)], 1e-2), &CertificateOptions::default()).expect("solved");
     assert!(ranges(&steep).iter().all(|range| range.low.is_none() && range.high.is_some()), "{steep:?}");
     let open = Place { x: 1e6, runs: 1, loss: 3.0, se: f64::INFINITY };

@@ -29,7 +29,7 @@ pub enum GridError {
     Schedule(#[from] ScheduleError),
 }
 
-/// Refuses what a field holds; `allowed` goes on from "must be".
+/// Refuses what a field holds; `allowed` continues "must be".
 pub(super) fn field(name: &'static str, found: impl std::fmt::Display, allowed: &str) -> GridError {
     GridError::Field { field: name, found: found.to_string(), allowed: format!("must be {allowed}") }
 }
