@@ -12,13 +12,13 @@ use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
 use super::source::Source;
 use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
-use crate::fit::{Convention, Estimate, PowerFit};
-use crate::law::{ComputeCount, shape_of};
+use crate::fit::Convention;
+use crate::law::shape_of;
 use crate::recommend::{Allocation, advise};
 use crate::results::write_whole;
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
 use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
-use crate::view::{Block, Calculator, CalculatorRow, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
+use crate::view::{Block, Calculator, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -102,7 +102,9 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     let scrutiny = study.scrutiny.as_ref();
     let patients = patients(source)?;
     let mut sections = vec![Section::new("Verdict", verdict(&study, scrutiny, &recommendations, &patients))];
-    sections.extend(calculator(source, &study).map(|one| Section::new("What to train", told(&recommendations, one))));
+    sections.extend(
+        Calculator::of(&study, CALCULATED[usize::from(large)]).map(|one| Section::new("What to train", told(&recommendations, one))),
+    );
     sections.push(Section::new("Figures", drawn(source, &study)?));
     sections.push(Section::new("Laws", laws(source, &study, scrutiny)));
     sections.push(Section::new("Runs", runs(&study, &patients)));
@@ -229,54 +231,6 @@ fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
 
 /// Computes that the calculator's rows stand at; of a large sweep, where each costs a second, fewer.
 const CALCULATED: [usize; 2] = [17, 9];
-
-/// The calculator, where a law of N and D was fitted.
-fn calculator(source: &Source, study: &Study) -> Option<Calculator> {
-    let fitted = study.law_with_optima()?;
-    let points = &study.evidence.points;
-    let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
-    let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
-    let (from, to) = (low / 3.0, high * 1000.0);
-    let count = CALCULATED[usize::from(source.records.len() > LARGE)];
-    let at = |i: usize| Flops(from * (to / from).powf(i as f64 / (count - 1) as f64));
-    let computed = advise(study, &(0..count).map(at).collect::<Vec<_>>());
-    let three = |e: &Estimate| [e.value, e.low(), e.high()];
-    let row = |one: &Allocation| CalculatorRow {
-        compute: one.compute,
-        params: three(&one.params),
-        tokens: three(&one.tokens),
-        loss: three(&one.loss),
-        learning_rate: one.learning_rate.as_ref().map(three),
-        batch_tokens: one.batch_tokens.as_ref().map(three),
-    };
-    let law = study.hyperparameters.as_ref().and_then(|found| found.best_law());
-    let rule = |fit: Option<&PowerFit>| fit.map(|fit| fit.rule);
-    Some(Calculator {
-        // Several laws together have no coefficients that a page could compute by.
-        law: fitted.law.additive().filter(|_| study.mixture().is_none()),
-        count: Some(ComputeCount::of(points)),
-        learning_rate: rule(law.and_then(|law| law.learning_rate.as_ref())),
-        batch_tokens: rule(law.and_then(|law| law.batch.as_ref())),
-        context: source.records.iter().find_map(|record| record.context),
-        evidence: [low, high],
-        rows: computed.iter().map(row).collect(),
-        note: calculator_note(study, &computed[0], count),
-    })
-}
-
-/// What the page computes with, and how far it can be trusted.
-fn calculator_note(study: &Study, one: &Allocation, count: usize) -> String {
-    let level = one.params.level().map_or("none".into(), |level| format!("{:.0} %", 100.0 * level));
-    let recipe = one.hyperparameter_source.clone().unwrap_or_default();
-    match study.mixture() {
-        Some(mixture) => {
-            format!("Read off {count} computed recommendations, with {level} intervals. Losses by {}. {recipe}", mixture.told())
-        }
-        None => format!(
-            "Computed in this page from the fitted coefficients; intervals ({level}) are read off {count} computed ones. They assume that the law holds outside the runs. {recipe}"
-        ),
-    }
-}
 
 /// What a figure shows, by its file.
 fn caption(name: &str) -> &'static str {

@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 22] = [
+const OWNED: [(&str, &str); 23] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -45,6 +45,7 @@ const OWNED: [(&str, &str); 22] = [
     ("png", "view"),
     ("dejavu", "view"),
     ("base64", "view"),
+    ("minijinja", "view"),
     ("strsim", "sweep"),
     ("clap", "cli"),
 ];

@@ -1,24 +1,19 @@
-//! What the page needs to compute a recommendation for any compute by itself: the coefficients of the laws, and a table of
-//! what was computed here, for intervals and to check the page against.
+//! What the page recommends from: rows that were computed here, between which it interpolates along powers of compute. It has no
+//! law of its own to disagree with.
 
-use crate::law::{Chinchilla, ComputeCount, PowerRule};
+use crate::fit::Estimate;
+use crate::recommend::{Allocation, advise};
+use crate::spec::Flops;
+use crate::study::Study;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// The fitted law, the laws of the recipe, and rows to compare with.
+/// Rows of recommendations at increasing compute.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Calculator {
-    /// L(N, D) where it is the additive law; of any other the page reads all off the rows.
-    pub law: Option<Chinchilla>,
-    /// How C follows from N and D.
-    pub count: Option<ComputeCount>,
-    /// Learning rate, where a law was fitted; else it is read off the rows.
-    pub learning_rate: Option<PowerRule>,
-    /// Batch, tokens, likewise.
-    pub batch_tokens: Option<PowerRule>,
     /// Context, tokens: a batch is a multiple of it.
     pub context: Option<usize>,
-    /// Least and largest compute of the runs.
+    /// Least and largest compute of the runs, FLOPs.
     pub evidence: [f64; 2],
     /// What was computed, at increasing compute.
     pub rows: Vec<CalculatorRow>,
@@ -29,9 +24,9 @@ pub struct Calculator {
 /// N*, D*, L*, learning rate and batch at a compute, each with the ends of its interval.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CalculatorRow {
-    /// C, FLOPs.
+    /// Compute C, FLOPs.
     pub compute: f64,
-    /// N*, weights.
+    /// N*, parameters.
     pub params: [f64; 3],
     /// D*, tokens.
     pub tokens: [f64; 3],
@@ -39,29 +34,107 @@ pub struct CalculatorRow {
     pub loss: [f64; 3],
     /// Peak learning rate.
     pub learning_rate: Option<[f64; 3]>,
-    /// Batch, tokens.
+    /// Tokens of a batch.
     pub batch_tokens: Option<[f64; 3]>,
 }
 
 impl Calculator {
+    /// From a third of the least to a thousand times the largest compute of the runs, at `count` even ratios and at the largest;
+    /// nothing where no law has optima.
+    pub fn of(study: &Study, count: usize) -> Option<Self> {
+        study.law_with_optima()?;
+        let computes = || study.evidence.points.iter().map(|point| point.c);
+        let (low, high) = (computes().fold(f64::INFINITY, f64::min), computes().fold(0.0, f64::max));
+        let (from, to) = (low / 3.0, high * 1000.0);
+        let even = (0..count).map(|i| from * (to / from).powf(i as f64 / count.saturating_sub(1).max(1) as f64));
+        let mut asked: Vec<Flops> = even.chain([high]).map(Flops).collect();
+        asked.sort_by(|left, right| left.0.total_cmp(&right.0));
+        let computed = advise(study, &asked);
+        Some(Self {
+            context: study.records.iter().find_map(|record| record.context),
+            evidence: [low, high],
+            note: note(study, computed.first()?, asked.len()),
+            rows: computed.iter().map(CalculatorRow::of).collect(),
+        })
+    }
+
     /// The data of the page's script. `<` is written as an escape, so that no text closes the script.
     pub(super) fn json(&self) -> String {
-        let count = match self.count.clone().unwrap_or(ComputeCount::Bilinear { k: 6.0 }) {
-            ComputeCount::Bilinear { k } => json!({ "limit": k, "factor": 0.0, "power": 1.0, "least": k }),
-            ComputeCount::Declining { limit, factor, power, least } => {
-                json!({ "limit": limit, "factor": factor, "power": power, "least": least })
-            }
-        };
-        let data: Value = json!({
-            "law": self.law,
-            "count": count,
-            "learning_rate": self.learning_rate,
-            "batch_tokens": self.batch_tokens,
-            "context": self.context,
-            "evidence": self.evidence,
-            "rows": self.rows,
-            "note": self.note,
-        });
+        let data = json!({ "context": self.context, "evidence": self.evidence, "rows": self.rows });
         data.to_string().replace('<', "\\u003c")
+    }
+}
+
+impl CalculatorRow {
+    fn of(one: &Allocation) -> Self {
+        let three = |e: &Estimate| [e.value, e.low(), e.high()];
+        Self {
+            compute: one.compute,
+            params: three(&one.params),
+            tokens: three(&one.tokens),
+            loss: three(&one.loss),
+            learning_rate: one.learning_rate.as_ref().map(three),
+            batch_tokens: one.batch_tokens.as_ref().map(three),
+        }
+    }
+}
+
+/// What the page computes with, and how far it can be trusted.
+fn note(study: &Study, one: &Allocation, count: usize) -> String {
+    let level = one.params.level().map_or("no".into(), |level| format!("{:.0} %", 100.0 * level));
+    let recipe = one.hyperparameter_source.clone().unwrap_or_default();
+    let trust = match study.mixture() {
+        Some(mixture) => format!("Losses: {}.", mixture.told()),
+        None => "Intervals assume that the law holds outside the runs.".into(),
+    };
+    format!("Interpolated between {count} computed recommendations with {level} intervals. {trust} {recipe}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Chinchilla, Design, Noise, simulate};
+    use crate::spec::{Nats, Params, RunRecord, RunStatus, Tokens};
+    use crate::study::{Curves, StudyOptions};
+
+    fn study() -> Study {
+        let design = Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0);
+        let points = simulate(&Chinchilla::default().into(), &design, Noise { run: 0.002, cluster: 0.0 }, 2);
+        let record = |(at, point): (usize, &crate::law::Point)| RunRecord {
+            run_id: at.to_string(),
+            status: RunStatus::Finished,
+            params_total: Some(Params(point.n as u64 as f64)),
+            tokens: Some(Tokens(point.d)),
+            loss_nats: Some(Nats(point.loss)),
+            ..RunRecord::default()
+        };
+        let records: Vec<RunRecord> = points.iter().enumerate().map(record).collect();
+        Study::of(&records, &Curves::default(), &StudyOptions { refits: 50, ..StudyOptions::default() }).expect("a study")
+    }
+
+    /// What page.js does between two rows.
+    fn between(rows: &[CalculatorRow], compute: f64, of: fn(&CalculatorRow) -> f64) -> f64 {
+        let after = rows.iter().position(|row| row.compute >= compute).expect("inside").max(1);
+        let (p, q) = (&rows[after - 1], &rows[after]);
+        let t = (compute / p.compute).ln() / (q.compute / p.compute).ln();
+        (of(p).ln() + t * (of(q).ln() - of(p).ln())).exp()
+    }
+
+    #[test]
+    fn between_its_rows_the_page_says_what_is_recommended_there() {
+        let study = study();
+        let found = Calculator::of(&study, 17).expect("a law with optima");
+        assert!(found.rows.iter().any(|row| row.compute == found.evidence[1]), "the largest compute is a row");
+        for pair in found.rows.windows(2).filter(|pair| pair[1].compute > 1.01 * pair[0].compute) {
+            let compute = (pair[0].compute * pair[1].compute).sqrt();
+            let there = CalculatorRow::of(&advise(&study, &[Flops(compute)])[0]);
+            for (of, within) in [(|row: &CalculatorRow| row.params[0]) as fn(&CalculatorRow) -> f64, |row| row.tokens[0], |row| row.loss[0]]
+                .into_iter()
+                .zip([0.01, 0.01, 0.003])
+            {
+                let off = (between(&found.rows, compute, of) / of(&there) - 1.0).abs();
+                assert!(off < within, "{compute:e}: {off}");
+            }
+        }
     }
 }

@@ -1,52 +1,102 @@
-//! The report as one page of HTML: style, script, figures and curves are inside it.
+//! The report as one page of HTML: style, script, figures and curves are inside it. page.html is its template (minijinja, which
+//! escapes every text that is put in), page.css its style, page.js its script.
 
 use super::{Block, RUN_COLUMNS, Report, ReportRun, ReportTable, Section};
-use std::fmt::Write;
+use minijinja::value::Serde;
+use minijinja::{Environment, Error};
+use serde::Serialize;
 
+const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// What the template is filled with.
+#[derive(Serialize)]
+struct Page<'a> {
+    title: &'a str,
+    subtitle: &'a str,
+    sections: Vec<PageSection<'a>>,
+    style: &'static str,
+    script: &'static str,
+    /// What the calculator computes with, as JSON that closes no script.
+    data: String,
+}
+
+#[derive(Serialize)]
+struct PageSection<'a> {
+    title: &'a str,
+    blocks: Vec<PageBlock<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum PageBlock<'a> {
+    Verdict { text: &'a str },
+    Text { text: &'a str },
+    Lines { lines: &'a [String] },
+    Code { text: &'a str },
+    Folded { title: &'a str, text: &'a str },
+    Figure { name: &'a str, caption: &'a str, png: String },
+    Calculator { note: &'a str },
+    Table { caption: &'a str, header: Vec<Cell<'a>>, rows: Vec<Vec<Cell<'a>>> },
+    Runs { header: Vec<Cell<'a>>, runs: Vec<Run<'a>> },
+}
+
+#[derive(Serialize)]
+struct Cell<'a> {
+    text: &'a str,
+    class: &'static str,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    cells: Vec<Cell<'a>>,
+    class: &'static str,
+    /// Its curve as the places of a path; empty where it has none.
+    path: String,
+}
+
 /// The page.
 pub fn html(report: &Report) -> String {
-    let (title, subtitle) = (escaped(&report.title), escaped(&report.subtitle));
-    let contents: String =
-        report.sections.iter().enumerate().map(|(at, section)| format!("<a href=\"#s{at}\">{}</a>", escaped(&section.title))).collect();
-    let sections: String = report.sections.iter().enumerate().map(|(at, section)| section_of(at, section)).collect();
+    filled(&page(report)).expect("the template knows every block")
+}
+
+fn filled(page: &Page<'_>) -> Result<String, Error> {
+    let mut templates = Environment::new();
+    templates.add_template("page.html", PAGE)?;
+    templates.get_template("page.html")?.render(Serde(page))
+}
+
+fn page(report: &Report) -> Page<'_> {
     let calculator = report.sections.iter().flat_map(|section| &section.blocks).find_map(|block| match block {
         Block::Calculator(calculator) => Some(calculator.json()),
         _ => None,
     });
-    let data = calculator.unwrap_or("null".into());
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><style>{STYLE}</style></head>\n<body><header><h1>{title}</h1>\
-         <p class=\"sub\">{subtitle}</p><nav>{contents}</nav></header>\n<main>{sections}</main>\n\
-         <script id=\"data\" type=\"application/json\">{data}</script><script>{SCRIPT}</script></body></html>\n"
-    )
+    Page {
+        title: &report.title,
+        subtitle: &report.subtitle,
+        sections: report.sections.iter().map(section_of).collect(),
+        style: STYLE,
+        script: SCRIPT,
+        data: calculator.unwrap_or("null".into()),
+    }
 }
 
-fn section_of(at: usize, section: &Section) -> String {
-    let blocks: String = section.blocks.iter().map(block_of).collect();
-    format!("<section id=\"s{at}\"><h2>{}</h2>{blocks}</section>\n", escaped(&section.title))
+fn section_of(section: &Section) -> PageSection<'_> {
+    PageSection { title: &section.title, blocks: section.blocks.iter().map(block_of).collect() }
 }
 
-fn block_of(block: &Block) -> String {
+fn block_of(block: &Block) -> PageBlock<'_> {
     match block {
-        Block::Verdict(sentence) => format!("<p class=\"verdict\">{}</p>", escaped(sentence)),
-        Block::Text(paragraph) => format!("<p>{}</p>", escaped(paragraph)),
+        Block::Verdict(text) => PageBlock::Verdict { text },
+        Block::Text(text) => PageBlock::Text { text },
+        Block::Lines(lines) => PageBlock::Lines { lines },
+        Block::Code(text) => PageBlock::Code { text },
+        Block::Folded(title, text) => PageBlock::Folded { title, text },
+        Block::Figure(name, caption, png) => PageBlock::Figure { name, caption, png: base64::encode(png) },
+        Block::Calculator(calculator) => PageBlock::Calculator { note: &calculator.note },
         Block::Table(table) => table_of(table),
-        Block::Lines(lines) => format!("<ul>{}</ul>", lines.iter().map(|line| format!("<li>{}</li>", escaped(line))).collect::<String>()),
-        Block::Figure(name, caption, png) => {
-            let (name, caption) = (escaped(name), escaped(caption));
-            let data = base64::encode(png);
-            format!(
-                "<figure><img alt=\"{caption}\" title=\"{name}\" src=\"data:image/png;base64,{data}\"><figcaption>{caption}</figcaption></figure>"
-            )
-        }
-        Block::Calculator(calculator) => format!("<div id=\"calculator\"></div><p class=\"note\">{}</p>", escaped(&calculator.note)),
         Block::Runs(runs) => runs_of(runs),
-        Block::Code(code) => format!("<pre>{}</pre>", escaped(code)),
-        Block::Folded(title, code) => format!("<details><summary>{}</summary><pre>{}</pre></details>", escaped(title), escaped(code)),
     }
 }
 
@@ -56,49 +106,44 @@ fn is_number(rows: &[Vec<String>], column: usize) -> bool {
     cells().count() > 0 && cells().all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || "[+-<≥".contains(c)) && cell.len() < 40)
 }
 
-fn table_of(table: &ReportTable) -> String {
+fn table_of(table: &ReportTable) -> PageBlock<'_> {
     let numbers: Vec<bool> = (0..table.header.len()).map(|column| is_number(&table.rows, column)).collect();
-    let class = |at: usize| if numbers.get(at).copied().unwrap_or(false) { " class=n" } else { "" };
-    let mut text = format!("<div class=\"wide\"><table><caption>{}</caption><thead><tr>", escaped(&table.caption));
-    for (at, name) in table.header.iter().enumerate() {
-        _ = write!(text, "<th{}>{}</th>", class(at), escaped(name));
+    let class = |at: usize| if numbers.get(at).copied().unwrap_or(false) { "n" } else { "" };
+    PageBlock::Table {
+        caption: &table.caption,
+        header: cells(table.header.iter().map(String::as_str), class),
+        rows: table.rows.iter().map(|row| cells(row.iter().map(String::as_str), class)).collect(),
     }
-    text += "</tr></thead><tbody>";
-    for row in &table.rows {
-        text += "<tr>";
-        for (at, cell) in row.iter().enumerate() {
-            _ = write!(text, "<td{}>{}</td>", class(at), escaped(cell));
-        }
-        text += "</tr>";
-    }
-    text + "</tbody></table></div>"
 }
 
-fn runs_of(runs: &[ReportRun]) -> String {
-    let class = |at: usize| match at {
-        2..9 => " class=n",
-        9 => " class=what",
-        _ => "",
-    };
-    let names = RUN_COLUMNS.iter().enumerate().map(|(at, name)| format!("<th{}>{}</th>", class(at), escaped(name)));
-    let curve = std::iter::once("<th class=\"fixed\">training loss</th>".to_owned());
-    let head: String = names.clone().take(1).chain(curve).chain(names.skip(1)).collect();
+fn cells<'a>(texts: impl Iterator<Item = &'a str>, class: impl Fn(usize) -> &'static str) -> Vec<Cell<'a>> {
+    texts.enumerate().map(|(at, text)| Cell { text, class: class(at) }).collect()
+}
+
+fn runs_of(runs: &[ReportRun]) -> PageBlock<'_> {
     let range = runs.iter().flat_map(|run| &run.curve).filter(|point| point.1.is_finite() && point.1 > 0.0).map(|point| point.1.ln());
     let (low, high) = range.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), loss| (low.min(loss), high.max(loss)));
-    let row = |run: &ReportRun| {
-        let cell = |(at, text): (usize, &String)| {
-            let curve = if at == 0 { format!("<td>{}</td>", sparkline(&run.curve, low, high)) } else { String::new() };
-            format!("<td{}>{}</td>{curve}", class(at), escaped(text))
-        };
-        let cells: String = run.cells.iter().enumerate().map(cell).collect();
-        let class = if run.sick { " class=sick" } else { "" };
-        format!("<tr{class}>{cells}</tr>")
-    };
-    let rows: String = runs.iter().map(row).collect();
-    format!(
-        "<p><input id=\"filter\" type=\"search\" placeholder=\"filter runs\" aria-label=\"filter runs\"></p>\
-         <div class=\"wide\"><table id=\"runs\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    PageBlock::Runs {
+        header: cells(RUN_COLUMNS.into_iter(), class_of_run),
+        runs: runs.iter().map(|run| run_of(run, (low, high))).collect(),
+    }
+}
+
+fn run_of(run: &ReportRun, (low, high): (f64, f64)) -> Run<'_> {
+    Run {
+        cells: cells(run.cells.iter().map(String::as_str), class_of_run),
+        class: if run.sick { "sick" } else { "" },
+        path: sparkline(&run.curve, low, high),
+    }
+}
+
+/// Style of a column of the list of runs.
+fn class_of_run(column: usize) -> &'static str {
+    match column {
+        2..9 => "n",
+        9 => "what",
+        _ => "",
+    }
 }
 
 /// Points of a curve in the list of runs.
@@ -108,7 +153,7 @@ const SPARK_POINTS: usize = 48;
 fn sparkline(curve: &[(f64, f64)], low: f64, high: f64) -> String {
     let sound: Vec<&(f64, f64)> = curve.iter().filter(|point| point.1.is_finite() && point.1 > 0.0).collect();
     let Some(last) = sound.last().filter(|last| last.0 > 0.0 && sound.len() > 1) else {
-        return "—".into();
+        return String::new();
     };
     let each = sound.len().div_ceil(SPARK_POINTS);
     let place = |point: &&(f64, f64)| {
@@ -117,22 +162,5 @@ fn sparkline(curve: &[(f64, f64)], low: f64, high: f64) -> String {
         format!("{x:.0} {y:.1}")
     };
     let kept = sound.iter().enumerate().filter(|(at, _)| at % each == 0 || at + 1 == sound.len());
-    let places: Vec<String> = kept.map(|(_, point)| place(point)).collect();
-    format!("<svg viewBox=\"0 0 120 28\" width=120 height=28><path d=\"M{}\"/></svg>", places.join("L"))
-}
-
-/// Text in which HTML sees no marks, inside elements and quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe += "&amp;",
-            '<' => safe += "&lt;",
-            '>' => safe += "&gt;",
-            '"' => safe += "&quot;",
-            '\'' => safe += "&#39;",
-            c => safe.push(c),
-        }
-    }
-    safe
+    kept.map(|(_, point)| place(point)).collect::<Vec<_>>().join("L")
 }

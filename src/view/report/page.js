@@ -39,39 +39,6 @@ if (filter) filter.addEventListener("input", () => {
   for (const row of document.querySelector("#runs tbody").rows) row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase());
 });
 
-// FLOPs per weight and token at a size; the same for all where C = k·N·D.
-function perParamToken(n) {
-  const { limit, factor, power, least } = data.count;
-  return Math.max(limit + factor * Math.pow(n, -power), 0.1 * least);
-}
-function lossAt(n, d) {
-  const { e, a, b, alpha, beta } = data.law;
-  return e + a * Math.pow(n, -alpha) + b * Math.pow(d, -beta);
-}
-// N*(C): closed form for C = k·N·D, and about it by golden section where k depends on N; of a law that is not additive between
-// the rows.
-function optimum(c) {
-  if (!data.law) {
-    const [params, tokens, loss] = ["params", "tokens", "loss"].map(name => between(c, r => r[name][0]));
-    return { params, tokens, loss };
-  }
-  const { a, b, alpha, beta } = data.law;
-  const closed = k => (Math.log(alpha * a / (beta * b)) + beta * Math.log(c / k)) / (alpha + beta);
-  const loss = x => { const n = Math.exp(x); return lossAt(n, c / (perParamToken(n) * n)); };
-  let x = closed(data.count.least);
-  if (data.count.factor !== 0) {
-    const g = (Math.sqrt(5) - 1) / 2;
-    let [low, high] = [x - 8, x + 8];
-    while (high - low > 1e-9) {
-      const [p, q] = [high - g * (high - low), low + g * (high - low)];
-      if (loss(p) < loss(q)) high = q; else low = p;
-    }
-    x = 0.5 * (low + high);
-  }
-  const n = Math.exp(x), d = c / (perParamToken(n) * n);
-  return { params: n, tokens: d, loss: lossAt(n, d) };
-}
-const rule = (r, n, d, c) => Math.exp(Math.log(r.factor) + r.n * Math.log(n) + r.d * Math.log(d) + r.c * Math.log(c));
 // A value of the rows between two computes, along a power law.
 function between(c, pick) {
   const rows = data.rows;
@@ -82,21 +49,16 @@ function between(c, pick) {
   const t = Math.log(c / p.compute) / Math.log(q.compute / p.compute);
   return Math.exp(Math.log(y) + t * (Math.log(z) - Math.log(y)));
 }
+// Everything recommended for a compute: [value, low, high] of each, ends that the data leave open infinite.
 function recommend(c) {
-  const best = optimum(c), out = {};
-  const ends = (name, value) => {
-    const end = at => { const x = value * between(c, r => r[name] && r[name][at] !== null ? r[name][at] / r[name][0] : null); return isNaN(x) ? (at === 1 ? -Infinity : Infinity) : x; };
-    return [value, end(1), end(2)];
-  };
-  for (const name of ["params", "tokens", "loss"]) out[name] = ends(name, best[name]);
-  const recipe = (name, whole) => {
-    if (!data.rows[0][name]) return null;
-    let x = data[name] ? rule(data[name], best.params, best.tokens, c) : between(c, r => r[name][0]);
-    if (whole && data.context) x = Math.max(1, Math.round(x / data.context)) * data.context;
-    return ends(name, x);
-  };
-  out.learning_rate = recipe("learning_rate", false);
-  out.batch_tokens = recipe("batch_tokens", true);
+  const out = {};
+  for (const name of ["params", "tokens", "loss", "learning_rate", "batch_tokens"]) {
+    if (!data.rows[0][name]) { out[name] = null; continue; }
+    const at = i => between(c, r => r[name] ? r[name][i] : null);
+    const end = (i, open) => { const x = at(i); return isNaN(x) ? open : x; };
+    out[name] = [at(0), end(1, -Infinity), end(2, Infinity)];
+  }
+  if (out.batch_tokens && data.context) out.batch_tokens[0] = Math.max(1, Math.round(out.batch_tokens[0] / data.context)) * data.context;
   return out;
 }
 
@@ -114,7 +76,7 @@ function calculator(box) {
     const line = (key, label, v, f) => v ? `<tr data-key="${key}" data-value="${v[0]}"><td>${label}</td><td class="n">${f(v[0])}</td><td class="n">${v[1] === v[2] ? "" : end(v[1], f) + " to " + end(v[2], f)}</td></tr>` : "";
     const fixed = x => x.toFixed(4), rate = x => x.toExponential(2);
     const ratio = r.tokens[0] / r.params[0];
-    box.querySelector("tbody").innerHTML = line("params", "N*, weights", r.params, short) + line("tokens", "D*, tokens", r.tokens, short) +
+    box.querySelector("tbody").innerHTML = line("params", "N*, parameters", r.params, short) + line("tokens", "D*, tokens", r.tokens, short) +
       `<tr><td>D*/N*</td><td class="n">${short(ratio)}</td><td></td></tr>` + line("loss", "loss, nats per token", r.loss, fixed) +
       line("learning_rate", "peak learning rate", r.learning_rate, rate) + line("batch_tokens", "batch, tokens", r.batch_tokens, short);
   };
@@ -149,10 +111,7 @@ function selfTest() {
     const off = (x, y) => Math.abs(x / y - 1);
     for (const row of data.rows) {
       const r = recommend(row.compute);
-      // N* is flat in the loss: a minimum found twice agrees to the root of the precision.
-      check("params", off(r.params[0], row.params[0]) < 1e-5);
-      check("tokens", off(r.tokens[0], row.tokens[0]) < 1e-5);
-      check("loss", off(r.loss[0], row.loss[0]) < 1e-9);
+      for (const name of ["params", "tokens", "loss"]) check(name, off(r[name][0], row[name][0]) < 1e-9);
       for (const name of ["learning_rate", "batch_tokens"]) if (row[name]) check(name, off(r[name][0], row[name][0]) < 1e-5);
       if (row.params[1] !== null) check("interval", off(r.params[1], row.params[1]) < 1e-4);
     }
