@@ -215,8 +215,9 @@ fn curves(source: &Source, options: &StudyOptions) -> Result<Curves, Failure> {
     let Some(folder) = &source.folder else { return Ok(curves) };
     let all = options.laws.iter().any(|law| matches!(law, LawName::Envelope));
     let wanted = |record: &&RunRecord| all || record.epochs.is_some_and(|epochs| epochs > 1.0);
+    let kept = folder.curves();
     for record in source.records.iter().filter(wanted) {
-        if let Some(curve) = folder.curve(&record.run_id)? {
+        if let Some(curve) = kept.of(&record.run_id)? {
             curves.training.insert(record.run_id.clone(), curve);
         }
     }

@@ -4,6 +4,7 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;
 use super::text::table;
 use crate::doctor::{FEWEST_POINTS, Finding, diagnose_all};
+use crate::results::SweepFolder;
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
 use clap::Args;
@@ -34,10 +35,11 @@ struct Patient {
 
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let source = args.source.read()?;
+    let kept = source.folder.as_ref().map(SweepFolder::curves);
     let mut curves = Vec::new();
     for record in &source.records {
-        curves.push(match &source.folder {
-            Some(folder) => folder.curve(&record.run_id)?.unwrap_or_default(),
+        curves.push(match &kept {
+            Some(kept) => kept.of(&record.run_id)?.unwrap_or_default(),
             None => of_trajectory(&source, &record.run_id),
         });
     }
@@ -46,7 +48,7 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
         source.records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Patient::of(record, curve, findings)).collect();
     if patients.iter().all(|patient| patient.healthy.is_none()) {
         return Err(Failure::Input(anyhow!(
-            "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/, a CSV of curves names its runs in a column `run`",
+            "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/ or curves.csv.gz, a CSV of curves names its runs in a column `run`",
             source.path.display()
         )));
     }

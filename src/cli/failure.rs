@@ -49,7 +49,7 @@ impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         match error {
             FolderError::Io { .. } | FolderError::Locked { .. } => Self::Work(error.into()),
-            FolderError::Table(_) | FolderError::NoSweep { .. } => Self::Input(error.into()),
+            FolderError::Table(_) | FolderError::NoSweep { .. } | FolderError::Unpackable { .. } => Self::Input(error.into()),
         }
     }
 }

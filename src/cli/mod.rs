@@ -25,6 +25,7 @@ mod machine;
 #[cfg(feature = "train")]
 mod memory;
 mod next_grid;
+mod pack;
 mod plan;
 mod plot;
 mod preparing;
@@ -71,6 +72,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Put a sweep's folder into few files, to keep or send it
+    Pack(pack::PackArgs),
     /// Write, or submit, the scripts that train a grid as a job array of a SLURM cluster
     Slurm(slurm::SlurmArgs),
     /// Fit scaling laws to a sweep or to a CSV of runs, with intervals, plots and a recommendation
@@ -108,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Pack(args) => pack::run(&args),
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),

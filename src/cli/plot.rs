@@ -171,10 +171,10 @@ fn curves(source: &Source, measure: SizeMeasure) -> Result<Vec<RunCurve>, Failur
     let Some(folder) = &source.folder else {
         return Ok(Vec::new());
     };
-    let mut curves = Vec::new();
+    let (kept, mut curves) = (folder.curves(), Vec::new());
     for record in &source.records {
         let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total);
-        let (Some(size), Some(curve)) = (size, folder.curve(&record.run_id)?) else {
+        let (Some(size), Some(curve)) = (size, kept.of(&record.run_id)?) else {
             continue;
         };
         let held_out = record.tokens.zip(record.loss_nats).map(|(tokens, loss)| (tokens.0, loss.0));

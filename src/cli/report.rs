@@ -15,7 +15,7 @@ use crate::doctor::{Finding, diagnose_all};
 use crate::fit::Convention;
 use crate::law::shape_of;
 use crate::recommend::{Allocation, advise};
-use crate::results::write_whole;
+use crate::results::{SweepFolder, write_whole};
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
 use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
 use crate::view::{Block, Calculator, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
@@ -124,10 +124,11 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
 }
 
 fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
+    let kept = source.folder.as_ref().map(SweepFolder::curves);
     let mut curves = Vec::new();
     for record in &source.records {
-        curves.push(match &source.folder {
-            Some(folder) => folder.curve(&record.run_id)?.unwrap_or_default(),
+        curves.push(match &kept {
+            Some(kept) => kept.of(&record.run_id)?.unwrap_or_default(),
             None => Vec::new(),
         });
     }

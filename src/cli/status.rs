@@ -46,9 +46,9 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
     let mut finished: Vec<RunRecord> = done.values().cloned().collect();
     finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));
-    let mut curves = Curves::default();
+    let (kept, mut curves) = (folder.curves(), Curves::default());
     for record in finished.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)) {
-        if let Some(curve) = folder.curve(&record.run_id)? {
+        if let Some(curve) = kept.of(&record.run_id)? {
             curves.training.insert(record.run_id.clone(), curve);
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     loaded.plan.check_against(&done).or_input()?;
     let conflicts = folder.conflicts(&done);
     if !conflicts.is_empty() && retry.is_empty() {
-        return Err(refuse(&conflicts, &folder));
+        return Err(refuse(&conflicts, &folder, folder.is_packed()?));
     }
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
     loaded.follow(&done)?;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         }
         let trained = missing.len();
         done = folder.done()?.0;
-        folder.write_runs(&loaded.plan.gathered(&done))?;
+        folder.write_runs(&loaded.plan.gathered(&folder.held(&done)?))?;
         if trained == 0 || summary.not_run > 0 || loaded.search.1 == 0 {
             break;
         }
@@ -154,7 +154,7 @@ fn next_step(all: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &Sw
 }
 
 /// Two results of one run cannot stand in one table.
-fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
+fn refuse(conflicts: &[Conflict], folder: &SweepFolder, packed: bool) -> Failure {
     let told = |record: &RunRecord| {
         let loss = record.loss_nats.map_or("none".into(), |loss| loss.to_string());
         let [host, version, device] = [&record.host, &record.code_version, &record.device].map(|value| value.as_deref().unwrap_or("?"));
@@ -165,9 +165,14 @@ fn refuse(conflicts: &[Conflict], folder: &SweepFolder) -> Failure {
     };
     let lines: String = conflicts.iter().map(line).collect();
     let path = folder.path.display();
+    let remedy = if packed {
+        // The folder was packed: its runs.csv is the only copy of most rows.
+        format!("remove the runs' own files in {path}/runs to believe runs.csv, or train them again with --retry and their names")
+    } else {
+        format!("remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names")
+    };
     Failure::Input(anyhow!(
-        "two results of one run in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}\
-         remove {path}/runs.csv to believe the files of runs/, or train them again with --retry and their names"
+        "two results of one run in {path}, as when folders of machines that do not compute the same are copied together:\n{lines}{remedy}"
     ))
 }
 

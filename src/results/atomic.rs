@@ -15,6 +15,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, &|file| file.write_all(bytes))
 }
 
+/// Waits until the disk has the names in a folder, before anything that one of them replaces is removed. Only Unix can be asked to.
+pub(super) fn settle(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 fn write_with(path: &Path, write: &dyn Fn(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

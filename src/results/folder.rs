@@ -1,15 +1,20 @@
-//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`.
+//! One sweep's folder: `plan.csv`, `runs/`, `curves/`, `eval/`, `runs.csv`, `fits/`. In one that was packed (packed.rs) `runs.csv` is
+//! the only copy of the rows in it; in any other it is made again from `runs/`.
 
 use super::atomic::write_whole;
-use super::import::import_table;
+use super::import::{Imported, import_bytes};
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
-use crate::spec::{CurvePoint, RunRecord, RunStatus, TrainedRun};
+use crate::spec::{RunRecord, RunStatus, TrainedRun};
 use csv::StringRecord;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// All curves of a folder that was packed: a column `run_id`, then those of a curve. Where it stands, `runs.csv` is whole: it is
+/// written last.
+pub(super) const PACKED_CURVES: &str = "curves.csv.gz";
 
 /// Why a results folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,14 @@ pub enum FolderError {
         path: PathBuf,
         /// Who holds it, as far as known.
         holder: String,
+    },
+    /// It is not to be packed as it is.
+    #[error("{} is not packed: {why}", path.display())]
+    Unpackable {
+        /// The folder.
+        path: PathBuf,
+        /// What speaks against it, and what to do.
+        why: String,
     },
     /// There is no sweep to read.
     #[error("{} holds no sweep; run `scalelab sweep sweeps/quick.toml` first, or name a results folder or a CSV file", path.display())]
@@ -91,43 +104,87 @@ impl SweepFolder {
         whole.then(|| bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
     }
 
-    /// Every run that left a row, by run id, and the files that cannot be read (their runs count as not done).
+    /// Every run that is done, by run id: those with a file of their own and, in a folder that was packed, the rows of `runs.csv`.
+    /// With them the files that cannot be read: their runs count as not done, whatever `runs.csv` says.
     pub fn done(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
-        let folder = self.path.join("runs");
-        let mut done = HashMap::new();
-        let mut damaged = Vec::new();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((done, damaged)),
-            Err(source) => return Err(FolderError::Io { path: folder, source }),
-        };
-        for entry in entries {
-            let path = entry.map_err(|source| FolderError::Io { path: folder.clone(), source })?.path();
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if hidden || path.extension().is_none_or(|extension| extension != "csv") {
-                continue;
-            }
-            match one_record(&path) {
-                Ok(record) => {
-                    done.insert(record.run_id.clone(), record);
-                }
-                Err(error) => damaged.push((path, error)),
-            }
-        }
-        damaged.sort_by(|a, b| a.0.cmp(&b.0));
+        let (mut done, damaged) = self.own_runs()?;
+        let mut packed = self.packed_runs()?;
+        packed.retain(|row| !damaged.iter().any(|(path, _)| path.file_stem().is_some_and(|stem| *stem == *row.run_id)));
+        packed.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
         Ok((done, damaged))
     }
 
-    /// Every row there is, whether gathered or not: files of `runs/` first, rows of `runs.csv` whose file is gone
-    /// after them; in the order of the plan, strangers last by name.
-    pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
-        let (mut done, _) = self.done()?;
-        if self.runs_csv().exists() {
-            let rows = import_table(&self.runs_csv(), Wanted::default());
-            // A table of a header alone is what a sweep without any finished run leaves.
-            let rows = if matches!(rows, Err(TableError::Empty { .. })) { Vec::new() } else { rows?.records };
-            rows.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
+    /// Rows that `runs.csv` must go on holding, by run id: of the runs that are done and, in a folder that was packed, of those whose
+    /// own file cannot be read, since there is no other copy.
+    pub fn held(&self, done: &HashMap<String, RunRecord>) -> Result<HashMap<String, RunRecord>, FolderError> {
+        let mut held = done.clone();
+        self.packed_runs()?.into_iter().for_each(|row| _ = held.entry(row.run_id.clone()).or_insert(row));
+        Ok(held)
+    }
+
+    /// Every run with a file of its own, by run id, and the files that cannot be read.
+    fn own_runs(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
+        let (mut own, mut damaged) = (HashMap::new(), Vec::new());
+        for path in self.tables_of("runs")? {
+            match one_record(&path) {
+                Ok((record, _)) => _ = own.insert(record.run_id.clone(), record),
+                Err(error) => damaged.push((path, error)),
+            }
         }
+        Ok((own, damaged))
+    }
+
+    /// The tables in a folder below this one, by name; none where there is no such folder.
+    pub(super) fn tables_of(&self, part: &str) -> Result<Vec<PathBuf>, FolderError> {
+        let folder = self.path.join(part);
+        let io = |source| FolderError::Io { path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(io(source)),
+        };
+        let paths: Result<Vec<PathBuf>, io::Error> = entries.map(|entry| Ok(entry?.path())).collect();
+        let hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let mut tables = paths.map_err(io)?;
+        tables.retain(|path| !hidden(path) && path.extension().is_some_and(|extension| extension == "csv"));
+        tables.sort();
+        Ok(tables)
+    }
+
+    /// `runs.csv`; none where it is not there, or has no row, as a sweep without any finished run leaves it.
+    pub(super) fn table(&self) -> Result<Option<Imported>, FolderError> {
+        let path = self.runs_csv();
+        let Some(bytes) = bytes_of(&path)? else { return Ok(None) };
+        match import_bytes(&path, &bytes, Wanted::default()) {
+            // With no byte in it, not even a header, the only copy is lost; that is no sweep without a run.
+            Err(TableError::Empty { .. }) if !(bytes.is_empty() && self.path.join(PACKED_CURVES).exists()) => Ok(None),
+            table => Ok(Some(table?)),
+        }
+    }
+
+    /// Rows of which `runs.csv` is the only copy: those of a folder that was packed, none of any other, whose `runs.csv` may be stale,
+    /// or somebody else's.
+    pub(super) fn packed_runs(&self) -> Result<Vec<RunRecord>, FolderError> {
+        if !self.path.join(PACKED_CURVES).exists() {
+            return Ok(Vec::new());
+        }
+        Ok(self.table()?.filter(|table| table.own).map_or_else(Vec::new, |table| table.records))
+    }
+
+    /// Whether `runs.csv` is the only copy of rows in it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn is_packed(&self) -> Result<bool, FolderError> {
+        Ok(!self.packed_runs()?.is_empty())
+    }
+
+    /// Every row there is, whether gathered or not: files of `runs/` first, rows of `runs.csv` without a file that can be read after
+    /// them; in the order of the plan, strangers last by name.
+    pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
+        let (mut done, _) = self.own_runs()?;
+        let rows = self.table()?.map_or_else(Vec::new, |table| table.records);
+        rows.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
         let order: HashMap<String, usize> =
             self.plan()?.unwrap_or_default().into_iter().enumerate().map(|(at, row)| (row.run_id, at)).collect();
         let mut records: Vec<RunRecord> = done.into_values().collect();
@@ -146,9 +203,9 @@ impl SweepFolder {
 
     /// Finished runs of which `runs.csv`, gathered before, tells another loss than their own file: copied together from
     /// machines that did not compute the same.
-    /// A table that cannot be read tells nothing: it is made again from the files.
+    /// A table that cannot be read tells nothing: it is made again from the files. (That of a packed folder was read for `done`.)
     pub fn conflicts(&self, done: &HashMap<String, RunRecord>) -> Vec<Conflict> {
-        let gathered = import_table(&self.runs_csv(), Wanted::default()).map_or_else(|_| Vec::new(), |table| table.records);
+        let gathered = self.table().ok().flatten().map_or_else(Vec::new, |table| table.records);
         let finished = |record: &RunRecord| record.status == RunStatus::Finished;
         let differ = |row: RunRecord| {
             let own = done.get(&row.run_id).filter(|own| finished(own) && finished(&row) && own.loss_nats != row.loss_nats)?;
@@ -180,20 +237,6 @@ impl SweepFolder {
         Ok(Some(rows?))
     }
 
-    /// The curve of a run, where it left one.
-    pub fn curve(&self, run_id: &str) -> Result<Option<Vec<CurvePoint>>, FolderError> {
-        let path = self.path.join(format!("curves/{run_id}.csv"));
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(FolderError::Io { path, source }),
-        };
-        let table = RawTable::parse(path, &bytes)?;
-        let names = StringRecord::from(table.headers.clone());
-        let rows: Result<Vec<CurvePoint>, TableError> = table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect();
-        Ok(Some(rows?))
-    }
-
     /// Writes a file of the folder, whole.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(name);
@@ -211,11 +254,22 @@ pub fn newest_sweep(results: &Path) -> Result<SweepFolder, FolderError> {
     newest.map(|(_, path)| SweepFolder::at(path)).ok_or_else(none)
 }
 
-fn one_record(path: &Path) -> Result<RunRecord, TableError> {
-    let imported = import_table(path, Wanted::default())?;
+/// The bytes of a file, where it is there.
+pub(super) fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FolderError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// The one row of a run's own file, and the bytes of it.
+pub(super) fn one_record(path: &Path) -> Result<(RunRecord, Vec<u8>), TableError> {
+    let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.to_owned(), source })?;
+    let imported = import_bytes(path, &bytes, Wanted::default())?;
     let named_like_its_file = |record: &RunRecord| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == record.run_id);
     match imported.records.as_slice() {
-        [record] if imported.own && named_like_its_file(record) => Ok(record.clone()),
+        [record] if imported.own && named_like_its_file(record) => Ok((record.clone(), bytes)),
         _ => Err(TableError::Row {
             path: path.to_owned(),
             line: 2,
@@ -225,11 +279,11 @@ fn one_record(path: &Path) -> Result<RunRecord, TableError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::spec::{Nats, Params, Tokens};
+    use crate::spec::{CurvePoint, Nats, Params, Tokens};
 
-    fn trained(id: &str) -> TrainedRun {
+    pub(in crate::results) fn trained(id: &str) -> TrainedRun {
         let record = RunRecord {
             run_id: id.into(),
             layers: Some(2),
@@ -256,8 +310,9 @@ mod tests {
         assert!(damaged.is_empty());
         assert_eq!(done["a"], trained("a").record);
         assert_eq!(done["b"], diverged.record);
-        assert_eq!(folder.curve("a").expect("reads"), Some(trained("a").curve));
-        assert_eq!(folder.curve("none").expect("reads"), None);
+        let curves = folder.curves();
+        assert_eq!(curves.of("a").expect("reads"), Some(trained("a").curve));
+        assert_eq!(curves.of("none").expect("reads"), None);
     }
 
     #[test]

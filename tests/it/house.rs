@@ -23,8 +23,8 @@ const DOORS: [(&str, &[&str]); 12] = [
     ("cli", &["spec", "corpus", "train", "results", "sweep", "law", "fit", "doctor", "study", "recommend", "view"]),
 ];
 
-/// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 23] = [
+/// Crates that one room alone imports, so that each can be replaced in one place; flate2 has two, for corpora and for curves.
+const OWNED: [(&str, &str); 24] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -33,6 +33,7 @@ const OWNED: [(&str, &str); 23] = [
     ("tokenizers", "corpus"),
     ("memmap2", "corpus"),
     ("flate2", "corpus"),
+    ("flate2", "results"),
     ("zstd", "corpus"),
     ("glob", "corpus"),
     ("csv", "results"),
@@ -274,10 +275,11 @@ fn crates_are_imported_by_their_owners_alone() {
     for (room, path) in sources() {
         for (line, text) in code(&path) {
             for (krate, owner) in OWNED {
+                let owned = OWNED.contains(&(krate, room.as_str()));
                 let used = text.contains(&format!("use {krate}::"))
                     || text.contains(&format!(" {krate}::"))
                     || text.contains(&format!("({krate}::"));
-                if used && room != owner {
+                if used && !owned {
                     broken.push(format!("{}:{line}: {krate} belongs to {owner}", path.display()));
                 }
             }

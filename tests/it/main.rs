@@ -17,6 +17,7 @@ mod fuzz_csv;
 mod held_out;
 mod house;
 mod lasting;
+mod pack;
 #[cfg(feature = "train")]
 mod pipeline;
 mod published;

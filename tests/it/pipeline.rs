@@ -53,3 +53,44 @@ fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
     // Four runs, not the one row of the stale table.
     assert!(crate::support::refused(&["fit", text(&sweep)]).contains("there are 4 points"));
 }
+
+#[test]
+fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
+    let (folder, grid) = support::grid(&std::fs::read_to_string("sweeps/smoke.toml").expect("reads"));
+    let (results, sweep) = (folder.path().join("results"), folder.path().join("results/smoke"));
+    let train = || succeed(&["sweep", text(&grid), "--results", text(&results)]);
+    train();
+    let told = || (std::fs::read(sweep.join("runs.csv")).expect("a table"), succeed(&["doctor", text(&sweep), "--json"]));
+    let before = told();
+    let said = succeed(&["pack", text(&sweep)]);
+    assert!(said.contains("4 runs") && said.contains("8 files are gone"), "{said}");
+    assert!(!sweep.join("runs").exists() && !sweep.join("curves").exists() && sweep.join("eval").exists());
+    assert_eq!(told(), before);
+    assert!(train().contains("all 4 runs are done"));
+    assert!(!sweep.join("runs").exists(), "a run was trained again");
+    assert_eq!(told(), before);
+    // Two results of one run: the only copy of the others is not to be removed.
+    let table = String::from_utf8(before.0.clone()).expect("text");
+    let mut lines = table.lines();
+    let (header, row) = (lines.next().expect("a header"), lines.next().expect("a row"));
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let mut other = cells(row);
+    let at = cells(header).iter().position(|column| column == "loss_nats").expect("a loss");
+    other[at] = "1.5".into();
+    let own = sweep.join(format!("runs/{}.csv", other[0]));
+    std::fs::create_dir_all(sweep.join("runs")).expect("made");
+    std::fs::write(&own, format!("{header}\n{}\n", other.join(","))).expect("written");
+    let said = support::refused(&["sweep", text(&grid), "--results", text(&results)]);
+    assert!(said.contains("loss 1.5") && said.contains("to believe runs.csv"), "{said}");
+    assert!(!said.contains("runs.csv to believe the files"), "{said}");
+    std::fs::remove_file(&own).expect("removed");
+
+    std::fs::write(&grid, std::fs::read_to_string(&grid).expect("reads").replace("\"64k\"", "\"64k\", \"96k\"")).expect("written");
+    let said = train();
+    assert!(said.contains("6 runs, 4 done, 2 to train"), "{said}");
+    assert_eq!(std::fs::read_dir(sweep.join("runs")).expect("listed").count(), 2);
+    let grown = told();
+    assert!(succeed(&["pack", text(&sweep)]).contains("6 runs in runs.csv, 6 curves in curves.csv.gz; 4 files are gone"));
+    assert_eq!(told(), grown);
+    assert!(support::refused(&["pack", text(&folder.path().join("none"))]).contains("is no results folder"));
+}
