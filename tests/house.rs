@@ -27,7 +27,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place.
-const OWNED: [(&str, &str); 22] = [
+const OWNED: [(&str, &str); 25] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -45,6 +45,9 @@ const OWNED: [(&str, &str); 22] = [
     ("nalgebra", "fit"),
     ("smallvec", "fit"),
     ("plotters", "view"),
+    ("plotters_backend", "view"),
+    ("tiny_skia", "view"),
+    ("ab_glyph", "view"),
     ("png", "view"),
     ("dejavu", "view"),
     ("base64", "view"),

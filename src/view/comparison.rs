@@ -5,9 +5,8 @@ use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
 use super::frontier::{AMONG, FrontierPoint};
 use super::legend::Entry;
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{BLACK, GREY, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::{AXIS_TEXT, Axis, Panel, TICK_TEXT, range};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
 

@@ -4,9 +4,8 @@
 use super::canvas::{Body, Canvas, Rect, Stroke};
 use super::legend::Entry;
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Mark};
+use super::palette::{ACCENT, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
 use crate::fit::{Estimate, Fit, Quantity};

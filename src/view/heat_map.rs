@@ -5,9 +5,8 @@ use super::ViewError;
 use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
 use super::legend::{Entry, short};
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::TICK_TEXT;
-use super::raster::Ink;
 use super::ticks::Unit;
 
 /// One pair of learning rate and batch size.

@@ -4,9 +4,8 @@
 use super::canvas::{Body, Lettering, Stroke};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Mark};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
 

@@ -4,9 +4,8 @@
 use super::canvas::{Align, Canvas, Lettering, Rect, Stroke};
 use super::comparison::draw_bar;
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{ACCENT, BLACK, GREY, Mark, PALE, WHITE};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Mark, PALE, WHITE};
 use super::panel::{AXIS_TEXT, Axis, TICK_TEXT, range};
-use super::raster::Ink;
 use super::{Range, ViewError};
 use crate::spec::SizeMeasure;
 

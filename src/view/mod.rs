@@ -1,13 +1,19 @@
-//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters (its fonts, text and
-//! colour maps) and png. Every figure is a pure function: the same input gives the same bytes.
+//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters, tiny-skia and png.
+//! Every figure is a pure function: the same input gives the same bytes.
 //!
-//! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`raster`](self) covers pixels,
-//! a canvas draws in units, ticks and axes place numbers, a panel is one pair of axes, a page is title,
-//! panels, legend and the caption with the conventions.
+//! plotters draws: lines, areas and marks are its series and elements, axes its coordinates. Below it stands a backend over
+//! tiny-skia, which knows pixels; above it what plotters cannot do to our taste: labels that never touch, ends of curves named
+//! beside them, legends, captions with the conventions.
+//!
+//! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`backend`](self) fills and strokes, a canvas draws in
+//! units, ticks and coordinates place numbers, a panel is one pair of axes, a page is title, panels, legend and caption.
 
+mod backend;
 mod canvas;
 mod comparison;
+mod coordinate;
 mod curves;
+mod elements;
 mod frontier;
 mod heat_map;
 mod hyperparams;
@@ -19,7 +25,7 @@ mod matrix;
 mod page;
 mod palette;
 mod panel;
-mod raster;
+
 mod recipe_laws;
 mod report;
 mod residual_map;
@@ -113,8 +119,8 @@ mod tests {
 
     /// The bytes of a figure's pixels, and how many there are of each.
     fn pixels(picture: &[u8]) -> (Vec<u8>, usize) {
-        let mut reader = png::Decoder::new(picture).read_info().expect("a picture");
-        let mut pixels = vec![0; reader.output_buffer_size()];
+        let mut reader = png::Decoder::new(std::io::Cursor::new(picture)).read_info().expect("a picture");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a picture of some size")];
         let info = reader.next_frame(&mut pixels).expect("a picture");
         assert_eq!((info.width, info.height), (1800, 1200));
         (pixels, info.color_type.samples())

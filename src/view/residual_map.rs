@@ -5,9 +5,8 @@ use super::ViewError;
 use super::canvas::Body;
 use super::legend::Entry;
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Mark};
+use super::palette::{ACCENT, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::residuals::{Residual, is_sound, two_digits};
 use super::ticks::Unit;
 

@@ -62,7 +62,7 @@ fn shades(points: &[&Point], law: &Law, x: &Axis, y: &Axis) -> Shades {
     Shades { low, high: high.max(low * 1.02) }
 }
 
-fn ground(shades: &Shades, loss: f64) -> super::raster::Ink {
+fn ground(shades: &Shades, loss: f64) -> super::palette::Ink {
     ordered((loss / shades.low).ln() / (shades.high / shades.low).ln())
 }
 

@@ -4,9 +4,8 @@
 use super::canvas::{Align, Body, Canvas, Lettering, Stroke};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Mark, ordered};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Mark, ordered};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::{Range, ViewError};
 use crate::fit::{Estimate, FittedLaw};
 
