@@ -7,6 +7,7 @@
 //!
 //! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`backend`](self) fills and strokes, a canvas draws in
 //! units, ticks and coordinates place numbers, a panel is one pair of axes, a page is title, panels, legend and caption.
+//! Each file of a figure gathers its data from a study and draws it; `FIGURES` lists them.
 
 mod backend;
 mod canvas;
@@ -14,6 +15,10 @@ mod comparison;
 mod coordinate;
 mod curves;
 mod elements;
+mod exponents;
+mod figure;
+mod figures;
+mod floor_profile;
 mod frontier;
 mod heat_map;
 mod hyperparams;
@@ -22,6 +27,7 @@ mod isoflop;
 mod legend;
 mod loss_compute;
 mod matrix;
+mod optimal;
 mod page;
 mod palette;
 mod panel;
@@ -35,26 +41,15 @@ mod slices;
 mod surface;
 mod text;
 mod ticks;
-mod uncertainty;
 
 pub use comparison::{ComparedLaw, comparison};
-pub use curves::{RunCurve, loss_curves};
-pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, frontier_together, reference_frontier};
-pub use heat_map::{RecipeCell, RecipeMap, recipe_maps};
-pub use hyperparams::{RateCurve, rate_curves};
-pub use influence::{LeftOut, leave_one_out};
-pub use isoflop::{IsoflopBudget, isoflop_valleys};
-pub use loss_compute::loss_by_compute;
-pub use matrix::{CountedExponent, conventions_matrix};
+pub use figure::{Figure, Picture, Subject};
+pub use figures::{FIGURES, figures};
+pub use optimal::{FrontierPoint, frontier_of, frontier_together};
 pub use page::Conventions;
-pub use recipe_laws::{RecipeFigure, RecipeLine, RecipePoint, recipe_laws};
 pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};
-pub use residual_map::residual_map;
-pub use residuals::{Residual, observed_and_predicted};
 pub use schedules::{ScheduleCurve, schedules};
-pub use slices::{formula_of, in_greek, loss_by_tokens};
-pub use surface::loss_surface;
-pub use uncertainty::{ExponentCloud, exponent_cloud, floor_profile};
+pub use slices::{formula_of, in_greek};
 
 use crate::fit::Estimate;
 
