@@ -6,7 +6,7 @@ use super::checklist::{checklist, commands, conventions_of, methods};
 use super::estimates::{estimates_rows, floor_told};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
-use super::plot::figures;
+use super::plot::figures_of;
 use super::recommend::recommendations_told;
 use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
 use super::source::Source;
@@ -18,7 +18,9 @@ use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, write_whole};
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
 use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
-use crate::view::{Block, Calculator, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
+use crate::view::{
+    Block, Calculator, Figure, Picture, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown,
+};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -233,31 +235,9 @@ fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
 /// Computes that the calculator's rows stand at; of a large sweep, where each costs a second, fewer.
 const CALCULATED: [usize; 2] = [17, 9];
 
-/// What a figure shows, by its file.
-fn caption(name: &str) -> &'static str {
-    match name {
-        "loss-by-tokens.png" => "Held-out loss against training tokens, one colour a size, with the fitted law",
-        "loss-curves.png" => "Training loss along every run",
-        "isoflop.png" => "IsoFLOP valleys: loss against size at each budget",
-        "learning-rates.png" => "Loss against learning rate, one curve a cell",
-        "recipe-maps.png" => "Loss over learning rate and batch, with the near-optimal band",
-        "recipe-laws.png" => "Optimal learning rate and batch against compute",
-        "frontier.png" => "Compute-optimal size and tokens with bands, dashed outside the runs",
-        "loss-by-compute.png" => "Loss against compute: runs, and the frontier L*(C) with its band",
-        "loss-surface.png" => "The fitted surface over size and tokens, with the runs and the optimal path",
-        "exponents.png" => "Exponents of the refits",
-        "observed-predicted.png" => "Observed against predicted loss, and residuals",
-        "influence.png" => "The exponent a without each run in turn",
-        "residual-map.png" => "Residuals over size and tokens",
-        "floor-profile.png" => "Profile of E",
-        "conventions.png" => "The exponent a under every way of counting N",
-        _ => "Figure",
-    }
-}
-
 fn drawn(source: &Source, study: &Study) -> Result<Vec<Block>, Failure> {
-    let block = |(name, picture): (&'static str, Result<Vec<u8>, _>)| Some(Block::Figure(name, caption(name).to_owned(), picture.ok()?));
-    Ok(figures(source, study)?.into_iter().filter_map(block).collect())
+    let block = |(figure, picture): (Figure, Picture)| Some(Block::Figure(figure.file, figure.caption.to_owned(), picture.ok()?));
+    Ok(figures_of(source, study)?.into_iter().filter_map(block).collect())
 }
 
 /// Most influential runs that are listed.

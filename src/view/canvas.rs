@@ -1,11 +1,23 @@
-//! Drawing in units (a figure is 900 × 600 of them, two pixels each): lines, bands, marks and text.
+//! Drawing in units (a figure is 900 × 600 of them, two pixels each): lines, areas, marks and text as elements of plotters on
+//! one drawing area.
 
-use super::palette::{Mark, WHITE};
-use super::raster::{Ink, Place, Raster};
-use super::text::{self, Direction, Weight};
+use super::backend::Skia;
+use super::elements::{Dashed, Label, Marker, PIXELS, steps};
+use super::palette::{Ink, Mark};
+use super::text::{self, Weight};
+use plotters::coord::{CoordTranslate, Shift};
+use plotters::drawing::DrawingArea;
+use plotters::element::{Drawable, DynElement, IntoDynElement, PointCollection, Rectangle, Text};
+use plotters::series::LineSeries;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, ShapeStyle, TextStyle};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-/// Pixels of a unit.
-const PIXELS: f64 = 2.0;
+pub(super) use super::elements::{Body, Stroke};
+
+/// A place in units, y downwards.
+pub(super) type Place = (f64, f64);
 
 /// A rectangle in units, y downwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,39 +36,11 @@ impl Rect {
     pub(super) fn height(self) -> f64 {
         self.bottom - self.top
     }
-}
 
-/// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stroke {
-    pub(super) ink: Ink,
-    pub(super) width: f64,
-    /// Lengths drawn and left out in turn; empty for a full line.
-    pub(super) dash: &'static [f64],
-}
-
-/// Dashes of a law outside its data.
-pub(super) const DASHED: &[f64] = &[6.0, 4.5];
-
-impl Stroke {
-    pub(super) fn full(ink: Ink, width: f64) -> Self {
-        Self { ink, width, dash: &[] }
+    /// Its corners in steps of plotters: left and top, right and bottom.
+    pub(super) fn corners(self) -> [(i32, i32); 2] {
+        [stepped((self.left, self.top)), stepped((self.right, self.bottom))]
     }
-
-    pub(super) fn dashed(self) -> Self {
-        Self { dash: DASHED, ..self }
-    }
-}
-
-/// Whether a mark is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
-    /// With a thin white rim, which keeps neighbours apart.
-    Solid,
-    /// An outline on white.
-    Hollow,
-    /// Without a rim, for crowds.
-    Bare,
 }
 
 /// Where a text stands relative to its place.
@@ -65,6 +49,15 @@ pub(super) enum Align {
     Start,
     Middle,
     End,
+}
+
+/// Direction of a line of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// To the right.
+    Across,
+    /// From below upwards.
+    Up,
 }
 
 /// How a text looks.
@@ -97,175 +90,122 @@ impl Lettering {
 
     /// Length of a text, units.
     pub(super) fn length(self, text: &str) -> f64 {
-        text::width(text, self.size * PIXELS, self.weight) / PIXELS
+        text::width(text, self.size, self.weight)
+    }
+}
+
+impl From<Lettering> for TextStyle<'static> {
+    fn from(how: Lettering) -> Self {
+        let style = match how.weight {
+            Weight::Regular => FontStyle::Normal,
+            Weight::Bold => FontStyle::Bold,
+        };
+        let transform = match how.direction {
+            Direction::Across => FontTransform::None,
+            Direction::Up => FontTransform::Rotate270,
+        };
+        let h_pos = match how.align {
+            Align::Start => HPos::Left,
+            Align::Middle => HPos::Center,
+            Align::End => HPos::Right,
+        };
+        let font = FontDesc::new(FontFamily::SansSerif, steps(how.size), style).transform(transform);
+        Self { font, color: RGBAColor::from(how.ink).to_backend_color(), pos: Pos::new(h_pos, VPos::Bottom) }
     }
 }
 
 /// A picture measured in units.
 pub(super) struct Canvas {
-    raster: Raster,
+    backend: Rc<RefCell<Skia>>,
+    /// The page and far beyond it: plotters moves what lies outside an area onto its edge, which would bend lines.
+    area: DrawingArea<Skia, Shift>,
 }
+
+/// How far beyond the page places are kept, in steps.
+pub(super) const FAR: i32 = 1 << 24;
 
 impl Canvas {
     pub(super) fn new(width: f64, height: f64) -> Self {
-        Self { raster: Raster::new((width * PIXELS) as usize, (height * PIXELS) as usize) }
+        let backend = Rc::new(RefCell::new(Skia::new((width * PIXELS) as u32, (height * PIXELS) as u32)));
+        let area = DrawingArea::from(&backend).margin(-FAR, -FAR, -FAR, -FAR).use_screen_coord();
+        Self { backend, area }
     }
 
+    /// The drawing area, with coordinates laid over it.
+    pub(super) fn area<C: CoordTranslate>(&mut self, coordinates: C) -> DrawingArea<Skia, C> {
+        self.area.apply_coord_spec(coordinates)
+    }
+
+    /// Restricts drawing to a rectangle.
     pub(super) fn clip(&mut self, to: Rect) {
-        self.raster.clip(pixels((to.left, to.top)), pixels((to.right, to.bottom)));
+        let [from, to] = to.corners();
+        self.backend.borrow_mut().cut(Some((from, to)));
     }
 
     pub(super) fn unclip(&mut self) {
-        self.raster.unclip();
+        self.backend.borrow_mut().cut(None);
     }
 
     /// A line along places; it is broken where one is not finite.
     pub(super) fn line(&mut self, places: &[Place], stroke: Stroke) {
-        let mut paths: Vec<Vec<Place>> = places
-            .split(|place| !(place.0.is_finite() && place.1.is_finite()))
-            .map(|path| path.iter().copied().map(pixels).collect())
-            .collect();
-        if !stroke.dash.is_empty() {
-            paths = paths.iter().flat_map(|path| dashes(path, stroke.dash)).collect();
+        for part in places.split(|place| !is_finite(place)) {
+            drawn(&self.area, line(part.iter().copied().map(stepped).collect(), stroke));
         }
-        self.raster.stroke(&paths, stroke.width * PIXELS, stroke.ink);
-    }
-
-    /// The inside of a closed path.
-    pub(super) fn fill(&mut self, places: &[Place], ink: Ink) {
-        let path: Vec<Place> = places.iter().copied().map(pixels).collect();
-        self.raster.fill(&path, ink);
     }
 
     /// A rectangle.
     pub(super) fn block(&mut self, rect: Rect, ink: Ink) {
-        self.fill(&[(rect.left, rect.top), (rect.right, rect.top), (rect.right, rect.bottom), (rect.left, rect.bottom)], ink);
+        drawn(&self.area, [Rectangle::new(rect.corners(), ink)]);
     }
 
     /// A mark of the given radius.
     pub(super) fn mark(&mut self, at: Place, mark: Mark, radius: f64, body: Body, ink: Ink) {
-        const RIM: f64 = 0.8;
-        if body != Body::Bare {
-            self.shape(at, mark, radius + RIM, WHITE);
-        }
-        self.shape(at, mark, radius, ink);
-        if body == Body::Hollow {
-            self.shape(at, mark, radius - 1.3, WHITE);
-        }
-    }
-
-    fn shape(&mut self, at: Place, mark: Mark, radius: f64, ink: Ink) {
-        match outline(mark) {
-            None => self.raster.disc(pixels(at), radius * PIXELS, ink),
-            Some(corners) => {
-                let places: Vec<Place> = corners.iter().map(|(x, y)| (at.0 + x * radius, at.1 + y * radius)).collect();
-                self.fill(&places, ink);
-            }
+        if is_finite(&at) {
+            drawn(&self.area, [Marker { at: stepped(at), mark, radius, body, ink }]);
         }
     }
 
     /// A text whose baseline passes through `at`.
     pub(super) fn text(&mut self, text: &str, at: Place, how: Lettering) {
-        let back = how.length(text)
-            * match how.align {
-                Align::Start => 0.0,
-                Align::Middle => 0.5,
-                Align::End => 1.0,
-            };
-        let start = match how.direction {
-            Direction::Across => (at.0 - back, at.1),
-            Direction::Up => (at.0, at.1 + back),
-        };
-        text::draw(&mut self.raster, text, pixels(start), how.size * PIXELS, how.weight, how.direction, how.ink);
+        drawn(&self.area, [Text::new(text.to_owned(), stepped(at), TextStyle::from(how))]);
     }
 
     /// A text with a white ground under it, readable over lines.
     pub(super) fn label(&mut self, text: &str, at: Place, how: Lettering) {
-        const AROUND: [Place; 8] = [(1.5, 0.0), (-1.5, 0.0), (0.0, 1.5), (0.0, -1.5), (1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];
-        for (right, down) in AROUND {
-            self.text(text, (at.0 + right, at.1 + down), Lettering { ink: WHITE, ..how });
-        }
-        self.text(text, at, how);
+        drawn(&self.area, [Label { text: text.to_owned(), at: stepped(at), style: how.into() }]);
     }
 
     pub(super) fn png(&self) -> Vec<u8> {
-        self.raster.png()
+        self.backend.borrow().png()
     }
 }
 
-fn pixels(place: Place) -> Place {
-    (place.0 * PIXELS, place.1 * PIXELS)
+/// A line through places of any coordinates, in parts that are drawn one after the other.
+pub(super) fn line<C: Clone + 'static>(points: Vec<C>, stroke: Stroke) -> Vec<DynElement<'static, Skia, C>> {
+    if stroke.dash.is_empty() {
+        LineSeries::new(points, ShapeStyle::from(stroke)).collect()
+    } else {
+        vec![Dashed { points, stroke }.into_dyn()]
+    }
 }
 
-/// Corners of a mark of radius 1; `None` for a circle. Sizes are chosen to look alike.
-fn outline(mark: Mark) -> Option<&'static [Place]> {
-    Some(match mark {
-        Mark::Circle => return None,
-        Mark::Square => &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
-        Mark::Triangle => &[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)],
-        Mark::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
-        Mark::Wedge => &[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)],
-        Mark::Cross => &[
-            (-0.4, -1.15),
-            (0.4, -1.15),
-            (0.4, -0.4),
-            (1.15, -0.4),
-            (1.15, 0.4),
-            (0.4, 0.4),
-            (0.4, 1.15),
-            (-0.4, 1.15),
-            (-0.4, 0.4),
-            (-1.15, 0.4),
-            (-1.15, -0.4),
-            (-0.4, -0.4),
-        ],
-    })
+/// Draws elements on an area: in memory, where nothing can go wrong.
+pub(super) fn drawn<C: CoordTranslate, E>(area: &DrawingArea<Skia, C>, elements: impl IntoIterator<Item = E>)
+where
+    for<'a> &'a E: PointCollection<'a, C::From>,
+    E: Drawable<Skia>,
+{
+    for element in elements {
+        area.draw(&element).expect("drawing in memory does not fail");
+    }
 }
 
-/// Cuts a path (in pixels) into the drawn parts of a dash pattern (in units).
-fn dashes(path: &[Place], pattern: &[f64]) -> Vec<Vec<Place>> {
-    let mut parts = Vec::new();
-    let mut part: Vec<Place> = path.first().map(|first| vec![*first]).unwrap_or_default();
-    let (mut phase, mut left) = (0, pattern[0] * PIXELS);
-    for pair in path.windows(2) {
-        let (mut from, to) = (pair[0], pair[1]);
-        loop {
-            let length = ((to.0 - from.0).powi(2) + (to.1 - from.1).powi(2)).sqrt();
-            if length <= left || length > 1e6 {
-                left -= length.min(left);
-                if phase % 2 == 0 {
-                    part.push(to);
-                }
-                break;
-            }
-            let share = left / length;
-            from = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
-            if phase % 2 == 0 {
-                part.push(from);
-                parts.push(std::mem::take(&mut part));
-            } else {
-                part = vec![from];
-            }
-            phase = (phase + 1) % pattern.len();
-            left = pattern[phase] * PIXELS;
-        }
-    }
-    if phase % 2 == 0 && part.len() > 1 {
-        parts.push(part);
-    }
-    parts
+fn is_finite(place: &Place) -> bool {
+    place.0.is_finite() && place.1.is_finite()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dashes_are_as_long_as_their_pattern_across_corners() {
-        let path = [(0.0, 0.0), (30.0, 0.0), (30.0, 30.0)];
-        let parts = dashes(&path, &[20.0, 5.0]);
-        assert_eq!(parts[0], [(0.0, 0.0), (30.0, 0.0), (30.0, 10.0)], "40 pixels, with the corner");
-        assert_eq!(parts[1], [(30.0, 20.0), (30.0, 30.0)], "after a gap of 10, what is left");
-        assert_eq!(parts.len(), 2);
-    }
+/// The nearest step of plotters to a place.
+fn stepped(place: Place) -> (i32, i32) {
+    let step = |units: f64| (steps(units).round() as i32).clamp(-FAR, FAR);
+    (step(place.0), step(place.1))
 }

@@ -2,12 +2,12 @@
 //! (2401.02954, table 4) lists them, and the optimal size against compute.
 
 use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
-use super::frontier::{AMONG, FrontierPoint};
+use super::frontier::AMONG;
 use super::legend::Entry;
+use super::optimal::FrontierPoint;
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{BLACK, GREY, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::{AXIS_TEXT, Axis, Panel, TICK_TEXT, range};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
 

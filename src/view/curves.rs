@@ -3,37 +3,46 @@
 
 use super::ViewError;
 use super::canvas::{Body, Stroke};
+use super::figure::{Figure, Subject};
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
 use super::palette::{GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
-use crate::spec::CurvePoint;
+use crate::law::shape_of;
+use crate::spec::{CurvePoint, RunRecord};
 
 /// Bins over the whole range of tokens.
 const BINS: f64 = 140.0;
 
 /// One run as its curve is drawn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RunCurve {
+struct RunCurve {
     /// N, under the figure's convention.
-    pub n: f64,
+    n: f64,
     /// (tokens seen, training loss in nats per token), in the order of training.
-    pub train: Vec<(f64, f64)>,
+    train: Vec<(f64, f64)>,
     /// (tokens, held-out loss in nats per token) at the end.
-    pub held_out: Option<(f64, f64)>,
+    held_out: Option<(f64, f64)>,
 }
 
 impl RunCurve {
     /// A recorded curve; what was not measured is left out.
-    pub fn of(n: f64, curve: &[CurvePoint], held_out: Option<(f64, f64)>) -> Self {
+    fn of(n: f64, curve: &[CurvePoint], held_out: Option<(f64, f64)>) -> Self {
         let train = curve.iter().filter_map(|point| Some((point.tokens as f64, point.train_loss_nats?))).collect();
         Self { n, train, held_out }
     }
 }
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "loss-curves.png",
+    caption: "Training loss along every run",
+    of: |subject| Some(loss_curves(&curves(subject)?, &subject.all_runs())),
+};
+
 /// Training loss of all runs against tokens, with their held-out losses.
-pub fn loss_curves(runs: &[RunCurve], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn loss_curves(runs: &[RunCurve], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let runs: Vec<RunCurve> = runs.iter().map(usable).filter(|run| !run.train.is_empty() || run.held_out.is_some()).collect();
     let places = || runs.iter().flat_map(|run| run.train.iter().chain(&run.held_out));
     if places().next().is_none() {
@@ -99,6 +108,17 @@ fn averaged(curve: &[(f64, f64)], bin: f64) -> Vec<(f64, f64)> {
             ((sums.0 / count).exp(), sums.1 / count)
         })
         .collect()
+}
+
+/// The curves of the runs that have one; `None` where none can.
+fn curves(subject: &Subject<'_>) -> Option<Vec<RunCurve>> {
+    let (curves, measure) = (subject.curves?, subject.study.evidence.size_measure);
+    let curve = |record: &RunRecord| {
+        let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total)?;
+        let held_out = record.tokens.zip(record.loss_nats).map(|(tokens, loss)| (tokens.0, loss.0));
+        Some(RunCurve::of(size.0, curves.get(&record.run_id)?, held_out))
+    };
+    Some(subject.records.iter().filter_map(curve).collect())
 }
 
 #[cfg(test)]

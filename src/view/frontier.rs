@@ -2,92 +2,21 @@
 //! frontier with its band, dashed outside the data, and published laws as thin lines for comparison.
 
 use super::canvas::{Body, Canvas, Rect, Stroke};
+use super::figure::Figure;
 use super::legend::Entry;
+use super::optimal::{Frontier, FrontierPoint, ReferenceFrontier};
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Mark};
+use super::palette::{ACCENT, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
-use crate::fit::{Estimate, Fit, Quantity};
-use crate::law::{Chinchilla, ComputeCount, Point};
-use crate::recommend::optimum_together;
-use crate::study::Mixture;
 
-/// N*, D* and, where known, L* at one compute.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FrontierPoint {
-    /// C, FLOPs.
-    pub compute: f64,
-    /// N*, weights.
-    pub n: Range,
-    /// D*, tokens.
-    pub d: Range,
-    /// L*, nats per token.
-    pub loss: Option<Range>,
-}
-
-/// A published frontier to compare with, in the same units.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReferenceFrontier {
-    /// Short name.
-    pub name: String,
-    /// (C, N*, D*) at increasing compute.
-    pub points: Vec<(f64, f64, f64)>,
-}
-
-/// What the figure of the frontier shows.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Frontier {
-    /// Minima of the IsoFLOP parabolas.
-    pub optima: Vec<FrontierPoint>,
-    /// The frontier at increasing compute by the law, or by several; see [`frontier_of`], [`frontier_together`].
-    pub law: Vec<FrontierPoint>,
-    /// Whether it is that of several laws.
-    pub together: bool,
-    /// Least and largest compute of the runs, FLOPs; outside it the law is dashed.
-    pub evidence: Option<(f64, f64)>,
-    /// Published frontiers; leave them out where their units differ.
-    pub published: Vec<ReferenceFrontier>,
-    /// Budgets asked for, marked on the law.
-    pub asked: Vec<FrontierPoint>,
-}
-
-/// The frontier of a fitted law at `count` computes from `low` to `high` FLOPs, with the intervals that the fit prints at a level
-/// of confidence.
-pub fn frontier_of(fit: &Fit, level: f64, (low, high): (f64, f64), count: usize) -> Vec<FrontierPoint> {
-    let computes = evenly((low, high), count);
-    let counted = ComputeCount::of(&fit.evidence.points);
-    let quantities: Vec<Quantity> = computes.iter().flat_map(|&compute| Quantity::optimum(compute, &counted)).collect();
-    let found = fit.intervals(&quantities, level);
-    computes.iter().zip(found.chunks(3)).map(|(&compute, found)| FrontierPoint::of(compute, found)).collect()
-}
-
-/// That of several laws, as it is recommended; nothing where none of weight has an optimum.
-pub fn frontier_together(mixture: &Mixture, level: f64, runs: &[Point], range: (f64, f64), count: usize) -> Vec<FrontierPoint> {
-    let counted = ComputeCount::of(runs);
-    let at = |compute: f64| Some(FrontierPoint::of(compute, &optimum_together(mixture, level, &counted, compute)?));
-    evenly(range, count).into_iter().filter_map(at).collect()
-}
-
-/// Computes at even ratios.
-fn evenly((low, high): (f64, f64), count: usize) -> Vec<f64> {
-    (0..count).map(|i| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp()).collect()
-}
-
-impl FrontierPoint {
-    /// From N*, D* and L*.
-    fn of(compute: f64, found: &[Estimate]) -> Self {
-        Self { compute, n: Range::from(&found[0]), d: Range::from(&found[1]), loss: Some(Range::from(&found[2])) }
-    }
-}
-
-/// The frontier of a published law for C = k·N·D.
-pub fn reference_frontier(name: &str, law: &Chinchilla, k: f64, (low, high): (f64, f64)) -> ReferenceFrontier {
-    let count = ComputeCount::Bilinear { k };
-    let points = [low, high].map(|c| (c, law.optimal_params(c, &count), law.optimal_tokens(c, &count))).to_vec();
-    ReferenceFrontier { name: name.to_owned(), points }
-}
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "frontier.png",
+    caption: "Compute-optimal size and tokens with bands, dashed outside the runs",
+    of: |subject| Some(frontier(subject.frontier()?, &subject.fitted())),
+};
 
 /// What one panel shows of a point.
 struct Shown {
@@ -98,9 +27,9 @@ struct Shown {
 }
 
 /// N*(C) and D*(C) side by side.
-pub fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let frontier = usable(frontier);
-    let computes: Vec<f64> = frontier.optima.iter().chain(&frontier.law).chain(&frontier.asked).map(|point| point.compute).collect();
+    let computes: Vec<f64> = frontier.optima.iter().chain(&frontier.law).map(|point| point.compute).collect();
     if computes.is_empty() {
         return Err(ViewError::empty("the compute-optimal frontier", "neither IsoFLOP optima nor a fitted law"));
     }
@@ -138,7 +67,7 @@ fn starred(label: &str) -> String {
 }
 
 fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier, quantity: &Shown) {
-    let own = frontier.optima.iter().chain(&frontier.law).chain(&frontier.asked).map(quantity.of);
+    let own = frontier.optima.iter().chain(&frontier.law).map(quantity.of);
     let bars = frontier.optima.iter().map(quantity.of).flat_map(|range| [range.low, range.high]);
     // Intervals widen the axis by no more than a decade: an open one must not flatten the rest.
     let values: Vec<f64> = own.map(|range| range.value).filter(|value| value.is_finite()).collect();
@@ -155,9 +84,6 @@ fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier,
         let range = (quantity.of)(point);
         panel.error_bar(canvas, point.compute, range.low, range.high, ACCENT);
         panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Solid, ACCENT);
-    }
-    for point in &frontier.asked {
-        panel.mark(canvas, (point.compute, (quantity.of)(point).value), Mark::Circle, 5.5, Body::Hollow, LAW);
     }
     panel.title(canvas, quantity.title);
 }
@@ -202,9 +128,6 @@ fn entries(frontier: &Frontier) -> Vec<Entry> {
         ]);
         entries.extend(has_band(frontier).then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
     }
-    if !frontier.asked.is_empty() {
-        entries.push(Entry::Mark(Mark::Circle, Body::Hollow, LAW, "asked for".into()));
-    }
     if !frontier.published.is_empty() {
         entries.extend([Entry::Gap, Entry::Heading("published".into())]);
         let line = |(i, reference): (usize, &ReferenceFrontier)| Entry::Line(reference_stroke(i), reference.name.clone());
@@ -216,54 +139,16 @@ fn entries(frontier: &Frontier) -> Vec<Entry> {
 fn usable(frontier: &Frontier) -> Frontier {
     let sound = |point: &FrontierPoint| [point.compute, point.n.value, point.d.value].iter().all(|v| v.is_finite() && *v > 0.0);
     let kept = |points: &[FrontierPoint]| points.iter().copied().filter(sound).collect::<Vec<_>>();
-    Frontier { optima: kept(&frontier.optima), law: kept(&frontier.law), asked: kept(&frontier.asked), ..frontier.clone() }
+    Frontier { optima: kept(&frontier.optima), law: kept(&frontier.law), ..frontier.clone() }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::optimal::reference_frontier;
     use super::super::tests::{conventions, is_drawn_twice_the_same, shade};
     use super::*;
-
-    #[test]
-    fn the_band_is_the_interval_that_a_fit_prints() {
-        use crate::fit::{Estimator, FitOptions, Search, fit};
-        use crate::law::{Additive, Design, Evidence, Noise, simulate};
-        let design = Design::isoflop(&[1e17, 1e18, 1e19, 1e20], 7, 8.0);
-        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
-        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 40, ..FitOptions::default() };
-        let fitted = fit(&Additive.into(), evidence, &options).expect("a fit").at(0.95).expect("a level");
-        let band = frontier_of(&fitted, 0.95, (1e18, 1e21), 4);
-        let printed = fitted.intervals(&Quantity::optimum(band[3].compute, &ComputeCount::Bilinear { k: 6.0 }), 0.95);
-        assert_eq!(printed[0].method(), "profile");
-        let shown = [band[3].n, band[3].d, band[3].loss.expect("a law has a loss")];
-        let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
-        for (shown, printed) in shown.iter().zip(&printed) {
-            assert!(close(shown.value, printed.value) && close(shown.low, printed.low()) && close(shown.high, printed.high()), "{shown:?}");
-        }
-        // The cloud's cross is that of the table of coefficients.
-        let cloud = super::super::ExponentCloud::of(&fitted).expect("two exponents");
-        assert_eq!(cloud.alpha, Range::from(fitted.coefficients.get("alpha").expect("fitted")));
-    }
-
-    #[test]
-    fn the_band_of_several_laws_is_what_they_recommend() {
-        use crate::fit::{Estimator, FitOptions, Search, fit};
-        use crate::law::{Additive, Design, Evidence, Noise, simulate};
-        use crate::recommend::{Known, allocate};
-        let design = Design::isoflop(&[1e17, 3e17, 1e18, 3e18, 1e19], 7, 8.0);
-        let evidence = Evidence::as_given(simulate(&Chinchilla::default().into(), &design, Noise { run: 0.003, cluster: 0.0 }, 4));
-        let mixture = Mixture::of(&evidence).expect("a design");
-        let band = frontier_together(&mixture, 0.95, &evidence.points, (1e18, 1e21), 4);
-        let options = FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits: 0, ..FitOptions::default() };
-        let fitted = fit(&Additive.into(), evidence, &options).expect("a fit");
-        let known = Known { mixture: Some(&mixture), ..Known::default() };
-        assert_eq!(band.len(), 4);
-        for point in band {
-            let one = allocate(&fitted, 0.95, &known, crate::spec::Flops(point.compute));
-            assert_eq!([point.n, point.d], [Range::from(&one.params), Range::from(&one.tokens)]);
-            assert_eq!(point.loss, Some(Range::from(&one.loss)));
-        }
-    }
+    use crate::fit::Estimate;
+    use crate::law::{Chinchilla, ComputeCount};
 
     fn point(law: &Chinchilla, c: f64, percent: f64) -> FrontierPoint {
         let count = ComputeCount::Bilinear { k: 6.0 };
@@ -283,7 +168,6 @@ pub(super) mod tests {
             together: false,
             evidence: Some((low, high)),
             published: published.map(|p| reference_frontier(p.name, &p.law, 6.0, (low / 10.0, high * 100.0))).collect(),
-            asked: vec![point(law, high * 50.0, 0.0)],
         }
     }
 

@@ -3,42 +3,51 @@
 
 use super::ViewError;
 use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
+use super::figure::{Figure, Subject};
 use super::legend::{Entry, short};
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::TICK_TEXT;
-use super::raster::Ink;
 use super::ticks::Unit;
+use crate::fit::Response;
+use crate::law::{RecipeTrials, Trial};
 
 /// One pair of learning rate and batch size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RecipeCell {
+struct RecipeCell {
     /// Peak learning rate.
-    pub learning_rate: f64,
+    learning_rate: f64,
     /// Batch size, tokens.
-    pub batch: f64,
+    batch: f64,
     /// Held-out loss in nats per token; absent where training diverged.
-    pub loss: Option<f64>,
+    loss: Option<f64>,
 }
 
 /// The pairs that were tried at one size and budget.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RecipeMap {
+struct RecipeMap {
     /// What a person calls it: `2x16 at D = 450k`.
-    pub title: String,
+    title: String,
     /// Its pairs; of several runs of one pair the first counts.
-    pub cells: Vec<RecipeCell>,
+    cells: Vec<RecipeCell>,
     /// Learning rate, batch and loss at the minimum of a fitted surface.
-    pub optimum: Option<(f64, f64, f64)>,
+    optimum: Option<(f64, f64, f64)>,
     /// Near-optimal: at most this much above the minimum, in ln L.
-    pub band: f64,
+    band: f64,
 }
 
 /// Maps that fit on a page.
 const MOST: usize = 9;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "recipe-maps.png",
+    caption: "Loss over learning rate and batch, with the near-optimal band",
+    of: |subject| Some(recipe_maps(&maps(subject)?, &subject.all_runs())),
+};
+
 /// Losses over learning rate (columns) and batch size (rows), in per cent above the minimum, side by side.
-pub fn recipe_maps(maps: &[RecipeMap], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn recipe_maps(maps: &[RecipeMap], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let maps: Vec<RecipeMap> = maps.iter().map(usable).filter(|map| map.cells.iter().any(|cell| loss(cell).is_some())).collect();
     if maps.is_empty() {
         return Err(ViewError::empty("learning rate and batch size", "no run has a finite loss, a learning rate and a batch size"));
@@ -204,6 +213,23 @@ impl Table {
             canvas.text(&text, (0.5 * (cell.left + cell.right), 0.5 * (cell.top + cell.bottom) + 4.5), lettering);
         }
     }
+}
+
+/// The cells in which several batches were tried; `None` where there are none.
+fn maps(subject: &Subject<'_>) -> Option<Vec<RecipeMap>> {
+    let cells = &subject.study.hyperparameters.as_ref()?.cells;
+    let map = |(cell, trials): (&Response, RecipeTrials)| {
+        let one = |trial: &Trial| RecipeCell { learning_rate: trial.learning_rate, batch: trial.batch, loss: trial.loss };
+        let optimum = cell.learning_rate.zip(cell.batch).zip(cell.loss).filter(|_| cell.is_inside());
+        RecipeMap {
+            title: cell.cell.clone(),
+            cells: trials.trials.iter().map(one).collect(),
+            optimum: optimum.map(|((rate, batch), loss)| (rate.value, batch.value, loss.value)),
+            band: cell.band,
+        }
+    };
+    let maps: Vec<RecipeMap> = cells.iter().zip(subject.scored_trials()).filter(|(cell, _)| cell.tried[1] > 1).map(map).collect();
+    (!maps.is_empty()).then_some(maps)
 }
 
 #[cfg(test)]

@@ -2,33 +2,42 @@
 //! from. Rates at which training diverged are crosses at the upper edge.
 
 use super::canvas::{Body, Stroke};
+use super::figure::{Figure, Subject};
 use super::legend::{EndLabel, Entry, end_labels, ladder_entries, short};
 use super::page::{Conventions, LOSS, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use super::{Range, ViewError};
-use crate::law::Parabola;
+use crate::law::RecipeTrials;
 
 /// Runs of one size and budget that differ in their learning rate.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RateCurve {
+struct RateCurve {
     /// N, under the figure's convention.
-    pub n: f64,
+    n: f64,
     /// D, tokens; labels the curve where several have the same size.
-    pub d: f64,
+    d: f64,
     /// (peak learning rate, held-out loss in nats per token).
-    pub runs: Vec<(f64, f64)>,
+    runs: Vec<(f64, f64)>,
     /// Peak learning rates at which training diverged.
-    pub diverged: Vec<f64>,
-    /// A parabola in ln(learning rate).
-    pub parabola: Option<Parabola>,
+    diverged: Vec<f64>,
     /// Best rate with its interval, and the loss there.
-    pub optimum: Option<(Range, f64)>,
+    optimum: Option<(Range, f64)>,
 }
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "learning-rates.png",
+    caption: "Loss against learning rate, one curve a cell",
+    of: |subject| {
+        let curves = rates_of_cells(subject);
+        (!curves.is_empty()).then(|| rate_curves(&curves, &subject.all_runs()))
+    },
+};
+
 /// U-curves: loss against learning rate, one curve for each size and budget.
-pub fn rate_curves(curves: &[RateCurve], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn rate_curves(curves: &[RateCurve], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let curves: Vec<RateCurve> = curves.iter().map(usable).filter(|curve| !curve.runs.is_empty()).collect();
     if curves.is_empty() {
         return Err(ViewError::empty("loss against learning rate", "no run has a finite loss and a learning rate"));
@@ -70,12 +79,7 @@ fn signs(curves: &[RateCurve]) -> Vec<Entry> {
 
 fn draw_curve(page: &mut Page, panel: &Panel, curve: &RateCurve, ladder: &Ladder) {
     let ink = ladder.ink(curve.n);
-    let (first, last) = (curve.runs[0].0, curve.runs[curve.runs.len() - 1].0);
-    let line: Vec<(f64, f64)> = match curve.parabola {
-        Some(parabola) => panel.x.samples(first, last, 80).into_iter().map(|rate| (rate, parabola.at(rate))).collect(),
-        None => curve.runs.clone(),
-    };
-    panel.line(&mut page.canvas, &line, Stroke::full(ink, if curve.parabola.is_some() { 1.7 } else { 1.2 }));
+    panel.line(&mut page.canvas, &curve.runs, Stroke::full(ink, 1.2));
     for run in &curve.runs {
         panel.mark(&mut page.canvas, *run, ladder.mark(curve.n), 4.0, Body::Solid, ink);
     }
@@ -110,6 +114,30 @@ fn usable(curve: &RateCurve) -> RateCurve {
     RateCurve { runs, diverged, optimum, ..curve.clone() }
 }
 
+/// Loss against learning rate of each cell in which more than one rate was tried: the mean over seeds, at the best batch of
+/// each rate. The optimum is that of the cell's surface.
+fn rates_of_cells(subject: &Subject<'_>) -> Vec<RateCurve> {
+    let curve = |cell: &RecipeTrials| {
+        let rates = cell.tried(|trial| trial.learning_rate);
+        let lowest = |rate: f64| {
+            let of_batch = |batch: f64| {
+                let same = cell.trials.iter().filter(|trial| trial.learning_rate == rate && trial.batch == batch);
+                let losses: Vec<f64> = same.filter_map(|trial| trial.loss).collect();
+                (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+            };
+            cell.tried(|trial| trial.batch).into_iter().filter_map(of_batch).min_by(f64::total_cmp)
+        };
+        let runs: Vec<(f64, f64)> = rates.iter().filter_map(|&rate| Some((rate, lowest(rate)?))).collect();
+        let diverged = rates.iter().copied().filter(|&rate| lowest(rate).is_none()).collect();
+        let best = cell.best().map(|(trial, _)| trial.run.as_str());
+        let response =
+            subject.study.hyperparameters.as_ref().and_then(|found| found.cells.iter().find(|one| Some(one.best_run.as_str()) == best));
+        let optimum = response.filter(|one| one.is_inside()).and_then(|one| Some((Range::from(&one.learning_rate?), one.loss?.value)));
+        RateCurve { n: cell.scale.n, d: cell.scale.d, runs, diverged, optimum }
+    };
+    subject.trials().iter().filter(|cell| cell.tried(|trial| trial.learning_rate).len() > 1).map(curve).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{conventions, is_drawn_twice_the_same};
@@ -117,10 +145,10 @@ mod tests {
 
     fn curve(n: f64, d: f64, rates: i32) -> RateCurve {
         let (best, floor) = (0.05 * n.powf(-0.3), 1.0 + 30.0 * n.powf(-0.35) + 40.0 * d.powf(-0.33));
-        let parabola = Parabola { centre: best.ln(), c: [floor, 0.0, 0.03] };
-        let runs = (0..rates).map(|i| 5e-4 * 2f64.powi(i)).map(|rate| (rate, parabola.at(rate))).collect();
+        let loss = |rate: f64| floor + 0.03 * (rate / best).ln().powi(2);
+        let runs = (0..rates).map(|i| 5e-4 * 2f64.powi(i)).map(|rate| (rate, loss(rate))).collect();
         let optimum = Some((Range { value: best, low: best / 1.4, high: best * 1.3 }, floor));
-        RateCurve { n, d, runs, diverged: vec![6.4e-2], parabola: Some(parabola), optimum }
+        RateCurve { n, d, runs, diverged: vec![6.4e-2], optimum }
     }
 
     #[test]
@@ -132,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn a_single_rate_without_a_parabola_is_drawn() {
-        let one = RateCurve { parabola: None, optimum: None, diverged: vec![], ..curve(1e5, 1e6, 1) };
+    fn a_single_rate_without_an_optimum_is_drawn() {
+        let one = RateCurve { optimum: None, diverged: vec![], ..curve(1e5, 1e6, 1) };
         is_drawn_twice_the_same("rates-single", || rate_curves(std::slice::from_ref(&one), &conventions()));
         let none = RateCurve { runs: vec![(1e-3, f64::NAN)], ..one };
         assert!(rate_curves(&[none], &conventions()).expect_err("nothing").to_string().contains("learning rate"));

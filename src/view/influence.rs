@@ -2,23 +2,26 @@
 //! interval of all runs. A run outside the band alone carries the answer.
 
 use super::canvas::{Body, Lettering, Stroke};
+use super::figure::{Figure, LARGE};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Mark};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::ticks::Unit;
 use super::{Range, ViewError};
+use crate::fit::{FittedLaw, Influence, Quantity, influence};
+use crate::law::ComputeCount;
+use std::collections::HashMap;
 
 /// The exponent without one run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeftOut {
+struct LeftOut {
     /// Name of the run.
-    pub run: String,
+    run: String,
     /// Its compute, FLOPs.
-    pub compute: f64,
+    compute: f64,
     /// a without it.
-    pub exponent: f64,
+    exponent: f64,
 }
 
 /// Colour of the runs.
@@ -26,8 +29,18 @@ const RUN: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
 /// Most influential runs that are named.
 const NAMED: usize = 3;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "influence.png",
+    caption: "The exponent a without each run in turn",
+    of: |subject| {
+        let (runs, all) = influence_on_a(subject.study.law_with_optima()?)?;
+        Some(leave_one_out(&runs, all, &subject.fitted()))
+    },
+};
+
 /// a without each run, and a of all of them with its interval.
-pub fn leave_one_out(left_out: &[LeftOut], all: Range, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn leave_one_out(left_out: &[LeftOut], all: Range, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let sound = |one: &&LeftOut| one.compute.is_finite() && one.compute > 0.0 && one.exponent.is_finite();
     let mut left_out: Vec<&LeftOut> = left_out.iter().filter(sound).collect();
     if left_out.is_empty() || !all.value.is_finite() {
@@ -62,6 +75,20 @@ pub fn leave_one_out(left_out: &[LeftOut], all: Range, conventions: &Conventions
         page.canvas.label(&one.run, (beside, row + 4.0), how);
     }
     Ok(page.png())
+}
+
+/// The exponent a without each run in turn.
+fn influence_on_a(fit: &FittedLaw) -> Option<(Vec<LeftOut>, Range)> {
+    let points = &fit.evidence.points;
+    // A run of hundreds carries little, and a fit without each of them is a wait.
+    if points.len() > LARGE {
+        return None;
+    }
+    let compute: HashMap<&str, f64> = points.iter().map(|point| (point.run.as_str(), point.c)).collect();
+    let exponent = Quantity::params_exponent(fit.evidence.largest_compute(), &ComputeCount::of(points));
+    let found = influence(fit, &exponent).ok()?;
+    let one = |one: Influence| Some(LeftOut { compute: *compute.get(one.run.as_str())?, run: one.run, exponent: one.without });
+    Some((found.into_iter().filter_map(one).collect(), Range::from(fit.derived.get("a")?)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! N, the fitted ln-parabola, and its vertex with an interval.
 
 use super::canvas::{Body, Stroke};
+use super::figure::Figure;
 use super::legend::{EndLabel, Entry, end_labels, short};
 use super::page::{Conventions, LOSS, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
@@ -9,22 +10,34 @@ use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use super::{Range, ViewError};
 use crate::law::Parabola;
+use crate::spec::same_budget;
+use crate::study::Study;
 
 /// One budget as its valley is drawn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IsoflopBudget {
+struct IsoflopBudget {
     /// C, FLOPs.
-    pub budget: f64,
+    budget: f64,
     /// (N, held-out loss in nats per token) of its runs.
-    pub runs: Vec<(f64, f64)>,
+    runs: Vec<(f64, f64)>,
     /// The parabola through them.
-    pub parabola: Option<Parabola>,
+    parabola: Option<Parabola>,
     /// N at its vertex, with interval, and the loss there; absent where the budget was dropped from the fit.
-    pub vertex: Option<(Range, f64)>,
+    vertex: Option<(Range, f64)>,
 }
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "isoflop.png",
+    caption: "IsoFLOP valleys: loss against size at each budget",
+    of: |subject| {
+        let budgets = valleys(subject.study);
+        (!budgets.is_empty()).then(|| isoflop_valleys(&budgets, &subject.evidence()))
+    },
+};
+
 /// Loss against N for each budget, with parabolas and their vertices. Budgets without a vertex are hollow.
-pub fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let budgets: Vec<IsoflopBudget> = budgets.iter().map(usable).filter(|budget| !budget.runs.is_empty()).collect();
     if budgets.is_empty() {
         return Err(ViewError::empty("IsoFLOP valleys", "no budget has a run with a finite loss"));
@@ -91,6 +104,25 @@ fn usable(budget: &IsoflopBudget) -> IsoflopBudget {
     runs.sort_by(|left, right| left.0.total_cmp(&right.0));
     let vertex = budget.vertex.filter(|(n, loss)| n.value > 0.0 && n.value.is_finite() && loss.is_finite());
     IsoflopBudget { runs, vertex, ..budget.clone() }
+}
+
+/// Every budget with its runs, its parabola and, where it is used, its vertex.
+fn valleys(study: &Study) -> Vec<IsoflopBudget> {
+    let points = &study.evidence.points;
+    let mut budgets: Vec<f64> = points.iter().filter_map(|point| point.budget).collect();
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    let valley = |budget: f64| {
+        let runs = points.iter().filter(|point| point.budget == Some(budget)).map(|point| (point.n, point.loss)).collect();
+        let used = study.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
+        IsoflopBudget {
+            budget,
+            runs,
+            parabola: used.and_then(|valley| valley.parabola),
+            vertex: used.map(|valley| (Range::from(&valley.params), valley.loss)),
+        }
+    };
+    budgets.into_iter().map(valley).collect()
 }
 
 #[cfg(test)]

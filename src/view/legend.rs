@@ -2,8 +2,7 @@
 //! pushed apart where they would overlap.
 
 use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
-use super::palette::{BLACK, GREY, Ladder, Mark, ordered};
-use super::raster::Ink;
+use super::palette::{BLACK, GREY, Ink, Ladder, Mark, ordered};
 use super::ticks::{Scale, Span, Unit, ticks, written};
 
 const LINE: f64 = 19.0;

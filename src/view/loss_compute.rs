@@ -2,8 +2,10 @@
 //! loss E below which no compute leads.
 
 use super::canvas::{Body, Stroke};
-use super::frontier::{AMONG, Frontier, LAW, OUTSIDE};
+use super::figure::Figure;
+use super::frontier::{AMONG, LAW, OUTSIDE};
 use super::legend::{Entry, ladder_entries};
+use super::optimal::{Frontier, FrontierPoint};
 use super::page::{Conventions, LOSS, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
@@ -11,18 +13,29 @@ use super::ticks::Unit;
 use super::{Range, ViewError};
 use crate::law::Point;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "loss-by-compute.png",
+    caption: "Loss against compute: runs, and the frontier L*(C) with its band",
+    of: |subject| {
+        let frontier = subject.frontier()?;
+        // The floor of one law is none of several.
+        let floor = subject.study.law_with_optima().and_then(|fit| fit.law.floor()).filter(|_| !frontier.together);
+        Some(loss_by_compute(&subject.study.evidence.points, frontier, floor, &subject.fitted()))
+    },
+};
+
 /// Losses of all runs and of the frontier against compute; `floor` is the fitted E.
-pub fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let sound = |p: &&Point| [p.n, p.c, p.loss].iter().all(|value| value.is_finite() && *value > 0.0);
     let points: Vec<&Point> = points.iter().filter(sound).collect();
     if points.is_empty() {
         return Err(ViewError::empty("loss against compute", "no run has a finite loss and compute"));
     }
     let law = losses(&frontier.law);
-    let asked = losses(&frontier.asked);
-    let computes = points.iter().map(|point| point.c).chain(law.iter().chain(&asked).map(|at| at.0));
+    let computes = points.iter().map(|point| point.c).chain(law.iter().map(|at| at.0));
     let x = Axis::log(conventions.compute_label(), Unit::Power, computes);
-    let shown = points.iter().map(|point| point.loss).chain(law.iter().chain(&asked).map(|at| at.1.value)).chain(floor);
+    let shown = points.iter().map(|point| point.loss).chain(law.iter().map(|at| at.1.value)).chain(floor);
     let y = Axis::losses(LOSS, shown);
     let ladder = Ladder::of(points.iter().map(|point| point.n));
     let remark = match (law.is_empty(), frontier.together) {
@@ -43,15 +56,11 @@ pub fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>
     for (compute, loss) in losses(&frontier.optima) {
         panel.mark(&mut page.canvas, (compute, loss.value), Mark::Diamond, 4.8, Body::Solid, ACCENT);
     }
-    for (compute, loss) in asked {
-        panel.error_bar(&mut page.canvas, compute, loss.low, loss.high, LAW);
-        panel.mark(&mut page.canvas, (compute, loss.value), Mark::Circle, 5.5, Body::Hollow, LAW);
-    }
     Ok(page.png())
 }
 
 /// (C, L*) of those points that have a loss.
-fn losses(points: &[super::FrontierPoint]) -> Vec<(f64, Range)> {
+fn losses(points: &[FrontierPoint]) -> Vec<(f64, Range)> {
     let known = points.iter().filter_map(|point| Some((point.compute, point.loss?)));
     known.filter(|(compute, loss)| compute.is_finite() && *compute > 0.0 && loss.value.is_finite()).collect()
 }
@@ -78,9 +87,6 @@ fn entries(ladder: &Ladder, frontier: &Frontier, conventions: &Conventions) -> V
         entries.push(Entry::Line(Stroke::full(LAW, 2.0), "least loss L*".into()));
         let has_band = losses(&frontier.law).iter().any(|(_, loss)| loss.is_known());
         entries.extend(has_band.then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
-    }
-    if !losses(&frontier.asked).is_empty() {
-        entries.push(Entry::Mark(Mark::Circle, Body::Hollow, LAW, "asked for".into()));
     }
     entries
 }

@@ -3,22 +3,24 @@
 
 use super::canvas::{Align, Canvas, Lettering, Rect, Stroke};
 use super::comparison::draw_bar;
+use super::figure::{Figure, LARGE};
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{ACCENT, BLACK, GREY, Mark, PALE, WHITE};
+use super::palette::{ACCENT, BLACK, GREY, Ink, Mark, PALE, WHITE};
 use super::panel::{AXIS_TEXT, Axis, TICK_TEXT, range};
-use super::raster::Ink;
 use super::{Range, ViewError};
+use crate::fit::{Convention, FitOptions, FittedLaw, Search, conventions as exponents_counted};
 use crate::spec::SizeMeasure;
+use crate::study::Study;
 
 /// The exponent under one way of counting N.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CountedExponent {
+struct CountedExponent {
     /// How N is counted.
-    pub size_measure: SizeMeasure,
+    size_measure: SizeMeasure,
     /// The ways of counting C that it holds for.
-    pub flop_rules: String,
+    flop_rules: String,
     /// a, or why there is none.
-    pub exponent: Result<Range, String>,
+    exponent: Result<Range, String>,
 }
 
 /// Colour of the rows that other figures do not use.
@@ -28,8 +30,18 @@ const NAMES: f64 = 190.0;
 /// Room for the numbers at the right.
 const NUMBERS: f64 = 170.0;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "conventions.png",
+    caption: "The exponent a under every way of counting N",
+    of: |subject| {
+        let rows = counted(subject.study, subject.study.law_with_optima()?)?;
+        Some(conventions_matrix(&rows, &subject.fitted()))
+    },
+};
+
 /// A row for each way of counting, that of the other figures in the accent colour.
-pub fn conventions_matrix(rows: &[CountedExponent], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn conventions_matrix(rows: &[CountedExponent], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let known: Vec<Range> = rows.iter().filter_map(|row| row.exponent.as_ref().ok().copied()).filter(|a| a.value.is_finite()).collect();
     let Some((low, high)) = range(known.iter().map(|a| a.value)) else {
         return Err(ViewError::empty("the conventions matrix", "an exponent under any way of counting"));
@@ -99,6 +111,25 @@ fn words(measure: SizeMeasure) -> &'static str {
         SizeMeasure::FlopsPerToken => "FLOPs per token",
         SizeMeasure::AsGiven => "as given",
     }
+}
+
+/// Refits for the exponent under one way of counting, at most.
+const CONVENTION_REFITS: usize = 200;
+
+/// The exponent under every way of counting, where the shapes of the runs allow to count anew.
+fn counted(study: &Study, fit: &FittedLaw) -> Option<Vec<CountedExponent>> {
+    if !study.options.own || study.evidence.points.len() > LARGE {
+        return None;
+    }
+    let options = study.options.fit_options();
+    let options = FitOptions { search: Search::VarproOnly, refits: options.refits.min(CONVENTION_REFITS), ..options };
+    let found = exponents_counted(&fit.law, &study.records, &options, fit.level);
+    let row = |same: &[Convention]| CountedExponent {
+        size_measure: same[0].size_measure,
+        flop_rules: same.iter().map(|one| one.flop_rule.name()).collect::<Vec<_>>().join(", "),
+        exponent: same[0].exponent.as_ref().map(Range::from).map_err(Clone::clone),
+    };
+    Some(found.chunk_by(|a, b| a.size_measure == b.size_measure && a.exponent == b.exponent).map(row).collect())
 }
 
 #[cfg(test)]

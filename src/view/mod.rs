@@ -1,13 +1,24 @@
-//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters (its fonts, text and
-//! colour maps) and png. Every figure is a pure function: the same input gives the same bytes.
+//! What it looks like: values in, PNG bytes (or the page of a report) out; the only room that imports plotters, tiny-skia and png.
+//! Every figure is a pure function: the same input gives the same bytes.
 //!
-//! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`raster`](self) covers pixels,
-//! a canvas draws in units, ticks and axes place numbers, a panel is one pair of axes, a page is title,
-//! panels, legend and the caption with the conventions.
+//! plotters draws: lines, areas and marks are its series and elements, axes its coordinates. Below it stands a backend over
+//! tiny-skia, which knows pixels; above it what plotters cannot do to our taste: labels that never touch, ends of curves named
+//! beside them, legends, captions with the conventions.
+//!
+//! A figure is 900 × 600 units on 1800 × 1200 pixels. Its parts, from below: [`backend`](self) fills and strokes, a canvas draws in
+//! units, ticks and coordinates place numbers, a panel is one pair of axes, a page is title, panels, legend and caption.
+//! Each file of a figure gathers its data from a study and draws it; `FIGURES` lists them.
 
+mod backend;
 mod canvas;
 mod comparison;
+mod coordinate;
 mod curves;
+mod elements;
+mod exponents;
+mod figure;
+mod figures;
+mod floor_profile;
 mod frontier;
 mod heat_map;
 mod hyperparams;
@@ -16,10 +27,11 @@ mod isoflop;
 mod legend;
 mod loss_compute;
 mod matrix;
+mod optimal;
 mod page;
 mod palette;
 mod panel;
-mod raster;
+
 mod recipe_laws;
 mod report;
 mod residual_map;
@@ -29,26 +41,15 @@ mod slices;
 mod surface;
 mod text;
 mod ticks;
-mod uncertainty;
 
 pub use comparison::{ComparedLaw, comparison};
-pub use curves::{RunCurve, loss_curves};
-pub use frontier::{Frontier, FrontierPoint, ReferenceFrontier, frontier, frontier_of, frontier_together, reference_frontier};
-pub use heat_map::{RecipeCell, RecipeMap, recipe_maps};
-pub use hyperparams::{RateCurve, rate_curves};
-pub use influence::{LeftOut, leave_one_out};
-pub use isoflop::{IsoflopBudget, isoflop_valleys};
-pub use loss_compute::loss_by_compute;
-pub use matrix::{CountedExponent, conventions_matrix};
+pub use figure::{Figure, Picture, Subject};
+pub use figures::{FIGURES, figures};
+pub use optimal::{FrontierPoint, frontier_of, frontier_together};
 pub use page::Conventions;
-pub use recipe_laws::{RecipeFigure, RecipeLine, RecipePoint, recipe_laws};
 pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};
-pub use residual_map::residual_map;
-pub use residuals::{Residual, observed_and_predicted};
 pub use schedules::{ScheduleCurve, schedules};
-pub use slices::{formula_of, in_greek, loss_by_tokens};
-pub use surface::loss_surface;
-pub use uncertainty::{ExponentCloud, exponent_cloud, floor_profile};
+pub use slices::{formula_of, in_greek};
 
 use crate::fit::Estimate;
 
@@ -113,8 +114,8 @@ mod tests {
 
     /// The bytes of a figure's pixels, and how many there are of each.
     fn pixels(picture: &[u8]) -> (Vec<u8>, usize) {
-        let mut reader = png::Decoder::new(picture).read_info().expect("a picture");
-        let mut pixels = vec![0; reader.output_buffer_size()];
+        let mut reader = png::Decoder::new(std::io::Cursor::new(picture)).read_info().expect("a picture");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a picture of some size")];
         let info = reader.next_frame(&mut pixels).expect("a picture");
         assert_eq!((info.width, info.height), (1800, 1200));
         (pixels, info.color_type.samples())

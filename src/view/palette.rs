@@ -1,8 +1,30 @@
 //! Colours and marks that survive colour blindness, greyscale print and a photocopier: an ordered scale that
 //! grows lighter (viridis without its pale end) for sizes and budgets, and a different mark for each step.
 
-use super::raster::Ink;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
+
+/// A colour with its opacity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ink {
+    /// Red, green, blue.
+    pub(super) rgb: [u8; 3],
+    /// 0 is invisible, 1 opaque.
+    pub(super) alpha: f64,
+}
+
+impl Ink {
+    /// The same colour, more or less transparent.
+    pub(super) fn faint(self, alpha: f64) -> Self {
+        Self { alpha, ..self }
+    }
+
+    /// The same hue, dark enough for text on white.
+    pub(super) fn legible(self) -> Self {
+        let luminance = 0.2126 * f64::from(self.rgb[0]) + 0.7152 * f64::from(self.rgb[1]) + 0.0722 * f64::from(self.rgb[2]);
+        let factor = (105.0 / luminance.max(1.0)).min(1.0);
+        Self { rgb: self.rgb.map(|channel| (f64::from(channel) * factor).round() as u8), ..self }
+    }
+}
 
 /// Text, frames, laws.
 pub(super) const BLACK: Ink = Ink { rgb: [25, 25, 30], alpha: 1.0 };

@@ -1,10 +1,19 @@
 //! One pair of axes: grid, ticks, labels and frame, and the drawing of data inside it in the units of the data.
 
-use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
-use super::palette::{BLACK, GREY, Mark, PALE};
-use super::raster::{Ink, Place};
+use super::backend::Skia;
+use super::canvas::{Align, Body, Canvas, Lettering, Place, Rect, Stroke, drawn, line};
+use super::coordinate::{Coordinate, Plane};
+use super::elements::{Interval, Marker, steps};
+use super::palette::{BLACK, GREY, Ink, Mark, PALE};
 use super::ticks::{Scale, Span, Ticks, Unit, share, ticks};
+use plotters::coord::cartesian::MeshLine;
+use plotters::coord::ranged1d::{BoldPoints, LightPoints};
+use plotters::element::{Drawable, PointCollection, Polygon, Rectangle};
+use plotters::style::ShapeStyle;
+use plotters_backend::DrawingBackend;
 
+/// More marks than any axis has.
+const MARKS: usize = 1000;
 /// Height of a line of tick labels.
 pub(super) const TICK_TEXT: f64 = 13.5;
 /// Height of a line of axis labels.
@@ -70,6 +79,11 @@ impl Axis {
         (0..count).map(|i| self.value(start + (end - start) * i as f64 / (count - 1) as f64)).collect()
     }
 
+    /// The axis laid along a length.
+    fn coordinate(&self, length: f64, extent: &dyn Fn(&str) -> f64) -> Coordinate {
+        Coordinate { scale: self.scale, low: self.low, high: self.high, ticks: self.ticks(length, extent) }
+    }
+
     fn ticks(&self, length: f64, extent: &dyn Fn(&str) -> f64) -> Ticks {
         ticks(&Span { scale: self.scale, unit: self.unit, low: self.low, high: self.high, length, extent })
     }
@@ -101,8 +115,7 @@ pub(super) struct Panel {
     pub(super) inside: Rect,
     pub(super) x: Axis,
     pub(super) y: Axis,
-    x_ticks: Ticks,
-    y_ticks: Ticks,
+    plane: Plane,
 }
 
 impl Panel {
@@ -119,10 +132,11 @@ impl Panel {
         // Whole units, so that areas laid side by side meet at the edges of pixels.
         let outside = Rect { right: outside.right.round(), top: outside.top.round(), ..outside };
         let (left, bottom) = ((outside.left + room).round(), bottom.round());
-        let y_ticks = y.ticks(bottom - outside.top, &|_| TICK_TEXT * 0.8);
         let inside = Rect { left, top: outside.top, right: outside.right, bottom };
-        let x_ticks = x.ticks(inside.width(), &|text| lettering.length(text));
-        let panel = Self { inside, x, y, x_ticks, y_ticks };
+        let across = x.coordinate(inside.width(), &|text| lettering.length(text));
+        let upwards = y.coordinate(inside.height(), &|_| TICK_TEXT * 0.8);
+        let [(left, top), (right, bottom)] = inside.corners();
+        let panel = Self { inside, x, y, plane: Plane::new(across, upwards, (left..right, bottom..top)) };
         panel.grid(canvas);
         panel.frame(canvas, outside);
         panel
@@ -130,38 +144,37 @@ impl Panel {
 
     fn grid(&self, canvas: &mut Canvas) {
         canvas.block(self.inside, super::palette::WHITE);
-        let stroke = Stroke::full(PALE, 0.8);
-        for (value, _) in &self.x_ticks.major {
-            let x = self.column(*value);
-            canvas.line(&[(x, self.inside.top), (x, self.inside.bottom)], stroke);
-        }
-        for (value, _) in &self.y_ticks.major {
-            let y = self.row(*value);
-            canvas.line(&[(self.inside.left, y), (self.inside.right, y)], stroke);
-        }
+        let style = ShapeStyle::from(Stroke::full(PALE, 0.8));
+        let area = canvas.area(self.plane.clone());
+        area.draw_mesh(|backend, line| line.draw(backend, &style), BoldPoints(MARKS), BoldPoints(MARKS))
+            .expect("drawing in memory does not fail");
     }
 
     /// The frame and its ticks, without labels; drawn once more where something covered the inside.
     pub(super) fn edge(&self, canvas: &mut Canvas, ink: Ink) {
-        let Rect { left, top, right, bottom } = self.inside;
-        let (major, minor) = (Stroke::full(ink, 1.0), Stroke::full(ink, 0.6));
-        let vertical = |canvas: &mut Canvas, x: f64, length: f64, stroke| canvas.line(&[(x, bottom), (x, bottom - length)], stroke);
-        let level = |canvas: &mut Canvas, y: f64, length: f64, stroke| canvas.line(&[(left, y), (left + length, y)], stroke);
-        self.x_ticks.minor.iter().for_each(|value| vertical(canvas, self.column(*value), 3.0, minor));
-        self.y_ticks.minor.iter().for_each(|value| level(canvas, self.row(*value), 3.0, minor));
-        self.x_ticks.major.iter().for_each(|(value, _)| vertical(canvas, self.column(*value), 5.5, major));
-        self.y_ticks.major.iter().for_each(|(value, _)| level(canvas, self.row(*value), 5.5, major));
-        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], Stroke::full(BLACK, 1.0));
+        let area = canvas.area(self.plane.clone());
+        let tick = |length: f64, width: f64| {
+            let (length, style) = (steps(length).round() as i32, ShapeStyle::from(Stroke::full(ink, width)));
+            move |backend: &mut Skia, line: MeshLine<'_, Coordinate, Coordinate>| match line {
+                MeshLine::XMesh((x, y), ..) => backend.draw_line((x, y), (x, y - length), &style),
+                MeshLine::YMesh((x, y), ..) => backend.draw_line((x, y), (x + length, y), &style),
+            }
+        };
+        let light = || LightPoints::new(MARKS, MARKS);
+        area.draw_mesh(tick(3.0, 0.6), light(), light()).expect("drawing in memory does not fail");
+        area.draw_mesh(tick(5.5, 1.0), BoldPoints(MARKS), BoldPoints(MARKS)).expect("drawing in memory does not fail");
+        let corners = [(self.x.low, self.y.low), (self.x.high, self.y.high)];
+        drawn(&area, [Rectangle::new(corners, Stroke::full(BLACK, 1.0))]);
     }
 
     fn frame(&self, canvas: &mut Canvas, outside: Rect) {
         let Rect { left, top, right, bottom } = self.inside;
         self.edge(canvas, BLACK);
         let lettering = Lettering::new(TICK_TEXT, BLACK);
-        for (value, label) in &self.x_ticks.major {
+        for (value, label) in &self.plane.x_spec().ticks.major {
             canvas.text(label, (self.column(*value), bottom + 15.0), lettering.aligned(Align::Middle));
         }
-        for (value, label) in &self.y_ticks.major {
+        for (value, label) in &self.plane.y_spec().ticks.major {
             canvas.text(label, (left - 6.0, self.row(*value) + 4.2), lettering.aligned(Align::End));
         }
         let lettering = Lettering::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
@@ -184,22 +197,33 @@ impl Panel {
         (self.column(x), self.row(y))
     }
 
-    /// A line through data, cut at the frame.
-    pub(super) fn line(&self, canvas: &mut Canvas, data: &[Place], stroke: Stroke) {
-        let places: Vec<Place> = data.iter().map(|at| self.place(*at)).collect();
-        canvas.clip(self.inside);
-        canvas.line(&places, stroke);
+    /// Draws elements at places of data, cut at a part of the inside.
+    fn draw_cut<E>(&self, canvas: &mut Canvas, part: Rect, elements: impl IntoIterator<Item = E>)
+    where
+        for<'a> &'a E: PointCollection<'a, Place>,
+        E: Drawable<Skia>,
+    {
+        canvas.clip(part);
+        drawn(&canvas.area(self.plane.clone()), elements);
         canvas.unclip();
+    }
+
+    /// A line through data, cut at the frame; it is broken where a value has no place.
+    pub(super) fn line(&self, canvas: &mut Canvas, data: &[Place], stroke: Stroke) {
+        self.line_in(canvas, data, self.inside, stroke);
     }
 
     /// The part of a line between two values of x.
     pub(super) fn line_between(&self, canvas: &mut Canvas, data: &[Place], (from, to): (f64, f64), stroke: Stroke) {
-        let places: Vec<Place> = data.iter().map(|at| self.place(*at)).collect();
         if let Some(part) = self.part_between(from, to) {
-            canvas.clip(part);
-            canvas.line(&places, stroke);
-            canvas.unclip();
+            self.line_in(canvas, data, part, stroke);
         }
+    }
+
+    fn line_in(&self, canvas: &mut Canvas, data: &[Place], part: Rect, stroke: Stroke) {
+        let has_place = |at: &Place| self.x.share(at.0).is_finite() && self.y.share(at.1).is_finite();
+        let whole = data.split(|at| !has_place(at));
+        self.draw_cut(canvas, part, whole.flat_map(|part| line(part.to_vec(), stroke)));
     }
 
     /// The area between two curves over the same x: (x, low, high). An end beyond the axis runs to its edge.
@@ -209,14 +233,12 @@ impl Panel {
 
     /// The part of such an area between two values of x.
     pub(super) fn band_between(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], (from, to): (f64, f64), ink: Ink) {
-        let row = |y: f64| self.row(y.max(self.floor()).min(self.y.value(2.0)));
-        let known = data.iter().filter(|(x, low, high)| x.is_finite() && !low.is_nan() && !high.is_nan());
-        let mut path: Vec<Place> = known.clone().map(|(x, _, high)| (self.column(*x), row(*high))).collect();
-        path.extend(known.rev().map(|(x, low, _)| (self.column(*x), row(*low))));
+        let shown = |y: f64| y.max(self.y.value(-1.0)).min(self.y.value(2.0));
+        let known = data.iter().filter(|(x, low, high)| self.x.share(*x).is_finite() && !low.is_nan() && !high.is_nan());
+        let mut path: Vec<Place> = known.clone().map(|(x, _, high)| (*x, shown(*high))).collect();
+        path.extend(known.rev().map(|(x, low, _)| (*x, shown(*low))));
         if let Some(part) = self.part_between(from, to) {
-            canvas.clip(part);
-            canvas.fill(&path, ink);
-            canvas.unclip();
+            self.draw_cut(canvas, part, [Polygon::new(path, ink)]);
         }
     }
 
@@ -227,50 +249,33 @@ impl Panel {
         (part.right > part.left).then_some(part)
     }
 
-    fn floor(&self) -> f64 {
-        self.y.value(-1.0)
-    }
-
     /// A mark at a point of data; not drawn outside the frame.
     pub(super) fn mark(&self, canvas: &mut Canvas, at: Place, mark: Mark, radius: f64, body: Body, ink: Ink) {
         let place = self.place(at);
         let Rect { left, top, right, bottom } = self.inside;
         let inside = place.0 >= left - 0.5 && place.0 <= right + 0.5 && place.1 >= top - 0.5 && place.1 <= bottom + 0.5;
         if inside {
-            canvas.mark(place, mark, radius, body, ink);
+            drawn(&canvas.area(&self.plane), [Marker { at, mark, radius, body, ink }]);
         }
     }
 
     /// An interval in y with its caps. An end beyond the axis runs to its edge without a cap.
     pub(super) fn error_bar(&self, canvas: &mut Canvas, x: f64, low: f64, high: f64, ink: Ink) {
-        if low.is_nan() || high.is_nan() {
-            return;
-        }
-        let stroke = Stroke::full(ink, 1.3);
-        let column = self.column(x);
-        let (bottom, top) = (self.row(low.max(self.floor())), self.row(high.min(self.y.value(2.0))));
-        canvas.clip(self.inside);
-        canvas.line(&[(column, bottom), (column, top)], stroke);
-        for row in [bottom, top] {
-            canvas.line(&[(column - 3.5, row), (column + 3.5, row)], stroke);
-        }
-        canvas.unclip();
+        let ends = [low.max(self.y.value(-1.0)), high.min(self.y.value(2.0))].map(|y| (x, y));
+        self.interval(canvas, ends, true, ink, low.is_nan() || high.is_nan());
     }
 
     /// An interval in x with its caps.
     pub(super) fn error_bar_across(&self, canvas: &mut Canvas, y: f64, low: f64, high: f64, ink: Ink) {
-        if low.is_nan() || high.is_nan() {
-            return;
+        let ends = [low.max(self.x.value(-1.0)), high.min(self.x.value(2.0))].map(|x| (x, y));
+        self.interval(canvas, ends, false, ink, low.is_nan() || high.is_nan());
+    }
+
+    fn interval(&self, canvas: &mut Canvas, ends: [Place; 2], upright: bool, ink: Ink, is_unknown: bool) {
+        let has_place = |at: &Place| self.x.share(at.0).is_finite() && self.y.share(at.1).is_finite();
+        if !is_unknown && ends.iter().all(has_place) {
+            self.draw_cut(canvas, self.inside, [Interval { ends, upright, stroke: Stroke::full(ink, 1.3) }]);
         }
-        let stroke = Stroke::full(ink, 1.3);
-        let row = self.row(y);
-        let (left, right) = (self.column(low.max(self.x.value(-1.0))), self.column(high.min(self.x.value(2.0))));
-        canvas.clip(self.inside);
-        canvas.line(&[(left, row), (right, row)], stroke);
-        for column in [left, right] {
-            canvas.line(&[(column, row - 3.5), (column, row + 3.5)], stroke);
-        }
-        canvas.unclip();
     }
 
     /// A short title inside the upper left corner.

@@ -2,6 +2,7 @@
 //! the fitted law with its band, dashed outside the cells, and published laws as thin lines.
 
 use super::canvas::{Body, Canvas, Rect, Stroke};
+use super::figure::{Figure, Subject};
 use super::frontier::{AMONG, LAW, OUTSIDE, reference_stroke};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
@@ -9,44 +10,53 @@ use super::palette::{ACCENT, GREY, Mark};
 use super::panel::{Axis, Panel, range};
 use super::ticks::Unit;
 use super::{Range, ViewError};
+use crate::fit::{Estimate, RecipeStudy};
+use crate::law::{PowerRule, RECIPES, RecipeTrials, Scale};
 
 /// Learning rate and batch at a compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RecipePoint {
+struct RecipePoint {
     /// C, FLOPs.
-    pub compute: f64,
+    compute: f64,
     /// Peak learning rate; absent where it is not known.
-    pub learning_rate: Option<Range>,
+    learning_rate: Option<Range>,
     /// Batch, tokens; absent where it is not known.
-    pub batch: Option<Range>,
+    batch: Option<Range>,
 }
 
 /// A published law, along a path on which N and D grow with C.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RecipeLine {
+struct RecipeLine {
     /// Its name.
-    pub name: String,
+    name: String,
     /// Points along it, without intervals.
-    pub points: Vec<RecipePoint>,
+    points: Vec<RecipePoint>,
 }
 
 /// Everything on the figure.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct RecipeFigure {
+struct RecipeFigure {
     /// Optimum of each cell.
-    pub optima: Vec<RecipePoint>,
+    optima: Vec<RecipePoint>,
     /// Near-optimal runs.
-    pub near: Vec<RecipePoint>,
+    near: Vec<RecipePoint>,
     /// The fitted law with its band.
-    pub law: Vec<RecipePoint>,
+    law: Vec<RecipePoint>,
     /// Published laws.
-    pub published: Vec<RecipeLine>,
+    published: Vec<RecipeLine>,
 }
 
 type Pick = fn(&RecipePoint) -> Option<Range>;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "recipe-laws.png",
+    caption: "Optimal learning rate and batch against compute",
+    of: |subject| Some(recipe_laws(&laws_of_recipes(subject, subject.study.hyperparameters.as_ref()?), &subject.all_runs())),
+};
+
 /// Learning rate and batch against compute, side by side.
-pub fn recipe_laws(figure: &RecipeFigure, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn recipe_laws(figure: &RecipeFigure, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let computes: Vec<f64> = figure.optima.iter().chain(&figure.near).chain(&figure.law).map(|point| point.compute).collect();
     let quantities: [(&str, &str, Unit, Pick); 2] = [
         ("Peak learning rate", "peak learning rate", Unit::Power, |point| point.learning_rate),
@@ -130,6 +140,62 @@ fn entries(figure: &RecipeFigure) -> Vec<Entry> {
         entries.extend(figure.published.iter().enumerate().map(line));
     }
     entries
+}
+
+/// Points along which laws are drawn.
+const LAW_POINTS: usize = 60;
+
+/// Optima and near-optimal runs of the cells, the law that served unseen cells best, and the published ones, along the line
+/// on which N and D of the cells grow with C.
+fn laws_of_recipes(subject: &Subject<'_>, recipes: &RecipeStudy) -> RecipeFigure {
+    let trials = subject.scored_trials();
+    let range = |estimate: &Estimate| Range::from(estimate);
+    let exact = |value: f64| Range { value, low: value, high: value };
+    let optima = recipes.cells.iter().filter(|cell| cell.is_inside()).map(|cell| RecipePoint {
+        compute: cell.scale.c,
+        learning_rate: cell.learning_rate.as_ref().map(range),
+        batch: cell.batch.as_ref().map(range),
+    });
+    let near = recipes.cells.iter().zip(&trials).flat_map(|(cell, trials)| {
+        cell.near_optimal.iter().map(move |&at| RecipePoint {
+            compute: cell.scale.c,
+            learning_rate: (cell.tried[0] > 1).then(|| exact(trials.trials[at].learning_rate)),
+            batch: (cell.tried[1] > 1).then(|| exact(trials.trials[at].batch)),
+        })
+    });
+    let law = recipes.best_law().map_or_else(Vec::new, |law| {
+        let at = |(compute, scale): (f64, Scale)| RecipePoint {
+            compute,
+            learning_rate: law.learning_rate.as_ref().map(|fit| range(&fit.at(&scale))),
+            batch: law.batch.as_ref().map(|fit| range(&fit.at(&scale))),
+        };
+        path_of(&trials, &|cell| cell.scale).into_iter().map(at).collect()
+    });
+    let published = RECIPES.iter().filter(|_| trials.iter().all(|cell| cell.shape.is_some())).map(|recipe| {
+        let path = path_of(&trials, &|cell| cell.scale_under(recipe.size_measure, recipe.flop_rule));
+        let at = |(compute, scale): (f64, Scale)| {
+            let value = |rule: &PowerRule| Some(exact(rule.at(&scale)));
+            RecipePoint { compute, learning_rate: value(&recipe.learning_rate), batch: value(&recipe.batch_tokens) }
+        };
+        RecipeLine { name: recipe.name.into(), points: path.into_iter().map(at).collect() }
+    });
+    RecipeFigure { optima: optima.collect(), near: near.collect(), law, published: published.collect() }
+}
+
+/// Places over the compute of the cells and a hundred times more, each with its compute as the cells count it: N and D grow
+/// alike from the geometric means of the cells, counted as `scale` does.
+fn path_of(trials: &[RecipeTrials], scale: &dyn Fn(&RecipeTrials) -> Scale) -> Vec<(f64, Scale)> {
+    let mean = |pick: &dyn Fn(&RecipeTrials) -> f64| (trials.iter().map(|cell| pick(cell).ln()).sum::<f64>() / trials.len() as f64).exp();
+    let [n, d, c] = [mean(&|cell| scale(cell).n), mean(&|cell| scale(cell).d), mean(&|cell| scale(cell).c)];
+    let centre = mean(&|cell| cell.scale.c);
+    let low = trials.iter().map(|cell| cell.scale.c).fold(f64::INFINITY, f64::min);
+    let high = 100.0 * trials.iter().map(|cell| cell.scale.c).fold(0.0, f64::max);
+    let place = |at: usize| {
+        let compute = low * (high / low).powf(at as f64 / (LAW_POINTS - 1) as f64);
+        let grown = compute / centre;
+        (compute, Scale { n: n * grown.sqrt(), d: d * grown.sqrt(), c: c * grown })
+    };
+    (0..LAW_POINTS).map(place).collect()
 }
 
 #[cfg(test)]

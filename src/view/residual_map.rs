@@ -3,11 +3,11 @@
 
 use super::ViewError;
 use super::canvas::Body;
+use super::figure::Figure;
 use super::legend::Entry;
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Mark};
+use super::palette::{ACCENT, GREY, Ink, Mark};
 use super::panel::{Axis, Panel};
-use super::raster::Ink;
 use super::residuals::{Residual, is_sound, two_digits};
 use super::ticks::Unit;
 
@@ -17,8 +17,18 @@ const BETTER: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
 const LARGEST: f64 = 13.0;
 const SMALLEST: f64 = 2.2;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "residual-map.png",
+    caption: "Residuals over size and tokens",
+    of: |subject| {
+        let law = &subject.study.law_with_optima()?.law;
+        Some(residual_map(&Residual::of(&subject.study.evidence.points, law), &subject.fitted()))
+    },
+};
+
 /// Residuals as marks over (N, D): up and orange where a run is worse than the law, down and blue where better.
-pub fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let sound = |residual: &&Residual| is_sound(residual) && residual.d.is_finite() && residual.d > 0.0;
     let mut residuals: Vec<&Residual> = residuals.iter().filter(sound).collect();
     if residuals.is_empty() {

@@ -3,6 +3,7 @@
 
 use super::ViewError;
 use super::canvas::{Body, Lettering, Rect, Stroke};
+use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, shortened};
 use super::palette::{BLACK, GREY, Ladder};
@@ -12,29 +13,29 @@ use crate::law::{Law, Point};
 
 /// One run beside its prediction.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Residual {
+pub(super) struct Residual {
     /// Name of the run.
-    pub run: String,
+    pub(super) run: String,
     /// N, under the figure's convention.
-    pub n: f64,
+    pub(super) n: f64,
     /// D, tokens.
-    pub d: f64,
+    pub(super) d: f64,
     /// Observed held-out loss, nats per token.
-    pub observed: f64,
+    pub(super) observed: f64,
     /// The law's loss, nats per token.
-    pub predicted: f64,
+    pub(super) predicted: f64,
 }
 
 impl Residual {
     /// Residuals of points under a law.
-    pub fn of(points: &[Point], law: &Law) -> Vec<Self> {
+    pub(super) fn of(points: &[Point], law: &Law) -> Vec<Self> {
         let residual =
             |point: &Point| Self { run: point.run.clone(), n: point.n, d: point.d, observed: point.loss, predicted: law.loss(point) };
         points.iter().map(residual).collect()
     }
 
     /// 100·ln(observed/predicted), per cent.
-    pub fn percent(&self) -> f64 {
+    pub(super) fn percent(&self) -> f64 {
         100.0 * (self.observed / self.predicted).ln()
     }
 }
@@ -42,8 +43,18 @@ impl Residual {
 /// How many of the farthest runs are named.
 const NAMED: usize = 3;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "observed-predicted.png",
+    caption: "Observed against predicted loss, and residuals",
+    of: |subject| {
+        let law = &subject.study.law_with_optima()?.law;
+        Some(observed_and_predicted(&Residual::of(&subject.study.evidence.points, law), &subject.fitted()))
+    },
+};
+
 /// Observed against predicted loss with residuals.
-pub fn observed_and_predicted(residuals: &[Residual], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn observed_and_predicted(residuals: &[Residual], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let residuals: Vec<Residual> = residuals.iter().filter(|residual| is_sound(residual)).cloned().collect();
     if residuals.is_empty() {
         return Err(ViewError::empty("observed and predicted loss", "no run with a finite observed and predicted loss"));

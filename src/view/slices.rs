@@ -3,6 +3,7 @@
 
 use super::ViewError;
 use super::canvas::{Body, Stroke};
+use super::figure::Figure;
 use super::legend::{Entry, ladder_entries, scale_marks};
 use super::page::{Conventions, LOSS, Page, TOKENS};
 use super::palette::{BLACK, GREY, Ladder};
@@ -10,8 +11,15 @@ use super::panel::{Axis, Panel, range};
 use super::ticks::Unit;
 use crate::law::{Law, Point};
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "loss-by-tokens.png",
+    caption: "Held-out loss against training tokens, one colour a size, with the fitted law",
+    of: |subject| Some(loss_by_tokens(&subject.study.evidence.points, subject.law(), &subject.fitted())),
+};
+
 /// Loss against tokens by size, with a fitted law where there is one.
-pub fn loss_by_tokens(points: &[Point], law: Option<&Law>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn loss_by_tokens(points: &[Point], law: Option<&Law>, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let points: Vec<&Point> = points.iter().filter(|p| sound(p.n) && sound(p.d) && p.loss.is_finite()).collect();
     if points.is_empty() {
         return Err(ViewError::empty("loss against tokens", "no run has a finite loss with positive sizes and tokens"));

@@ -3,6 +3,7 @@
 
 use super::ViewError;
 use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
+use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
 use super::palette::{BLACK, Ladder, Mark, WHITE, ordered};
@@ -13,8 +14,19 @@ use crate::law::{ComputeCount, Law, Point};
 /// Side of a shaded cell, units.
 const CELL: f64 = 2.0;
 
+/// The figure of a study.
+pub(super) const FIGURE: Figure = Figure {
+    file: "loss-surface.png",
+    caption: "The fitted surface over size and tokens, with the runs and the optimal path",
+    of: |subject| {
+        let law = &subject.study.law_with_optima()?.law;
+        let points = &subject.study.evidence.points;
+        Some(loss_surface(points, law, &ComputeCount::of(points), &subject.fitted()))
+    },
+};
+
 /// The surface of a law with the runs and the path of optima; `count` says how compute follows from N and D.
-pub fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let sound = |p: &&Point| [p.n, p.d, p.loss].iter().all(|value| value.is_finite() && *value > 0.0);
     let points: Vec<&Point> = points.iter().filter(sound).collect();
     if points.is_empty() {
@@ -62,7 +74,7 @@ fn shades(points: &[&Point], law: &Law, x: &Axis, y: &Axis) -> Shades {
     Shades { low, high: high.max(low * 1.02) }
 }
 
-fn ground(shades: &Shades, loss: f64) -> super::raster::Ink {
+fn ground(shades: &Shades, loss: f64) -> super::palette::Ink {
     ordered((loss / shades.low).ln() / (shades.high / shades.low).ln())
 }
 

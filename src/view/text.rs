@@ -1,14 +1,8 @@
-//! Text in the embedded DejaVu Sans (no fonts of the system are asked for). Glyphs are drawn at twice the
-//! resolution of the picture and averaged, which places them to half a pixel.
+//! The outlines of texts in the embedded DejaVu Sans (no fonts of the system are asked for), to be filled like any other shape.
 
-use super::raster::{Ink, Place, Raster};
-use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::Once;
-
-const FAMILY: &str = "scalelab";
-const FINER: f64 = 2.0;
+use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve, Point, ScaleFont};
+use std::sync::LazyLock;
+use tiny_skia::{Path, PathBuilder};
 
 /// Thickness of the glyphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,54 +11,62 @@ pub(super) enum Weight {
     Bold,
 }
 
-/// Direction of a line of text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    /// To the right.
-    Across,
-    /// From below upwards.
-    Up,
-}
-
-/// Width of a text in pixels, of a font whose lines are `size` pixels high.
-pub(super) fn width(text: &str, size: f64, weight: Weight) -> f64 {
-    let ((left, _), (right, _)) = font(size, weight).layout_box(text).expect("the embedded font is registered");
-    f64::from(right - left) / FINER
-}
-
-/// Draws a text whose baseline starts at `start`.
-pub(super) fn draw(raster: &mut Raster, text: &str, start: Place, size: f64, weight: Weight, direction: Direction, ink: Ink) {
-    let mut shares: BTreeMap<(i64, i64), f64> = BTreeMap::new();
-    // plotters puts the baseline size/2 below the place it is given.
-    let baseline = (size * FINER / 2.0).trunc();
-    let drawn = font(size, weight).draw(text, (0, 0), |x, y, share| {
-        let (along, up) = ((f64::from(x) + 0.5) / FINER, (baseline - f64::from(y) - 0.5) / FINER);
-        let (column, row) = match direction {
-            Direction::Across => (start.0 + along, start.1 - up),
-            Direction::Up => (start.0 - up, start.1 - along),
-        };
-        *shares.entry((row.floor() as i64, column.floor() as i64)).or_default() += f64::from(share) / (FINER * FINER);
-        Ok::<(), Infallible>(())
+fn font(weight: Weight) -> &'static FontRef<'static> {
+    static FONTS: LazyLock<[FontRef<'static>; 2]> = LazyLock::new(|| {
+        [dejavu::sans::regular(), dejavu::sans::bold()].map(|bytes| FontRef::try_from_slice(bytes).expect("the embedded font can be read"))
     });
-    drawn.expect("the embedded font is registered").expect("collecting glyphs cannot fail");
-    for ((row, column), share) in shares {
-        raster.dot(column, row, share.min(1.0), ink);
+    match weight {
+        Weight::Regular => &FONTS[0],
+        Weight::Bold => &FONTS[1],
     }
 }
 
-fn font(size: f64, weight: Weight) -> FontDesc<'static> {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        let fonts = [(FontStyle::Normal, dejavu::sans::regular()), (FontStyle::Bold, dejavu::sans::bold())];
-        for (style, bytes) in fonts {
-            assert!(register_font(FAMILY, style, bytes).is_ok(), "the embedded font can be read");
+/// Glyphs of a text with the places at which they begin, and the place at which the text ends.
+fn glyphs(text: &str, size: f64, weight: Weight) -> (Vec<(GlyphId, f32)>, f32) {
+    let font = font(weight).as_scaled(size as f32);
+    let mut end = 0.0;
+    let mut placed: Vec<(GlyphId, f32)> = Vec::new();
+    for glyph in text.chars().map(|character| font.glyph_id(character)) {
+        end += placed.last().map_or(0.0, |(last, _)| font.kern(*last, glyph));
+        placed.push((glyph, end));
+        end += font.h_advance(glyph);
+    }
+    (placed, end)
+}
+
+/// Width of a text in a font whose lines are `size` high.
+pub(super) fn width(text: &str, size: f64, weight: Weight) -> f64 {
+    f64::from(glyphs(text, size, weight).1)
+}
+
+/// The outlines of a text whose baseline begins at the origin, y downwards; none for one that shows nothing.
+pub(super) fn outline(text: &str, size: f64, weight: Weight) -> Option<Path> {
+    let font = font(weight);
+    let scaled = font.as_scaled(size as f32);
+    let (across, down) = (scaled.h_scale_factor(), -scaled.v_scale_factor());
+    let mut path = PathBuilder::new();
+    for (glyph, start) in glyphs(text, size, weight).0 {
+        let at = |point: Point| (start + across * point.x, down * point.y);
+        let mut last = None;
+        for curve in font.outline(glyph).map(|outline| outline.curves).unwrap_or_default() {
+            let (first, end) = match &curve {
+                OutlineCurve::Line(from, to) | OutlineCurve::Quad(from, _, to) | OutlineCurve::Cubic(from, _, _, to) => (*from, *to),
+            };
+            if last != Some(first) {
+                path.close();
+                path.move_to(at(first).0, at(first).1);
+            }
+            let (x, y) = at(end);
+            match curve {
+                OutlineCurve::Line(..) => path.line_to(x, y),
+                OutlineCurve::Quad(_, bend, _) => path.quad_to(at(bend).0, at(bend).1, x, y),
+                OutlineCurve::Cubic(_, one, two, _) => path.cubic_to(at(one).0, at(one).1, at(two).0, at(two).1, x, y),
+            }
+            last = Some(end);
         }
-    });
-    let style = match weight {
-        Weight::Regular => FontStyle::Normal,
-        Weight::Bold => FontStyle::Bold,
-    };
-    FontDesc::new(FontFamily::Name(FAMILY), size * FINER, style)
+        path.close();
+    }
+    path.finish()
 }
 
 #[cfg(test)]
@@ -76,7 +78,15 @@ mod tests {
         let narrow = width("1e15", 24.0, Weight::Regular);
         assert!(narrow > 30.0 && narrow < 60.0, "{narrow}");
         assert!(width("1e15", 24.0, Weight::Bold) > narrow);
-        assert!((width("1e15", 48.0, Weight::Regular) / narrow - 2.0).abs() < 0.05);
+        assert!((width("1e15", 48.0, Weight::Regular) / narrow - 2.0).abs() < 1e-6);
         assert_eq!(width("", 24.0, Weight::Regular), 0.0);
+    }
+
+    #[test]
+    fn outlines_stand_on_the_baseline_and_end_with_the_text() {
+        let bounds = outline("HH", 24.0, Weight::Regular).expect("two letters").bounds();
+        assert!(bounds.bottom().abs() < 1e-3 && bounds.top() < -10.0, "{bounds:?}");
+        assert!(bounds.left() > 0.0 && f64::from(bounds.right()) < width("HH", 24.0, Weight::Regular));
+        assert!(outline(" ", 24.0, Weight::Regular).is_none() && outline("", 24.0, Weight::Bold).is_none());
     }
 }

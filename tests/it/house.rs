@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place; flate2 has two, for corpora and for curves.
-const OWNED: [(&str, &str); 24] = [
+const OWNED: [(&str, &str); 27] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -43,6 +43,9 @@ const OWNED: [(&str, &str); 24] = [
     ("nalgebra", "fit"),
     ("smallvec", "fit"),
     ("plotters", "view"),
+    ("plotters_backend", "view"),
+    ("tiny_skia", "view"),
+    ("ab_glyph", "view"),
     ("png", "view"),
     ("dejavu", "view"),
     ("base64", "view"),
