@@ -70,16 +70,15 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     assert!(!sweep.join("runs").exists(), "a run was trained again");
     assert_eq!(told(), before);
     // Two results of one run: the only copy of the others is not to be removed.
-    let table = String::from_utf8(before.0.clone()).expect("text");
-    let mut lines = table.lines();
-    let (header, row) = (lines.next().expect("a header"), lines.next().expect("a row"));
-    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let mut other = cells(row);
-    let at = cells(header).iter().position(|column| column == "loss_nats").expect("a loss");
-    other[at] = "1.5".into();
-    let own = sweep.join(format!("runs/{}.csv", other[0]));
+    let mut reader = csv::Reader::from_reader(&before.0[..]);
+    let header = reader.headers().expect("a header").clone();
+    let row = reader.records().next().expect("a row").expect("reads");
+    let other = header.iter().zip(&row).map(|(column, cell)| if column == "loss_nats" { "1.5" } else { cell });
+    let own = sweep.join(format!("runs/{}.csv", &row[0]));
     std::fs::create_dir_all(sweep.join("runs")).expect("made");
-    std::fs::write(&own, format!("{header}\n{}\n", other.join(","))).expect("written");
+    let mut writer = csv::Writer::from_path(&own).expect("opens");
+    writer.write_record(&header).and_then(|()| writer.write_record(other)).expect("written");
+    drop(writer);
     let said = support::refused(&["sweep", text(&grid), "--results", text(&results)]);
     assert!(said.contains("loss 1.5") && said.contains("to believe runs.csv"), "{said}");
     assert!(!said.contains("runs.csv to believe the files"), "{said}");
