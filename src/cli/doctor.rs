@@ -25,7 +25,7 @@ pub(super) struct DoctorArgs {
 
 /// A run with what was found.
 #[derive(Serialize)]
-struct Patient {
+struct Diagnosed {
     run: String,
     /// Points of its curve.
     points: usize,
@@ -44,23 +44,23 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
         });
     }
     let found = diagnose_all(&source.records, &curves);
-    let patients: Vec<Patient> =
-        source.records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Patient::of(record, curve, findings)).collect();
-    if patients.iter().all(|patient| patient.healthy.is_none()) {
+    let diagnosed: Vec<Diagnosed> =
+        source.records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Diagnosed::of(record, curve, findings)).collect();
+    if diagnosed.iter().all(|run| run.healthy.is_none()) {
         return Err(Failure::Input(anyhow!(
             "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/ or curves.csv.gz, a CSV of curves names its runs in a column `run`",
             source.path.display()
         )));
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&patients).or_work()?);
+        println!("{}", serde_json::to_string_pretty(&diagnosed).or_work()?);
     } else {
-        print!("{}", told(&patients));
+        print!("{}", told(&diagnosed));
     }
     Ok(())
 }
 
-impl Patient {
+impl Diagnosed {
     fn of(record: &RunRecord, curve: &[CurvePoint], findings: Vec<Finding>) -> Self {
         let points = curve.iter().filter(|point| point.train_loss_nats.is_some()).count();
         let sick = findings.iter().any(|finding| finding.fault);
@@ -87,15 +87,15 @@ fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
 }
 
 /// Findings by ailment, each with its runs, evidence, cause and change.
-fn told(patients: &[Patient]) -> String {
-    let count = |state: Option<bool>| patients.iter().filter(|patient| patient.healthy == state).count();
-    let mut text = format!("{} runs: {} healthy, {} sick", patients.len(), count(Some(true)), count(Some(false)));
+fn told(diagnosed: &[Diagnosed]) -> String {
+    let count = |state: Option<bool>| diagnosed.iter().filter(|run| run.healthy == state).count();
+    let mut text = format!("{} runs: {} healthy, {} sick", diagnosed.len(), count(Some(true)), count(Some(false)));
     let unknown = count(None);
     text += &if unknown > 0 { format!(", {unknown} without a curve of {FEWEST_POINTS} losses\n") } else { "\n".into() };
-    let mut by_ailment: BTreeMap<_, Vec<(&Patient, &Finding)>> = BTreeMap::new();
-    for patient in patients {
-        for finding in &patient.findings {
-            by_ailment.entry((finding.ailment, !finding.fault)).or_default().push((patient, finding));
+    let mut by_ailment: BTreeMap<_, Vec<(&Diagnosed, &Finding)>> = BTreeMap::new();
+    for run in diagnosed {
+        for finding in &run.findings {
+            by_ailment.entry((finding.ailment, !finding.fault)).or_default().push((run, finding));
         }
     }
     for ((ailment, remark), found) in by_ailment {
@@ -103,12 +103,12 @@ fn told(patients: &[Patient]) -> String {
         text += &format!(
             "\n{ailment}{kind}: {} of {} runs\n  likely cause: {}\n  what to change: {}\n",
             found.len(),
-            patients.len(),
+            diagnosed.len(),
             first.cause,
             first.change
         );
-        let row = |(patient, finding): &(&Patient, &Finding)| {
-            vec![patient.run.clone(), finding.step.map_or("—".into(), |step| step.to_string()), finding.evidence.clone()]
+        let row = |(run, finding): &(&Diagnosed, &Finding)| {
+            vec![run.run.clone(), finding.step.map_or("—".into(), |step| step.to_string()), finding.evidence.clone()]
         };
         text += &left_aligned(&found.iter().map(row).collect::<Vec<_>>());
     }

@@ -2,7 +2,7 @@
 
 use super::display::Display;
 use super::machine::host;
-use crate::results::{Claim, Pulse, SweepFolder};
+use crate::results::{Claim, Heartbeat, SweepFolder};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -27,10 +27,10 @@ pub(super) fn with_pulse<T>(folder: &SweepFolder, claim: Claim, display: &Displa
     })
 }
 
-fn pulse(display: &Display) -> Pulse {
+fn pulse(display: &Display) -> Heartbeat {
     let (running, seconds_left) = display.now();
     let host = host().unwrap_or_default();
-    Pulse { host, process: std::process::id(), written_at: now(), seconds_left, running }
+    Heartbeat { host, process: std::process::id(), written_at: now(), seconds_left, running }
 }
 
 /// Seconds since 1970.

@@ -85,7 +85,7 @@ fn markdown_json(report: &Report) -> Result<String, Failure> {
 }
 
 /// A run with its curve and what ails it.
-struct Patient<'a> {
+struct Diagnosed<'a> {
     record: &'a RunRecord,
     curve: Vec<CurvePoint>,
     findings: Vec<Finding>,
@@ -102,14 +102,14 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     let study = study(source, &StudyOptions { quick: large, scrutiny: looked_at, ..plain })?;
     let recommendations = advise(&study, &args.asked.compute);
     let scrutiny = study.scrutiny.as_ref();
-    let patients = patients(source)?;
-    let mut sections = vec![Section::new("Verdict", verdict(&study, scrutiny, &recommendations, &patients))];
+    let diagnosed = diagnosed(source)?;
+    let mut sections = vec![Section::new("Verdict", verdict(&study, scrutiny, &recommendations, &diagnosed))];
     sections.extend(
         Calculator::of(&study, CALCULATED[usize::from(large)]).map(|one| Section::new("What to train", told(&recommendations, one))),
     );
     sections.push(Section::new("Figures", drawn(source, &study)?));
     sections.push(Section::new("Laws", laws(source, &study, scrutiny)));
-    sections.push(Section::new("Runs", runs(&study, &patients)));
+    sections.push(Section::new("Runs", runs(&study, &diagnosed)));
     sections.push(Section::new("Left out", left_out(&study)));
     sections.push(Section::new("Conventions", vec![Block::Table(conventions_of(source, &study))]));
     sections.push(Section::new("Methods", vec![Block::Text(methods(source, &study)), Block::Table(checklist(source, &study))]));
@@ -125,7 +125,7 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
 }
 
-fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
+fn diagnosed(source: &Source) -> Result<Vec<Diagnosed<'_>>, Failure> {
     let kept = source.folder.as_ref().map(SweepFolder::curves);
     let mut curves = Vec::new();
     for record in &source.records {
@@ -135,12 +135,12 @@ fn patients(source: &Source) -> Result<Vec<Patient<'_>>, Failure> {
         });
     }
     let found = diagnose_all(&source.records, &curves);
-    let patient = |((record, curve), findings)| Patient { record, curve, findings };
-    Ok(source.records.iter().zip(curves).zip(found).map(patient).collect())
+    let run = |((record, curve), findings)| Diagnosed { record, curve, findings };
+    Ok(source.records.iter().zip(curves).zip(found).map(run).collect())
 }
 
 /// What law, how sure, what to train, and whether the runs are well.
-fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Allocation], patients: &[Patient<'_>]) -> Vec<Block> {
+fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Allocation], diagnosed: &[Diagnosed<'_>]) -> Vec<Block> {
     let mut said = Vec::new();
     match study.best_law() {
         Some(fitted) if fitted.law.may_advise() => {
@@ -183,17 +183,17 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
             one.loss
         )
     }));
-    said.push(health(patients));
+    said.push(health(diagnosed));
     said.into_iter().map(Block::Verdict).chain(study.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
 }
 
-fn health(patients: &[Patient<'_>]) -> String {
-    let with_curve = patients.iter().filter(|patient| !patient.curve.is_empty()).count();
+fn health(diagnosed: &[Diagnosed<'_>]) -> String {
+    let with_curve = diagnosed.iter().filter(|run| !run.curve.is_empty()).count();
     if with_curve == 0 {
         return "No loss curves are kept, so the health of the runs is not known.".into();
     }
     let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
-    let faults = patients.iter().filter_map(|patient| patient.findings.iter().find(|finding| finding.fault));
+    let faults = diagnosed.iter().filter_map(|run| run.findings.iter().find(|finding| finding.fault));
     faults.for_each(|finding| *kinds.entry(finding.ailment).or_default() += 1);
     let sick: usize = kinds.values().sum();
     let kinds: Vec<String> = kinds.iter().map(|(ailment, count)| format!("{count} {ailment}")).collect();
@@ -289,12 +289,12 @@ fn matrix(conventions: &[Convention]) -> ReportTable {
     )
 }
 
-fn runs(study: &Study, patients: &[Patient<'_>]) -> Vec<Block> {
-    vec![Block::Runs(patients.iter().map(|patient| run_row(patient, study)).collect())]
+fn runs(study: &Study, diagnosed: &[Diagnosed<'_>]) -> Vec<Block> {
+    vec![Block::Runs(diagnosed.iter().map(|run| run_row(run, study)).collect())]
 }
 
-fn run_row(patient: &Patient<'_>, study: &Study) -> ReportRun {
-    let record = patient.record;
+fn run_row(run: &Diagnosed<'_>, study: &Study) -> ReportRun {
+    let record = run.record;
     let (measure, rule) = (study.evidence.size_measure, study.evidence.flop_rule);
     let shape = shape_of(record);
     let n = shape.as_ref().and_then(|shape| measure.of(shape)).or(record.params_total).map(|n| n.0);
@@ -314,10 +314,10 @@ fn run_row(patient: &Patient<'_>, study: &Study) -> ReportRun {
         or(record.batch_tokens.map(|tokens| tokens.0), &short),
         or(loss, &|loss| format!("{loss:.4}")),
         or(above, &|percent| format!("{percent:+.2} %")),
-        patient.findings.iter().map(|finding| finding.ailment.to_string()).collect::<Vec<_>>().join(", "),
+        run.findings.iter().map(|finding| finding.ailment.to_string()).collect::<Vec<_>>().join(", "),
     ];
-    let curve = patient.curve.iter().filter_map(|point| Some((point.tokens as f64, point.train_loss_nats?))).collect();
-    ReportRun { cells, curve, sick: patient.findings.iter().any(|finding| finding.fault) }
+    let curve = run.curve.iter().filter_map(|point| Some((point.tokens as f64, point.train_loss_nats?))).collect();
+    ReportRun { cells, curve, sick: run.findings.iter().any(|finding| finding.fault) }
 }
 
 fn left_out(study: &Study) -> Vec<Block> {

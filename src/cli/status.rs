@@ -7,7 +7,7 @@ use super::machine::{host, is_alive};
 use super::pulse::now;
 use super::text::{duration, table};
 use crate::doctor::Overfitting;
-use crate::results::{DamagedRun, Pulse, RunningRun, SweepFolder, newest_sweep};
+use crate::results::{DamagedRun, Heartbeat, RunningRun, SweepFolder, newest_sweep};
 use crate::spec::{RunRecord, RunStatus};
 use crate::study::Curves;
 use anyhow::anyhow;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let nothing = || Failure::Input(anyhow!("{} has no plan.csv: it is no results folder of a sweep", folder.path.display()));
     let plan = folder.plan()?.ok_or_else(nothing)?;
     let (done, damaged) = folder.done()?;
-    let (alive, gone): (Vec<Pulse>, Vec<Pulse>) = folder.pulses().into_iter().partition(is_working);
+    let (alive, gone): (Vec<Heartbeat>, Vec<Heartbeat>) = folder.pulses().into_iter().partition(is_working);
     let mut finished: Vec<RunRecord> = done.values().cloned().collect();
     finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));
     let (kept, mut curves) = (folder.curves(), Curves::default());
@@ -70,13 +70,13 @@ struct Status {
     damaged: Vec<DamagedRun>,
     /// Runs that memorise repeated data.
     overfitting: Vec<(String, Overfitting)>,
-    alive: Vec<Pulse>,
+    alive: Vec<Heartbeat>,
     /// Drivers that stopped without signing off.
-    gone: Vec<Pulse>,
+    gone: Vec<Heartbeat>,
 }
 
 /// Whether a driver is at work: its process, where it is on this machine, else its last heartbeat.
-fn is_working(pulse: &Pulse) -> bool {
+fn is_working(pulse: &Heartbeat) -> bool {
     let here = host().is_some_and(|name| name == pulse.host);
     let recent = now().saturating_sub(pulse.written_at) < SILENCE;
     if here { is_alive(pulse.process).unwrap_or(recent) } else { recent }
@@ -95,8 +95,8 @@ impl Status {
         }
     }
 
-    fn running(&self, run_id: &str) -> Option<(&Pulse, &RunningRun)> {
-        let of = |pulse: &'_ Pulse| pulse.running.iter().position(|run| run.run_id == run_id);
+    fn running(&self, run_id: &str) -> Option<(&Heartbeat, &RunningRun)> {
+        let of = |pulse: &'_ Heartbeat| pulse.running.iter().position(|run| run.run_id == run_id);
         self.alive.iter().find_map(|pulse| of(pulse).map(|at| (pulse, &pulse.running[at])))
     }
 

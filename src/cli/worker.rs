@@ -7,7 +7,7 @@ use super::memory::{forget_peak, peak_mb};
 use super::preparing::quiet_cache;
 use super::process::{Job, WorkerMessage};
 use crate::corpus::Corpus;
-use crate::results::{StoredState, SweepFolder};
+use crate::results::{StoredCheckpoint, SweepFolder};
 use crate::spec::{CorpusSpec, Device, Progress, TrainedRun};
 use crate::train::{Action, Checkpoint, TrainError, TrainingObserver, train_from};
 use anyhow::anyhow;
@@ -132,14 +132,14 @@ fn driver(device: Device) -> Option<&'static str> {
 /// The latest state that the run can go on from, its own or of its trunk; what is damaged is named and passed over.
 fn latest_state(job: &Job, folder: &SweepFolder, device: &Device) -> Option<Checkpoint> {
     let branch_step = job.spec.branch_step().unwrap_or(0);
-    let mut stored: Vec<StoredState> = folder.states(&job.spec.id().0);
+    let mut stored: Vec<StoredCheckpoint> = folder.states(&job.spec.id().0);
     if let Some(trunk_id) = &job.trunk_id {
         stored.extend(folder.states(trunk_id).into_iter().filter(|state| state.step <= branch_step));
     }
     stored.sort_by_key(|state| std::cmp::Reverse(state.step));
     for state in stored {
         let path = state.path.display();
-        let problem = match folder.read_state(&state) {
+        let problem = match folder.read_checkpoint(&state) {
             Ok(None) => continue,
             Ok(Some(bytes)) => match Checkpoint::read(&bytes, &job.spec, device) {
                 Ok(checkpoint) => return Some(checkpoint),
@@ -212,7 +212,7 @@ impl TrainingObserver for Checkpointer<'_> {
             Some(trunk_id) => self.folder.keep_branch_point(trunk_id, step, &state).map(|()| {
                 let _ = say(&WorkerMessage::BranchPoint(step));
             }),
-            None => self.folder.keep_state(&self.run_id, step, &state),
+            None => self.folder.checkpoint(&self.run_id, step, &state),
         };
         self.kept = Instant::now();
         if let Err(error) = written {

@@ -13,7 +13,7 @@ const EXTENSION: &str = "safetensors";
 
 /// A state on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredState {
+pub struct StoredCheckpoint {
     /// Steps made.
     pub step: u64,
     /// Its file.
@@ -25,8 +25,8 @@ impl SweepFolder {
         self.path.join("checkpoints")
     }
 
-    /// Keeps the state of a run that goes on, and the one before it; older ones go.
-    pub fn keep_state(&self, run_id: &str, step: u64, state: &[u8]) -> Result<(), FolderError> {
+    /// Keeps the checkpoint of a run that continues, and the one before it; older ones go.
+    pub fn checkpoint(&self, run_id: &str, step: u64, state: &[u8]) -> Result<(), FolderError> {
         self.write_state(run_id, step, state)?;
         self.states(run_id).into_iter().skip(KEPT).for_each(|old| remove(&old.path));
         Ok(())
@@ -42,19 +42,19 @@ impl SweepFolder {
     }
 
     /// States of a run or trunk, the latest first.
-    pub fn states(&self, owner: &str) -> Vec<StoredState> {
+    pub fn states(&self, owner: &str) -> Vec<StoredCheckpoint> {
         let entries = fs::read_dir(self.checkpoints().join(owner)).into_iter().flatten().filter_map(Result::ok);
         let stored = |path: PathBuf| {
             let step = path.file_stem()?.to_str()?.parse().ok()?;
-            path.extension().is_some_and(|extension| extension == EXTENSION).then_some(StoredState { step, path })
+            path.extension().is_some_and(|extension| extension == EXTENSION).then_some(StoredCheckpoint { step, path })
         };
-        let mut states: Vec<StoredState> = entries.filter_map(|entry| stored(entry.path())).collect();
+        let mut states: Vec<StoredCheckpoint> = entries.filter_map(|entry| stored(entry.path())).collect();
         states.sort_by_key(|state| std::cmp::Reverse(state.step));
         states
     }
 
     /// The bytes of a state; none where it has gone meanwhile.
-    pub fn read_state(&self, state: &StoredState) -> Result<Option<Vec<u8>>, FolderError> {
+    pub fn read_checkpoint(&self, state: &StoredCheckpoint) -> Result<Option<Vec<u8>>, FolderError> {
         match fs::read(&state.path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -103,12 +103,12 @@ mod tests {
         let place = tempfile::tempdir().expect("temporary folder");
         let folder = SweepFolder::at(place.path());
         for step in [5, 10, 1_000_000] {
-            folder.keep_state("run", step, &[step as u8]).expect("written");
+            folder.checkpoint("run", step, &[step as u8]).expect("written");
             folder.keep_branch_point("trunk", step, b"state").expect("written");
         }
         let steps = |owner: &str| folder.states(owner).iter().map(|state| state.step).collect::<Vec<_>>();
         assert_eq!((steps("run"), steps("trunk"), steps("none")), (vec![1_000_000, 10], vec![1_000_000, 10, 5], vec![]));
-        assert_eq!(folder.read_state(&folder.states("run")[1]).expect("reads"), Some(vec![10]));
+        assert_eq!(folder.read_checkpoint(&folder.states("run")[1]).expect("reads"), Some(vec![10]));
         folder.drop_branch_point("trunk", 10);
         assert_eq!(steps("trunk"), [1_000_000, 5]);
         folder.drop_states_except(&HashSet::from(["trunk"]));

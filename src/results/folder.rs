@@ -180,7 +180,7 @@ impl SweepFolder {
     }
 
     /// Every row there is, whether gathered or not: files of `runs/` first, rows of `runs.csv` without a file that can be read after
-    /// them; in the order of the plan, strangers last by name.
+    /// them; in the order of the plan, orphaned runs last by name.
     pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
         let (mut done, _) = self.own_runs()?;
         let rows = self.table()?.map_or_else(Vec::new, |table| table.records);

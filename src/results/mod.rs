@@ -17,14 +17,14 @@ mod trajectories;
 mod wanted;
 
 pub use atomic::write_whole;
-pub use checkpoints::StoredState;
+pub use checkpoints::StoredCheckpoint;
 pub use columns::ColumnMap;
 pub use filter::{Comparison, Filter};
 pub use folder::{Conflict, DamagedRun, FolderError, SweepFolder, newest_sweep};
 pub use import::{Imported, filtered_records, import_bytes, import_folder, import_table, is_folder_of_tables};
 pub use lock::{Claim, SweepLock};
 pub use packed::{Packed, RunCurves};
-pub use pulse::{Pulse, RunningRun};
+pub use pulse::{Heartbeat, RunningRun};
 pub use table::{TableError, records_to_csv, to_csv};
 pub use trajectories::Trajectory;
 pub use wanted::Wanted;

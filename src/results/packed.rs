@@ -637,7 +637,7 @@ mod tests {
         let shard = folder.lock(Claim::Shard(crate::spec::Shard { number: 1, count: 2 }), "a shard").expect("free");
         assert!(refused(&folder).contains("a shard"));
         drop(shard);
-        folder.keep_state("d", 5, b"state").expect("written");
+        folder.checkpoint("d", 5, b"state").expect("written");
         assert!(refused(&folder).contains("did not end (d)"));
         folder.drop_states("d");
         assert_eq!(pack(&folder), [3, 2, 5]);

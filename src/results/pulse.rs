@@ -7,9 +7,9 @@ use super::lock::Claim;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// A driver's sign of life.
+/// A driver's heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pulse {
+pub struct Heartbeat {
     /// Machine.
     pub host: String,
     /// Process of the driver.
@@ -38,14 +38,14 @@ pub struct RunningRun {
 }
 
 impl SweepFolder {
-    /// Leaves a sign of life.
-    pub fn write_pulse(&self, claim: Claim, pulse: &Pulse) -> Result<(), FolderError> {
+    /// Leaves a heartbeat.
+    pub fn write_pulse(&self, claim: Claim, pulse: &Heartbeat) -> Result<(), FolderError> {
         let path = self.path.join(format!("running/{}.json", claim.name()));
         let text = serde_json::to_vec_pretty(pulse).expect("numbers and names");
         replace(&path, &text).map_err(|source| FolderError::Io { path, source })
     }
 
-    /// Takes the sign of life back.
+    /// Removes the heartbeat.
     pub fn drop_pulse(&self, claim: Claim) {
         let _ = fs::remove_file(self.path.join(format!("running/{}.json", claim.name())));
         // Goes when the last driver has.
@@ -53,9 +53,9 @@ impl SweepFolder {
     }
 
     /// Signs of life of all drivers, those of killed ones too.
-    pub fn pulses(&self) -> Vec<Pulse> {
+    pub fn pulses(&self) -> Vec<Heartbeat> {
         let entries = fs::read_dir(self.path.join("running")).into_iter().flatten().filter_map(Result::ok);
-        let mut pulses: Vec<Pulse> = entries
+        let mut pulses: Vec<Heartbeat> = entries
             .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
             .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
             .collect();
@@ -74,7 +74,7 @@ mod tests {
         let place = tempfile::tempdir().expect("temporary folder");
         let folder = SweepFolder::at(place.path());
         let run = RunningRun { worker: 1, run_id: "a".into(), step: 3, steps: 9, tokens_per_second: Some(1e4) };
-        let pulse = |process| Pulse { host: "h".into(), process, written_at: 5, seconds_left: 1.5, running: vec![run.clone()] };
+        let pulse = |process| Heartbeat { host: "h".into(), process, written_at: 5, seconds_left: 1.5, running: vec![run.clone()] };
         let shard = Claim::Shard(Shard { number: 2, count: 3 });
         folder.write_pulse(Claim::Whole, &pulse(1)).expect("written");
         folder.write_pulse(shard, &pulse(2)).expect("written");

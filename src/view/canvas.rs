@@ -3,7 +3,7 @@
 
 use super::backend::Skia;
 use super::elements::{Dashed, Label, Marker, PIXELS, steps};
-use super::palette::{Ink, Mark};
+use super::palette::{Colour, Mark};
 use super::text::{self, Weight};
 use plotters::coord::{CoordTranslate, Shift};
 use plotters::drawing::DrawingArea;
@@ -62,17 +62,17 @@ pub(super) enum Direction {
 
 /// How a text looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Lettering {
+pub(super) struct LabelStyle {
     /// Height of a line, units.
     pub(super) size: f64,
     pub(super) weight: Weight,
-    pub(super) ink: Ink,
+    pub(super) ink: Colour,
     pub(super) align: Align,
     pub(super) direction: Direction,
 }
 
-impl Lettering {
-    pub(super) fn new(size: f64, ink: Ink) -> Self {
+impl LabelStyle {
+    pub(super) fn new(size: f64, ink: Colour) -> Self {
         Self { size, weight: Weight::Regular, ink, align: Align::Start, direction: Direction::Across }
     }
 
@@ -94,8 +94,8 @@ impl Lettering {
     }
 }
 
-impl From<Lettering> for TextStyle<'static> {
-    fn from(how: Lettering) -> Self {
+impl From<LabelStyle> for TextStyle<'static> {
+    fn from(how: LabelStyle) -> Self {
         let style = match how.weight {
             Weight::Regular => FontStyle::Normal,
             Weight::Bold => FontStyle::Bold,
@@ -154,24 +154,24 @@ impl Canvas {
     }
 
     /// A rectangle.
-    pub(super) fn block(&mut self, rect: Rect, ink: Ink) {
+    pub(super) fn block(&mut self, rect: Rect, ink: Colour) {
         drawn(&self.area, [Rectangle::new(rect.corners(), ink)]);
     }
 
     /// A mark of the given radius.
-    pub(super) fn mark(&mut self, at: Place, mark: Mark, radius: f64, body: Body, ink: Ink) {
+    pub(super) fn mark(&mut self, at: Place, mark: Mark, radius: f64, body: Body, ink: Colour) {
         if is_finite(&at) {
             drawn(&self.area, [Marker { at: stepped(at), mark, radius, body, ink }]);
         }
     }
 
     /// A text whose baseline passes through `at`.
-    pub(super) fn text(&mut self, text: &str, at: Place, how: Lettering) {
+    pub(super) fn text(&mut self, text: &str, at: Place, how: LabelStyle) {
         drawn(&self.area, [Text::new(text.to_owned(), stepped(at), TextStyle::from(how))]);
     }
 
     /// A text with a white ground under it, readable over lines.
-    pub(super) fn label(&mut self, text: &str, at: Place, how: Lettering) {
+    pub(super) fn label(&mut self, text: &str, at: Place, how: LabelStyle) {
         drawn(&self.area, [Label { text: text.to_owned(), at: stepped(at), style: how.into() }]);
     }
 

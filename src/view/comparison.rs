@@ -1,12 +1,12 @@
 //! Laws of several data sets side by side: the exponents of optimal size and data with their intervals, as DeepSeek
 //! (2401.02954, table 4) lists them, and the optimal size against compute.
 
-use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
 use super::frontier::AMONG;
 use super::legend::Entry;
 use super::optimal::FrontierPoint;
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{BLACK, Colour, GREY, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::{AXIS_TEXT, Axis, Panel, TICK_TEXT, range};
 use super::ticks::Unit;
 use super::{Range, ViewError};
@@ -30,7 +30,7 @@ pub fn comparison(laws: &[ComparedLaw], shared: &[(&'static str, f64)], conventi
     if laws.is_empty() {
         return Err(ViewError::empty("the comparison of data sets", "no law"));
     }
-    let inks = Inks::of(laws.len());
+    let inks = Colours::of(laws.len());
     let remark = "Bars: 95 % intervals unless stated otherwise; dotted: the exponent that all share. Right: the size that is recommended, solid over the compute of the runs, dashed outside it.";
     let beside = entries(laws, &inks);
     let mut page = Page::laid(&Layout { title: "Data sets compared", remark, beside: &beside, ..Layout::default() }, conventions);
@@ -42,17 +42,17 @@ pub fn comparison(laws: &[ComparedLaw], shared: &[(&'static str, f64)], conventi
 }
 
 /// Colour and mark of each data set.
-struct Inks {
+struct Colours {
     count: usize,
     marks: Ladder,
 }
 
-impl Inks {
+impl Colours {
     fn of(count: usize) -> Self {
         Self { count, marks: Ladder::of((1..=count).map(|at| at as f64 * 2.0)) }
     }
 
-    fn ink(&self, at: usize) -> Ink {
+    fn ink(&self, at: usize) -> Colour {
         ordered(if self.count > 1 { at as f64 / (self.count - 1) as f64 } else { 0.35 })
     }
 
@@ -61,8 +61,8 @@ impl Inks {
     }
 }
 
-fn entries(laws: &[ComparedLaw], inks: &Inks) -> Vec<Entry> {
-    let name = |text: &str| shortened(text, 120.0, &|text| Lettering::new(13.0, BLACK).length(text));
+fn entries(laws: &[ComparedLaw], inks: &Colours) -> Vec<Entry> {
+    let name = |text: &str| shortened(text, 120.0, &|text| LabelStyle::new(13.0, BLACK).length(text));
     let entry = |(at, law): (usize, &ComparedLaw)| Entry::Mark(inks.mark(at), Body::Solid, inks.ink(at), name(&law.name));
     std::iter::once(Entry::Heading("data".into())).chain(laws.iter().enumerate().map(entry)).collect()
 }
@@ -70,13 +70,13 @@ fn entries(laws: &[ComparedLaw], inks: &Inks) -> Vec<Entry> {
 /// Room for the symbols at the left of the rows.
 const SYMBOLS: f64 = 46.0;
 
-fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shared: &[(&'static str, f64)], inks: &Inks) {
+fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shared: &[(&'static str, f64)], inks: &Colours) {
     let inside = Rect { left: outside.left + SYMBOLS, top: outside.top, right: outside.right, bottom: (outside.bottom - 47.0).round() };
     let symbols: Vec<&'static str> = laws[0].exponents.iter().map(|(symbol, _)| *symbol).collect();
     let axis = exponent_axis(laws, shared);
     let column = |value: f64| inside.left + axis.share(value) * inside.width();
     canvas.block(inside, WHITE);
-    let lettering = Lettering::new(TICK_TEXT, BLACK);
+    let lettering = LabelStyle::new(TICK_TEXT, BLACK);
     for (value, label) in axis.marks(inside.width()) {
         canvas.line(&[(column(value), inside.top), (column(value), inside.bottom)], Stroke::full(PALE, 0.8));
         canvas.text(&label, (column(value), inside.bottom + 15.0), lettering.aligned(Align::Middle));
@@ -84,13 +84,13 @@ fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shar
     canvas.text(
         "exponent",
         (0.5 * (inside.left + inside.right), inside.bottom + 37.0),
-        Lettering::new(AXIS_TEXT, BLACK).aligned(Align::Middle),
+        LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle),
     );
     let height = inside.height() / symbols.len().max(1) as f64;
     for (row, symbol) in symbols.iter().enumerate() {
         let top = inside.top + row as f64 * height;
         canvas.line(&[(inside.left, top), (inside.right, top)], Stroke::full(GREY, if row == 0 { 0.0 } else { 0.6 }));
-        canvas.text(symbol, (inside.left - 10.0, top + 0.5 * height + 5.0), Lettering::new(16.0, BLACK).bold().aligned(Align::End));
+        canvas.text(symbol, (inside.left - 10.0, top + 0.5 * height + 5.0), LabelStyle::new(16.0, BLACK).bold().aligned(Align::End));
         for (_, value) in shared.iter().filter(|(of, _)| of == symbol) {
             let dotted = Stroke { ink: GREY, width: 1.4, dash: &[1.5, 3.5] };
             canvas.line(&[(column(*value), top), (column(*value), top + height)], dotted);
@@ -115,7 +115,7 @@ fn exponent_axis(laws: &[ComparedLaw], shared: &[(&'static str, f64)]) -> Axis {
 }
 
 /// An interval across, with its value.
-pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Ink)) {
+pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Colour)) {
     let column = |value: f64| (inside.left + axis.share(value) * inside.width()).clamp(inside.left, inside.right);
     let end = |value: f64, open: f64| column(if value.is_finite() { value } else { open });
     if range.is_known() {
@@ -128,7 +128,7 @@ pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, r
     canvas.mark((column(range.value), y), mark, 5.5, Body::Solid, ink);
 }
 
-fn draw_frontiers(canvas: &mut Canvas, place: Rect, laws: &[ComparedLaw], conventions: &Conventions, inks: &Inks) {
+fn draw_frontiers(canvas: &mut Canvas, place: Rect, laws: &[ComparedLaw], conventions: &Conventions, inks: &Colours) {
     let points = || laws.iter().flat_map(|law| &law.frontier).filter(|point| point.n.value.is_finite() && point.n.value > 0.0);
     let x = Axis::log(conventions.compute_label(), Unit::Power, points().map(|point| point.compute));
     let label = conventions.size_label().replacen(',', "*,", 1);

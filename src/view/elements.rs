@@ -2,7 +2,7 @@
 //! texts with a rim.
 
 use super::backend::{STEPS, Skia};
-use super::palette::{Ink, Mark, WHITE};
+use super::palette::{Colour, Mark, WHITE};
 use plotters::element::{Drawable, PointCollection};
 use plotters::style::{RGBAColor, ShapeStyle, TextStyle};
 use plotters_backend::{BackendCoord, DrawingBackend, DrawingErrorKind};
@@ -18,7 +18,7 @@ pub(super) fn steps(units: f64) -> f64 {
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stroke {
-    pub(super) ink: Ink,
+    pub(super) ink: Colour,
     pub(super) width: f64,
     /// Lengths drawn and left out in turn; empty for a full line.
     pub(super) dash: &'static [f64],
@@ -28,7 +28,7 @@ pub(super) struct Stroke {
 pub(super) const DASHED: &[f64] = &[6.0, 4.5];
 
 impl Stroke {
-    pub(super) fn full(ink: Ink, width: f64) -> Self {
+    pub(super) fn full(ink: Colour, width: f64) -> Self {
         Self { ink, width, dash: &[] }
     }
 
@@ -37,14 +37,14 @@ impl Stroke {
     }
 }
 
-impl From<Ink> for RGBAColor {
-    fn from(ink: Ink) -> Self {
+impl From<Colour> for RGBAColor {
+    fn from(ink: Colour) -> Self {
         Self(ink.rgb[0], ink.rgb[1], ink.rgb[2], ink.alpha)
     }
 }
 
-impl From<Ink> for ShapeStyle {
-    fn from(ink: Ink) -> Self {
+impl From<Colour> for ShapeStyle {
+    fn from(ink: Colour) -> Self {
         Self { color: ink.into(), filled: true, stroke_width: 0 }
     }
 }
@@ -99,7 +99,7 @@ pub(super) struct Marker<C> {
     pub(super) mark: Mark,
     pub(super) radius: f64,
     pub(super) body: Body,
-    pub(super) ink: Ink,
+    pub(super) ink: Colour,
 }
 
 impl<'a, C: 'a> PointCollection<'a, C> for &'a Marker<C> {
@@ -139,7 +139,7 @@ impl Mark {
         backend: &mut DB,
         at: BackendCoord,
         radius: f64,
-        ink: Ink,
+        ink: Colour,
     ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
         let style = ShapeStyle::from(ink);
         match self.corners() {
@@ -158,7 +158,7 @@ impl Mark {
             Self::Square => &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
             Self::Triangle => &[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)],
             Self::Diamond => &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
-            Self::Wedge => &[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)],
+            Self::TriangleDown => &[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)],
             Self::Cross => &[
                 (-0.4, -1.15),
                 (0.4, -1.15),

@@ -1,16 +1,16 @@
 //! What the data leave open of the exponents: the cloud of the refits' (α, β), with lines of equal a = β/(α+β).
 
-use super::canvas::{Align, Body, Canvas, Lettering, Stroke};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Stroke};
 use super::figure::Figure;
 use super::legend::Entry;
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, GREY, Ink, Mark};
+use super::palette::{ACCENT, Colour, GREY, Mark};
 use super::panel::{Axis, Panel};
 use super::{Range, ViewError};
 use crate::fit::{Estimate, FittedLaw};
 
 /// Colour of refits.
-const CLOUD: Ink = Ink { rgb: [38, 84, 150], alpha: 0.35 };
+const CLOUD: Colour = Colour { rgb: [38, 84, 150], alpha: 0.35 };
 
 /// The exponents of a fit, of its refits and of published laws.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ fn draw_splits(canvas: &mut Canvas, panel: &Panel) {
         let (at, align, shift) = if right.1 <= panel.y.high { (right, Align::End, (-6.0, -5.0)) } else { (top, Align::Start, (4.0, 15.0)) };
         if panel.x.share(at.0) > 0.02 && panel.y.share(at.1) > 0.04 && panel.x.share(at.0) <= 1.0 {
             let (x, y) = panel.place(at);
-            canvas.label(&format!("a = {a:.2}"), (x + shift.0, y + shift.1), Lettering::new(12.0, GREY).aligned(align));
+            canvas.label(&format!("a = {a:.2}"), (x + shift.0, y + shift.1), LabelStyle::new(12.0, GREY).aligned(align));
         }
     }
 }

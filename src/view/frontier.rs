@@ -6,7 +6,7 @@ use super::figure::Figure;
 use super::legend::Entry;
 use super::optimal::{Frontier, FrontierPoint, ReferenceFrontier};
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Ink, Mark};
+use super::palette::{ACCENT, Colour, GREY, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use super::{Range, ViewError};
@@ -93,7 +93,7 @@ pub(super) const AMONG: f64 = 0.26;
 /// Opacity of the band outside it.
 pub(super) const OUTSIDE: f64 = 0.11;
 /// Colour of the law on this figure.
-pub(super) const LAW: Ink = Ink { rgb: [38, 84, 150], alpha: 1.0 };
+pub(super) const LAW: Colour = Colour { rgb: [38, 84, 150], alpha: 1.0 };
 
 fn draw_law(canvas: &mut Canvas, panel: &Panel, frontier: &Frontier, of: fn(&FrontierPoint) -> Range) {
     let band: Vec<(f64, f64, f64)> =

@@ -2,11 +2,11 @@
 //! how far it lies above the minimum, with the number in it. Fields that diverged are crossed, near-optimal ones framed.
 
 use super::ViewError;
-use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
 use super::figure::{Figure, Subject};
 use super::legend::{Entry, short};
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Ink, Ladder, Mark, PALE, WHITE, ordered};
+use super::palette::{ACCENT, BLACK, Colour, GREY, Ladder, Mark, PALE, WHITE, ordered};
 use super::panel::TICK_TEXT;
 use super::ticks::Unit;
 use crate::fit::Response;
@@ -92,7 +92,7 @@ fn draw_map(canvas: &mut Canvas, place: Rect, map: &RecipeMap, titled: bool) {
     let table = Table::lay(canvas, Rect { top, ..place }, &rates, &batches);
     if titled {
         let middle = 0.5 * (table.inside.left + table.inside.right);
-        canvas.text(&map.title, (middle, place.top + 12.0), Lettering::new(TICK_TEXT, BLACK).bold().aligned(Align::Middle));
+        canvas.text(&map.title, (middle, place.top + 12.0), LabelStyle::new(TICK_TEXT, BLACK).bold().aligned(Align::Middle));
     }
     let mut seen = Vec::new();
     for cell in &map.cells {
@@ -157,7 +157,7 @@ impl Table {
         let Rect { left, top, right, bottom } = place;
         let inside = Rect { left: left + 75.0, top, right: right.round(), bottom: (bottom - 44.0).round() };
         let table = Self { inside, columns: rates.steps.len(), rows: batches.steps.len() };
-        let text = Lettering::new(TICK_TEXT, BLACK);
+        let text = LabelStyle::new(TICK_TEXT, BLACK);
         let every = |count: usize, room: f64, needed: f64| (needed * count as f64 / room).ceil().max(1.0) as usize;
         for (column, rate) in rates.steps.iter().enumerate().step_by(every(table.columns, inside.width(), 58.0)) {
             let cell = table.cell((column, 0));
@@ -169,7 +169,7 @@ impl Table {
             let middle = 0.5 * (cell.top + cell.bottom);
             canvas.text(&short(*batch, Unit::Count), (inside.left - 6.0, middle + 4.2), text.aligned(Align::End));
         }
-        let title = Lettering::new(super::panel::AXIS_TEXT, BLACK).aligned(Align::Middle);
+        let title = LabelStyle::new(super::panel::AXIS_TEXT, BLACK).aligned(Align::Middle);
         canvas.text("peak learning rate", (0.5 * (inside.left + inside.right), inside.bottom + 35.0), title);
         canvas.text("batch, tokens", (left + 13.0, 0.5 * (inside.top + inside.bottom)), title.upwards());
         table
@@ -205,10 +205,10 @@ impl Table {
         if excess <= band {
             canvas.line(&corners, Stroke::full(ACCENT, 2.5));
         }
-        let ink: Ink = if share > 0.6 { BLACK } else { WHITE };
+        let ink: Colour = if share > 0.6 { BLACK } else { WHITE };
         let text = if excess < 10.0 { format!("{excess:.2}") } else { format!("{excess:.0}") };
         let size = 13.5f64.min(0.3 * cell.width()).min(0.6 * cell.height());
-        let lettering = Lettering::new(size.max(8.0), ink).aligned(Align::Middle);
+        let lettering = LabelStyle::new(size.max(8.0), ink).aligned(Align::Middle);
         if lettering.length(&text) < cell.width() - 3.0 && cell.height() > 10.0 {
             canvas.text(&text, (0.5 * (cell.left + cell.right), 0.5 * (cell.top + cell.bottom) + 4.5), lettering);
         }

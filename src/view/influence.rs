@@ -1,11 +1,11 @@
 //! How much rests on single runs: the exponent a without each run in turn, against the compute of the run, beside the
 //! interval of all runs. A run outside the band alone carries the answer.
 
-use super::canvas::{Body, Lettering, Stroke};
+use super::canvas::{Body, LabelStyle, Stroke};
 use super::figure::{Figure, LARGE};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
-use super::palette::{ACCENT, BLACK, GREY, Ink, Mark};
+use super::palette::{ACCENT, BLACK, Colour, GREY, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use super::{Range, ViewError};
@@ -25,7 +25,7 @@ struct LeftOut {
 }
 
 /// Colour of the runs.
-const RUN: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
+const RUN: Colour = Colour { rgb: [20, 90, 170], alpha: 1.0 };
 /// Most influential runs that are named.
 const NAMED: usize = 3;
 
@@ -67,7 +67,7 @@ fn leave_one_out(left_out: &[LeftOut], all: Range, conventions: &Conventions) ->
         panel.mark(&mut page.canvas, (one.compute, one.exponent), Mark::Circle, 3.6, Body::Solid, RUN);
     }
     for one in left_out.iter().take(NAMED).filter(|one| !one.run.is_empty()) {
-        let how = Lettering::new(10.5, if one.run.len() > 60 { GREY } else { BLACK });
+        let how = LabelStyle::new(10.5, if one.run.len() > 60 { GREY } else { BLACK });
         let (column, row) = panel.place((one.compute, one.exponent));
         let length = how.length(&one.run);
         // To the right where there is room, else to the left.

@@ -1,8 +1,8 @@
 //! What colours, marks and lines mean: a column at the right of the panels, or labels at the ends of curves,
 //! pushed apart where they would overlap.
 
-use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
-use super::palette::{BLACK, GREY, Ink, Ladder, Mark, ordered};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
+use super::palette::{BLACK, Colour, GREY, Ladder, Mark, ordered};
 use super::ticks::{Scale, Span, Unit, ticks, written};
 
 const LINE: f64 = 19.0;
@@ -21,11 +21,11 @@ pub(super) enum Entry {
     /// A line.
     Line(Stroke, String),
     /// A mark.
-    Mark(Mark, Body, Ink, String),
+    Mark(Mark, Body, Colour, String),
     /// A mark of a given radius.
-    Scaled(Mark, f64, Ink, String),
+    Scaled(Mark, f64, Colour, String),
     /// A filled area.
-    Band(Ink, String),
+    Band(Colour, String),
     /// A remark without a swatch.
     Remark(String),
     /// A scale of colours from the first value to the last.
@@ -45,7 +45,7 @@ impl Entry {
     }
 
     fn width(&self) -> f64 {
-        let regular = Lettering::new(TEXT, BLACK);
+        let regular = LabelStyle::new(TEXT, BLACK);
         match self {
             Self::Heading(text) => regular.bold().length(text),
             Self::Remark(text) => regular.length(text),
@@ -112,13 +112,13 @@ pub(super) fn row_width(entries: &[Entry]) -> f64 {
 
 fn draw_entry(canvas: &mut Canvas, left: f64, top: f64, entry: &Entry) {
     let (middle, baseline) = (top + 0.5 * LINE, top + 0.5 * LINE + 4.3);
-    let regular = Lettering::new(TEXT, BLACK);
+    let regular = LabelStyle::new(TEXT, BLACK);
     let swatch = [(left, middle), (left + SWATCH, middle)];
     let centre = (left + 0.5 * SWATCH, middle);
     let beside = (left + SWATCH + 7.0, baseline);
     match entry {
         Entry::Heading(text) => canvas.text(text, (left, baseline), regular.bold()),
-        Entry::Remark(text) => canvas.text(text, (left, baseline), Lettering::new(TEXT, GREY)),
+        Entry::Remark(text) => canvas.text(text, (left, baseline), LabelStyle::new(TEXT, GREY)),
         Entry::Line(stroke, text) => {
             canvas.line(&swatch, *stroke);
             canvas.text(text, beside, regular);
@@ -156,7 +156,7 @@ fn colours(canvas: &mut Canvas, left: f64, top: f64, (low, high, unit): (f64, f6
     for (value, label) in scale_marks(low, high, unit) {
         let y = bar.bottom - bar.height() * (value / low).ln() / (high / low).ln();
         canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], Stroke::full(BLACK, 1.0));
-        canvas.text(&label, (bar.right + 8.0, y + 4.3), Lettering::new(TEXT, BLACK));
+        canvas.text(&label, (bar.right + 8.0, y + 4.3), LabelStyle::new(TEXT, BLACK));
     }
 }
 
@@ -165,7 +165,7 @@ pub(super) struct EndLabel {
     /// Where the curve ends.
     pub(super) at: (f64, f64),
     pub(super) text: String,
-    pub(super) ink: Ink,
+    pub(super) ink: Colour,
 }
 
 /// Writes labels in a column at the right of `inside`, each as near to the end of its curve as the others
@@ -183,7 +183,7 @@ pub(super) fn end_labels(canvas: &mut Canvas, inside: Rect, mut labels: Vec<EndL
     for (label, row) in labels.iter().zip(spread(&rows, HEIGHT, inside.top + 7.0, inside.bottom - 7.0)) {
         let edge = inside.right + 4.0;
         canvas.line(&[label.at, (edge + 8.0, row)], Stroke::full(label.ink.faint(0.45), 0.8));
-        canvas.text(&label.text, (edge + 11.0, row + 4.3), Lettering::new(TEXT, label.ink.legible()).aligned(Align::Start));
+        canvas.text(&label.text, (edge + 11.0, row + 4.3), LabelStyle::new(TEXT, label.ink.legible()).aligned(Align::Start));
     }
 }
 

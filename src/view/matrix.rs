@@ -1,11 +1,11 @@
 //! The conventions matrix: the exponent a that the same runs give under every way of counting N, with its interval. Ways of
 //! counting C that give the same exponent stand in one row: a fit of L(N, D) does not see C.
 
-use super::canvas::{Align, Canvas, Lettering, Rect, Stroke};
+use super::canvas::{Align, Canvas, LabelStyle, Rect, Stroke};
 use super::comparison::draw_bar;
 use super::figure::{Figure, LARGE};
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{ACCENT, BLACK, GREY, Ink, Mark, PALE, WHITE};
+use super::palette::{ACCENT, BLACK, Colour, GREY, Mark, PALE, WHITE};
 use super::panel::{AXIS_TEXT, Axis, TICK_TEXT, range};
 use super::{Range, ViewError};
 use crate::fit::{Convention, FitOptions, FittedLaw, Search, conventions as exponents_counted};
@@ -24,7 +24,7 @@ struct CountedExponent {
 }
 
 /// Colour of the rows that other figures do not use.
-const OTHER: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
+const OTHER: Colour = Colour { rgb: [20, 90, 170], alpha: 1.0 };
 /// Room for the names of measures at the left.
 const NAMES: f64 = 190.0;
 /// Room for the numbers at the right.
@@ -73,19 +73,19 @@ fn conventions_matrix(rows: &[CountedExponent], conventions: &Conventions) -> Re
 
 fn draw_axis(canvas: &mut Canvas, inside: Rect, axis: &Axis) {
     canvas.block(inside, WHITE);
-    let lettering = Lettering::new(TICK_TEXT, BLACK).aligned(Align::Middle);
+    let lettering = LabelStyle::new(TICK_TEXT, BLACK).aligned(Align::Middle);
     for (value, label) in axis.marks(inside.width()) {
         let x = inside.left + axis.share(value) * inside.width();
         canvas.line(&[(x, inside.top), (x, inside.bottom)], Stroke::full(PALE, 0.8));
         canvas.text(&label, (x, inside.bottom + 15.0), lettering);
     }
     let middle = 0.5 * (inside.left + inside.right);
-    canvas.text("exponent a of N* ~ C^a", (middle, inside.bottom + 37.0), Lettering::new(AXIS_TEXT, BLACK).aligned(Align::Middle));
+    canvas.text("exponent a of N* ~ C^a", (middle, inside.bottom + 37.0), LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle));
 }
 
 fn draw_row(canvas: &mut Canvas, (left, right): (f64, f64), inside: Rect, axis: &Axis, y: f64, (row, used): (&CountedExponent, bool)) {
-    let name = Lettering::new(TICK_TEXT, BLACK);
-    let small = Lettering::new(11.5, GREY);
+    let name = LabelStyle::new(TICK_TEXT, BLACK);
+    let small = LabelStyle::new(11.5, GREY);
     canvas.text(words(row.size_measure), (left + 8.0, y - 2.0), if used { name.bold() } else { name });
     canvas.text(&format!("C: {}", row.flop_rules), (left + 8.0, y + 14.0), small);
     match &row.exponent {

@@ -1,7 +1,7 @@
 //! The page of a figure: title above, legend at the right, and below a caption that says under which
 //! conventions the numbers stand.
 
-use super::canvas::{Canvas, Lettering, Rect};
+use super::canvas::{Canvas, LabelStyle, Rect};
 use super::legend::{self, Entry};
 use super::palette::{BLACK, GREY};
 use crate::fit::Estimator;
@@ -133,7 +133,7 @@ impl Page {
         let above = legend::row_width(layout.above);
         heading(&mut canvas, layout.title, sweep, WIDTH - MARGIN - above);
         legend::draw_row(&mut canvas, WIDTH - MARGIN, 15.0, layout.above);
-        let lettering = Lettering::new(CAPTION, GREY);
+        let lettering = LabelStyle::new(CAPTION, GREY);
         let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
         let line_height = CAPTION + 3.0;
         let top = HEIGHT - 10.0 - line_height * lines.len() as f64;
@@ -153,7 +153,7 @@ impl Page {
 
 /// The title in bold and the name of the sweep beside it, shortened where it does not fit.
 fn heading(canvas: &mut Canvas, title: &str, sweep: &str, right: f64) {
-    let (bold, light) = (Lettering::new(19.0, BLACK).bold(), Lettering::new(15.0, GREY));
+    let (bold, light) = (LabelStyle::new(19.0, BLACK).bold(), LabelStyle::new(15.0, GREY));
     canvas.text(title, (MARGIN, 30.0), bold);
     let left = MARGIN + bold.length(title) + 12.0;
     canvas.text(&shortened(sweep, right - left - 12.0, &|text| light.length(text)), (left, 30.0), light);

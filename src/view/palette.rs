@@ -5,14 +5,14 @@ use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
 /// A colour with its opacity.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ink {
+pub(super) struct Colour {
     /// Red, green, blue.
     pub(super) rgb: [u8; 3],
     /// 0 is invisible, 1 opaque.
     pub(super) alpha: f64,
 }
 
-impl Ink {
+impl Colour {
     /// The same colour, more or less transparent.
     pub(super) fn faint(self, alpha: f64) -> Self {
         Self { alpha, ..self }
@@ -27,15 +27,15 @@ impl Ink {
 }
 
 /// Text, frames, laws.
-pub(super) const BLACK: Ink = Ink { rgb: [25, 25, 30], alpha: 1.0 };
+pub(super) const BLACK: Colour = Colour { rgb: [25, 25, 30], alpha: 1.0 };
 /// Secondary text and reference lines.
-pub(super) const GREY: Ink = Ink { rgb: [105, 105, 112], alpha: 1.0 };
+pub(super) const GREY: Colour = Colour { rgb: [105, 105, 112], alpha: 1.0 };
 /// Grid lines.
-pub(super) const PALE: Ink = Ink { rgb: [228, 228, 232], alpha: 1.0 };
+pub(super) const PALE: Colour = Colour { rgb: [228, 228, 232], alpha: 1.0 };
 /// Page.
-pub(super) const WHITE: Ink = Ink { rgb: [255, 255, 255], alpha: 1.0 };
+pub(super) const WHITE: Colour = Colour { rgb: [255, 255, 255], alpha: 1.0 };
 /// What stands for itself and must be seen: minima, optima (vermilion of Okabe & Ito's colour-blind safe set).
-pub(super) const ACCENT: Ink = Ink { rgb: [205, 80, 0], alpha: 1.0 };
+pub(super) const ACCENT: Colour = Colour { rgb: [205, 80, 0], alpha: 1.0 };
 
 /// Shape of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,20 +44,20 @@ pub(super) enum Mark {
     Square,
     Triangle,
     Diamond,
-    Wedge,
+    TriangleDown,
     Cross,
 }
 
-const MARKS: [Mark; 6] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::Wedge, Mark::Cross];
+const MARKS: [Mark; 6] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Diamond, Mark::TriangleDown, Mark::Cross];
 
 /// The most steps that are told apart by colour and mark; beyond it colour runs continuously.
 pub(super) const STEPS: usize = 10;
 
 /// The ordered scale, `share` from 0 (dark) to 1 (light but readable on white).
-pub(super) fn ordered(share: f64) -> Ink {
+pub(super) fn ordered(share: f64) -> Colour {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 };
     let colour = ViridisRGB.get_color((0.87 * share) as f32);
-    Ink { rgb: [colour.0, colour.1, colour.2], alpha: 1.0 }
+    Colour { rgb: [colour.0, colour.1, colour.2], alpha: 1.0 }
 }
 
 /// Colours and marks of increasing positive quantities such as sizes or budgets.
@@ -92,7 +92,7 @@ impl Ladder {
     }
 
     /// Colour of a value: by step while they are few, else by its logarithm.
-    pub(super) fn ink(&self, value: f64) -> Ink {
+    pub(super) fn ink(&self, value: f64) -> Colour {
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return ordered(0.5) };
         let share = match self.steps.len() {
             1 => 0.35,
@@ -112,7 +112,7 @@ impl Ladder {
 mod tests {
     use super::*;
 
-    fn luminance(ink: Ink) -> f64 {
+    fn luminance(ink: Colour) -> f64 {
         0.2126 * f64::from(ink.rgb[0]) + 0.7152 * f64::from(ink.rgb[1]) + 0.0722 * f64::from(ink.rgb[2])
     }
 

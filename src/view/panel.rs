@@ -1,10 +1,10 @@
 //! One pair of axes: grid, ticks, labels and frame, and the drawing of data inside it in the units of the data.
 
 use super::backend::Skia;
-use super::canvas::{Align, Body, Canvas, Lettering, Place, Rect, Stroke, drawn, line};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Place, Rect, Stroke, drawn, line};
 use super::coordinate::{Coordinate, Plane};
 use super::elements::{Interval, Marker, steps};
-use super::palette::{BLACK, GREY, Ink, Mark, PALE};
+use super::palette::{BLACK, Colour, GREY, Mark, PALE};
 use super::ticks::{Scale, Span, Ticks, Unit, share, ticks};
 use plotters::coord::cartesian::MeshLine;
 use plotters::coord::ranged1d::{BoldPoints, LightPoints};
@@ -92,7 +92,7 @@ impl Axis {
 /// Room that the labels of the y axis take at the left.
 pub(super) fn left_room(x: &Axis, y: &Axis, outside: Rect) -> f64 {
     let ticks = y.ticks(outside.height() - bottom_room(x), &|_| TICK_TEXT * 0.8);
-    let lettering = Lettering::new(TICK_TEXT, BLACK);
+    let lettering = LabelStyle::new(TICK_TEXT, BLACK);
     let widest = ticks.major.iter().map(|(_, label)| lettering.length(label)).fold(0.0, f64::max);
     widest + 12.0 + if y.label.is_empty() { 0.0 } else { 24.0 }
 }
@@ -127,7 +127,7 @@ impl Panel {
 
     /// The same with the given room for the labels of the y axis, so that panels above one another align.
     pub(super) fn draw_with_room(canvas: &mut Canvas, outside: Rect, x: Axis, y: Axis, room: f64) -> Self {
-        let lettering = Lettering::new(TICK_TEXT, BLACK);
+        let lettering = LabelStyle::new(TICK_TEXT, BLACK);
         let bottom = outside.bottom - bottom_room(&x);
         // Whole units, so that areas laid side by side meet at the edges of pixels.
         let outside = Rect { right: outside.right.round(), top: outside.top.round(), ..outside };
@@ -151,7 +151,7 @@ impl Panel {
     }
 
     /// The frame and its ticks, without labels; drawn once more where something covered the inside.
-    pub(super) fn edge(&self, canvas: &mut Canvas, ink: Ink) {
+    pub(super) fn edge(&self, canvas: &mut Canvas, ink: Colour) {
         let area = canvas.area(self.plane.clone());
         let tick = |length: f64, width: f64| {
             let (length, style) = (steps(length).round() as i32, ShapeStyle::from(Stroke::full(ink, width)));
@@ -170,14 +170,14 @@ impl Panel {
     fn frame(&self, canvas: &mut Canvas, outside: Rect) {
         let Rect { left, top, right, bottom } = self.inside;
         self.edge(canvas, BLACK);
-        let lettering = Lettering::new(TICK_TEXT, BLACK);
+        let lettering = LabelStyle::new(TICK_TEXT, BLACK);
         for (value, label) in &self.plane.x_spec().ticks.major {
             canvas.text(label, (self.column(*value), bottom + 15.0), lettering.aligned(Align::Middle));
         }
         for (value, label) in &self.plane.y_spec().ticks.major {
             canvas.text(label, (left - 6.0, self.row(*value) + 4.2), lettering.aligned(Align::End));
         }
-        let lettering = Lettering::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
+        let lettering = LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
         canvas.text(&self.x.label, (0.5 * (left + right), bottom + 37.0), lettering);
         canvas.text(&self.y.label, (outside.left + 13.0, 0.5 * (top + bottom)), lettering.upwards());
     }
@@ -227,12 +227,12 @@ impl Panel {
     }
 
     /// The area between two curves over the same x: (x, low, high). An end beyond the axis runs to its edge.
-    pub(super) fn band(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], ink: Ink) {
+    pub(super) fn band(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], ink: Colour) {
         self.band_between(canvas, data, (self.x.low, self.x.high), ink);
     }
 
     /// The part of such an area between two values of x.
-    pub(super) fn band_between(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], (from, to): (f64, f64), ink: Ink) {
+    pub(super) fn band_between(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], (from, to): (f64, f64), ink: Colour) {
         let shown = |y: f64| y.max(self.y.value(-1.0)).min(self.y.value(2.0));
         let known = data.iter().filter(|(x, low, high)| self.x.share(*x).is_finite() && !low.is_nan() && !high.is_nan());
         let mut path: Vec<Place> = known.clone().map(|(x, _, high)| (*x, shown(*high))).collect();
@@ -250,7 +250,7 @@ impl Panel {
     }
 
     /// A mark at a point of data; not drawn outside the frame.
-    pub(super) fn mark(&self, canvas: &mut Canvas, at: Place, mark: Mark, radius: f64, body: Body, ink: Ink) {
+    pub(super) fn mark(&self, canvas: &mut Canvas, at: Place, mark: Mark, radius: f64, body: Body, ink: Colour) {
         let place = self.place(at);
         let Rect { left, top, right, bottom } = self.inside;
         let inside = place.0 >= left - 0.5 && place.0 <= right + 0.5 && place.1 >= top - 0.5 && place.1 <= bottom + 0.5;
@@ -260,18 +260,18 @@ impl Panel {
     }
 
     /// An interval in y with its caps. An end beyond the axis runs to its edge without a cap.
-    pub(super) fn error_bar(&self, canvas: &mut Canvas, x: f64, low: f64, high: f64, ink: Ink) {
+    pub(super) fn error_bar(&self, canvas: &mut Canvas, x: f64, low: f64, high: f64, ink: Colour) {
         let ends = [low.max(self.y.value(-1.0)), high.min(self.y.value(2.0))].map(|y| (x, y));
         self.interval(canvas, ends, true, ink, low.is_nan() || high.is_nan());
     }
 
     /// An interval in x with its caps.
-    pub(super) fn error_bar_across(&self, canvas: &mut Canvas, y: f64, low: f64, high: f64, ink: Ink) {
+    pub(super) fn error_bar_across(&self, canvas: &mut Canvas, y: f64, low: f64, high: f64, ink: Colour) {
         let ends = [low.max(self.x.value(-1.0)), high.min(self.x.value(2.0))].map(|x| (x, y));
         self.interval(canvas, ends, false, ink, low.is_nan() || high.is_nan());
     }
 
-    fn interval(&self, canvas: &mut Canvas, ends: [Place; 2], upright: bool, ink: Ink, is_unknown: bool) {
+    fn interval(&self, canvas: &mut Canvas, ends: [Place; 2], upright: bool, ink: Colour, is_unknown: bool) {
         let has_place = |at: &Place| self.x.share(at.0).is_finite() && self.y.share(at.1).is_finite();
         if !is_unknown && ends.iter().all(has_place) {
             self.draw_cut(canvas, self.inside, [Interval { ends, upright, stroke: Stroke::full(ink, 1.3) }]);
@@ -280,12 +280,12 @@ impl Panel {
 
     /// A short title inside the upper left corner.
     pub(super) fn title(&self, canvas: &mut Canvas, text: &str) {
-        canvas.label(text, (self.inside.left + 8.0, self.inside.top + 18.0), Lettering::new(14.0, BLACK).bold());
+        canvas.label(text, (self.inside.left + 8.0, self.inside.top + 18.0), LabelStyle::new(14.0, BLACK).bold());
     }
 
     /// A remark on a level of y, above its line at the left edge.
     pub(super) fn remark(&self, canvas: &mut Canvas, y: f64, text: &str) {
-        canvas.label(text, (self.inside.left + 8.0, self.row(y) - 4.0), Lettering::new(12.5, GREY));
+        canvas.label(text, (self.inside.left + 8.0, self.row(y) - 4.0), LabelStyle::new(12.5, GREY));
     }
 }
 

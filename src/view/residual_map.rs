@@ -6,13 +6,13 @@ use super::canvas::Body;
 use super::figure::Figure;
 use super::legend::Entry;
 use super::page::{Conventions, Page, TOKENS};
-use super::palette::{ACCENT, GREY, Ink, Mark};
+use super::palette::{ACCENT, Colour, GREY, Mark};
 use super::panel::{Axis, Panel};
 use super::residuals::{Residual, is_sound, two_digits};
 use super::ticks::Unit;
 
 /// Colour of runs better than the law; of worse ones the accent.
-const BETTER: Ink = Ink { rgb: [20, 90, 170], alpha: 1.0 };
+const BETTER: Colour = Colour { rgb: [20, 90, 170], alpha: 1.0 };
 /// Radius of the mark of the largest residual, units.
 const LARGEST: f64 = 13.0;
 const SMALLEST: f64 = 2.2;
@@ -50,8 +50,8 @@ fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result<Vec
     Ok(page.png())
 }
 
-fn sign(percent: f64) -> (Mark, Ink) {
-    if percent > 0.0 { (Mark::Triangle, ACCENT) } else { (Mark::Wedge, BETTER) }
+fn sign(percent: f64) -> (Mark, Colour) {
+    if percent > 0.0 { (Mark::Triangle, ACCENT) } else { (Mark::TriangleDown, BETTER) }
 }
 
 /// The area grows in proportion to the residual, up to that of the largest mark.
@@ -70,7 +70,7 @@ fn entries(full: f64, beyond: bool) -> Vec<Entry> {
     vec![
         Entry::Heading("residual".into()),
         Entry::Mark(Mark::Triangle, Body::Solid, ACCENT, "loss above law".into()),
-        Entry::Mark(Mark::Wedge, Body::Solid, BETTER, "loss below law".into()),
+        Entry::Mark(Mark::TriangleDown, Body::Solid, BETTER, "loss below law".into()),
         Entry::Gap,
         Entry::Scaled(Mark::Triangle, LARGEST, GREY, format!("{}{} %", if beyond { "≥ " } else { "" }, two_digits(full))),
         Entry::Scaled(Mark::Triangle, radius(0.25, 1.0), GREY, format!("{} %", two_digits(full / 4.0))),

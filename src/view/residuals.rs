@@ -2,7 +2,7 @@
 //! the farthest of them named.
 
 use super::ViewError;
-use super::canvas::{Body, Lettering, Rect, Stroke};
+use super::canvas::{Body, LabelStyle, Rect, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, shortened};
@@ -100,7 +100,7 @@ fn draw_residuals(page: &mut Page, panel: &Panel, residuals: &[Residual], ladder
 
 /// Writes the name of a run beside its mark, on the side where it covers fewest others; not at all where there is no room.
 fn name_one(page: &mut Page, panel: &Panel, residual: &Residual, marks: &[(f64, f64)], taken: &mut Vec<Rect>) {
-    let lettering = Lettering::new(11.5, BLACK);
+    let lettering = LabelStyle::new(11.5, BLACK);
     let text = shortened(&residual.run, 0.45 * panel.inside.width(), &|text| lettering.length(text));
     let (x, y) = panel.place((residual.predicted, residual.percent()));
     let length = lettering.length(&text);

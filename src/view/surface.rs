@@ -2,7 +2,7 @@
 //! by what they reached, and the compute-optimal path.
 
 use super::ViewError;
-use super::canvas::{Align, Body, Canvas, Lettering, Rect, Stroke};
+use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
@@ -74,7 +74,7 @@ fn shades(points: &[&Point], law: &Law, x: &Axis, y: &Axis) -> Shades {
     Shades { low, high: high.max(low * 1.02) }
 }
 
-fn ground(shades: &Shades, loss: f64) -> super::palette::Ink {
+fn ground(shades: &Shades, loss: f64) -> super::palette::Colour {
     ordered((loss / shades.low).ln() / (shades.high / shades.low).ln())
 }
 
@@ -120,7 +120,7 @@ fn draw_contours(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades,
         let contour: Vec<(f64, f64)> = sizes.into_iter().map(|n| (n, tokens(n))).filter(|at| at.1.is_finite()).collect();
         panel.line(canvas, &contour, Stroke::full(WHITE.faint(0.55), 1.0));
         if let Some((x, y)) = free_place(panel, &contour, marks) {
-            canvas.text(&label, (x, y + 4.0), Lettering::new(12.0, WHITE).bold().aligned(Align::Middle));
+            canvas.text(&label, (x, y + 4.0), LabelStyle::new(12.0, WHITE).bold().aligned(Align::Middle));
         }
     }
 }

@@ -146,8 +146,8 @@ const RETIRED: [(&str, &str); 30] = [
     ("largest gradient norm", "gradient clipping"),
     ("as if with", "compute-equivalent"),
     ("Ink", "Colour"),
-    ("Lettering", "TextStyle"),
-    ("Wedge", "a field word"),
+    ("Lettering", "LabelStyle"),
+    ("Wedge", "TriangleDown"),
 ];
 
 /// Comments that say nothing.

@@ -119,7 +119,7 @@ fn what_is_not_to_be_packed_is_refused_as_bad_input() {
     assert_eq!(fs::read_dir(&folder.path).expect("listed").count(), 1, "not even a lock is left in a folder of others");
     fs::remove_file(folder.runs_csv()).expect("removed");
     sweep(&folder, &plan(GRID));
-    folder.keep_state("a run", 5, b"state").expect("written");
+    folder.checkpoint("a run", 5, b"state").expect("written");
     assert!(refused(&["pack", text(&folder.path)]).contains("checkpoints/ has states of runs that did not end (a run)"));
     assert_eq!(loose_files(&folder), 32);
 }

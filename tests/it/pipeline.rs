@@ -56,7 +56,7 @@ fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
 
 #[test]
 fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
-    let (folder, grid) = support::grid(&std::fs::read_to_string("sweeps/smoke.toml").expect("reads"));
+    let (folder, grid) = crate::support::grid(&std::fs::read_to_string("sweeps/smoke.toml").expect("reads"));
     let (results, sweep) = (folder.path().join("results"), folder.path().join("results/smoke"));
     let train = || succeed(&["sweep", text(&grid), "--results", text(&results)]);
     train();
@@ -79,7 +79,7 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     let mut writer = csv::Writer::from_path(&own).expect("opens");
     writer.write_record(&header).and_then(|()| writer.write_record(other)).expect("written");
     drop(writer);
-    let said = support::refused(&["sweep", text(&grid), "--results", text(&results)]);
+    let said = crate::support::refused(&["sweep", text(&grid), "--results", text(&results)]);
     assert!(said.contains("loss 1.5") && said.contains("to believe runs.csv"), "{said}");
     assert!(!said.contains("runs.csv to believe the files"), "{said}");
     std::fs::remove_file(&own).expect("removed");
@@ -91,5 +91,5 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     let grown = told();
     assert!(succeed(&["pack", text(&sweep)]).contains("6 runs in runs.csv, 6 curves in curves.csv.gz; 4 files are gone"));
     assert_eq!(told(), grown);
-    assert!(support::refused(&["pack", text(&folder.path().join("none"))]).contains("is no results folder"));
+    assert!(crate::support::refused(&["pack", text(&folder.path().join("none"))]).contains("is no results folder"));
 }

@@ -50,7 +50,8 @@ impl HashChain<'_> {
         }
         stored.sort_by_key(|state| std::cmp::Reverse(state.step));
         let whole = |bytes: Vec<u8>| Some(u64::from_le_bytes(bytes.try_into().ok()?));
-        let read = |state: &scalelab::results::StoredState| Some((state.step, whole(self.folder.read_state(state).expect("reads")?)?));
+        let read =
+            |state: &scalelab::results::StoredCheckpoint| Some((state.step, whole(self.folder.read_checkpoint(state).expect("reads")?)?));
         stored.iter().find_map(read).unwrap_or((0, 1))
     }
 }
@@ -70,7 +71,7 @@ impl Trainer for HashChain<'_> {
                 burn(self.fuse);
                 let _ = observer(News::BranchPoint(step));
             } else if step % self.every == 0 {
-                self.folder.keep_state(&task.run.id, step, &state.to_le_bytes()).expect("written");
+                self.folder.checkpoint(&task.run.id, step, &state.to_le_bytes()).expect("written");
             }
             if observer(News::Moved(Progress { step, steps: spec.steps, train_loss_nats: None })).is_break() {
                 return Err(RunFailure::Interrupted);
