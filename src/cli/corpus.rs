@@ -97,7 +97,7 @@ impl TextArgs {
         {
             let grid = read_grid(grid.as_ref())?;
             return grid.corpus.text().cloned().ok_or_else(|| {
-                Failure::Input(anyhow!("{} is no text; `scalelab corpus entropy` tells of such a source", grid.corpus.name()))
+                Failure::Input(anyhow!("{} is a synthetic source, not text; see `scalelab corpus entropy`", grid.corpus.name()))
             });
         }
         let separator = self.separator.as_ref().map(|text| text.replace("\\n", "\n").replace("\\t", "\t"));

@@ -32,7 +32,7 @@ pub enum Comparison {
     AtLeast,
 }
 
-/// Signs, the longer of two that begin alike first.
+/// Operators, the longer of two that begin alike first.
 const SIGNS: [(&str, Comparison); 6] = [
     ("<=", Comparison::AtMost),
     (">=", Comparison::AtLeast),

@@ -378,10 +378,10 @@ mod tests {
         found
     }
 
-    type Told = (BTreeMap<String, RunRecord>, Vec<RunRecord>, Vec<Option<Vec<CurvePoint>>>);
+    type Read = (BTreeMap<String, RunRecord>, Vec<RunRecord>, Vec<Option<Vec<CurvePoint>>>);
 
     /// All that a reader learns of a folder: which runs are done, every row in its order, every curve.
-    fn told(folder: &SweepFolder) -> Told {
+    fn told(folder: &SweepFolder) -> Read {
         let (rows, curves) = (folder.gathered().expect("reads"), folder.curves());
         let done: BTreeMap<String, RunRecord> = folder.done().expect("reads").0.into_iter().collect();
         let all: Vec<Option<Vec<CurvePoint>>> = rows.iter().map(|row| curves.of(&row.run_id).expect("reads")).collect();

@@ -27,7 +27,7 @@ pub struct Heartbeat {
 pub struct RunningRun {
     /// Number of the worker, from 0.
     pub worker: usize,
-    /// The run.
+    /// Identifier of the run.
     pub run_id: String,
     /// Steps made.
     pub step: u64,
@@ -52,7 +52,7 @@ impl SweepFolder {
         let _ = fs::remove_dir(self.path.join("running"));
     }
 
-    /// Signs of life of all drivers, those of killed ones too.
+    /// Heartbeats of all drivers, those of killed ones too.
     pub fn pulses(&self) -> Vec<Heartbeat> {
         let entries = fs::read_dir(self.path.join("running")).into_iter().flatten().filter_map(Result::ok);
         let mut pulses: Vec<Heartbeat> = entries

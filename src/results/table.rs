@@ -12,7 +12,7 @@ pub enum TableError {
     /// The file cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -20,7 +20,7 @@ pub enum TableError {
     /// No header, or a header and no row.
     #[error("{}: {what}", path.display())]
     Empty {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// What is missing.
         what: &'static str,
@@ -28,7 +28,7 @@ pub enum TableError {
     /// A column that is needed is not there.
     #[error("{}: there is no column for {wanted}; {found}; rename one of them to `{wanted}`", path.display())]
     MissingColumn {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// What is needed.
         wanted: &'static str,
@@ -38,7 +38,7 @@ pub enum TableError {
     /// A column that an option names is not there.
     #[error("{}: {option} names the column `{wanted}`, which is not there; {found}", path.display())]
     UnknownColumn {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// Which option.
         option: &'static str,
@@ -50,11 +50,11 @@ pub enum TableError {
     /// Two columns would both be read as the same thing.
     #[error("{}: the columns `{first}` and `{second}` both mean {meaning}; remove one", path.display())]
     Ambiguous {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// One of the columns.
         first: String,
-        /// The other.
+        /// The other of the columns.
         second: String,
         /// What both mean.
         meaning: &'static str,
@@ -62,7 +62,7 @@ pub enum TableError {
     /// A row is not CSV: a field too many or too few, or bytes that are no text.
     #[error("{}, line {line}: {problem}", path.display())]
     Row {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// Line in the file, from 1.
         line: u64,
@@ -72,7 +72,7 @@ pub enum TableError {
     /// A cell does not hold what its column should.
     #[error("{}, line {line}, column `{column}`: {problem}", path.display())]
     Cell {
-        /// Path as given.
+        /// Path of the table, as it was given.
         path: PathBuf,
         /// Line in the file, from 1.
         line: u64,

@@ -34,7 +34,7 @@ pub struct SlurmJob {
 const NOTICE: u64 = 120;
 
 impl SlurmJob {
-    /// The script of the job array: task k of n trains shard k/n. Told to end, it keeps the state of its runs and asks for
+    /// The script of the job array: task k of n trains shard k/n. When it is signalled to end, it keeps the state of its runs and asks for
     /// another turn.
     pub fn array_script(&self) -> String {
         let Self { shards, cpus, .. } = self;

@@ -14,7 +14,7 @@ use super::{Range, ViewError};
 /// One data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedLaw {
-    /// Its name.
+    /// Name of the data set.
     pub name: String,
     /// Quantities of its law by symbol, in the order in which they are drawn; the same for every data set.
     pub exponents: Vec<(&'static str, Range)>,

@@ -27,7 +27,7 @@ struct RecipePoint {
 /// A published law, along a path on which N and D grow with C.
 #[derive(Debug, Clone, PartialEq)]
 struct RecipeLine {
-    /// Its name.
+    /// Name of the published rule.
     name: String,
     /// Points along it, without intervals.
     points: Vec<RecipePoint>,

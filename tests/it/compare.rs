@@ -44,7 +44,10 @@ fn laws_of_two_tables_are_told_apart_and_allocate_the_same_budget_by_their_own()
     assert!((optimum("first") / exact(&FIRST)).ln().abs() < 0.3 && (optimum("second") / exact(&other)).ln().abs() < 0.5, "{apart:#}");
     // What several laws say names them.
     let source = |key: &str| apart["allocations"][1]["groups"]["first"][key].as_str().map(str::to_owned).unwrap_or_default();
-    assert!(source("size_source").contains("the frontier through 4 budgets") && source("loss_source").contains("chinchilla"), "{apart:#}");
+    assert!(
+        source("size_source").contains("the IsoFLOP frontier (4 budgets)") && source("loss_source").contains("chinchilla"),
+        "{apart:#}"
+    );
     // Nothing is written beside a table unless a folder is named.
     let told = succeed(&["compare", &first, &second, "--refits", "100"]);
     assert!(told.contains("are the exponents equal?") && told.contains("nothing was written"), "{told}");

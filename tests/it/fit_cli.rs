@@ -170,11 +170,11 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
     let said = succeed(&["fit", text(&path), "--estimator", "least-squares-log", "--refits", "50"]);
     for word in [
         "without line",
-        "it forecasts the",
+        "are predicted with mean error",
         "by estimator",
         "absolute-log",
         "N* at ten times the compute",
-        "L-BFGS alone",
+        "L-BFGS without polish",
         "condition number",
         "profile: the likelihood of runs that are independent",
         "lack of fit",

@@ -202,7 +202,7 @@ fn a_sweep_told_to_end_keeps_its_states_exits_75_and_goes_on_from_them() {
     assert!(ended(&mut driver, Duration::from_secs(30)), "it ends soon");
     assert_eq!(driver.wait().expect("ended").code(), Some(75));
     let status = succeed(&["status", text(&broken.join("resume"))]);
-    assert!(status.contains("interrupted  goes on from step"), "{status}");
+    assert!(status.contains("interrupted  will resume from step"), "{status}");
     // A state that is cut short is named and passed over; so is one of zeros.
     let state = await_file(&broken.join("resume/checkpoints"));
     let bytes = std::fs::read(&state).expect("reads");
