@@ -89,7 +89,7 @@ pub struct AtFloor {
 
 /// The noise about frontiers that were fitted.
 struct Noise {
-    /// Root of the reduced chi-square, in standard errors, at least 1.
+    /// How far points scatter in units of their standard errors, at least 1.
     scale: f64,
     misfit: Option<f64>,
     degrees: f64,
