@@ -181,7 +181,7 @@ fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
     // Bottoms of parabolas among runs that scatter.
     let mixture = Mixture::of(&runs(&Law::of(Kaplan, Kaplan::PUBLISHED), 0.005, 1)).expect("a design");
     let total: f64 = mixture.weights().iter().map(|(_, weight)| weight).sum();
-    assert!((total - 1.0).abs() < 1e-12 && mixture.told().contains("the frontier through 5 budgets"), "{}", mixture.told());
+    assert!((total - 1.0).abs() < 1e-12 && mixture.told().contains("the IsoFLOP frontier (5 budgets)"), "{}", mixture.told());
     assert!((mixture.optima.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12 && mixture.optima.checked > 0);
 }
 

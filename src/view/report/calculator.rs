@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::law::{Chinchilla, Design, Noise, simulate};
     use crate::spec::{Nats, Params, RunRecord, RunStatus, Tokens};
-    use crate::study::{Curves, StudyOptions};
+    use crate::study::{Curves, Scrutinised, StudyOptions};
 
     fn study() -> Study {
         let design = Design::isoflop(&[1e17, 1e18, 1e19], 7, 8.0);
@@ -103,13 +103,14 @@ mod tests {
         let record = |(at, point): (usize, &crate::law::Point)| RunRecord {
             run_id: at.to_string(),
             status: RunStatus::Finished,
-            params_total: Some(Params(point.n as u64 as f64)),
+            params_total: Some(Params(point.n)),
             tokens: Some(Tokens(point.d)),
             loss_nats: Some(Nats(point.loss)),
             ..RunRecord::default()
         };
+        let options = StudyOptions { own: false, quick: true, refits: 50, scrutiny: Scrutinised::No, ..StudyOptions::default() };
         let records: Vec<RunRecord> = points.iter().enumerate().map(record).collect();
-        Study::of(&records, &Curves::default(), &StudyOptions { refits: 50, ..StudyOptions::default() }).expect("a study")
+        Study::of(&records, &Curves::default(), &options).expect("a study")
     }
 
     /// What page.js does between two rows.
