@@ -239,7 +239,7 @@ fn status_tells_what_runs_and_what_was_left_by_a_killed_driver() {
     driver.kill().expect("killed");
     driver.wait().expect("ended");
     let said = succeed(&["status", text(&results.join("resume"))]);
-    assert!(said.contains(&format!("process {} ", driver.id())) && said.contains("gone without a word"), "{said}");
+    assert!(said.contains(&format!("process {} ", driver.id())) && said.contains("stopped responding"), "{said}");
     assert!(!said.contains("running"), "{said}");
 }
 
