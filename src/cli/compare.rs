@@ -12,6 +12,7 @@ use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
 use crate::recommend::{Allocation, Known, allocate};
 use crate::results::write_whole;
+use crate::spec::sample::extent;
 use crate::spec::{Flops, short};
 use crate::study::{Group, LossUnit, Mixture, NamedRuns, StudyOptions, compare_groups, groups_of};
 use crate::view::{ComparedLaw, Conventions, FrontierPoint, Range, comparison, frontier_of, frontier_together};
@@ -249,10 +250,7 @@ fn frontier_of_group(Optimal { fit, group, mixture }: &Optimal<'_>, (low, high):
 }
 
 fn figure(found: &Comparison, groups: &[Group], optimal: &[Optimal<'_>]) -> Result<Vec<u8>, crate::view::ViewError> {
-    let reached = |group: &Group| {
-        let computes = || group.evidence.points.iter().map(|point| point.c);
-        (computes().fold(f64::INFINITY, f64::min), computes().fold(0.0, f64::max))
-    };
+    let reached = |group: &Group| extent(group.evidence.points.iter().map(|point| point.c)).expect("a group has runs");
     let low = groups.iter().map(|group| reached(group).0).fold(f64::INFINITY, f64::min);
     let high = groups.iter().map(|group| reached(group).1).fold(0.0, f64::max);
     let law = |one: &GroupFit| {

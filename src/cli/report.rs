@@ -8,7 +8,7 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
 use super::plot::figures_of;
 use super::recommend::recommendations_told;
-use super::scrutiny::{BY_ESTIMATOR, LARGE, estimator_rows, scrutiny_text};
+use super::scrutiny::{BY_ESTIMATOR, estimator_rows, scrutiny_text};
 use super::source::Source;
 use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
@@ -19,7 +19,7 @@ use crate::results::{SweepFolder, write_whole};
 use crate::spec::{CurvePoint, Flops, RunRecord, short};
 use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
 use crate::view::{
-    Block, Calculator, Figure, Picture, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown,
+    Block, Calculator, Figure, LARGE, Picture, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown,
 };
 use anyhow::{Context, anyhow};
 use clap::Args;

@@ -5,9 +5,6 @@ use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Interva
 use crate::spec::{Flops, RunRecord, short};
 use crate::study::Scrutiny;
 
-/// Runs beyond which a report waits for no second search and for no fit without each run; `scalelab fit` does both.
-pub(super) const LARGE: usize = 300;
-
 /// Most influential runs that are named.
 const NAMED: usize = 3;
 

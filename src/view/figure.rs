@@ -24,8 +24,9 @@ pub struct Figure {
     pub(super) of: fn(&Subject<'_>) -> Option<Picture>,
 }
 
-/// Points beyond which no figure fits again without each of them, or under every way of counting.
-pub(super) const LARGE: usize = 300;
+/// Runs beyond which a report and its figures make no second search, and no fit without each run or under every way of counting;
+/// `scalelab fit` does.
+pub const LARGE: usize = 300;
 
 /// What figures are drawn of.
 #[derive(Debug)]

@@ -36,7 +36,7 @@ fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8>, V
     let remark = match (frontier.law.is_empty(), frontier.together, has_band(&frontier)) {
         (true, ..) => "",
         (_, true, _) => {
-            "Several laws, weighted by their record: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it."
+            "As recommended: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it."
         }
         (_, _, true) => "Law: solid over the compute of the runs, dashed outside it; the band is the interval at each C, paler outside it.",
         (..) => "Law: solid over the compute of the runs, dashed outside it; it has no intervals.",
@@ -123,7 +123,7 @@ fn entries(frontier: &Frontier) -> Vec<Entry> {
     }
     if !frontier.law.is_empty() {
         entries.extend([
-            Entry::Line(Stroke::full(LAW, 2.0), if frontier.together { "several laws" } else { "law" }.into()),
+            Entry::Line(Stroke::full(LAW, 2.0), if frontier.together { "recommended" } else { "law" }.into()),
             Entry::Line(Stroke::full(LAW, 1.4).dashed(), if frontier.together { "extrapolated" } else { "law, extrapolated" }.into()),
         ]);
         entries.extend(has_band(frontier).then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));

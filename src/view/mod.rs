@@ -43,7 +43,7 @@ mod text;
 mod ticks;
 
 pub use comparison::{ComparedLaw, comparison};
-pub use figure::{Figure, Picture, Subject};
+pub use figure::{Figure, LARGE, Picture, Subject};
 pub use figures::{FIGURES, figures};
 pub use optimal::{FrontierPoint, frontier_of, frontier_together};
 pub use page::Conventions;

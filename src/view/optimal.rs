@@ -6,6 +6,7 @@ use crate::fit::{Estimate, Fit, FittedLaw, IsoflopFit, Quantity};
 use crate::law::{Chinchilla, ComputeCount, PUBLISHED, Point};
 use crate::recommend::optimum_together;
 use crate::spec::SizeMeasure;
+use crate::spec::sample::extent;
 use crate::study::{Mixture, Study};
 
 /// N*, D* and, where known, L* at one compute.
@@ -37,7 +38,7 @@ pub(super) struct Frontier {
     pub(super) optima: Vec<FrontierPoint>,
     /// The frontier at increasing compute by the law, or by several; see [`frontier_of`], [`frontier_together`].
     pub(super) law: Vec<FrontierPoint>,
-    /// Whether it is that of several laws.
+    /// Whether it is what several laws and the bottoms of budgets recommend.
     pub(super) together: bool,
     /// Least and largest compute of the runs, FLOPs; outside it the law is dashed.
     pub(super) evidence: Option<(f64, f64)>,
@@ -63,7 +64,7 @@ pub fn frontier_together(mixture: &Mixture, level: f64, runs: &[Point], range: (
 }
 
 /// Computes at even ratios.
-fn evenly((low, high): (f64, f64), count: usize) -> Vec<f64> {
+pub(super) fn evenly((low, high): (f64, f64), count: usize) -> Vec<f64> {
     (0..count).map(|i| low * ((high / low).ln() * i as f64 / count.saturating_sub(1).max(1) as f64).exp()).collect()
 }
 
@@ -88,8 +89,7 @@ impl Frontier {
     /// The frontier that is recommended over the evidence and well beyond, with the optima of the parabolas.
     pub(super) fn of(study: &Study, fit: &FittedLaw) -> Self {
         let points = &study.evidence.points;
-        let low = points.iter().map(|point| point.c).fold(f64::INFINITY, f64::min);
-        let high = points.iter().map(|point| point.c).fold(0.0, f64::max);
+        let (low, high) = extent(points.iter().map(|point| point.c)).expect("a law was fitted to runs");
         let shown = (low / 3.0, high * 1000.0);
         let comparable = study.evidence.size_measure == SizeMeasure::AsGiven;
         let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();

@@ -1,16 +1,8 @@
 //! `scalelab fit --certificate`: on tables of one variable, on budgets, and what it refuses.
-#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{refused, succeed, text};
+use crate::support::{refused, succeed, table, text};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let path = folder.path().join("runs.csv");
-    std::fs::write(&path, content).expect("written");
-    (folder, path)
-}
+use std::path::Path;
 
 /// Losses of 1.7 + 1.5·(x/1e6)^(−0.3), three runs a place that differ by ±0.1 %, under any header.
 fn power(header: &str, row: impl Fn(f64, f64) -> String) -> String {

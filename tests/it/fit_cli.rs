@@ -1,12 +1,12 @@
 //! `scalelab fit`, `plot` and `recommend` on tables of others' runs: answers, refusals, and nothing written unasked.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{published, refused, succeed, text};
+use crate::support::{published, refused, succeed, table, text};
 use scalelab::results::SweepFolder;
 use scalelab::spec::{Nats, RunRecord, RunStatus, SizeMeasure, TrainedRun};
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs on an exact law, E 1.7, A 400, B 400, α 0.34, β 0.28, on a grid of sizes and tokens.
 fn exact_runs() -> String {
@@ -18,13 +18,6 @@ fn exact_runs() -> String {
         }
     }
     csv
-}
-
-fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let path = folder.path().join("runs.csv");
-    std::fs::write(&path, content).expect("written");
-    (folder, path)
 }
 
 fn fit_json(path: &Path, more: &[&str]) -> Value {

@@ -1,17 +1,10 @@
 //! Tables of others as the whole program reads them: which rows are replicates, which are seen, what a column may be.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{refused, run, stderr, succeed, text};
+use crate::support::{refused, run, stderr, succeed, table, text};
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-
-fn table(content: &str) -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let path = folder.path().join("runs.csv");
-    std::fs::write(&path, content).expect("written");
-    (folder, path)
-}
+use std::path::Path;
 
 fn json_of(command: &str, path: &Path, more: &[&str]) -> Value {
     serde_json::from_str(&succeed(&[&[command, text(path), "--refits", "20", "--json"], more].concat())).expect("JSON")

@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 
+/// Newton steps of the factors for given exponents.
+const FACTOR_STEPS: usize = 60;
 /// Valleys of the grid that are followed down.
 const FOLLOWED: usize = 6;
 /// Points that the search for valleys uses at most; the best are then followed on all.
@@ -74,7 +76,7 @@ fn descend_projected(sum: &Objective, loss: ResidualLoss, phi: Phi) -> End {
     let projected = |at: &Phi, order: Order| {
         let mut start = factors.borrow().clone();
         start[sum.factors()..].copy_from_slice(&at[sum.factors()..]);
-        let inner = solve_factors(sum, loss, start, 60);
+        let inner = solve_factors(sum, loss, start);
         let whole = sum.evaluate(loss, &inner.phi, order);
         factors.replace(inner.phi);
         schur(sum, whole)
@@ -84,14 +86,14 @@ fn descend_projected(sum: &Objective, loss: ResidualLoss, phi: Phi) -> End {
     let outer = descend(near.phi, &exponents, 100, sum.total_weight(), |at, _| projected(at, Order::Hessian));
     let mut last = factors.into_inner();
     last[sum.factors()..].copy_from_slice(&outer.phi[sum.factors()..]);
-    let inner = solve_factors(sum, loss, last, 60);
+    let inner = solve_factors(sum, loss, last);
     End { phi: inner.phi, value: inner.value, decrement: outer.decrement }
 }
 
 /// Factors that minimise the objective at the exponents of `phi`.
-pub(crate) fn solve_factors(sum: &Objective, loss: ResidualLoss, phi: Phi, steps: usize) -> End {
+pub(crate) fn solve_factors(sum: &Objective, loss: ResidualLoss, phi: Phi) -> End {
     let factors: Vec<usize> = (0..sum.factors()).collect();
-    newton(sum, loss, phi, &factors, steps)
+    newton(sum, loss, phi, &factors, FACTOR_STEPS)
 }
 
 /// Second derivatives of the projected objective: H_ss − H_sc·H_cc⁻¹·H_cs; its gradient is that of the exponents.

@@ -181,7 +181,7 @@ fn search(sums: &[Objective], estimator: Estimator, start: [f64; 2], factors: &[
     let at = |exponents: &Phi, sum: &Objective, from: &Phi| {
         let mut phi = from.clone();
         EXPONENTS.into_iter().for_each(|k| phi[sum.factors() + k] = exponents[k] * scale(sum, k));
-        solve_factors(sum, loss, phi, 60).phi
+        solve_factors(sum, loss, phi).phi
     };
     let projected = |exponents: &Phi, _: Order| {
         let mut whole = Evaluation::zero(EXPONENTS.len());

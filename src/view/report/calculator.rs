@@ -1,9 +1,11 @@
 //! What the page recommends from: rows that were computed here, between which it interpolates along powers of compute. It has no
 //! law of its own to disagree with.
 
+use super::super::optimal::evenly;
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, advise};
 use crate::spec::Flops;
+use crate::spec::sample::extent;
 use crate::study::Study;
 use serde::Serialize;
 use serde_json::json;
@@ -43,11 +45,8 @@ impl Calculator {
     /// nothing where no law has optima.
     pub fn of(study: &Study, count: usize) -> Option<Self> {
         study.law_with_optima()?;
-        let computes = || study.evidence.points.iter().map(|point| point.c);
-        let (low, high) = (computes().fold(f64::INFINITY, f64::min), computes().fold(0.0, f64::max));
-        let (from, to) = (low / 3.0, high * 1000.0);
-        let even = (0..count).map(|i| from * (to / from).powf(i as f64 / count.saturating_sub(1).max(1) as f64));
-        let mut asked: Vec<Flops> = even.chain([high]).map(Flops).collect();
+        let (low, high) = extent(study.evidence.points.iter().map(|point| point.c))?;
+        let mut asked: Vec<Flops> = evenly((low / 3.0, 1000.0 * high), count).into_iter().chain([high]).map(Flops).collect();
         asked.sort_by(|left, right| left.0.total_cmp(&right.0));
         let computed = advise(study, &asked);
         Some(Self {

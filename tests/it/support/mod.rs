@@ -54,10 +54,19 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A temporary folder, and a grid file written into it.
+/// A temporary folder, and a grid written into it.
 pub(crate) fn grid(text: &str) -> (tempfile::TempDir, PathBuf) {
+    file("grid.toml", text)
+}
+
+/// A temporary folder, and a table of runs written into it.
+pub(crate) fn table(text: &str) -> (tempfile::TempDir, PathBuf) {
+    file("runs.csv", text)
+}
+
+fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let path = folder.path().join("grid.toml");
+    let path = folder.path().join(name);
     std::fs::write(&path, text).expect("written");
     (folder, path)
 }
