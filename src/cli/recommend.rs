@@ -296,10 +296,10 @@ fn details(r: &Allocation) -> Vec<Piece> {
     if let Some(waste) = &r.waste {
         let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
         let over = match waste.refits {
-            None => "over where in its interval the optimum may lie".to_owned(),
-            Some(refits) => format!("over {refits} bootstrap refits"),
+            None => "the optimum anywhere in its interval".to_owned(),
+            Some(refits) => format!("{refits} bootstrap refits"),
         };
-        let line = format!("wasted compute {over}: median {median}, 80th percentile {at_80}, 95th {at_95}");
+        let line = format!("wasted compute ({over}): median {median}, 80th percentile {at_80}, 95th {at_95}");
         pieces.push(Piece::Line(2, line));
     }
     pieces

@@ -109,7 +109,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     if summary.not_run > 0 {
         let left = summary.not_run;
         return Err(Failure::Interrupted(format!(
-            "interrupted with {left} runs left; what finished is kept, and run the same command again to resume"
+            "interrupted with {left} runs left; what finished is kept; run the same command again to resume"
         )));
     }
     if args.fit {
