@@ -43,9 +43,9 @@ fn main() {
             theirs.push(peer_starts(python, peer, &options.data));
         }
     }
-    let ours = told("scalelab", ours);
+    let ours = render("scalelab", ours);
     if !theirs.is_empty() {
-        let theirs = told("scipy", theirs);
+        let theirs = render("scipy", theirs);
         let (all, each) = (theirs.seconds / ours.seconds, theirs.seconds / theirs.arrived * ours.arrived / ours.seconds);
         println!("all starts: {all:.1} times less CPU; each start that arrives: {each:.0} times less");
     }
@@ -85,12 +85,12 @@ fn peer_starts(python: &Path, peer: &Path, data: &Path) -> Cost {
     let folder = data.parent().expect("a folder");
     let output = Command::new(python).arg(peer).arg(folder).arg("analytic").env("OMP_NUM_THREADS", "1").output().expect("the peer runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
-    let number = |name: &str| told[name].as_f64().expect("a number");
+    let peer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+    let number = |name: &str| peer[name].as_f64().expect("a number");
     Cost { seconds: number("cpu_seconds"), arrived: number("at_optimum") }
 }
 
-fn told(name: &str, mut costs: Vec<Cost>) -> Cost {
+fn render(name: &str, mut costs: Vec<Cost>) -> Cost {
     costs.sort_by(|left, right| left.seconds.total_cmp(&right.seconds));
     let (least, most) = (costs[0].seconds, costs[costs.len() - 1].seconds);
     let median = costs.swap_remove(costs.len() / 2);

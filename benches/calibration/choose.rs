@@ -98,7 +98,7 @@ impl Scored {
 }
 
 /// The table of all combinations.
-pub(crate) fn told(tried: &Tried, origins: &[Origin], tables: &[(&'static str, Table)]) -> Result<String, String> {
+pub(crate) fn render(tried: &Tried, origins: &[Origin], tables: &[(&'static str, Table)]) -> Result<String, String> {
     let settings = tried.settings()?;
     let records: Vec<Option<Record>> = origins.par_iter().with_max_len(1).map(|origin| Record::of(&origin.seen)).collect();
     let later = Later::of_tables(tables);

@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let origins: Vec<Origin> = tables.iter().flat_map(|(name, table)| origins::of(name, table)).collect();
     if options.tried.choose {
-        println!("{}", choose::told(&options.tried, &origins, &tables)?);
+        println!("{}", choose::render(&options.tried, &origins, &tables)?);
         return Ok(());
     }
     let started = Instant::now();
@@ -72,10 +72,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{absent} of {} sources NOT SCORED: they are absent", sources.len());
     }
     for (name, _) in &rules {
-        println!("\n{}", score::told(name, &origins, &forecasts));
+        println!("\n{}", score::render(name, &origins, &forecasts));
     }
     if rules.iter().any(|(name, _)| *name == "mixture") {
-        println!("\n{}", valleys::told(&tables));
+        println!("\n{}", valleys::render(&tables));
     }
     Ok(())
 }

@@ -143,8 +143,8 @@ impl Origin {
         let given = |run: &Point| {
             let intervals = LEVELS.map(|level| interval.as_ref().map_or([f64::NAN; 2], |interval| interval(run, level)));
             let centre = intervals[LEVELS.len() - 1].map(f64::ln).iter().sum::<f64>() / 2.0;
-            let told = intervals.iter().all(|ends| ends.iter().all(|end| end.is_finite() && *end > 0.0));
-            told.then(|| Given { centre: centre.exp(), intervals })
+            let is_told = intervals.iter().all(|ends| ends.iter().all(|end| end.is_finite() && *end > 0.0));
+            is_told.then(|| Given { centre: centre.exp(), intervals })
         };
         let forecast = |run: &Point| Forecast {
             source: self.source,

@@ -47,7 +47,7 @@ pub(crate) fn by_distance(forecasts: &[Forecast], source: &str, level: f64) -> V
 }
 
 /// The table of a rule: a row for each source and one for their mean, at each level.
-pub(crate) fn told(rule: &str, origins: &[Origin], forecasts: &[Forecast]) -> String {
+pub(crate) fn render(rule: &str, origins: &[Origin], forecasts: &[Forecast]) -> String {
     let of_rule: Vec<&Forecast> = forecasts.iter().filter(|one| one.rule == rule).collect();
     let silent = of_rule.iter().filter(|one| one.given.is_none()).count();
     let mut text = format!("{rule}: coverage, median full width and mean interval score in % of the loss, forecasts (origins)\n");
@@ -81,7 +81,7 @@ pub(crate) fn told(rule: &str, origins: &[Origin], forecasts: &[Forecast]) -> St
 
 fn cell(score: Option<Score>, count: &str) -> String {
     let number = |value: f64| if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") };
-    let told =
+    let cell =
         score.map_or("—".into(), |score| format!("{:.0} {:>5} {:>5}", score.coverage, number(score.width), number(score.interval)));
-    format!("{told:>19}{count:>13}")
+    format!("{cell:>19}{count:>13}")
 }

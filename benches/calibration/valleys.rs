@@ -20,7 +20,7 @@ const LEAST: usize = 3;
 
 /// How one quantity of one later budget was told.
 #[derive(Clone, Copy)]
-struct Told {
+struct Score {
     /// Forecast − found, in logarithms.
     error: f64,
     /// Whether the interval holds what was found, its own error allowed for.
@@ -34,14 +34,14 @@ struct Scored {
     rule: &'static str,
     source: &'static str,
     distance: usize,
-    params: Option<Told>,
-    loss: Option<Told>,
+    params: Option<Score>,
+    loss: Option<Score>,
     /// Whether the compute that was wasted exceeds the 95th percentile that was told.
     exceeded: Option<bool>,
 }
 
 /// The table of scores; nothing where no table has budgets.
-pub(crate) fn told(tables: &[(&'static str, Table)]) -> String {
+pub(crate) fn render(tables: &[(&'static str, Table)]) -> String {
     let later = Later::of_tables(tables);
     let scored: Vec<Scored> =
         later.par_iter().flat_map_iter(|later| later.by_mixture(&Settings::default()).into_iter().chain(later.by_parabolas())).collect();
@@ -92,7 +92,7 @@ fn at_distance(scored: &[Scored], rule: &str, number: usize) -> String {
 /// The line of a rule on the tables of a source.
 fn of_source(scored: &[Scored], rule: &str, source: &str) -> String {
     let these: Vec<&Scored> = scored.iter().filter(|one| one.rule == rule && one.source == source).collect();
-    let held = |of: fn(&Scored) -> Option<Told>| {
+    let held = |of: fn(&Scored) -> Option<Score>| {
         mean(these.iter().filter_map(|one| of(one)).map(|one| share(one.held))).map_or("—".into(), |part| format!("{:.0}", 100.0 * part))
     };
     format!("{source}, {rule}: {} forecasts, N* held {} %, L* held {} %\n", these.len(), held(|one| one.params), held(|one| one.loss))
@@ -103,8 +103,8 @@ fn share(held: bool) -> f64 {
 }
 
 /// Mean absolute error, bias, percent held, median width.
-fn summary(told: impl Iterator<Item = Told>) -> Option<[f64; 4]> {
-    let all: Vec<Told> = told.collect();
+fn summary(scores: impl Iterator<Item = Score>) -> Option<[f64; 4]> {
+    let all: Vec<Score> = scores.collect();
     Some([
         mean(all.iter().map(|one| one.error.abs()))?,
         mean(all.iter().map(|one| one.error))?,
@@ -233,12 +233,12 @@ fn loss_of(valley: &Valley) -> Estimate {
     Estimate::new(valley.loss, se, [valley.loss - 2.0 * se, valley.loss + 2.0 * se], LEVEL, scalelab::fit::Interval::Delta)
 }
 
-fn of(said: &Estimate, found: &Estimate) -> Told {
+fn of(said: &Estimate, found: &Estimate) -> Score {
     let error = (said.value / found.value).ln();
     // Half widths of both, in squares, on the side where the forecast missed.
     let own = found.se().unwrap_or(0.0) / found.value * 2.0;
     let side = if error > 0.0 { (said.value / said.low()).ln() } else { (said.high() / said.value).ln() };
-    Told { error, held: error.abs() <= side.hypot(own), width: (said.high() / said.low()).ln() }
+    Score { error, held: error.abs() <= side.hypot(own), width: (said.high() / said.low()).ln() }
 }
 
 /// Share of the compute of a budget that a size of `n` wasted: where on the frontier the loss of the valley's parabola at `n`, over

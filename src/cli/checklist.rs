@@ -79,7 +79,7 @@ pub(super) fn methods(source: &Source, study: &Study) -> String {
     let records = &source.records;
     let count = |status| records.iter().filter(|record| record.status == status).count();
     let mut text = format!(
-        "We trained {} networks ({} finished, {} diverged, {} failed) of {} weights on {} tokens of {}.",
+        "We trained {} networks ({} finished, {} diverged, {} failed) of {} parameters on {} tokens of {}.",
         records.len(),
         count(RunStatus::Finished),
         count(RunStatus::Diverged),
@@ -184,7 +184,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
             format!("{:?}; {} starts, {} at the minimum, {} distinct ends", fitted.method, d.starts, d.starts_at_minimum, d.basins.len()),
         );
         add("fitting", "agreement of two methods", d.agreement.map_or("one method".into(), |agreement| format!("{agreement:.1e}")));
-        add("fitting", "intervals", fitted.coefficients.0.first().map_or("none".into(), |(_, e)| interval_told(e, d.refits)));
+        add("fitting", "intervals", fitted.coefficients.0.first().map_or("none".into(), |(_, e)| interval_text(e, d.refits)));
         add(
             "fitting",
             "validation on unseen runs",
@@ -197,7 +197,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
 }
 
 /// How an interval was made; of refits it is said how many.
-fn interval_told(estimate: &Estimate, refits: usize) -> String {
+fn interval_text(estimate: &Estimate, refits: usize) -> String {
     let of_refits = estimate.uncertainty.is_some_and(|known| known.interval.is_of_refits());
     if of_refits { format!("{} from {refits} refits", estimate.method()) } else { estimate.method().to_owned() }
 }
@@ -253,8 +253,8 @@ mod tests {
 
     #[test]
     fn refits_are_counted_for_intervals_of_refits_alone() {
-        let told = |interval| interval_told(&Estimate::new(1.0, 0.1, [0.8, 1.2], 0.95, interval), 40);
-        assert_eq!([told(Interval::Bootstrap), told(Interval::Profile)], ["bootstrap from 40 refits", "profile"]);
-        assert_eq!(interval_told(&Estimate::exact(1.0), 0), "none");
+        let render = |interval| interval_text(&Estimate::new(1.0, 0.1, [0.8, 1.2], 0.95, interval), 40);
+        assert_eq!([render(Interval::Bootstrap), render(Interval::Profile)], ["bootstrap from 40 refits", "profile"]);
+        assert_eq!(interval_text(&Estimate::exact(1.0), 0), "none");
     }
 }

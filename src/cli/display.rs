@@ -84,7 +84,7 @@ impl Display {
     /// What the workers are at, and the seconds that are left.
     pub(super) fn now(&self) -> (Vec<RunningRun>, f64) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = state.running.iter().enumerate().filter_map(|(worker, running)| Some(running.as_ref()?.told(worker)));
+        let running = state.running.iter().enumerate().filter_map(|(worker, running)| Some(running.as_ref()?.render(worker)));
         (running.collect(), state.time_left(self.workers))
     }
 
@@ -175,7 +175,7 @@ impl Running {
         Some(((self.step - first) * self.batch_tokens) as f64 / since.elapsed().as_secs_f64())
     }
 
-    fn told(&self, worker: usize) -> RunningRun {
+    fn render(&self, worker: usize) -> RunningRun {
         let (run_id, tokens_per_second) = (self.id.clone(), self.tokens_per_second());
         RunningRun { worker, run_id, step: self.step, steps: self.steps, tokens_per_second }
     }

@@ -55,7 +55,7 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&diagnosed).or_work()?);
     } else {
-        print!("{}", told(&diagnosed));
+        print!("{}", render(&diagnosed));
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
 }
 
 /// Findings by ailment, each with its runs, evidence, cause and change.
-fn told(diagnosed: &[Diagnosed]) -> String {
+fn render(diagnosed: &[Diagnosed]) -> String {
     let count = |state: Option<bool>| diagnosed.iter().filter(|run| run.healthy == state).count();
     let mut text = format!("{} runs: {} healthy, {} sick", diagnosed.len(), count(Some(true)), count(Some(false)));
     let unknown = count(None);

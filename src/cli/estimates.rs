@@ -5,7 +5,7 @@ use crate::fit::{Estimate, FitStatus, FittedLaw};
 
 /// Coefficients and what follows from them, a row each: name, value, standard error, interval.
 pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
-    let row = |(name, estimate): (&str, &Estimate)| std::iter::once(name.to_owned()).chain(estimate.told()).collect();
+    let row = |(name, estimate): (&str, &Estimate)| std::iter::once(name.to_owned()).chain(estimate.render()).collect();
     fitted.coefficients.iter().chain(fitted.derived.iter()).map(row).collect()
 }
 
@@ -68,7 +68,7 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
 
 /// What the verdict says of the floor, a coefficient by its name. A law without one may fall to nothing, or to a loss that depends on
 /// size or data.
-pub(super) fn floor_told(floor: Option<&(String, Estimate)>) -> String {
+pub(super) fn floor_text(floor: Option<&(String, Estimate)>) -> String {
     match floor {
         Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} nats"),
         None => "; the law has no constant floor".into(),
@@ -82,17 +82,17 @@ mod tests {
 
     #[test]
     fn a_verdict_names_the_floor_that_a_law_has_and_claims_none_of_a_law_whose_floor_changes() {
-        let told = |name: &str| {
+        let render = |name: &str| {
             let formula = formula(name).expect("a law");
             let law = Law::new(formula.clone(), vec![1.5; formula.coefficients().len()]);
             let floor = law.floor_index().map(|at| (law.coefficients()[at].name.to_owned(), Estimate::exact(law.theta()[at])));
-            floor_told(floor.as_ref())
+            floor_text(floor.as_ref())
         };
         for name in ["chinchilla", "gamma"] {
-            assert_eq!(told(name), " and the loss that no size or data removes is E = 1.500 nats");
+            assert_eq!(render(name), " and the loss that no size or data removes is E = 1.500 nats");
         }
         for name in ["kaplan", "farseer"] {
-            assert_eq!(told(name), "; the law has no constant floor", "the E of Farseer is no floor");
+            assert_eq!(render(name), "; the law has no constant floor", "the E of Farseer is no floor");
         }
     }
 }

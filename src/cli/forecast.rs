@@ -77,7 +77,7 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
         print!("{text}");
         return Ok(());
     }
-    print!("{}", told(&forecast));
+    print!("{}", render(&forecast));
     if let Some(out) = &args.grid {
         let like = args.like.clone().unwrap_or_else(|| PathBuf::from(format!("sweeps/{}.toml", source.name)));
         let files = write_grids(&forecast, out, &like)?;
@@ -156,13 +156,13 @@ fn identity(point: &Point) -> [u64; 3] {
 
 /// `N,D` as two quantities.
 fn parse_place(text: &str) -> Result<(f64, f64), String> {
-    let (n, d) = text.split_once(',').ok_or("give weights and tokens as N,D, such as 7e9,1.4e11")?;
+    let (n, d) = text.split_once(',').ok_or("give parameters and tokens as N,D, such as 7e9,1.4e11")?;
     let one = |text: &str, what: &str| match parse_quantity(text.trim()) {
         Ok(value) if value > 0.0 => Ok(value),
         Ok(value) => Err(format!("{what} are {value}; they must be above 0")),
         Err(error) => Err(format!("{what}: {error}")),
     };
-    Ok((one(n, "weights")?, one(d, "tokens")?))
+    Ok((one(n, "parameters")?, one(d, "tokens")?))
 }
 
 /// What other sweeps say of learning rate and batch, their runs taken together.
@@ -186,7 +186,7 @@ fn program_sha256() -> Result<String, Failure> {
 }
 
 /// A forecast for a person.
-fn told(forecast: &Forecast) -> String {
+fn render(forecast: &Forecast) -> String {
     let law = &forecast.law;
     let by = if forecast.mixture.is_some() { "several laws together" } else { &law.name };
     let mut text = format!(
@@ -255,8 +255,8 @@ fn laws_text(forecast: &Forecast) -> String {
     let mut header = vec!["law".to_owned(), "its own larger runs".to_owned()];
     header.extend(networks().map(|(budget, run)| format!("{} at {}", run.shape, Flops(budget.compute))));
     let row = |name: &str, record: Option<&Record>, losses: Vec<f64>| {
-        let told = |one: &Record| format!("{:+.4} at {:.2}x", one.bias_nats, one.distance);
-        let mut row = vec![name.to_owned(), record.map_or("—".into(), told)];
+        let render = |one: &Record| format!("{:+.4} at {:.2}x", one.bias_nats, one.distance);
+        let mut row = vec![name.to_owned(), record.map_or("—".into(), render)];
         row.extend(losses.into_iter().map(number));
         row
     };

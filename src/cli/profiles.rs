@@ -61,11 +61,11 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
 
 /// That the weights of the optima decide, where they do.
 fn weights_text(vertices: Vertices, other: &Estimate) -> String {
-    let told = |vertices| if vertices == Vertices::Even { "weighed alike" } else { "weighed by 1/se^2" };
+    let render = |vertices| if vertices == Vertices::Even { "weighed alike" } else { "weighed by 1/se^2" };
     format!(
         "  the optima are {}; {} (--vertices {}) they give a = {other}, another by more than a standard error: look at the budgets that lie off the line\n",
-        told(vertices),
-        told(vertices.other()),
+        render(vertices),
+        render(vertices.other()),
         vertices.other().name()
     )
 }

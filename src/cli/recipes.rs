@@ -92,9 +92,9 @@ fn laws_text(study: &RecipeStudy) -> String {
 
 fn excess(score: Option<&Score>) -> Vec<String> {
     let Some(score) = score else { return vec!["—".into(), "—".into(), "0".into()] };
-    let told = |excess: f64| if excess.is_finite() { format!("{:.2} %", 100.0 * excess) } else { "diverged".into() };
+    let render = |excess: f64| if excess.is_finite() { format!("{:.2} %", 100.0 * excess) } else { "diverged".into() };
     let cells = if score.outside > 0 { format!("{}, {} outside", score.cells, score.outside) } else { score.cells.to_string() };
-    vec![told(score.mean), told(score.worst), cells]
+    vec![render(score.mean), render(score.worst), cells]
 }
 
 /// Exponents with their intervals.

@@ -2,13 +2,13 @@
 
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
-use super::serving::serving_told;
+use super::serving::serving_pieces;
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
     Allocation, Alternative, Cost, Fixed, Hardware, Preset, Service, Serving, Template, TrainingRecipe, advise, alternatives, cost,
-    from_published, not_told, serving,
+    from_published, serving, unanswerable,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use crate::study::Study;
@@ -51,7 +51,7 @@ pub(super) struct RecommendArgs {
     /// Compare with this number of tokens at the same budget
     #[arg(long, value_name = "D")]
     tokens: Option<Tokens>,
-    /// Compare with this many tokens a weight at the same budget
+    /// Compare with this many tokens per parameter at the same budget
     #[arg(long, value_name = "D/N")]
     tokens_per_param: Option<f64>,
     /// Least compute that reaches this loss, nats per token
@@ -108,7 +108,7 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
         return Ok(());
     }
     let allocations: Vec<Allocation> = advice.iter().map(|one| one.allocation.clone()).collect();
-    let mut pieces = recommendations_told(&allocations);
+    let mut pieces = recommendation_pieces(&allocations);
     pieces.extend(asked_for(args, &advice));
     print!("{}", if args.markdown { markdown(&pieces) } else { plain(&pieces) });
     Ok(())
@@ -156,7 +156,7 @@ impl RecommendArgs {
             unique_tokens: self.unique_tokens.map(|u| u.0),
         };
         let cost = self.hardware.as_ref().map(|hardware| cost(allocation.compute, hardware, self.mfu, self.price));
-        allocation.warnings.extend(not_told(law.map(|(law, _)| law), &fixed));
+        allocation.warnings.extend(unanswerable(law.map(|(law, _)| law), &fixed));
         let alternatives = law.map_or_else(Vec::new, |(law, count)| alternatives(law, count, &allocation, &fixed));
         let serving = self.serve_tokens.and_then(|tokens| {
             let service = Service { tokens: tokens.0, price: self.serve_price };
@@ -200,7 +200,7 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
         let header = vec!["", "N", "D", "C, FLOPs", "loss, nats", "difference", "compute wasted"];
         pieces.push(Piece::Table(header, one.alternatives.iter().map(row).collect()));
     }
-    pieces.extend(advice.iter().filter_map(|one| one.serving.as_ref()).flat_map(serving_told));
+    pieces.extend(advice.iter().filter_map(|one| one.serving.as_ref()).flat_map(serving_pieces));
     pieces
 }
 
@@ -218,10 +218,10 @@ pub(super) fn why_not(study: &Study) -> String {
 
 /// Recommendations for a person.
 pub(super) fn recommendation_rows(recommendations: &[Allocation]) -> String {
-    plain(&recommendations_told(recommendations))
+    plain(&recommendation_pieces(recommendations))
 }
 
-pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece> {
+pub(super) fn recommendation_pieces(recommendations: &[Allocation]) -> Vec<Piece> {
     let Some(first) = recommendations.first() else {
         return Vec::new();
     };
@@ -251,7 +251,7 @@ pub(super) fn recommendations_told(recommendations: &[Allocation]) -> Vec<Piece>
 }
 
 fn allocation_row(r: &Allocation) -> Vec<String> {
-    let ([loss, _, mean], [_, _, one_run]) = (r.loss.told(), r.loss_of_a_run.told());
+    let ([loss, _, mean], [_, _, one_run]) = (r.loss.render(), r.loss_of_a_run.render());
     vec![
         Flops(r.compute).to_string(),
         short(r.params.value),
@@ -270,7 +270,7 @@ fn allocation_row(r: &Allocation) -> Vec<String> {
 fn details(r: &Allocation) -> Vec<Piece> {
     let mut pieces = Vec::new();
     if let (Some(mean), Some(run)) = (&r.bits_per_byte, &r.bits_per_byte_of_a_run) {
-        let ([value, _, mean], [_, _, run]) = (mean.told(), run.told());
+        let ([value, _, mean], [_, _, run]) = (mean.render(), run.render());
         pieces.push(Piece::Line(1, format!("at {}: {value} bits per byte, mean {mean}, one run {run}", Flops(r.compute))));
     }
     if let Some(built) = &r.realised {
@@ -292,7 +292,7 @@ fn details(r: &Allocation) -> Vec<Piece> {
         );
         pieces.push(Piece::Line(1, line));
     }
-    pieces.extend(r.recipe.as_ref().map_or_else(Vec::new, recipe_told));
+    pieces.extend(r.recipe.as_ref().map_or_else(Vec::new, recipe_pieces));
     if let Some(waste) = &r.waste {
         let [median, at_80, at_95] = [waste.median, waste.at_80, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
         let over = match waste.refits {
@@ -306,7 +306,7 @@ fn details(r: &Allocation) -> Vec<Piece> {
 }
 
 /// Learning rate, batch, schedule and optimizer; their sources stand below, once for all budgets.
-fn recipe_told(recipe: &TrainingRecipe) -> Vec<Piece> {
+fn recipe_pieces(recipe: &TrainingRecipe) -> Vec<Piece> {
     let near = |range: &Option<[f64; 2]>, show: fn(f64) -> String| {
         range.map_or(String::new(), |[low, high]| format!(", near-optimal {} to {}", show(low), show(high)))
     };

@@ -3,11 +3,11 @@
 
 use super::analysis::{Asked, study};
 use super::checklist::{checklist, commands, conventions_of, methods};
-use super::estimates::{estimates_rows, floor_told};
+use super::estimates::{estimates_rows, floor_text};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
 use super::plot::figures_of;
-use super::recommend::recommendations_told;
+use super::recommend::recommendation_pieces;
 use super::scrutiny::{BY_ESTIMATOR, estimator_rows, scrutiny_text};
 use super::source::Source;
 use super::text::{Piece, counts, number, rate_text};
@@ -105,7 +105,7 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     let diagnosed = diagnosed(source)?;
     let mut sections = vec![Section::new("Verdict", verdict(&study, scrutiny, &recommendations, &diagnosed))];
     sections.extend(
-        Calculator::of(&study, CALCULATED[usize::from(large)]).map(|one| Section::new("What to train", told(&recommendations, one))),
+        Calculator::of(&study, CALCULATED[usize::from(large)]).map(|one| Section::new("What to train", render(&recommendations, one))),
     );
     sections.push(Section::new("Figures", drawn(source, &study)?));
     sections.push(Section::new("Laws", laws(source, &study, scrutiny)));
@@ -145,7 +145,7 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     match study.best_law() {
         Some(fitted) if fitted.law.may_advise() => {
             let exponent = fitted.derived.get("a").map_or("—".into(), ToString::to_string);
-            let floor = floor_told(fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]));
+            let floor = floor_text(fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]));
             said.push(format!(
                 "Loss follows {} within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {exponent}{floor}.",
                 in_greek(formula_of(fitted.law.text())),
@@ -174,7 +174,7 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
         let shape = one.shape.as_ref().map_or(String::new(), |shape| format!(", for example {shape}"));
         let rate = one.learning_rate.map_or(String::new(), |rate| format!(", learning rate {}", rate_text(rate.value)));
         format!(
-            "What to train with {} FLOPs ({} times the largest run): {} weights {}{shape} on {} tokens{rate}; expected loss in nats {}.",
+            "What to train with {} FLOPs ({} times the largest run): {} parameters {}{shape} on {} tokens{rate}; expected loss in nats {}.",
             Flops(one.compute),
             short(one.extrapolation_factor),
             short(one.params.value),
@@ -221,9 +221,9 @@ fn blocks(pieces: Vec<Piece>) -> Vec<Block> {
     blocks
 }
 
-fn told(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
+fn render(recommendations: &[Allocation], calculator: Calculator) -> Vec<Block> {
     let mut all = vec![Block::Calculator(Box::new(calculator))];
-    for block in blocks(recommendations_told(recommendations)) {
+    for block in blocks(recommendation_pieces(recommendations)) {
         all.push(match block {
             Block::Lines(lines) => Block::Folded("shapes, recipes, sources and warnings".into(), lines.join("\n")),
             block => block,
@@ -275,7 +275,7 @@ fn matrix(conventions: &[Convention]) -> ReportTable {
     let row = |one: &Convention| {
         let (value, range) = match &one.exponent {
             Ok(exponent) => {
-                let [value, _, interval] = exponent.told();
+                let [value, _, interval] = exponent.render();
                 (value, interval)
             }
             Err(reason) => (reason.clone(), String::new()),

@@ -91,7 +91,7 @@ pub(super) fn estimator_rows(all: &[ByEstimator]) -> Vec<Vec<String>> {
 /// Each number with one interval, and why it is this one.
 fn intervals(all: &Named<Estimate>) -> String {
     let row = |(name, estimate): (&str, &Estimate)| {
-        let [value, error, interval] = estimate.told();
+        let [value, error, interval] = estimate.render();
         vec![rounded(name), value, error, interval, estimate.method().to_owned()]
     };
     let level = all.iter().find_map(|(_, estimate)| estimate.level()).map_or(String::new(), |level| format!("{:.0} %", 100.0 * level));
@@ -127,7 +127,7 @@ fn matrix(conventions: &[Convention]) -> String {
     let row = |group: &[Convention]| {
         let (value, range) = match &group[0].exponent {
             Ok(exponent) => {
-                let [value, _, interval] = exponent.told();
+                let [value, _, interval] = exponent.render();
                 (value, interval)
             }
             Err(reason) => (reason.clone(), String::new()),

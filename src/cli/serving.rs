@@ -5,7 +5,7 @@ use crate::recommend::{Served, Serving};
 use crate::spec::{Flops, short};
 
 /// Sizes that reach one loss, side by side, the cheapest over training and service first.
-pub(super) fn serving_told(found: &Serving) -> Vec<Piece> {
+pub(super) fn serving_pieces(found: &Serving) -> Vec<Piece> {
     let price = if found.serve_price == 1.0 { String::new() } else { format!(", a FLOP of it at {} times the price", found.serve_price) };
     let title = format!("to reach a loss of {} and serve {} tokens{price}", number(found.loss), short(found.serve_tokens));
     let row = |one: &Served| {

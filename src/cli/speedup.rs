@@ -178,7 +178,7 @@ fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup,
 
 fn at_places(found: &Worth, name: &str, unit: &str, at: &[SpeedupAt]) -> String {
     let row = |at: &SpeedupAt| {
-        let [value, _, interval] = at.speedup.told();
+        let [value, _, interval] = at.speedup.render();
         let reach = if at.within { "" } else { ", beyond the runs" };
         vec![Flops(at.compute).to_string(), number(at.loss), value, interval, verdict(name, &at.speedup) + reach]
     };

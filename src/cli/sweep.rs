@@ -155,13 +155,13 @@ fn next_step(all: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &Sw
 
 /// Two results of one run cannot stand in one table.
 fn refuse(conflicts: &[Conflict], folder: &SweepFolder, packed: bool) -> Failure {
-    let told = |record: &RunRecord| {
+    let render = |record: &RunRecord| {
         let loss = record.loss_nats.map_or("none".into(), |loss| loss.to_string());
         let [host, version, device] = [&record.host, &record.code_version, &record.device].map(|value| value.as_deref().unwrap_or("?"));
         format!("loss {loss} (version {version} on {device} of {host})")
     };
     let line = |Conflict { own, gathered }: &Conflict| {
-        format!("  {}: its own file says {}, runs.csv says {}\n", own.run_id, told(own), told(gathered))
+        format!("  {}: its own file says {}, runs.csv says {}\n", own.run_id, render(own), render(gathered))
     };
     let lines: String = conflicts.iter().map(line).collect();
     let path = folder.path.display();

@@ -48,7 +48,7 @@ pub(super) fn run(args: &VerifyArgs) -> Outcome {
     if let Some(out) = &args.out {
         write_whole(out, document.as_bytes()).with_context(|| format!("cannot write {}", out.display())).or_work()?;
     }
-    print!("{}", if args.json { document } else { told(&forecast, &verification) });
+    print!("{}", if args.json { document } else { render(&forecast, &verification) });
     Ok(())
 }
 
@@ -71,7 +71,7 @@ fn reasons(verification: &Verification) -> Vec<String> {
     counts.iter().map(|(reason, count)| format!("{count} runs: {reason}")).collect()
 }
 
-fn told(forecast: &Forecast, found: &Verification) -> String {
+fn render(forecast: &Forecast, found: &Verification) -> String {
     let mut text = format!("forecast of {} made {}; checksum verified\n", forecast.source, forecast.made_at);
     let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "compute-equivalent"];
     text += &table(&header, &found.runs.iter().map(run_row).collect::<Vec<_>>());

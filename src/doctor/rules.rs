@@ -125,7 +125,7 @@ fn held_out_rose(features: &CurveFeatures<'_>) -> Option<Finding> {
 const EARLY: f64 = 0.2;
 /// First losses that rise above that of fresh weights by this share: a healthy first step never does.
 const EARLY_RISE: f64 = 0.05;
-/// Growth of the gradient over its norm before any step; healthy runs of 5 to 400 thousand weights stay below 3.5.
+/// Growth of the gradient over its norm before any step; healthy runs of 5 to 400 thousand parameters stay below 3.5.
 const EARLY_GRADIENT: f64 = 5.0;
 
 fn warmup_too_short(features: &CurveFeatures<'_>) -> Option<Finding> {

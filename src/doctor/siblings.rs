@@ -6,12 +6,12 @@ use crate::spec::sample::mean;
 use crate::spec::{Ignoring, RunRecord, RunStatus, of_one_length};
 use std::collections::BTreeMap;
 
-/// Loss above that of the best rate that makes a rate wrong. Halving a good rate costs runs of 10⁴ weights up to 5.5 %, which is
+/// Loss above that of the best rate that makes a rate wrong. Halving a good rate costs runs of 10⁴ parameters up to 5.5 %, which is
 /// what grids of learning rates are for; rates forty times too high cost 6.6 % and more (seeds 0 to 3 of tests/it/doctor.rs).
 const WORSE: f64 = 0.06;
 /// And so many standard deviations of ln L between seeds.
 const NOISES: f64 = 5.0;
-/// Standard deviation of ln L between seeds where none was repeated: runs of 5 to 400 thousand weights have 0.5 to 1.5 %.
+/// Standard deviation of ln L between seeds where none was repeated: runs of 5 to 400 thousand parameters have 0.5 to 1.5 %.
 const USUAL_NOISE: f64 = 0.015;
 
 /// A finding for each run whose rate is far from the best of its siblings, in the order of the records.

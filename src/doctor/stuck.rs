@@ -4,15 +4,15 @@ use super::features::CurveFeatures;
 use super::{Ailment, Finding};
 
 /// Least fall from a quarter of the run to its end, as a share of that which the law of Hoffmann et al. gives a run of so many
-/// weights and tokens: 4.7 % for a billion weights on 240 billion tokens, 15 % for 10⁴ on 10⁶. Large runs of others have 0.76 to
+/// weights and tokens: 4.7 % for a billion parameters on 240 billion tokens, 15 % for 10⁴ on 10⁶. Large runs of others have 0.76 to
 /// 1 of it (20 of OLMo, 223 of routed transformers), ours mostly 0.5 and more, seven of twelve planted at rates far too high 0.39 and less.
 const LEAST_LATE_FALL: f64 = 0.4;
-/// A run of which nobody says how large it is: one of 10¹¹ weights on 2·10¹² tokens falls least, by 3.2 %.
+/// A run of which nobody says how large it is: one of 10¹¹ parameters on 2·10¹² tokens falls least, by 3.2 %.
 const UNKNOWN: (f64, f64) = (1e11, 2e12);
-/// Tokens per weight beyond which a flat curve is that of a full network.
+/// Tokens per parameter beyond which a flat curve is that of a full network.
 const FULL: f64 = 200.0;
 
-/// Fall from a quarter of a run of N weights on D tokens to its end, as a share, by E + A/N^α + B/D^β of Hoffmann et al.
+/// Fall from a quarter of a run of N parameters on D tokens to its end, as a share, by E + A/N^α + B/D^β of Hoffmann et al.
 /// (2203.15556, equation 10).
 fn usual_late_fall(n: f64, d: f64) -> f64 {
     let loss = |d: f64| 1.69 + 406.4 / n.powf(0.34) + 410.7 / d.powf(0.28);
@@ -57,7 +57,7 @@ mod tests {
             tokens: Some(Tokens(tokens)),
             ..RunRecord::default()
         };
-        // The end of a long run, 2.48 to 2.38 nats over its last three quarters, as one of a billion weights and as one of ten thousand.
+        // The end of a long run, 2.48 to 2.38 nats over its last three quarters, as one of a billion parameters and as one of ten thousand.
         let late = |share: f64| 2.2 + 0.18 * (share + 1e-3).powf(-0.33);
         let quiet = |loss: &dyn Fn(f64) -> f64| -> Vec<CurvePoint> {
             let point = |step: u64| CurvePoint { step, train_loss_nats: Some(loss(step as f64 / 200.0)), ..CurvePoint::default() };

@@ -99,7 +99,7 @@ impl Serialize for Estimate {
 /// Value and interval, with as many digits as the standard error has a say in.
 impl Display for Estimate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let [value, _, interval] = self.told();
+        let [value, _, interval] = self.render();
         if self.uncertainty.is_some() { write!(f, "{value} {interval}") } else { f.write_str(&value) }
     }
 }
@@ -208,7 +208,7 @@ impl Estimate {
 
     /// Value, standard error and interval as text. The last digit of value and ends is the second of the standard error; a
     /// dash stands for what is not known.
-    pub fn told(&self) -> [String; 3] {
+    pub fn render(&self) -> [String; 3] {
         let scale = self.se().or_else(|| self.uncertainty.map(|one| 0.25 * (one.high - one.low)));
         let place = scale.filter(|scale| scale.is_finite() && *scale > 0.0).map(|scale| magnitude(scale) - 1);
         // What is known better than seven digits is not told to more, and what is known worse to two.
@@ -315,16 +315,16 @@ mod tests {
 
     #[test]
     fn digits_follow_the_standard_error() {
-        let told = |value, se, ends| Estimate::new(value, se, ends, 0.95, Interval::Profile).to_string();
-        assert_eq!(told(0.348_217, 0.021_34, [0.305_1, 0.390_9]), "0.348 [0.305, 0.391]");
-        assert_eq!(told(1.692_73, 0.000_241, [1.692_2, 1.693_3]), "1.69273 [1.69220, 1.69330]");
-        assert_eq!(told(10_350.8, 7481.4, [-4312.7, 25_014.1]), "10400 [-4300, 25000]");
-        assert_eq!(told(2.085_43e6, 4.6e5, [1.2e6, f64::INFINITY]), "2.09e6 [1.20e6, unbounded]");
-        assert_eq!(told(3.2, 740.0, [0.0, 1500.0]), "3.2 [0, 1500]", "a value worse known than it is large still has two digits");
-        assert_eq!(told(3e-54, 2e-54, [1e-54, 1e100]), "3.0e-54 [1.0e-54, 1.000000e100]", "no number has a hundred digits");
-        assert_eq!(told(3e-54, 2e-54, [0.0, 2.0]), "3.0e-54 [0.000000, 2.000000]");
+        let render = |value, se, ends| Estimate::new(value, se, ends, 0.95, Interval::Profile).to_string();
+        assert_eq!(render(0.348_217, 0.021_34, [0.305_1, 0.390_9]), "0.348 [0.305, 0.391]");
+        assert_eq!(render(1.692_73, 0.000_241, [1.692_2, 1.693_3]), "1.69273 [1.69220, 1.69330]");
+        assert_eq!(render(10_350.8, 7481.4, [-4312.7, 25_014.1]), "10400 [-4300, 25000]");
+        assert_eq!(render(2.085_43e6, 4.6e5, [1.2e6, f64::INFINITY]), "2.09e6 [1.20e6, unbounded]");
+        assert_eq!(render(3.2, 740.0, [0.0, 1500.0]), "3.2 [0, 1500]", "a value worse known than it is large still has two digits");
+        assert_eq!(render(3e-54, 2e-54, [1e-54, 1e100]), "3.0e-54 [1.0e-54, 1.000000e100]", "no number has a hundred digits");
+        assert_eq!(render(3e-54, 2e-54, [0.0, 2.0]), "3.0e-54 [0.000000, 2.000000]");
         assert_eq!(Estimate::exact(406.4).to_string(), "406.4");
-        assert_eq!(Estimate::new(0.5, f64::NAN, [0.4, 0.6], 0.95, Interval::Delta).told()[1], "—");
-        assert_eq!(Estimate::new(10_350.8, 7481.4, [0.0, 1.0], 0.95, Interval::Delta).told()[1], "7500");
+        assert_eq!(Estimate::new(0.5, f64::NAN, [0.4, 0.6], 0.95, Interval::Delta).render()[1], "—");
+        assert_eq!(Estimate::new(10_350.8, 7481.4, [0.0, 1.0], 0.95, Interval::Delta).render()[1], "7500");
     }
 }

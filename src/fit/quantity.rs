@@ -44,7 +44,7 @@ impl Quantity {
         (0..law.coefficients().len()).map(|index| Self::coefficient(law, index)).collect()
     }
 
-    /// N*, weights, of a budget in FLOPs.
+    /// N*, parameters, of a budget in FLOPs.
     pub fn params(compute: f64, count: &ComputeCount) -> Self {
         let count = count.clone();
         Self::new(format!("params at {compute:e}"), move |law| law.optimal_params(compute, &count))

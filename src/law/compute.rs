@@ -3,18 +3,18 @@
 
 use super::Point;
 
-/// FLOPs per weight and token as a function of N.
+/// FLOPs per parameter and token as a function of N.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ComputeCount {
     /// C = k·N·D.
     Bilinear {
-        /// FLOPs per weight and token.
+        /// FLOPs per parameter and token.
         k: f64,
     },
     /// C = (k∞ + c·N^−p)·N·D: attention and the output matrix weigh less in larger networks. A smooth
     /// curve through the runs' own counts, so that a ladder whose depth moves in steps does not bend the frontier.
     Declining {
-        /// k∞, FLOPs per weight and token of networks without end.
+        /// k∞, FLOPs per parameter and token of networks without end.
         limit: f64,
         /// c.
         factor: f64,
@@ -70,7 +70,7 @@ impl ComputeCount {
         Self::Declining { limit, factor, power, least }
     }
 
-    /// FLOPs per weight and token at a size.
+    /// FLOPs per parameter and token at a size.
     pub fn per_param_token(&self, n: f64) -> f64 {
         match self {
             Self::Bilinear { k } => *k,

@@ -4,7 +4,7 @@
 /// Loss along one training run, or along runs of one size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LossCurve {
-    /// N, weights.
+    /// N, parameters.
     pub n: f64,
     /// (C, D, L): FLOPs spent, tokens seen, loss in nats per token; C ascending.
     pub points: Vec<(f64, f64, f64)>,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Point {
     /// Name of the run.
     pub run: String,
-    /// N, weights under the evidence's [`SizeMeasure`].
+    /// N, parameters under the evidence's [`SizeMeasure`].
     pub n: f64,
     /// D, tokens seen in training.
     pub d: f64,

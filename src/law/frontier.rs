@@ -8,7 +8,7 @@ use super::{ComputeCount, Point};
 const PLACES: usize = 96;
 /// Steps of ln C in which a loss is looked for.
 const SPAN: i32 = 60;
-/// Tokens a weight between which an optimum is looked for: far beyond them a formula may say anything.
+/// Tokens per parameter between which an optimum is looked for: far beyond them a formula may say anything.
 const TOKENS_PER_WEIGHT: [f64; 2] = [1e-2, 1e6];
 
 /// ln L and its first two derivatives by ln N at a compute.

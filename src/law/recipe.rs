@@ -9,7 +9,7 @@ use std::fmt;
 /// Where a recipe is asked for: N weights, D tokens, C FLOPs, under stated conventions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scale {
-    /// N, weights (or DeepSeek's M, FLOPs per token).
+    /// N, parameters (or DeepSeek's M, FLOPs per token).
     pub n: f64,
     /// D, tokens.
     pub d: f64,
@@ -117,7 +117,7 @@ pub const RECIPES: [PublishedRecipe; 5] = [
         batch_tokens: PowerRule::of_size_and_tokens(0.7576, 0.703, 0.0),
         size_measure: SizeMeasure::Matmul,
         flop_rule: FlopRule::SixNd,
-        source: "Porian et al. 2024, arXiv 2406.19146: AdamW, at 20 tokens a weight; 0.00037·N^0.703 sequences of 2048 tokens, N with the head",
+        source: "Porian et al. 2024, arXiv 2406.19146: AdamW, at 20 tokens per parameter; 0.00037·N^0.703 sequences of 2048 tokens, N with the head",
     },
     PublishedRecipe {
         name: "bjorck",

@@ -7,7 +7,7 @@ use crate::spec::Random;
 /// Where one run of a design stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// N, weights.
+    /// N, parameters.
     pub n: f64,
     /// D, tokens.
     pub d: f64,
@@ -81,7 +81,7 @@ impl Design {
     }
 
     /// Budgets × sizes with C = 6·N·D: sizes are spaced evenly in ln N over `span` times either side of
-    /// 20 tokens a weight.
+    /// 20 tokens per parameter.
     pub fn isoflop(budgets: &[f64], sizes: usize, span: f64) -> Self {
         let cells = budgets.iter().flat_map(|&c| {
             (0..sizes).map(move |i| {

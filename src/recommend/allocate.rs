@@ -46,8 +46,8 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         bits_per_byte: in_bits(loss),
         bits_per_byte_of_a_run: in_bits(loss_of_a_run),
         noise_source,
-        loss_source: together.map(Mixture::told),
-        size_source: together.map(Mixture::optima_told),
+        loss_source: together.map(Mixture::describe),
+        size_source: together.map(Mixture::optima_text),
         hyperparameter_source: advice.as_ref().map(|recipe| recipe.sources.join("; ")),
         learning_rate: advice.as_ref().map(|recipe| recipe.learning_rate),
         batch_tokens: advice.as_ref().map(|recipe| recipe.batch_tokens),
@@ -141,7 +141,7 @@ fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
             format!("the optimum of {} {what} lies outside the {} to {} of the runs", short(value), short(range[0]), short(range[1]))
         })
     };
-    words.extend(outside("weights", allocation.params.value, allocation.evidence.params));
+    words.extend(outside("parameters", allocation.params.value, allocation.evidence.params));
     words.extend(outside("tokens", allocation.tokens.value, allocation.evidence.tokens));
     words.extend(fit.warnings.iter().cloned());
     words

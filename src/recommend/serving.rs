@@ -7,7 +7,7 @@ use crate::law::{ComputeCount, Law, Point};
 use crate::spec::short;
 use serde::Serialize;
 
-/// FLOPs for a weight and a token that passes through it once.
+/// FLOPs for a parameter and a token that passes through it once.
 const FORWARD: f64 = 2.0;
 /// ln of the factor of size below the optimum of training alone within which the best is looked for.
 const SPAN: f64 = 12.0;
@@ -50,7 +50,7 @@ pub struct Serving {
 pub struct Served {
     /// Name of the choice.
     pub name: String,
-    /// N, weights.
+    /// N, parameters.
     pub params: f64,
     /// D, tokens.
     pub tokens: f64,
@@ -206,12 +206,12 @@ pub fn serving(
     })
 }
 
-/// What is to be said of tokens a weight that no run had.
+/// What is to be said of tokens per parameter that no run had.
 fn beyond(runs: &[Point], ratio: f64) -> Option<String> {
     let most = runs.iter().map(|run| run.d / run.n).fold(0.0, f64::max);
     (ratio > most).then(|| {
         format!(
-            "to serve at least cost takes {} tokens a weight, and no run had more than {}: the law is not checked there; train a small network for that long to check it",
+            "to serve at least cost takes {} tokens per parameter, and no run had more than {}: the law is not checked there; train a small network for that long to check it",
             short(ratio),
             short(most)
         )
@@ -307,9 +307,9 @@ mod tests {
         let (fit, one, _) = fitted(1);
         let caution =
             |tokens: f64| serving(&fit.law, Some(&fit), &SIX, &one, None, &Service { tokens, price: 1.0 }).expect("reached").caution;
-        // Sizes eight times below the optimum have about twenty times 64 tokens a weight.
+        // Sizes eight times below the optimum have about twenty times 64 tokens per parameter.
         assert_eq!(caution(1e9), None);
-        assert!(caution(1e16).is_some_and(|caution| caution.contains("tokens a weight")));
+        assert!(caution(1e16).is_some_and(|caution| caution.contains("tokens per parameter")));
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub struct Alternative {
     pub name: String,
     /// C, FLOPs.
     pub compute: f64,
-    /// N, weights.
+    /// N, parameters.
     pub params: f64,
     /// D, tokens.
     pub tokens: f64,
@@ -80,7 +80,7 @@ pub struct Alternative {
 /// What else a user may hold fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Fixed {
-    /// N, weights.
+    /// N, parameters.
     pub params: Option<f64>,
     /// D, tokens.
     pub tokens: Option<f64>,
@@ -113,7 +113,7 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
     all.extend(asked.tokens.map(|tokens| at("these tokens".into(), solve(|n| count.tokens(n, compute) - tokens, best), tokens)));
     all.extend(asked.tokens_per_param.map(|ratio| {
         let params = solve(|n| count.tokens(n, compute) / n - ratio, best);
-        at(format!("{ratio} tokens a weight"), params, ratio * params)
+        at(format!("{ratio} tokens per parameter"), params, ratio * params)
     }));
     if let Some(loss) = asked.target_loss {
         all.extend(law.compute_for_loss(loss / raised, count, compute).map(|compute| {
@@ -127,7 +127,7 @@ pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, a
 }
 
 /// Why something that was asked for does not stand beside a recommendation, in words.
-pub fn not_told(law: Option<&Law>, asked: &Fixed) -> Option<String> {
+pub fn unanswerable(law: Option<&Law>, asked: &Fixed) -> Option<String> {
     match law {
         None if *asked != Fixed::default() => {
             Some("no loss is published with this law, so nothing can be set beside its recommendation".into())
@@ -247,9 +247,9 @@ mod tests {
     fn what_was_asked_for_and_cannot_be_said_is_told_in_words() {
         let asked = Fixed { unique_tokens: Some(1e9), ..Fixed::default() };
         let (additive, kaplan) = (Law::from(Chinchilla::default()), Law::of(Kaplan, Kaplan::PUBLISHED));
-        assert_eq!(not_told(Some(&additive), &asked), None);
-        assert!(not_told(Some(&kaplan), &asked).expect("told").contains("kaplan knows no repeated data"));
-        assert_eq!(not_told(Some(&kaplan), &Fixed::default()), None);
-        assert!(not_told(None, &asked).is_some() && not_told(None, &Fixed::default()).is_none());
+        assert_eq!(unanswerable(Some(&additive), &asked), None);
+        assert!(unanswerable(Some(&kaplan), &asked).expect("told").contains("kaplan knows no repeated data"));
+        assert_eq!(unanswerable(Some(&kaplan), &Fixed::default()), None);
+        assert!(unanswerable(None, &asked).is_some() && unanswerable(None, &Fixed::default()).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! How weights and FLOPs are counted. Published conclusions have changed with the convention
+//! How parameters and FLOPs are counted. Published conclusions have changed with the convention
 //! (Pearce & Song 2406.12907, Porian 2406.19146), so a convention is a value that travels with a fit.
 
 use super::{Flops, ModelShape, Params, Tokens};
@@ -113,7 +113,7 @@ fn flops_per_token_m(shape: &ModelShape) -> f64 {
 /// The convention under which C is counted. Each gives C = (FLOPs per token) · D.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FlopRule {
-    /// 6·N·D with N all trained weights (Kaplan 2001.08361, Hoffmann 2203.15556 approximate so).
+    /// 6·N·D with N all trained parameters (Kaplan 2001.08361, Hoffmann 2203.15556 approximate so).
     #[serde(rename = "6nd")]
     SixNd,
     /// M·D, DeepSeek's exact non-embedding count.

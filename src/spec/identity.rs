@@ -14,7 +14,7 @@ pub const SAME_TOKENS: f64 = 0.02;
 pub const SAME_BUDGET: f64 = 0.1;
 
 /// The same, in ln, where compute is counted under another convention than the one that the runs were planned under: 6·N·D of
-/// networks of 10⁴ to 10⁵ weights on one exact budget spreads by 0.13 (results/grid, results/study), and the other count shifts the
+/// networks of 10⁴ to 10⁵ parameters on one exact budget spreads by 0.13 (results/grid, results/study), and the other count shifts the
 /// whole budget; budgets of a forecast are at least a factor of two apart, 0.69.
 pub const SAME_BUDGET_COUNTED_ANEW: f64 = 0.3;
 

@@ -26,7 +26,7 @@ pub struct Tried {
 /// One shape on one amount of data, with what was tried on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchFamily {
-    /// N, all weights.
+    /// N, all parameters.
     pub n: f64,
     /// D, tokens.
     pub d: f64,

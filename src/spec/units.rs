@@ -134,7 +134,7 @@ macro_rules! quantity {
 }
 
 quantity!(
-    /// N: weights of a network, counted under a stated [`SizeMeasure`](crate::spec::SizeMeasure).
+    /// N: parameters of a network, counted under a stated [`SizeMeasure`](crate::spec::SizeMeasure).
     Params,
     short
 );

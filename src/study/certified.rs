@@ -56,7 +56,7 @@ pub fn certified(records: &[RunRecord], options: &StudyOptions, noise: Option<f6
     };
     let asked = CertificateOptions { level: options.level, ..CertificateOptions::default() };
     let (variable, unit) = match axis {
-        Axis::N => ("N", "weights"),
+        Axis::N => ("N", "parameters"),
         Axis::D => ("D", "tokens"),
         Axis::C => ("C", "FLOPs"),
     };

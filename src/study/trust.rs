@@ -20,7 +20,7 @@ pub struct Trust {
     pub factor: f64,
     /// The run that is forecast: C, FLOPs.
     pub compute: f64,
-    /// Its N, weights.
+    /// Its N, parameters.
     pub params: f64,
     /// Its D, tokens.
     pub tokens: f64,

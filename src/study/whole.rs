@@ -126,7 +126,7 @@ impl Study {
     fn worse_alone(&self) -> Option<String> {
         let as_seen = self.as_seen().filter(|_| self.laws.len() == 1)?;
         let law = &self.law_with_optima()?.law;
-        Mixture::of(as_seen)?.beside(law, as_seen)?.told(law.name())
+        Mixture::of(as_seen)?.beside(law, as_seen)?.describe(law.name())
     }
 
     /// What forecasts may see, losses as they are; `None` where points are no runs of their own or too many for several laws.

@@ -108,7 +108,7 @@ fn keep_possible<'a>(
 
 /// 2^53: above it a count of tokens is no longer exact.
 const MOST_TOKENS: f64 = 9_007_199_254_740_992.0;
-/// Bytes a weight takes in training: itself, its gradient and two moments, 32 bits each.
+/// Bytes a parameter takes in training: itself, its gradient and two moments, 32 bits each.
 const TRAINING_BYTES: f64 = 16.0;
 /// More than any single device holds.
 const MOST_BYTES: f64 = 2e11;
@@ -164,7 +164,7 @@ fn too_few(facts: &CorpusFacts, cell: &Cell, unique: u64) -> Option<String> {
     Some(format!("{wanted} distinct tokens are wanted, the corpus has {}: raise budget.epochs or use more text", Tokens(has as f64)))
 }
 
-/// Keeps the shapes whose tokens per weight are nearest to the expected optimum of their budget.
+/// Keeps the shapes whose tokens per parameter are nearest to the expected optimum of their budget.
 fn keep_nearest(
     around: Around,
     grid_epochs: &[f64],
@@ -191,7 +191,7 @@ fn keep_nearest(
             kept.push(cell);
         } else {
             let reason =
-                format!("{:.0} tokens per weight is farther from the expected optimum of {center} than {sizes} others", ratio(&cell));
+                format!("{:.0} tokens per parameter is farther from the expected optimum of {center} than {sizes} others", ratio(&cell));
             left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: false });
         }
     }

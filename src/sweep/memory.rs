@@ -25,7 +25,7 @@ pub struct MemoryError {
     pub fitting: String,
 }
 
-/// What a weight takes beyond training while a checkpoint is written: itself and two moments, copied once and once as bytes.
+/// What a parameter takes beyond training while a checkpoint is written: itself and two moments, copied once and once as bytes.
 const CHECKPOINT_BYTES: f64 = 24.0;
 /// A weight, its gradient and two moments.
 const BYTES_PER_WEIGHT: f64 = 16.0;

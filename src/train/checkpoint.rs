@@ -109,11 +109,11 @@ impl Checkpoint {
                 tensors.insert(name(kind, parameter), Numbers::Single(values, vec![parameter.rows, parameter.columns]));
             }
         }
-        let told = |fact: fn(&StepFacts) -> f64| Numbers::Double(self.history.iter().map(fact).collect(), vec![self.history.len()]);
-        tensors.insert("steps.loss".into(), told(|facts| facts.loss));
-        tensors.insert("steps.norm".into(), told(|facts| facts.norm));
-        tensors.insert("steps.noise_scale".into(), told(|facts| facts.noise_scale.unwrap_or(f64::NAN)));
-        tensors.insert("steps.held_out_loss".into(), told(|facts| facts.held_out_loss.unwrap_or(f64::NAN)));
+        let column = |fact: fn(&StepFacts) -> f64| Numbers::Double(self.history.iter().map(fact).collect(), vec![self.history.len()]);
+        tensors.insert("steps.loss".into(), column(|facts| facts.loss));
+        tensors.insert("steps.norm".into(), column(|facts| facts.norm));
+        tensors.insert("steps.noise_scale".into(), column(|facts| facts.noise_scale.unwrap_or(f64::NAN)));
+        tensors.insert("steps.held_out_loss".into(), column(|facts| facts.held_out_loss.unwrap_or(f64::NAN)));
         tensors.insert("noise".into(), Numbers::Double(vec![self.noise.variance, self.noise.gradient], vec![2]));
         tensors
     }
@@ -196,14 +196,14 @@ fn doubles(name: &str, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f64>, Check
 fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFacts>, CheckpointError> {
     let columns = ["steps.loss", "steps.norm", "steps.noise_scale", "steps.held_out_loss"];
     let [losses, norms, scales, held_out] = columns.map(|name| doubles(name, data));
-    let told = losses?.into_iter().zip(norms?).zip(scales?).zip(held_out?);
+    let facts_of_steps = losses?.into_iter().zip(norms?).zip(scales?).zip(held_out?);
     let known = |value: f64| value.is_finite().then_some(value);
     let facts = |(((loss, norm), scale), held_out): (((f64, f64), f64), f64)| StepFacts {
         noise_scale: known(scale),
         held_out_loss: known(held_out),
         ..StepFacts::of(Reading { loss, norm }, spec.recipe.grad_clip)
     };
-    Ok(told.map(facts).collect())
+    Ok(facts_of_steps.map(facts).collect())
 }
 
 /// Numbers of a tensor; turned into bytes one tensor at a time.

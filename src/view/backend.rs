@@ -66,7 +66,7 @@ impl Skia {
 
     /// A text with a white rim of a width in steps, which keeps it readable over lines.
     pub(super) fn text_with_rim(&mut self, text: &str, style: &impl BackendTextStyle, at: BackendCoord, rim: f32) -> Drawn {
-        if let Some(path) = lettering(text, style, at) {
+        if let Some(path) = outlined(text, style, at) {
             let how = Stroke { width: 2.0 * rim / STEPS, line_join: LineJoin::Round, ..Stroke::default() };
             self.stroke_path(&path, BackendColor { rgb: (255, 255, 255), alpha: 1.0 }, &how);
             self.fill_path(&path, style.color());
@@ -174,7 +174,7 @@ impl DrawingBackend for Skia {
 
     /// The baseline of a text passes through `at`, whatever its vertical anchor.
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn {
-        if let Some(path) = lettering(text, style, at) {
+        if let Some(path) = outlined(text, style, at) {
             self.fill_path(&path, style.color());
         }
         Ok(())
@@ -218,7 +218,7 @@ fn path(points: impl IntoIterator<Item = BackendCoord>, closed: bool) -> Option<
 }
 
 /// The outlines of a text as it is anchored and turned.
-fn lettering(text: &str, style: &impl BackendTextStyle, at: BackendCoord) -> Option<Path> {
+fn outlined(text: &str, style: &impl BackendTextStyle, at: BackendCoord) -> Option<Path> {
     let (size, weight) = (style.size() / f64::from(STEPS), weight(style.style()));
     let share = match style.anchor().h_pos {
         HPos::Left => 0.0,

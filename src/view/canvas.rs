@@ -14,7 +14,7 @@ use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGB
 use std::cell::RefCell;
 use std::rc::Rc;
 
-pub(super) use super::elements::{Body, Stroke};
+pub(super) use super::elements::{Fill, Stroke};
 
 /// A place in units, y downwards.
 pub(super) type Place = (f64, f64);
@@ -66,14 +66,14 @@ pub(super) struct LabelStyle {
     /// Height of a line, units.
     pub(super) size: f64,
     pub(super) weight: Weight,
-    pub(super) ink: Colour,
+    pub(super) colour: Colour,
     pub(super) align: Align,
     pub(super) direction: Direction,
 }
 
 impl LabelStyle {
-    pub(super) fn new(size: f64, ink: Colour) -> Self {
-        Self { size, weight: Weight::Regular, ink, align: Align::Start, direction: Direction::Across }
+    pub(super) fn new(size: f64, colour: Colour) -> Self {
+        Self { size, weight: Weight::Regular, colour, align: Align::Start, direction: Direction::Across }
     }
 
     pub(super) fn bold(self) -> Self {
@@ -110,7 +110,7 @@ impl From<LabelStyle> for TextStyle<'static> {
             Align::End => HPos::Right,
         };
         let font = FontDesc::new(FontFamily::SansSerif, steps(how.size), style).transform(transform);
-        Self { font, color: RGBAColor::from(how.ink).to_backend_color(), pos: Pos::new(h_pos, VPos::Bottom) }
+        Self { font, color: RGBAColor::from(how.colour).to_backend_color(), pos: Pos::new(h_pos, VPos::Bottom) }
     }
 }
 
@@ -154,14 +154,14 @@ impl Canvas {
     }
 
     /// A rectangle.
-    pub(super) fn block(&mut self, rect: Rect, ink: Colour) {
-        drawn(&self.area, [Rectangle::new(rect.corners(), ink)]);
+    pub(super) fn rect(&mut self, rect: Rect, colour: Colour) {
+        drawn(&self.area, [Rectangle::new(rect.corners(), colour)]);
     }
 
     /// A mark of the given radius.
-    pub(super) fn mark(&mut self, at: Place, mark: Mark, radius: f64, body: Body, ink: Colour) {
+    pub(super) fn mark(&mut self, at: Place, mark: Mark, radius: f64, fill: Fill, colour: Colour) {
         if is_finite(&at) {
-            drawn(&self.area, [Marker { at: stepped(at), mark, radius, body, ink }]);
+            drawn(&self.area, [Marker { at: stepped(at), mark, radius, fill, colour }]);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Laws of several data sets side by side: the exponents of optimal size and data with their intervals, as DeepSeek
 //! (2401.02954, table 4) lists them, and the optimal size against compute.
 
-use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Rect, Stroke};
 use super::frontier::AMONG;
 use super::legend::Entry;
 use super::optimal::FrontierPoint;
@@ -30,14 +30,14 @@ pub fn comparison(laws: &[ComparedLaw], shared: &[(&'static str, f64)], conventi
     if laws.is_empty() {
         return Err(ViewError::empty("the comparison of data sets", "no law"));
     }
-    let inks = Colours::of(laws.len());
+    let colours = Colours::of(laws.len());
     let remark = "Bars: 95 % intervals unless stated otherwise; dotted: the exponent that all share. Right: the size that is recommended, solid over the compute of the runs, dashed outside it.";
-    let beside = entries(laws, &inks);
+    let beside = entries(laws, &colours);
     let mut page = Page::laid(&Layout { title: "Data sets compared", remark, beside: &beside, ..Layout::default() }, conventions);
     let Rect { left, right, .. } = page.content;
     let middle = left + 0.46 * (right - left);
-    draw_exponents(&mut page.canvas, Rect { right: middle - 10.0, ..page.content }, laws, shared, &inks);
-    draw_frontiers(&mut page.canvas, Rect { left: middle + 6.0, ..page.content }, laws, conventions, &inks);
+    draw_exponents(&mut page.canvas, Rect { right: middle - 10.0, ..page.content }, laws, shared, &colours);
+    draw_frontiers(&mut page.canvas, Rect { left: middle + 6.0, ..page.content }, laws, conventions, &colours);
     Ok(page.png())
 }
 
@@ -52,7 +52,7 @@ impl Colours {
         Self { count, marks: Ladder::of((1..=count).map(|at| at as f64 * 2.0)) }
     }
 
-    fn ink(&self, at: usize) -> Colour {
+    fn colour(&self, at: usize) -> Colour {
         ordered(if self.count > 1 { at as f64 / (self.count - 1) as f64 } else { 0.35 })
     }
 
@@ -61,25 +61,25 @@ impl Colours {
     }
 }
 
-fn entries(laws: &[ComparedLaw], inks: &Colours) -> Vec<Entry> {
+fn entries(laws: &[ComparedLaw], colours: &Colours) -> Vec<Entry> {
     let name = |text: &str| shortened(text, 120.0, &|text| LabelStyle::new(13.0, BLACK).length(text));
-    let entry = |(at, law): (usize, &ComparedLaw)| Entry::Mark(inks.mark(at), Body::Solid, inks.ink(at), name(&law.name));
+    let entry = |(at, law): (usize, &ComparedLaw)| Entry::Mark(colours.mark(at), Fill::Solid, colours.colour(at), name(&law.name));
     std::iter::once(Entry::Heading("data".into())).chain(laws.iter().enumerate().map(entry)).collect()
 }
 
 /// Room for the symbols at the left of the rows.
 const SYMBOLS: f64 = 46.0;
 
-fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shared: &[(&'static str, f64)], inks: &Colours) {
+fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shared: &[(&'static str, f64)], colours: &Colours) {
     let inside = Rect { left: outside.left + SYMBOLS, top: outside.top, right: outside.right, bottom: (outside.bottom - 47.0).round() };
     let symbols: Vec<&'static str> = laws[0].exponents.iter().map(|(symbol, _)| *symbol).collect();
     let axis = exponent_axis(laws, shared);
     let column = |value: f64| inside.left + axis.share(value) * inside.width();
-    canvas.block(inside, WHITE);
-    let lettering = LabelStyle::new(TICK_TEXT, BLACK);
+    canvas.rect(inside, WHITE);
+    let style = LabelStyle::new(TICK_TEXT, BLACK);
     for (value, label) in axis.marks(inside.width()) {
         canvas.line(&[(column(value), inside.top), (column(value), inside.bottom)], Stroke::full(PALE, 0.8));
-        canvas.text(&label, (column(value), inside.bottom + 15.0), lettering.aligned(Align::Middle));
+        canvas.text(&label, (column(value), inside.bottom + 15.0), style.aligned(Align::Middle));
     }
     canvas.text(
         "exponent",
@@ -92,12 +92,12 @@ fn draw_exponents(canvas: &mut Canvas, outside: Rect, laws: &[ComparedLaw], shar
         canvas.line(&[(inside.left, top), (inside.right, top)], Stroke::full(GREY, if row == 0 { 0.0 } else { 0.6 }));
         canvas.text(symbol, (inside.left - 10.0, top + 0.5 * height + 5.0), LabelStyle::new(16.0, BLACK).bold().aligned(Align::End));
         for (_, value) in shared.iter().filter(|(of, _)| of == symbol) {
-            let dotted = Stroke { ink: GREY, width: 1.4, dash: &[1.5, 3.5] };
+            let dotted = Stroke { colour: GREY, width: 1.4, dash: &[1.5, 3.5] };
             canvas.line(&[(column(*value), top), (column(*value), top + height)], dotted);
         }
         for (at, law) in laws.iter().enumerate() {
             let y = top + height * (at as f64 + 1.0) / (laws.len() as f64 + 1.0);
-            draw_bar(canvas, inside, &axis, y, law.exponents[row].1, (inks.mark(at), inks.ink(at)));
+            draw_bar(canvas, inside, &axis, y, law.exponents[row].1, (colours.mark(at), colours.colour(at)));
         }
     }
     let Rect { left, top, right, bottom } = inside;
@@ -115,37 +115,37 @@ fn exponent_axis(laws: &[ComparedLaw], shared: &[(&'static str, f64)]) -> Axis {
 }
 
 /// An interval across, with its value.
-pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, ink): (Mark, Colour)) {
+pub(super) fn draw_bar(canvas: &mut Canvas, inside: Rect, axis: &Axis, y: f64, range: Range, (mark, colour): (Mark, Colour)) {
     let column = |value: f64| (inside.left + axis.share(value) * inside.width()).clamp(inside.left, inside.right);
     let end = |value: f64, open: f64| column(if value.is_finite() { value } else { open });
     if range.is_known() {
         let (low, high) = (end(range.low, axis.low), end(range.high, axis.high));
-        canvas.line(&[(low, y), (high, y)], Stroke::full(ink, 2.2));
+        canvas.line(&[(low, y), (high, y)], Stroke::full(colour, 2.2));
         for x in [low, high].into_iter().filter(|x| *x > inside.left && *x < inside.right) {
-            canvas.line(&[(x, y - 4.5), (x, y + 4.5)], Stroke::full(ink, 1.6));
+            canvas.line(&[(x, y - 4.5), (x, y + 4.5)], Stroke::full(colour, 1.6));
         }
     }
-    canvas.mark((column(range.value), y), mark, 5.5, Body::Solid, ink);
+    canvas.mark((column(range.value), y), mark, 5.5, Fill::Solid, colour);
 }
 
-fn draw_frontiers(canvas: &mut Canvas, place: Rect, laws: &[ComparedLaw], conventions: &Conventions, inks: &Colours) {
+fn draw_frontiers(canvas: &mut Canvas, place: Rect, laws: &[ComparedLaw], conventions: &Conventions, colours: &Colours) {
     let points = || laws.iter().flat_map(|law| &law.frontier).filter(|point| point.n.value.is_finite() && point.n.value > 0.0);
     let x = Axis::log(conventions.compute_label(), Unit::Power, points().map(|point| point.compute));
     let label = conventions.size_label().replacen(',', "*,", 1);
     let y = Axis::log(label, Unit::Count, points().map(|point| point.n.value));
     let panel = Panel::draw(canvas, place, x, y);
     for (at, law) in laws.iter().enumerate() {
-        let ink = inks.ink(at);
+        let colour = colours.colour(at);
         let band: Vec<(f64, f64, f64)> = law.frontier.iter().map(|p| (p.compute, p.n.low.max(1e-300), p.n.high)).collect();
-        panel.band_between(canvas, &band, law.evidence, ink.faint(0.7 * AMONG));
+        panel.band_between(canvas, &band, law.evidence, colour.with_alpha(0.7 * AMONG));
         let line: Vec<(f64, f64)> = law.frontier.iter().map(|p| (p.compute, p.n.value)).collect();
         let (first, last) = law.evidence;
-        let dashed = Stroke::full(ink, 1.4).dashed();
+        let dashed = Stroke::full(colour, 1.4).dashed();
         panel.line_between(canvas, &line, (panel.x.low, first), dashed);
-        panel.line_between(canvas, &line, (first, last), Stroke::full(ink, 2.2));
+        panel.line_between(canvas, &line, (first, last), Stroke::full(colour, 2.2));
         panel.line_between(canvas, &line, (last, panel.x.high), dashed);
         if let Some(end) = law.frontier.iter().rfind(|p| p.compute <= last) {
-            panel.mark(canvas, (end.compute, end.n.value), inks.mark(at), 5.0, Body::Solid, ink);
+            panel.mark(canvas, (end.compute, end.n.value), colours.mark(at), 5.0, Fill::Solid, colour);
         }
     }
     panel.title(canvas, "Optimal size");

@@ -2,7 +2,7 @@
 //! the end as marks. Training loss is averaged over bins of equal width in ln(tokens).
 
 use super::ViewError;
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::{Figure, Subject};
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
@@ -56,16 +56,16 @@ fn loss_curves(runs: &[RunCurve], conventions: &Conventions) -> Result<Vec<u8>, 
     let remark = "Lines: training loss, averaged over bins of equal width in ln D. Marks: held-out loss at the end of a run.";
     let mut page = Page::new("Loss curves", conventions, remark, &entries(&ladder, conventions));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
-    let (width, alpha, radius, body) = if runs.len() <= 50 { (1.5, 0.9, 4.2, Body::Solid) } else { (0.9, 0.5, 2.4, Body::Bare) };
+    let (width, alpha, radius, fill) = if runs.len() <= 50 { (1.5, 0.9, 4.2, Fill::Solid) } else { (0.9, 0.5, 2.4, Fill::Bare) };
     // Large runs last, so that the best stand in front.
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by(|left, right| runs[*left].n.total_cmp(&runs[*right].n));
     for &i in &order {
-        panel.line(&mut page.canvas, &smooth[i], Stroke::full(ladder.ink(runs[i].n).faint(alpha), width));
+        panel.line(&mut page.canvas, &smooth[i], Stroke::full(ladder.colour(runs[i].n).with_alpha(alpha), width));
     }
     for run in order.iter().map(|&i| &runs[i]) {
         if let Some(end) = run.held_out {
-            panel.mark(&mut page.canvas, end, ladder.mark(run.n), radius, body, ladder.ink(run.n));
+            panel.mark(&mut page.canvas, end, ladder.mark(run.n), radius, fill, ladder.colour(run.n));
         }
     }
     Ok(page.png())
@@ -76,7 +76,7 @@ fn entries(ladder: &Ladder, conventions: &Conventions) -> Vec<Entry> {
     entries.extend([
         Entry::Gap,
         Entry::Line(Stroke::full(GREY, 1.5), "training".into()),
-        Entry::Mark(Mark::Circle, Body::Solid, GREY, "held out".into()),
+        Entry::Mark(Mark::Circle, Fill::Solid, GREY, "held out".into()),
     ]);
     entries
 }

@@ -18,7 +18,7 @@ pub(super) fn steps(units: f64) -> f64 {
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stroke {
-    pub(super) ink: Colour,
+    pub(super) colour: Colour,
     pub(super) width: f64,
     /// Lengths drawn and left out in turn; empty for a full line.
     pub(super) dash: &'static [f64],
@@ -28,8 +28,8 @@ pub(super) struct Stroke {
 pub(super) const DASHED: &[f64] = &[6.0, 4.5];
 
 impl Stroke {
-    pub(super) fn full(ink: Colour, width: f64) -> Self {
-        Self { ink, width, dash: &[] }
+    pub(super) fn full(colour: Colour, width: f64) -> Self {
+        Self { colour, width, dash: &[] }
     }
 
     pub(super) fn dashed(self) -> Self {
@@ -38,26 +38,26 @@ impl Stroke {
 }
 
 impl From<Colour> for RGBAColor {
-    fn from(ink: Colour) -> Self {
-        Self(ink.rgb[0], ink.rgb[1], ink.rgb[2], ink.alpha)
+    fn from(colour: Colour) -> Self {
+        Self(colour.rgb[0], colour.rgb[1], colour.rgb[2], colour.alpha)
     }
 }
 
 impl From<Colour> for ShapeStyle {
-    fn from(ink: Colour) -> Self {
-        Self { color: ink.into(), filled: true, stroke_width: 0 }
+    fn from(colour: Colour) -> Self {
+        Self { color: colour.into(), filled: true, stroke_width: 0 }
     }
 }
 
 impl From<Stroke> for ShapeStyle {
     fn from(stroke: Stroke) -> Self {
-        Self { color: stroke.ink.into(), filled: false, stroke_width: steps(stroke.width).round() as u32 }
+        Self { color: stroke.colour.into(), filled: false, stroke_width: steps(stroke.width).round() as u32 }
     }
 }
 
 /// Whether a mark is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum Fill {
     /// With a thin white rim, which keeps neighbours apart.
     Solid,
     /// An outline on white.
@@ -98,8 +98,8 @@ pub(super) struct Marker<C> {
     pub(super) at: C,
     pub(super) mark: Mark,
     pub(super) radius: f64,
-    pub(super) body: Body,
-    pub(super) ink: Colour,
+    pub(super) fill: Fill,
+    pub(super) colour: Colour,
 }
 
 impl<'a, C: 'a> PointCollection<'a, C> for &'a Marker<C> {
@@ -121,11 +121,11 @@ impl<C, DB: DrawingBackend> Drawable<DB> for Marker<C> {
         const RIM: f64 = 0.8;
         const WALL: f64 = 1.3;
         let Some(at) = points.next() else { return Ok(()) };
-        if self.body != Body::Bare {
+        if self.fill != Fill::Bare {
             self.mark.fill(backend, at, steps(self.radius + RIM), WHITE)?;
         }
-        self.mark.fill(backend, at, steps(self.radius), self.ink)?;
-        if self.body == Body::Hollow {
+        self.mark.fill(backend, at, steps(self.radius), self.colour)?;
+        if self.fill == Fill::Hollow {
             self.mark.fill(backend, at, steps(self.radius - WALL), WHITE)?;
         }
         Ok(())
@@ -139,9 +139,9 @@ impl Mark {
         backend: &mut DB,
         at: BackendCoord,
         radius: f64,
-        ink: Colour,
+        colour: Colour,
     ) -> Result<(), DrawingErrorKind<DB::ErrorType>> {
-        let style = ShapeStyle::from(ink);
+        let style = ShapeStyle::from(colour);
         match self.corners() {
             None => backend.draw_circle(at, radius.max(0.0).round() as u32, &style, true),
             Some(corners) => {

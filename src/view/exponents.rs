@@ -1,6 +1,6 @@
 //! What the data leave open of the exponents: the cloud of the refits' (α, β), with lines of equal a = β/(α+β).
 
-use super::canvas::{Align, Body, Canvas, LabelStyle, Stroke};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Stroke};
 use super::figure::Figure;
 use super::legend::Entry;
 use super::page::{Conventions, Page};
@@ -57,12 +57,12 @@ fn exponent_cloud(cloud: &ExponentCloud, conventions: &Conventions) -> Result<Ve
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     draw_splits(&mut page.canvas, &panel);
     for at in &refits {
-        panel.mark(&mut page.canvas, *at, Mark::Circle, 2.2, Body::Bare, CLOUD);
+        panel.mark(&mut page.canvas, *at, Mark::Circle, 2.2, Fill::Bare, CLOUD);
     }
     let best = (cloud.alpha.value, cloud.beta.value);
     panel.error_bar_across(&mut page.canvas, best.1, cloud.alpha.low, cloud.alpha.high, ACCENT);
     panel.error_bar(&mut page.canvas, best.0, cloud.beta.low, cloud.beta.high, ACCENT);
-    panel.mark(&mut page.canvas, best, Mark::Diamond, 5.5, Body::Solid, ACCENT);
+    panel.mark(&mut page.canvas, best, Mark::Diamond, 5.5, Fill::Solid, ACCENT);
     Ok(page.png())
 }
 
@@ -80,7 +80,7 @@ fn draw_splits(canvas: &mut Canvas, panel: &Panel) {
         let a = f64::from(twentieth) / 20.0;
         let slope = a / (1.0 - a);
         let line = [panel.x.low, panel.x.high].map(|alpha| (alpha, slope * alpha));
-        panel.line(canvas, &line, Stroke::full(GREY.faint(0.7), 0.9).dashed());
+        panel.line(canvas, &line, Stroke::full(GREY.with_alpha(0.7), 0.9).dashed());
         let (right, top) = ((panel.x.high, slope * panel.x.high), (panel.y.high / slope, panel.y.high));
         let (at, align, shift) = if right.1 <= panel.y.high { (right, Align::End, (-6.0, -5.0)) } else { (top, Align::Start, (4.0, 15.0)) };
         if panel.x.share(at.0) > 0.02 && panel.y.share(at.1) > 0.04 && panel.x.share(at.0) <= 1.0 {
@@ -93,8 +93,8 @@ fn draw_splits(canvas: &mut Canvas, panel: &Panel) {
 fn entries(refits: &[(f64, f64)]) -> Vec<Entry> {
     let refits = format!("{} {}", refits.len(), if refits.len() == 1 { "refit" } else { "refits" });
     vec![
-        Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "fit with interval".into()),
-        Entry::Mark(Mark::Circle, Body::Bare, CLOUD.faint(0.6), refits),
+        Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "fit with interval".into()),
+        Entry::Mark(Mark::Circle, Fill::Bare, CLOUD.with_alpha(0.6), refits),
     ]
 }
 

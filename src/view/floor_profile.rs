@@ -1,6 +1,6 @@
 //! How well the data know E: the least objective at each fixed E, against E.
 
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::{Figure, Picture, Subject};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
@@ -32,7 +32,7 @@ fn floor_profile(
         vec![Entry::Line(Stroke::full(ordered(0.2), 1.8), "profile".into()), Entry::Line(Stroke::full(ACCENT, 1.6), "estimate".into())];
     let bounded = estimate.low.is_finite() || estimate.high.is_finite();
     if bounded {
-        entries.push(Entry::Band(ACCENT.faint(0.14), "interval".into()));
+        entries.push(Entry::Band(ACCENT.with_alpha(0.14), "interval".into()));
     }
     entries.extend(references.iter().enumerate().map(|(i, reference)| Entry::Line(reference_stroke(i), reference.0.clone())));
     let mut page =
@@ -41,7 +41,7 @@ fn floor_profile(
     let (bottom, top) = (panel.y.low, panel.y.high);
     let ends = [estimate.low.max(panel.x.low), estimate.high.min(panel.x.high)];
     if bounded && ends[1] > ends[0] {
-        panel.band(&mut page.canvas, &ends.map(|e| (e, bottom, top)), ACCENT.faint(0.14));
+        panel.band(&mut page.canvas, &ends.map(|e| (e, bottom, top)), ACCENT.with_alpha(0.14));
     }
     panel.line(&mut page.canvas, &[(estimate.value, bottom), (estimate.value, top)], Stroke::full(ACCENT, 1.6));
     for (i, reference) in references.iter().enumerate() {
@@ -49,14 +49,14 @@ fn floor_profile(
     }
     panel.line(&mut page.canvas, &profile, Stroke::full(ordered(0.2), 1.8));
     for at in profile.iter().filter(|_| profile.len() <= 60) {
-        panel.mark(&mut page.canvas, *at, Mark::Circle, 3.2, Body::Solid, ordered(0.2));
+        panel.mark(&mut page.canvas, *at, Mark::Circle, 3.2, Fill::Solid, ordered(0.2));
     }
     Ok(page.png())
 }
 
 fn reference_stroke(index: usize) -> Stroke {
     const DASHES: [&[f64]; 3] = [&[6.0, 3.0], &[1.5, 3.0], &[9.0, 3.0, 1.5, 3.0]];
-    Stroke { ink: BLACK, width: 1.3, dash: DASHES[index % DASHES.len()] }
+    Stroke { colour: BLACK, width: 1.3, dash: DASHES[index % DASHES.len()] }
 }
 
 /// The profile likelihood of E, with the floor of the source where it is known; least squares of log loss alone has one.

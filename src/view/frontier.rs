@@ -1,7 +1,7 @@
 //! The compute-optimal frontier: N*, D* and L* against C. Optima of IsoFLOP budgets with intervals, the law's
 //! frontier with its band, dashed outside the data, and published laws as thin lines for comparison.
 
-use super::canvas::{Body, Canvas, Rect, Stroke};
+use super::canvas::{Canvas, Fill, Rect, Stroke};
 use super::figure::Figure;
 use super::legend::Entry;
 use super::optimal::{Frontier, FrontierPoint, ReferenceFrontier};
@@ -61,7 +61,7 @@ fn has_band(frontier: &Frontier) -> bool {
     frontier.law.iter().any(|point| point.n.is_known() || point.d.is_known())
 }
 
-/// "N, weights" → "N*, weights".
+/// "N, parameters" → "N*, parameters".
 fn starred(label: &str) -> String {
     label.replacen(',', "*,", 1)
 }
@@ -83,7 +83,7 @@ fn draw_quantity(canvas: &mut Canvas, place: Rect, x: Axis, frontier: &Frontier,
     for point in &frontier.optima {
         let range = (quantity.of)(point);
         panel.error_bar(canvas, point.compute, range.low, range.high, ACCENT);
-        panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Solid, ACCENT);
+        panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Fill::Solid, ACCENT);
     }
     panel.title(canvas, quantity.title);
 }
@@ -102,7 +102,7 @@ fn draw_law(canvas: &mut Canvas, panel: &Panel, frontier: &Frontier, of: fn(&Fro
     let curve: Vec<(f64, f64)> = frontier.law.iter().map(|point| (point.compute, of(point).value)).collect();
     let parts = [((panel.x.low, first), OUTSIDE), ((first, last), AMONG), ((last, panel.x.high), OUTSIDE)];
     for (part, opacity) in parts {
-        panel.band_between(canvas, &band, part, LAW.faint(opacity));
+        panel.band_between(canvas, &band, part, LAW.with_alpha(opacity));
     }
     let dashed = Stroke::full(LAW, 1.4).dashed();
     panel.line_between(canvas, &curve, (panel.x.low, first), dashed);
@@ -113,20 +113,20 @@ fn draw_law(canvas: &mut Canvas, panel: &Panel, frontier: &Frontier, of: fn(&Fro
 /// Thin grey lines of published laws, told apart by their dashes.
 pub(super) fn reference_stroke(index: usize) -> Stroke {
     const DASHES: [&[f64]; 6] = [&[], &[1.2, 2.8], &[9.0, 3.0, 1.2, 3.0], &[3.5, 3.0], &[12.0, 3.5], &[9.0, 2.6, 1.2, 2.6, 1.2, 2.6]];
-    Stroke { ink: GREY, width: 1.0, dash: DASHES[index % DASHES.len()] }
+    Stroke { colour: GREY, width: 1.0, dash: DASHES[index % DASHES.len()] }
 }
 
 fn entries(frontier: &Frontier) -> Vec<Entry> {
     let mut entries = Vec::new();
     if !frontier.optima.is_empty() {
-        entries.push(Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "IsoFLOP minimum".into()));
+        entries.push(Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "IsoFLOP minimum".into()));
     }
     if !frontier.law.is_empty() {
         entries.extend([
             Entry::Line(Stroke::full(LAW, 2.0), if frontier.together { "recommended" } else { "law" }.into()),
             Entry::Line(Stroke::full(LAW, 1.4).dashed(), if frontier.together { "extrapolated" } else { "law, extrapolated" }.into()),
         ]);
-        entries.extend(has_band(frontier).then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
+        entries.extend(has_band(frontier).then(|| Entry::Band(LAW.with_alpha(AMONG), "interval".into())));
     }
     if !frontier.published.is_empty() {
         entries.extend([Entry::Gap, Entry::Heading("published".into())]);
@@ -193,7 +193,7 @@ pub(super) mod tests {
         let banded = example(&law, 1e10, 1e12);
         let banded = Frontier { published: Vec::new(), ..banded };
         let [bare, banded] = [&bare, &banded].map(|one| shade(&frontier(one, &conventions()).expect("drawn")));
-        assert!(bare < banded, "{bare} {banded}: a band is ink, and one without ends fills the panel");
+        assert!(bare < banded, "{bare} {banded}: a band is colour, and one without ends fills the panel");
     }
 
     #[test]

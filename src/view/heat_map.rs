@@ -2,7 +2,7 @@
 //! how far it lies above the minimum, with the number in it. Fields that diverged are crossed, near-optimal ones framed.
 
 use super::ViewError;
-use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Rect, Stroke};
 use super::figure::{Figure, Subject};
 use super::legend::{Entry, short};
 use super::page::{Conventions, Page};
@@ -105,7 +105,7 @@ fn draw_map(canvas: &mut Canvas, place: Rect, map: &RecipeMap, titled: bool) {
     if let Some((rate, batch, _)) = map.optimum
         && let (Some(column), Some(row)) = (between(&rates.steps, rate), between(&batches.steps, batch))
     {
-        canvas.mark(table.point(column, row), Mark::Diamond, 7.0, Body::Solid, ACCENT);
+        canvas.mark(table.point(column, row), Mark::Diamond, 7.0, Fill::Solid, ACCENT);
     }
 }
 
@@ -140,7 +140,7 @@ fn entries() -> Vec<Entry> {
         Entry::Band(PALE, "diverged".into()),
         Entry::Gap,
         Entry::Line(Stroke::full(ACCENT, 2.5), "near-optimal".into()),
-        Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "optimum".into()),
+        Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "optimum".into()),
     ]
 }
 
@@ -191,7 +191,7 @@ impl Table {
     fn draw_cell(&self, canvas: &mut Canvas, place: (usize, usize), excess: Option<f64>, worst: f64, band: f64) {
         let cell = self.cell(place);
         let Some(excess) = excess else {
-            canvas.block(cell, PALE);
+            canvas.rect(cell, PALE);
             let cross = Stroke::full(GREY, 1.2);
             canvas.line(&[(cell.left, cell.top), (cell.right, cell.bottom)], cross);
             canvas.line(&[(cell.left, cell.bottom), (cell.right, cell.top)], cross);
@@ -199,18 +199,18 @@ impl Table {
         };
         // The square root spends the shades where it matters, near the best.
         let share = if worst > 0.0 { (excess.max(0.0) / worst).sqrt() } else { 0.0 };
-        canvas.block(cell, ordered(share));
+        canvas.rect(cell, ordered(share));
         let corners =
             [(cell.left, cell.top), (cell.right, cell.top), (cell.right, cell.bottom), (cell.left, cell.bottom), (cell.left, cell.top)];
         if excess <= band {
             canvas.line(&corners, Stroke::full(ACCENT, 2.5));
         }
-        let ink: Colour = if share > 0.6 { BLACK } else { WHITE };
+        let colour: Colour = if share > 0.6 { BLACK } else { WHITE };
         let text = if excess < 10.0 { format!("{excess:.2}") } else { format!("{excess:.0}") };
         let size = 13.5f64.min(0.3 * cell.width()).min(0.6 * cell.height());
-        let lettering = LabelStyle::new(size.max(8.0), ink).aligned(Align::Middle);
-        if lettering.length(&text) < cell.width() - 3.0 && cell.height() > 10.0 {
-            canvas.text(&text, (0.5 * (cell.left + cell.right), 0.5 * (cell.top + cell.bottom) + 4.5), lettering);
+        let style = LabelStyle::new(size.max(8.0), colour).aligned(Align::Middle);
+        if style.length(&text) < cell.width() - 3.0 && cell.height() > 10.0 {
+            canvas.text(&text, (0.5 * (cell.left + cell.right), 0.5 * (cell.top + cell.bottom) + 4.5), style);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Loss against learning rate for each size and budget: the valleys whose minima a rule for the rate is read
 //! from. Rates at which training diverged are crosses at the upper edge.
 
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::{Figure, Subject};
 use super::legend::{EndLabel, Entry, end_labels, ladder_entries, short};
 use super::page::{Conventions, LOSS, Layout, Page};
@@ -69,40 +69,40 @@ fn rate_curves(curves: &[RateCurve], conventions: &Conventions) -> Result<Vec<u8
 fn signs(curves: &[RateCurve]) -> Vec<Entry> {
     let mut signs = Vec::new();
     if curves.iter().any(|curve| !curve.diverged.is_empty()) {
-        signs.push(Entry::Mark(Mark::Cross, Body::Hollow, GREY, "diverged".into()));
+        signs.push(Entry::Mark(Mark::Cross, Fill::Hollow, GREY, "diverged".into()));
     }
     if curves.iter().any(|curve| curve.optimum.is_some()) {
-        signs.push(Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "best rate with interval (hollow: open)".into()));
+        signs.push(Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "best rate with interval (hollow: open)".into()));
     }
     signs
 }
 
 fn draw_curve(page: &mut Page, panel: &Panel, curve: &RateCurve, ladder: &Ladder) {
-    let ink = ladder.ink(curve.n);
-    panel.line(&mut page.canvas, &curve.runs, Stroke::full(ink, 1.2));
+    let colour = ladder.colour(curve.n);
+    panel.line(&mut page.canvas, &curve.runs, Stroke::full(colour, 1.2));
     for run in &curve.runs {
-        panel.mark(&mut page.canvas, *run, ladder.mark(curve.n), 4.0, Body::Solid, ink);
+        panel.mark(&mut page.canvas, *run, ladder.mark(curve.n), 4.0, Fill::Solid, colour);
     }
     // Sizes one below the other, or equal rates would hide each other.
     let top = panel.y.value(0.975 - 0.03 * (ladder.step(curve.n) % 8) as f64);
     for rate in &curve.diverged {
-        panel.mark(&mut page.canvas, (*rate, top), Mark::Cross, 4.5, Body::Hollow, ink);
+        panel.mark(&mut page.canvas, (*rate, top), Mark::Cross, 4.5, Fill::Hollow, colour);
     }
 }
 
 fn draw_optimum(page: &mut Page, panel: &Panel, curve: &RateCurve) {
     if let Some((rate, loss)) = curve.optimum {
-        let body = if rate.is_open() { Body::Hollow } else { Body::Solid };
+        let fill = if rate.is_open() { Fill::Hollow } else { Fill::Solid };
         if !rate.is_open() {
             panel.error_bar_across(&mut page.canvas, loss, rate.low, rate.high, ACCENT);
         }
-        panel.mark(&mut page.canvas, (rate.value, loss), Mark::Diamond, 4.8, body, ACCENT);
+        panel.mark(&mut page.canvas, (rate.value, loss), Mark::Diamond, 4.8, fill, ACCENT);
     }
 }
 
 fn end_label(panel: &Panel, curve: &RateCurve, ladder: &Ladder) -> EndLabel {
     let last = curve.runs[curve.runs.len() - 1];
-    EndLabel { at: panel.place(last), text: short(curve.d, Unit::Count), ink: ladder.ink(curve.n) }
+    EndLabel { at: panel.place(last), text: short(curve.d, Unit::Count), colour: ladder.colour(curve.n) }
 }
 
 fn usable(curve: &RateCurve) -> RateCurve {

@@ -1,7 +1,7 @@
 //! How much rests on single runs: the exponent a without each run in turn, against the compute of the run, beside the
 //! interval of all runs. A run outside the band alone carries the answer.
 
-use super::canvas::{Body, LabelStyle, Stroke};
+use super::canvas::{Fill, LabelStyle, Stroke};
 use super::figure::{Figure, LARGE};
 use super::legend::Entry;
 use super::page::{Conventions, Page};
@@ -52,19 +52,19 @@ fn leave_one_out(left_out: &[LeftOut], all: Range, conventions: &Conventions) ->
     let y = Axis::linear("exponent a of N* ~ C^a", left_out.iter().map(|one| one.exponent).chain([all.value]).chain(ends));
     let (left, right) = (x.low, x.high);
     let entries = [
-        Entry::Mark(Mark::Circle, Body::Solid, RUN, "without one run".into()),
+        Entry::Mark(Mark::Circle, Fill::Solid, RUN, "without one run".into()),
         Entry::Line(Stroke::full(ACCENT, 1.6), "all runs".into()),
-        Entry::Band(ACCENT.faint(0.14), "interval".into()),
+        Entry::Band(ACCENT.with_alpha(0.14), "interval".into()),
     ];
     let remark = "Each mark: a of a fit without that run. The three that move a most are named.";
     let mut page = Page::new("Influence of single runs on a", conventions, remark, &entries);
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     if all.low.is_finite() && all.high.is_finite() {
-        panel.band(&mut page.canvas, &[(left, all.low, all.high), (right, all.low, all.high)], ACCENT.faint(0.14));
+        panel.band(&mut page.canvas, &[(left, all.low, all.high), (right, all.low, all.high)], ACCENT.with_alpha(0.14));
     }
     panel.line(&mut page.canvas, &[(left, all.value), (right, all.value)], Stroke::full(ACCENT, 1.6));
     for one in left_out.iter().rev() {
-        panel.mark(&mut page.canvas, (one.compute, one.exponent), Mark::Circle, 3.6, Body::Solid, RUN);
+        panel.mark(&mut page.canvas, (one.compute, one.exponent), Mark::Circle, 3.6, Fill::Solid, RUN);
     }
     for one in left_out.iter().take(NAMED).filter(|one| !one.run.is_empty()) {
         let how = LabelStyle::new(10.5, if one.run.len() > 60 { GREY } else { BLACK });

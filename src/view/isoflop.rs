@@ -1,7 +1,7 @@
 //! IsoFLOP valleys (Hoffmann 2203.15556, approach 2): for each compute budget the losses of its runs against
 //! N, the fitted ln-parabola, and its vertex with an interval.
 
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::Figure;
 use super::legend::{EndLabel, Entry, end_labels, short};
 use super::page::{Conventions, LOSS, Layout, Page};
@@ -62,39 +62,39 @@ fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> Resu
 
 fn entries(dropped: bool) -> Vec<Entry> {
     let mut entries = vec![
-        Entry::Mark(Mark::Circle, Body::Solid, GREY, "run".into()),
+        Entry::Mark(Mark::Circle, Fill::Solid, GREY, "run".into()),
         Entry::Line(Stroke::full(GREY, 1.6), "parabola in ln N".into()),
-        Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "minimum with interval".into()),
+        Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "minimum with interval".into()),
     ];
     if dropped {
-        entries.push(Entry::Mark(Mark::Circle, Body::Hollow, GREY, "left out".into()));
+        entries.push(Entry::Mark(Mark::Circle, Fill::Hollow, GREY, "left out".into()));
     }
     entries
 }
 
 /// Draws the runs and the parabola; says where the label of the budget belongs.
 fn draw_budget(page: &mut Page, panel: &Panel, budget: &IsoflopBudget, ladder: &Ladder) -> EndLabel {
-    let ink = ladder.ink(budget.budget);
+    let colour = ladder.colour(budget.budget);
     let (first, last) = (budget.runs[0], budget.runs[budget.runs.len() - 1]);
     let mut end = last;
     if let Some(parabola) = budget.parabola.filter(|_| last.0 > first.0) {
         let curve: Vec<(f64, f64)> = panel.x.samples(first.0, last.0, 80).into_iter().map(|n| (n, parabola.at(n))).collect();
-        let stroke = Stroke::full(ink, 1.7);
+        let stroke = Stroke::full(colour, 1.7);
         panel.line(&mut page.canvas, &curve, if budget.vertex.is_some() { stroke } else { stroke.dashed() });
         end = curve[curve.len() - 1];
     }
-    let body = if budget.vertex.is_some() { Body::Solid } else { Body::Hollow };
+    let fill = if budget.vertex.is_some() { Fill::Solid } else { Fill::Hollow };
     for run in &budget.runs {
-        panel.mark(&mut page.canvas, *run, ladder.mark(budget.budget), 4.2, body, ink);
+        panel.mark(&mut page.canvas, *run, ladder.mark(budget.budget), 4.2, fill, colour);
     }
     let row = panel.row(end.1).clamp(panel.inside.top, panel.inside.bottom);
-    EndLabel { at: (panel.column(end.0), row), text: format!("{} FLOPs", short(budget.budget, Unit::Power)), ink }
+    EndLabel { at: (panel.column(end.0), row), text: format!("{} FLOPs", short(budget.budget, Unit::Power)), colour }
 }
 
 fn draw_vertex(page: &mut Page, panel: &Panel, budget: &IsoflopBudget) {
     if let Some((n, loss)) = budget.vertex {
         panel.error_bar_across(&mut page.canvas, loss, n.low, n.high, ACCENT);
-        panel.mark(&mut page.canvas, (n.value, loss), Mark::Diamond, 5.2, Body::Solid, ACCENT);
+        panel.mark(&mut page.canvas, (n.value, loss), Mark::Diamond, 5.2, Fill::Solid, ACCENT);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What colours, marks and lines mean: a column at the right of the panels, or labels at the ends of curves,
 //! pushed apart where they would overlap.
 
-use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Rect, Stroke};
 use super::palette::{BLACK, Colour, GREY, Ladder, Mark, ordered};
 use super::ticks::{Scale, Span, Unit, ticks, written};
 
@@ -21,7 +21,7 @@ pub(super) enum Entry {
     /// A line.
     Line(Stroke, String),
     /// A mark.
-    Mark(Mark, Body, Colour, String),
+    Mark(Mark, Fill, Colour, String),
     /// A mark of a given radius.
     Scaled(Mark, f64, Colour, String),
     /// A filled area.
@@ -66,7 +66,7 @@ pub(super) fn ladder_entries(ladder: &Ladder, heading: &str, unit: Unit) -> Vec<
     if ladder.is_discrete() {
         entries.extend(ladder.steps.iter().rev().map(|step| {
             let text = short(*step, unit);
-            Entry::Mark(ladder.mark(*step), Body::Solid, ladder.ink(*step), text)
+            Entry::Mark(ladder.mark(*step), Fill::Solid, ladder.colour(*step), text)
         }));
     } else {
         entries.push(Entry::Colours(ladder.steps[0], ladder.steps[ladder.steps.len() - 1], unit));
@@ -123,17 +123,17 @@ fn draw_entry(canvas: &mut Canvas, left: f64, top: f64, entry: &Entry) {
             canvas.line(&swatch, *stroke);
             canvas.text(text, beside, regular);
         }
-        Entry::Mark(mark, body, ink, text) => {
-            canvas.mark(centre, *mark, 4.5, *body, *ink);
+        Entry::Mark(mark, fill, colour, text) => {
+            canvas.mark(centre, *mark, 4.5, *fill, *colour);
             canvas.text(text, beside, regular);
         }
-        Entry::Scaled(mark, radius, ink, text) => {
+        Entry::Scaled(mark, radius, colour, text) => {
             let shift = 0.5 * (entry.height() - LINE);
-            canvas.mark((centre.0, centre.1 + shift), *mark, *radius, Body::Solid, *ink);
+            canvas.mark((centre.0, centre.1 + shift), *mark, *radius, Fill::Solid, *colour);
             canvas.text(text, (beside.0, beside.1 + shift), regular);
         }
-        Entry::Band(ink, text) => {
-            canvas.block(Rect { left, top: middle - 6.0, right: left + SWATCH, bottom: middle + 6.0 }, *ink);
+        Entry::Band(colour, text) => {
+            canvas.rect(Rect { left, top: middle - 6.0, right: left + SWATCH, bottom: middle + 6.0 }, *colour);
             canvas.text(text, beside, regular);
         }
         Entry::Colours(low, high, unit) => colours(canvas, left, top, (*low, *high, *unit)),
@@ -151,7 +151,7 @@ fn colours(canvas: &mut Canvas, left: f64, top: f64, (low, high, unit): (f64, f6
     let rows = COLOURS as u32;
     for row in 0..rows {
         let y = bar.bottom - f64::from(row) - 1.0;
-        canvas.block(Rect { top: y, bottom: y + 1.0, ..bar }, ordered(f64::from(row) / f64::from(rows - 1)));
+        canvas.rect(Rect { top: y, bottom: y + 1.0, ..bar }, ordered(f64::from(row) / f64::from(rows - 1)));
     }
     for (value, label) in scale_marks(low, high, unit) {
         let y = bar.bottom - bar.height() * (value / low).ln() / (high / low).ln();
@@ -165,7 +165,7 @@ pub(super) struct EndLabel {
     /// Where the curve ends.
     pub(super) at: (f64, f64),
     pub(super) text: String,
-    pub(super) ink: Colour,
+    pub(super) colour: Colour,
 }
 
 /// Writes labels in a column at the right of `inside`, each as near to the end of its curve as the others
@@ -182,8 +182,8 @@ pub(super) fn end_labels(canvas: &mut Canvas, inside: Rect, mut labels: Vec<EndL
     let rows: Vec<f64> = labels.iter().map(|label| label.at.1.clamp(inside.top, inside.bottom)).collect();
     for (label, row) in labels.iter().zip(spread(&rows, HEIGHT, inside.top + 7.0, inside.bottom - 7.0)) {
         let edge = inside.right + 4.0;
-        canvas.line(&[label.at, (edge + 8.0, row)], Stroke::full(label.ink.faint(0.45), 0.8));
-        canvas.text(&label.text, (edge + 11.0, row + 4.3), LabelStyle::new(TEXT, label.ink.legible()).aligned(Align::Start));
+        canvas.line(&[label.at, (edge + 8.0, row)], Stroke::full(label.colour.with_alpha(0.45), 0.8));
+        canvas.text(&label.text, (edge + 11.0, row + 4.3), LabelStyle::new(TEXT, label.colour.legible()).aligned(Align::Start));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Loss against compute: every run, the law's least loss L*(C) with its band, dashed outside the data, and the
 //! loss E below which no compute leads.
 
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::Figure;
 use super::frontier::{AMONG, LAW, OUTSIDE};
 use super::legend::{Entry, ladder_entries};
@@ -50,11 +50,11 @@ fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>, co
         panel.remark(&mut page.canvas, e, &format!("E = {e:.3}"));
     }
     for point in &points {
-        panel.mark(&mut page.canvas, (point.c, point.loss), ladder.mark(point.n), 3.6, Body::Solid, ladder.ink(point.n));
+        panel.mark(&mut page.canvas, (point.c, point.loss), ladder.mark(point.n), 3.6, Fill::Solid, ladder.colour(point.n));
     }
     draw_law(&mut page, &panel, &law, frontier.evidence.unwrap_or((panel.x.low, panel.x.high)));
     for (compute, loss) in losses(&frontier.optima) {
-        panel.mark(&mut page.canvas, (compute, loss.value), Mark::Diamond, 4.8, Body::Solid, ACCENT);
+        panel.mark(&mut page.canvas, (compute, loss.value), Mark::Diamond, 4.8, Fill::Solid, ACCENT);
     }
     Ok(page.png())
 }
@@ -72,7 +72,7 @@ fn draw_law(page: &mut Page, panel: &Panel, law: &[(f64, Range)], (first, last):
     let parts =
         [((panel.x.low, first), OUTSIDE, dashed), ((first, last), AMONG, Stroke::full(LAW, 2.0)), ((last, panel.x.high), OUTSIDE, dashed)];
     for (part, opacity, stroke) in parts {
-        panel.band_between(&mut page.canvas, &band, part, LAW.faint(opacity));
+        panel.band_between(&mut page.canvas, &band, part, LAW.with_alpha(opacity));
         panel.line_between(&mut page.canvas, &curve, part, stroke);
     }
 }
@@ -81,12 +81,12 @@ fn entries(ladder: &Ladder, frontier: &Frontier, conventions: &Conventions) -> V
     let mut entries = ladder_entries(ladder, conventions.size_symbol(), Unit::Count);
     entries.push(Entry::Gap);
     if !losses(&frontier.optima).is_empty() {
-        entries.push(Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "IsoFLOP minimum".into()));
+        entries.push(Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "IsoFLOP minimum".into()));
     }
     if !losses(&frontier.law).is_empty() {
         entries.push(Entry::Line(Stroke::full(LAW, 2.0), "least loss L*".into()));
         let has_band = losses(&frontier.law).iter().any(|(_, loss)| loss.is_known());
-        entries.extend(has_band.then(|| Entry::Band(LAW.faint(AMONG), "interval".into())));
+        entries.extend(has_band.then(|| Entry::Band(LAW.with_alpha(AMONG), "interval".into())));
     }
     entries
 }

@@ -72,12 +72,12 @@ fn conventions_matrix(rows: &[CountedExponent], conventions: &Conventions) -> Re
 }
 
 fn draw_axis(canvas: &mut Canvas, inside: Rect, axis: &Axis) {
-    canvas.block(inside, WHITE);
-    let lettering = LabelStyle::new(TICK_TEXT, BLACK).aligned(Align::Middle);
+    canvas.rect(inside, WHITE);
+    let style = LabelStyle::new(TICK_TEXT, BLACK).aligned(Align::Middle);
     for (value, label) in axis.marks(inside.width()) {
         let x = inside.left + axis.share(value) * inside.width();
         canvas.line(&[(x, inside.top), (x, inside.bottom)], Stroke::full(PALE, 0.8));
-        canvas.text(&label, (x, inside.bottom + 15.0), lettering);
+        canvas.text(&label, (x, inside.bottom + 15.0), style);
     }
     let middle = 0.5 * (inside.left + inside.right);
     canvas.text("exponent a of N* ~ C^a", (middle, inside.bottom + 37.0), LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle));
@@ -105,8 +105,8 @@ fn draw_row(canvas: &mut Canvas, (left, right): (f64, f64), inside: Rect, axis: 
 
 fn words(measure: SizeMeasure) -> &'static str {
     match measure {
-        SizeMeasure::Total => "all weights",
-        SizeMeasure::NonEmbedding => "weights of blocks",
+        SizeMeasure::Total => "all parameters",
+        SizeMeasure::NonEmbedding => "parameters of blocks",
         SizeMeasure::Matmul => "blocks and output",
         SizeMeasure::FlopsPerToken => "FLOPs per token",
         SizeMeasure::AsGiven => "as given",

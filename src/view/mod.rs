@@ -134,8 +134,8 @@ mod tests {
         let bytes = draw().expect(name);
         assert!(bytes == draw().expect(name), "{name} differs from drawing to drawing");
         let (pixels, samples) = pixels(&bytes);
-        let inked = pixels.iter().filter(|value| **value < 200).count();
-        assert!(inked > 10_000, "{name} is nearly white: {inked}");
+        let coloured = pixels.iter().filter(|value| **value < 200).count();
+        assert!(coloured > 10_000, "{name} is nearly white: {coloured}");
         resembles_its_snapshot(name, &brightness(&pixels, samples));
         if let Ok(folder) = std::env::var("SCALELAB_FIGURES") {
             std::fs::write(format!("{folder}/{name}.png"), bytes).expect("the folder exists");

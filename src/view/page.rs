@@ -51,11 +51,11 @@ impl Conventions {
     /// Label of an axis of sizes.
     pub(super) fn size_label(&self) -> String {
         match self.size_measure {
-            SizeMeasure::Total => "N, weights (all)".into(),
-            SizeMeasure::NonEmbedding => "N, weights (non-embedding)".into(),
-            SizeMeasure::Matmul => "N, weights (blocks and output)".into(),
+            SizeMeasure::Total => "N, parameters (all)".into(),
+            SizeMeasure::NonEmbedding => "N, parameters (non-embedding)".into(),
+            SizeMeasure::Matmul => "N, parameters (blocks and output)".into(),
             SizeMeasure::FlopsPerToken => "M, FLOPs per token (non-embedding)".into(),
-            SizeMeasure::AsGiven => "N, weights (as given)".into(),
+            SizeMeasure::AsGiven => "N, parameters (as given)".into(),
         }
     }
 
@@ -133,12 +133,12 @@ impl Page {
         let above = legend::row_width(layout.above);
         heading(&mut canvas, layout.title, sweep, WIDTH - MARGIN - above);
         legend::draw_row(&mut canvas, WIDTH - MARGIN, 15.0, layout.above);
-        let lettering = LabelStyle::new(CAPTION, GREY);
-        let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| lettering.length(text));
+        let style = LabelStyle::new(CAPTION, GREY);
+        let lines = wrapped(caption, WIDTH - 2.0 * MARGIN, &|text| style.length(text));
         let line_height = CAPTION + 3.0;
         let top = HEIGHT - 10.0 - line_height * lines.len() as f64;
         for (i, line) in lines.iter().enumerate() {
-            canvas.text(line, (MARGIN, top + line_height * (i as f64 + 0.8)), lettering);
+            canvas.text(line, (MARGIN, top + line_height * (i as f64 + 0.8)), style);
         }
         let legend_width = legend::width(layout.beside);
         let content = Rect { left: 10.0, top: 46.0, right: WIDTH - MARGIN - legend_width - layout.room, bottom: top - 8.0 };

@@ -14,7 +14,7 @@ pub(super) struct Colour {
 
 impl Colour {
     /// The same colour, more or less transparent.
-    pub(super) fn faint(self, alpha: f64) -> Self {
+    pub(super) fn with_alpha(self, alpha: f64) -> Self {
         Self { alpha, ..self }
     }
 
@@ -92,7 +92,7 @@ impl Ladder {
     }
 
     /// Colour of a value: by step while they are few, else by its logarithm.
-    pub(super) fn ink(&self, value: f64) -> Colour {
+    pub(super) fn colour(&self, value: f64) -> Colour {
         let (Some(first), Some(last)) = (self.steps.first(), self.steps.last()) else { return ordered(0.5) };
         let share = match self.steps.len() {
             1 => 0.35,
@@ -112,8 +112,8 @@ impl Ladder {
 mod tests {
     use super::*;
 
-    fn luminance(ink: Colour) -> f64 {
-        0.2126 * f64::from(ink.rgb[0]) + 0.7152 * f64::from(ink.rgb[1]) + 0.0722 * f64::from(ink.rgb[2])
+    fn luminance(colour: Colour) -> f64 {
+        0.2126 * f64::from(colour.rgb[0]) + 0.7152 * f64::from(colour.rgb[1]) + 0.0722 * f64::from(colour.rgb[2])
     }
 
     #[test]
@@ -129,14 +129,14 @@ mod tests {
         assert_eq!(ladder.steps, [1e6, 2e6, 4e6]);
         assert_eq!((ladder.step(1.001e6), ladder.step(2e6), ladder.step(9e6)), (0, 1, 2));
         assert_ne!(ladder.mark(1e6), ladder.mark(2e6));
-        assert_ne!(ladder.ink(1e6), ladder.ink(4e6));
+        assert_ne!(ladder.colour(1e6), ladder.colour(4e6));
     }
 
     #[test]
     fn many_sizes_are_coloured_by_their_logarithm() {
         let ladder = Ladder::of((0..50).map(|i| 1e6 * 1.2f64.powi(i)));
         assert!(!ladder.is_discrete());
-        assert_eq!(ladder.ink(1e6), ordered(0.0));
+        assert_eq!(ladder.colour(1e6), ordered(0.0));
         assert_eq!(ladder.mark(1e6), Mark::Circle);
     }
 }

@@ -1,7 +1,7 @@
 //! One pair of axes: grid, ticks, labels and frame, and the drawing of data inside it in the units of the data.
 
 use super::backend::Skia;
-use super::canvas::{Align, Body, Canvas, LabelStyle, Place, Rect, Stroke, drawn, line};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Place, Rect, Stroke, drawn, line};
 use super::coordinate::{Coordinate, Plane};
 use super::elements::{Interval, Marker, steps};
 use super::palette::{BLACK, Colour, GREY, Mark, PALE};
@@ -92,8 +92,8 @@ impl Axis {
 /// Room that the labels of the y axis take at the left.
 pub(super) fn left_room(x: &Axis, y: &Axis, outside: Rect) -> f64 {
     let ticks = y.ticks(outside.height() - bottom_room(x), &|_| TICK_TEXT * 0.8);
-    let lettering = LabelStyle::new(TICK_TEXT, BLACK);
-    let widest = ticks.major.iter().map(|(_, label)| lettering.length(label)).fold(0.0, f64::max);
+    let style = LabelStyle::new(TICK_TEXT, BLACK);
+    let widest = ticks.major.iter().map(|(_, label)| style.length(label)).fold(0.0, f64::max);
     widest + 12.0 + if y.label.is_empty() { 0.0 } else { 24.0 }
 }
 
@@ -127,13 +127,13 @@ impl Panel {
 
     /// The same with the given room for the labels of the y axis, so that panels above one another align.
     pub(super) fn draw_with_room(canvas: &mut Canvas, outside: Rect, x: Axis, y: Axis, room: f64) -> Self {
-        let lettering = LabelStyle::new(TICK_TEXT, BLACK);
+        let style = LabelStyle::new(TICK_TEXT, BLACK);
         let bottom = outside.bottom - bottom_room(&x);
         // Whole units, so that areas laid side by side meet at the edges of pixels.
         let outside = Rect { right: outside.right.round(), top: outside.top.round(), ..outside };
         let (left, bottom) = ((outside.left + room).round(), bottom.round());
         let inside = Rect { left, top: outside.top, right: outside.right, bottom };
-        let across = x.coordinate(inside.width(), &|text| lettering.length(text));
+        let across = x.coordinate(inside.width(), &|text| style.length(text));
         let upwards = y.coordinate(inside.height(), &|_| TICK_TEXT * 0.8);
         let [(left, top), (right, bottom)] = inside.corners();
         let panel = Self { inside, x, y, plane: Plane::new(across, upwards, (left..right, bottom..top)) };
@@ -143,7 +143,7 @@ impl Panel {
     }
 
     fn grid(&self, canvas: &mut Canvas) {
-        canvas.block(self.inside, super::palette::WHITE);
+        canvas.rect(self.inside, super::palette::WHITE);
         let style = ShapeStyle::from(Stroke::full(PALE, 0.8));
         let area = canvas.area(self.plane.clone());
         area.draw_mesh(|backend, line| line.draw(backend, &style), BoldPoints(MARKS), BoldPoints(MARKS))
@@ -151,10 +151,10 @@ impl Panel {
     }
 
     /// The frame and its ticks, without labels; drawn once more where something covered the inside.
-    pub(super) fn edge(&self, canvas: &mut Canvas, ink: Colour) {
+    pub(super) fn edge(&self, canvas: &mut Canvas, colour: Colour) {
         let area = canvas.area(self.plane.clone());
         let tick = |length: f64, width: f64| {
-            let (length, style) = (steps(length).round() as i32, ShapeStyle::from(Stroke::full(ink, width)));
+            let (length, style) = (steps(length).round() as i32, ShapeStyle::from(Stroke::full(colour, width)));
             move |backend: &mut Skia, line: MeshLine<'_, Coordinate, Coordinate>| match line {
                 MeshLine::XMesh((x, y), ..) => backend.draw_line((x, y), (x, y - length), &style),
                 MeshLine::YMesh((x, y), ..) => backend.draw_line((x, y), (x + length, y), &style),
@@ -170,16 +170,16 @@ impl Panel {
     fn frame(&self, canvas: &mut Canvas, outside: Rect) {
         let Rect { left, top, right, bottom } = self.inside;
         self.edge(canvas, BLACK);
-        let lettering = LabelStyle::new(TICK_TEXT, BLACK);
+        let style = LabelStyle::new(TICK_TEXT, BLACK);
         for (value, label) in &self.plane.x_spec().ticks.major {
-            canvas.text(label, (self.column(*value), bottom + 15.0), lettering.aligned(Align::Middle));
+            canvas.text(label, (self.column(*value), bottom + 15.0), style.aligned(Align::Middle));
         }
         for (value, label) in &self.plane.y_spec().ticks.major {
-            canvas.text(label, (left - 6.0, self.row(*value) + 4.2), lettering.aligned(Align::End));
+            canvas.text(label, (left - 6.0, self.row(*value) + 4.2), style.aligned(Align::End));
         }
-        let lettering = LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
-        canvas.text(&self.x.label, (0.5 * (left + right), bottom + 37.0), lettering);
-        canvas.text(&self.y.label, (outside.left + 13.0, 0.5 * (top + bottom)), lettering.upwards());
+        let style = LabelStyle::new(AXIS_TEXT, BLACK).aligned(Align::Middle);
+        canvas.text(&self.x.label, (0.5 * (left + right), bottom + 37.0), style);
+        canvas.text(&self.y.label, (outside.left + 13.0, 0.5 * (top + bottom)), style.upwards());
     }
 
     /// Column of a value of x.
@@ -227,18 +227,18 @@ impl Panel {
     }
 
     /// The area between two curves over the same x: (x, low, high). An end beyond the axis runs to its edge.
-    pub(super) fn band(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], ink: Colour) {
-        self.band_between(canvas, data, (self.x.low, self.x.high), ink);
+    pub(super) fn band(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], colour: Colour) {
+        self.band_between(canvas, data, (self.x.low, self.x.high), colour);
     }
 
     /// The part of such an area between two values of x.
-    pub(super) fn band_between(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], (from, to): (f64, f64), ink: Colour) {
+    pub(super) fn band_between(&self, canvas: &mut Canvas, data: &[(f64, f64, f64)], (from, to): (f64, f64), colour: Colour) {
         let shown = |y: f64| y.max(self.y.value(-1.0)).min(self.y.value(2.0));
         let known = data.iter().filter(|(x, low, high)| self.x.share(*x).is_finite() && !low.is_nan() && !high.is_nan());
         let mut path: Vec<Place> = known.clone().map(|(x, _, high)| (*x, shown(*high))).collect();
         path.extend(known.rev().map(|(x, low, _)| (*x, shown(*low))));
         if let Some(part) = self.part_between(from, to) {
-            self.draw_cut(canvas, part, [Polygon::new(path, ink)]);
+            self.draw_cut(canvas, part, [Polygon::new(path, colour)]);
         }
     }
 
@@ -250,31 +250,31 @@ impl Panel {
     }
 
     /// A mark at a point of data; not drawn outside the frame.
-    pub(super) fn mark(&self, canvas: &mut Canvas, at: Place, mark: Mark, radius: f64, body: Body, ink: Colour) {
+    pub(super) fn mark(&self, canvas: &mut Canvas, at: Place, mark: Mark, radius: f64, fill: Fill, colour: Colour) {
         let place = self.place(at);
         let Rect { left, top, right, bottom } = self.inside;
         let inside = place.0 >= left - 0.5 && place.0 <= right + 0.5 && place.1 >= top - 0.5 && place.1 <= bottom + 0.5;
         if inside {
-            drawn(&canvas.area(&self.plane), [Marker { at, mark, radius, body, ink }]);
+            drawn(&canvas.area(&self.plane), [Marker { at, mark, radius, fill, colour }]);
         }
     }
 
     /// An interval in y with its caps. An end beyond the axis runs to its edge without a cap.
-    pub(super) fn error_bar(&self, canvas: &mut Canvas, x: f64, low: f64, high: f64, ink: Colour) {
+    pub(super) fn error_bar(&self, canvas: &mut Canvas, x: f64, low: f64, high: f64, colour: Colour) {
         let ends = [low.max(self.y.value(-1.0)), high.min(self.y.value(2.0))].map(|y| (x, y));
-        self.interval(canvas, ends, true, ink, low.is_nan() || high.is_nan());
+        self.interval(canvas, ends, true, colour, low.is_nan() || high.is_nan());
     }
 
     /// An interval in x with its caps.
-    pub(super) fn error_bar_across(&self, canvas: &mut Canvas, y: f64, low: f64, high: f64, ink: Colour) {
+    pub(super) fn error_bar_across(&self, canvas: &mut Canvas, y: f64, low: f64, high: f64, colour: Colour) {
         let ends = [low.max(self.x.value(-1.0)), high.min(self.x.value(2.0))].map(|x| (x, y));
-        self.interval(canvas, ends, false, ink, low.is_nan() || high.is_nan());
+        self.interval(canvas, ends, false, colour, low.is_nan() || high.is_nan());
     }
 
-    fn interval(&self, canvas: &mut Canvas, ends: [Place; 2], upright: bool, ink: Colour, is_unknown: bool) {
+    fn interval(&self, canvas: &mut Canvas, ends: [Place; 2], upright: bool, colour: Colour, is_unknown: bool) {
         let has_place = |at: &Place| self.x.share(at.0).is_finite() && self.y.share(at.1).is_finite();
         if !is_unknown && ends.iter().all(has_place) {
-            self.draw_cut(canvas, self.inside, [Interval { ends, upright, stroke: Stroke::full(ink, 1.3) }]);
+            self.draw_cut(canvas, self.inside, [Interval { ends, upright, stroke: Stroke::full(colour, 1.3) }]);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Best learning rate and batch against compute: the optimum of each cell with its interval, the near-optimal runs behind it,
 //! the fitted law with its band, dashed outside the cells, and published laws as thin lines.
 
-use super::canvas::{Body, Canvas, Rect, Stroke};
+use super::canvas::{Canvas, Fill, Rect, Stroke};
 use super::figure::{Figure, Subject};
 use super::frontier::{AMONG, LAW, OUTSIDE, reference_stroke};
 use super::legend::Entry;
@@ -94,16 +94,16 @@ fn draw(canvas: &mut Canvas, place: Rect, x: Axis, figure: &RecipeFigure, (title
     draw_law(canvas, &panel, figure, pick);
     for point in &figure.near {
         if let Some(range) = pick(point) {
-            panel.mark(canvas, (point.compute, range.value), Mark::Circle, 3.0, Body::Hollow, GREY);
+            panel.mark(canvas, (point.compute, range.value), Mark::Circle, 3.0, Fill::Hollow, GREY);
         }
     }
     for point in &figure.optima {
         if let Some(range) = pick(point) {
             if range.is_open() {
-                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Hollow, ACCENT);
+                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Fill::Hollow, ACCENT);
             } else {
                 panel.error_bar(canvas, point.compute, range.low, range.high, ACCENT);
-                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Body::Solid, ACCENT);
+                panel.mark(canvas, (point.compute, range.value), Mark::Diamond, 5.0, Fill::Solid, ACCENT);
             }
         }
     }
@@ -120,19 +120,19 @@ fn draw_law(canvas: &mut Canvas, panel: &Panel, figure: &RecipeFigure, pick: Pic
     for (part, opacity, stroke) in
         [((panel.x.low, first), OUTSIDE, dashed), ((first, last), AMONG, Stroke::full(LAW, 2.0)), ((last, panel.x.high), OUTSIDE, dashed)]
     {
-        panel.band_between(canvas, &band, part, LAW.faint(opacity));
+        panel.band_between(canvas, &band, part, LAW.with_alpha(opacity));
         panel.line_between(canvas, &curve, part, stroke);
     }
 }
 
 fn entries(figure: &RecipeFigure) -> Vec<Entry> {
     let mut entries = vec![
-        Entry::Mark(Mark::Diamond, Body::Solid, ACCENT, "optimum of a cell".into()),
-        Entry::Mark(Mark::Diamond, Body::Hollow, ACCENT, "its interval is open".into()),
-        Entry::Mark(Mark::Circle, Body::Hollow, GREY, "near-optimal run".into()),
+        Entry::Mark(Mark::Diamond, Fill::Solid, ACCENT, "optimum of a cell".into()),
+        Entry::Mark(Mark::Diamond, Fill::Hollow, ACCENT, "its interval is open".into()),
+        Entry::Mark(Mark::Circle, Fill::Hollow, GREY, "near-optimal run".into()),
     ];
     if !figure.law.is_empty() {
-        entries.extend([Entry::Line(Stroke::full(LAW, 2.0), "fitted law".into()), Entry::Band(LAW.faint(AMONG), "interval".into())]);
+        entries.extend([Entry::Line(Stroke::full(LAW, 2.0), "fitted law".into()), Entry::Band(LAW.with_alpha(AMONG), "interval".into())]);
     }
     if !figure.published.is_empty() {
         entries.extend([Entry::Gap, Entry::Heading("published".into())]);

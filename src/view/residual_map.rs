@@ -2,7 +2,7 @@
 //! the law bends otherwise than the runs; no pattern is what noise looks like.
 
 use super::ViewError;
-use super::canvas::Body;
+use super::canvas::Fill;
 use super::figure::Figure;
 use super::legend::Entry;
 use super::page::{Conventions, Page, TOKENS};
@@ -44,8 +44,8 @@ fn residual_map(residuals: &[Residual], conventions: &Conventions) -> Result<Vec
     // Large marks first, so that small ones stand in front.
     residuals.sort_by(|left, right| right.percent().abs().total_cmp(&left.percent().abs()));
     for residual in residuals {
-        let (mark, ink) = sign(residual.percent());
-        panel.mark(&mut page.canvas, (residual.n, residual.d), mark, radius(residual.percent(), full), Body::Solid, ink);
+        let (mark, colour) = sign(residual.percent());
+        panel.mark(&mut page.canvas, (residual.n, residual.d), mark, radius(residual.percent(), full), Fill::Solid, colour);
     }
     Ok(page.png())
 }
@@ -69,8 +69,8 @@ fn full_size(residuals: &[&Residual]) -> f64 {
 fn entries(full: f64, beyond: bool) -> Vec<Entry> {
     vec![
         Entry::Heading("residual".into()),
-        Entry::Mark(Mark::Triangle, Body::Solid, ACCENT, "loss above law".into()),
-        Entry::Mark(Mark::TriangleDown, Body::Solid, BETTER, "loss below law".into()),
+        Entry::Mark(Mark::Triangle, Fill::Solid, ACCENT, "loss above law".into()),
+        Entry::Mark(Mark::TriangleDown, Fill::Solid, BETTER, "loss below law".into()),
         Entry::Gap,
         Entry::Scaled(Mark::Triangle, LARGEST, GREY, format!("{}{} %", if beyond { "≥ " } else { "" }, two_digits(full))),
         Entry::Scaled(Mark::Triangle, radius(0.25, 1.0), GREY, format!("{} %", two_digits(full / 4.0))),

@@ -2,7 +2,7 @@
 //! the farthest of them named.
 
 use super::ViewError;
-use super::canvas::{Body, LabelStyle, Rect, Stroke};
+use super::canvas::{Fill, LabelStyle, Rect, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, shortened};
@@ -75,7 +75,7 @@ fn observed_and_predicted(residuals: &[Residual], conventions: &Conventions) -> 
     panel.line(&mut page.canvas, &[(losses.low, losses.low), (losses.high, losses.high)], Stroke::full(GREY, 1.1));
     for residual in &residuals {
         let at = (residual.predicted, residual.observed);
-        panel.mark(&mut page.canvas, at, ladder.mark(residual.n), radius(&residuals), Body::Solid, ladder.ink(residual.n));
+        panel.mark(&mut page.canvas, at, ladder.mark(residual.n), radius(&residuals), Fill::Solid, ladder.colour(residual.n));
     }
     let panel = Panel::draw_with_room(&mut page.canvas, lower, x, percents, room);
     draw_residuals(&mut page, &panel, &residuals, &ladder);
@@ -85,11 +85,11 @@ fn observed_and_predicted(residuals: &[Residual], conventions: &Conventions) -> 
 fn draw_residuals(page: &mut Page, panel: &Panel, residuals: &[Residual], ladder: &Ladder) {
     let rms = root_mean_square(residuals);
     let ends = [panel.x.low, panel.x.high];
-    panel.band(&mut page.canvas, &ends.map(|x| (x, -rms, rms)), GREY.faint(0.15));
+    panel.band(&mut page.canvas, &ends.map(|x| (x, -rms, rms)), GREY.with_alpha(0.15));
     panel.line(&mut page.canvas, &ends.map(|x| (x, 0.0)), Stroke::full(GREY, 1.1));
     for residual in residuals {
         let at = (residual.predicted, residual.percent());
-        panel.mark(&mut page.canvas, at, ladder.mark(residual.n), radius(residuals), Body::Solid, ladder.ink(residual.n));
+        panel.mark(&mut page.canvas, at, ladder.mark(residual.n), radius(residuals), Fill::Solid, ladder.colour(residual.n));
     }
     let mut taken: Vec<Rect> = Vec::new();
     let marks: Vec<(f64, f64)> = residuals.iter().map(|residual| panel.place((residual.predicted, residual.percent()))).collect();
@@ -100,10 +100,10 @@ fn draw_residuals(page: &mut Page, panel: &Panel, residuals: &[Residual], ladder
 
 /// Writes the name of a run beside its mark, on the side where it covers fewest others; not at all where there is no room.
 fn name_one(page: &mut Page, panel: &Panel, residual: &Residual, marks: &[(f64, f64)], taken: &mut Vec<Rect>) {
-    let lettering = LabelStyle::new(11.5, BLACK);
-    let text = shortened(&residual.run, 0.45 * panel.inside.width(), &|text| lettering.length(text));
+    let style = LabelStyle::new(11.5, BLACK);
+    let text = shortened(&residual.run, 0.45 * panel.inside.width(), &|text| style.length(text));
     let (x, y) = panel.place((residual.predicted, residual.percent()));
-    let length = lettering.length(&text);
+    let length = style.length(&text);
     let (right, left, middle) = (x + 9.0, x - 9.0 - length, x - 0.5 * length);
     let (beside, below, above) = (y + 4.0, y + 17.0, y - 9.0);
     let candidates =
@@ -117,7 +117,7 @@ fn name_one(page: &mut Page, panel: &Panel, residual: &Residual, marks: &[(f64, 
         |b: &Rect| marks.iter().filter(|m| m.0 > b.left - 5.0 && m.0 < b.right + 5.0 && m.1 > b.top - 5.0 && m.1 < b.bottom + 5.0).count();
     let usable = boxes.into_iter().filter(|candidate| within(candidate) && free(candidate, taken));
     if let Some(found) = usable.min_by_key(hidden) {
-        page.canvas.label(&text, (found.left, found.bottom - 3.0), lettering);
+        page.canvas.label(&text, (found.left, found.bottom - 3.0), style);
         taken.push(found);
     }
 }
@@ -149,7 +149,7 @@ fn entries(ladder: &Ladder, residuals: &[Residual], conventions: &Conventions) -
     entries.extend([
         Entry::Gap,
         Entry::Line(Stroke::full(GREY, 1.1), "equal".into()),
-        Entry::Band(GREY.faint(0.15), format!("± rms, {} %", two_digits(root_mean_square(residuals)))),
+        Entry::Band(GREY.with_alpha(0.15), format!("± rms, {} %", two_digits(root_mean_square(residuals)))),
         Entry::Remark(format!("farthest {} %", two_digits(largest))),
     ]);
     entries

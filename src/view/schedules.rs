@@ -55,7 +55,7 @@ pub fn schedules(curves: &[ScheduleCurve], sweep: &str) -> Result<Vec<u8>, ViewE
 fn stroke(index: usize, count: usize) -> Stroke {
     const DASHES: [&[f64]; 4] = [&[], &[8.0, 4.0], &[2.0, 3.2], &[10.0, 3.5, 2.0, 3.5]];
     let share = if count < 2 { 0.35 } else { index as f64 / (count - 1) as f64 };
-    Stroke { ink: ordered(share), width: 2.0, dash: DASHES[index % DASHES.len()] }
+    Stroke { colour: ordered(share), width: 2.0, dash: DASHES[index % DASHES.len()] }
 }
 
 /// A label of at most thirty characters.

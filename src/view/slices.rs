@@ -2,7 +2,7 @@
 //! size was trained, and the loss E of unlimited weights and data below.
 
 use super::ViewError;
-use super::canvas::{Body, Stroke};
+use super::canvas::{Fill, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries, scale_marks};
 use super::page::{Conventions, LOSS, Page, TOKENS};
@@ -47,7 +47,7 @@ fn loss_by_tokens(points: &[Point], law: Option<&Law>, conventions: &Conventions
     }
     let radius = if points.len() <= 80 { 4.2 } else { 3.0 };
     for point in &points {
-        panel.mark(&mut page.canvas, (point.d, point.loss), ladder.mark(point.n), radius, Body::Solid, ladder.ink(point.n));
+        panel.mark(&mut page.canvas, (point.d, point.loss), ladder.mark(point.n), radius, Fill::Solid, ladder.colour(point.n));
     }
     Ok(page.png())
 }
@@ -82,7 +82,7 @@ fn slices(ladder: &Ladder, points: &[&Point]) -> Vec<Slice> {
 }
 
 fn draw_slice(page: &mut Page, panel: &Panel, law: &Law, ladder: &Ladder, slice: &Slice) {
-    let stroke = Stroke::full(ladder.ink(slice.n), 1.5);
+    let stroke = Stroke::full(ladder.colour(slice.n), 1.5);
     let outside = Stroke { width: 1.0, ..stroke }.dashed();
     let curve = |from: f64, to: f64| panel.x.samples(from, to, 60).into_iter().map(|d| (d, law.at(slice.n, d))).collect::<Vec<_>>();
     let Some((first, last)) = slice.trained else {

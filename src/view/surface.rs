@@ -2,7 +2,7 @@
 //! by what they reached, and the compute-optimal path.
 
 use super::ViewError;
-use super::canvas::{Align, Body, Canvas, LabelStyle, Rect, Stroke};
+use super::canvas::{Align, Canvas, Fill, LabelStyle, Rect, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
@@ -45,7 +45,7 @@ fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: 
     draw_contours(&mut page.canvas, &panel, law, &shades, &marks);
     draw_path(&mut page.canvas, &panel, &path, law, count, &points);
     for point in &points {
-        panel.mark(&mut page.canvas, (point.n, point.d), Mark::Circle, 4.4, Body::Solid, ground(&shades, point.loss));
+        panel.mark(&mut page.canvas, (point.n, point.d), Mark::Circle, 4.4, Fill::Solid, ground(&shades, point.loss));
     }
     panel.edge(&mut page.canvas, WHITE);
     Ok(page.png())
@@ -56,7 +56,7 @@ fn entries(shades: &Shades) -> Vec<Entry> {
     entries.extend([
         Entry::Gap,
         Entry::Line(Stroke::full(BLACK, 2.2), "optimal path".into()),
-        Entry::Mark(Mark::Circle, Body::Solid, ordered(0.4), "run".into()),
+        Entry::Mark(Mark::Circle, Fill::Solid, ordered(0.4), "run".into()),
     ]);
     entries
 }
@@ -91,7 +91,7 @@ fn shade(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades) {
         for row in 0..rows {
             let d = panel.y.value(1.0 - (row as f64 + 0.5) * CELL / panel.inside.height());
             let (x, y) = (left + column as f64 * CELL, top + row as f64 * CELL);
-            canvas.block(Rect { left: x, top: y, right: x + CELL, bottom: y + CELL }, ground(shades, law.at(n, d)));
+            canvas.rect(Rect { left: x, top: y, right: x + CELL, bottom: y + CELL }, ground(shades, law.at(n, d)));
         }
     }
     canvas.unclip();
@@ -118,7 +118,7 @@ fn draw_contours(canvas: &mut Canvas, panel: &Panel, law: &Law, shades: &Shades,
         let tokens = |n: f64| tokens_at(law, n, level, (0.5 * panel.y.low, 2.0 * panel.y.high));
         let sizes = panel.x.samples(panel.x.low, panel.x.high, 300);
         let contour: Vec<(f64, f64)> = sizes.into_iter().map(|n| (n, tokens(n))).filter(|at| at.1.is_finite()).collect();
-        panel.line(canvas, &contour, Stroke::full(WHITE.faint(0.55), 1.0));
+        panel.line(canvas, &contour, Stroke::full(WHITE.with_alpha(0.55), 1.0));
         if let Some((x, y)) = free_place(panel, &contour, marks) {
             canvas.text(&label, (x, y + 4.0), LabelStyle::new(12.0, WHITE).bold().aligned(Align::Middle));
         }
@@ -146,10 +146,10 @@ fn draw_path(canvas: &mut Canvas, panel: &Panel, path: &[(f64, f64)], law: &Law,
     let computes = range(points.iter().map(compute));
     let Some((first, last)) = computes else { return };
     let (from, to) = (law.optimal_params(first, count), law.optimal_params(last, count));
-    for (ink, wider) in [(WHITE.faint(0.8), 1.6), (BLACK, 0.0)] {
-        panel.line_between(canvas, path, (panel.x.low, from), Stroke::full(ink, 1.4 + wider).dashed());
-        panel.line_between(canvas, path, (from, to), Stroke::full(ink, 2.2 + wider));
-        panel.line_between(canvas, path, (to, panel.x.high), Stroke::full(ink, 1.4 + wider).dashed());
+    for (colour, wider) in [(WHITE.with_alpha(0.8), 1.6), (BLACK, 0.0)] {
+        panel.line_between(canvas, path, (panel.x.low, from), Stroke::full(colour, 1.4 + wider).dashed());
+        panel.line_between(canvas, path, (from, to), Stroke::full(colour, 2.2 + wider));
+        panel.line_between(canvas, path, (to, panel.x.high), Stroke::full(colour, 1.4 + wider).dashed());
     }
 }
 

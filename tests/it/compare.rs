@@ -49,8 +49,8 @@ fn laws_of_two_tables_are_told_apart_and_allocate_the_same_budget_by_their_own()
         "{apart:#}"
     );
     // Nothing is written beside a table unless a folder is named.
-    let told = succeed(&["compare", &first, &second, "--refits", "100"]);
-    assert!(told.contains("are the exponents equal?") && told.contains("nothing was written"), "{told}");
+    let output = succeed(&["compare", &first, &second, "--refits", "100"]);
+    assert!(output.contains("are the exponents equal?") && output.contains("nothing was written"), "{output}");
     let out = folder.path().join("out");
     succeed(&["compare", &first, &second, "--refits", "100", "--out", text(&out)]);
     assert!(out.join("comparison.png").exists() && out.join("comparison.json").exists());

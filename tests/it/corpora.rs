@@ -195,8 +195,8 @@ mod tokenizers {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (path, out) = (folder.path().join("all.jsonl"), folder.path().join("tokenizer.json"));
         std::fs::write(&path, json_lines(&documents(5, 900))).expect("written");
-        let told = run_in(folder.path(), &["corpus", "train-tokenizer", text(&path), "--vocabulary", "400", "--out", text(&out)]);
-        assert!(told.contains("400 tokens") && told.contains("bytes per token"), "{told}");
+        let output = run_in(folder.path(), &["corpus", "train-tokenizer", text(&path), "--vocabulary", "400", "--out", text(&out)]);
+        assert!(output.contains("400 tokens") && output.contains("bytes per token"), "{output}");
         let spec = TextSpec { tokenizer: Some(text(&out).into()), ..TextSpec::of(text(&path)) };
         (folder, spec)
     }
@@ -297,10 +297,10 @@ fn a_text_is_described_and_a_source_tells_its_entropy() {
     let entropy = found["text"]["order_0_nats"].as_f64().expect("a number");
     assert!((3.2..3.4).contains(&entropy), "{entropy}");
     assert!(succeed(&["corpus", "inspect", text(&path)]).contains("compression rate"));
-    let told: serde_json::Value = serde_json::from_str(&succeed(&["corpus", "entropy", "sweeps/quick.toml", "--json"])).expect("JSON");
-    assert!((told["entropy_nats"].as_f64().expect("a number") - 0.79687).abs() < 5e-6, "{told}");
-    let (floor, se) = (told["floor_nats"].as_f64().expect("a number"), told["floor_se_nats"].as_f64().expect("a number"));
-    assert!((floor - 0.79687).abs() < 5.0 * se && se < 0.01, "{told}");
+    let output: serde_json::Value = serde_json::from_str(&succeed(&["corpus", "entropy", "sweeps/quick.toml", "--json"])).expect("JSON");
+    assert!((output["entropy_nats"].as_f64().expect("a number") - 0.79687).abs() < 5e-6, "{output}");
+    let (floor, se) = (output["floor_nats"].as_f64().expect("a number"), output["floor_se_nats"].as_f64().expect("a number"));
+    assert!((floor - 0.79687).abs() < 5.0 * se && se < 0.01, "{output}");
     let (_grid, of_text) = grid(&std::fs::read_to_string("sweeps/smoke.toml").expect("there").replace(
         "{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }",
         &format!("{{ kind = \"text\", path = {:?}, deduplicate = false }}", text(&path)),

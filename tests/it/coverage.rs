@@ -15,7 +15,7 @@ fn simulations() -> usize {
 
 fn study(design: &Design, cluster: f64) -> Vec<Coverage> {
     let noise = Noise { run: 0.005, cluster };
-    told(design, &SelftestOptions { noise, simulations: simulations(), ..SelftestOptions::default() })
+    covered(design, &SelftestOptions { noise, simulations: simulations(), ..SelftestOptions::default() })
 }
 
 /// Refits of one estimator, as many as tell the ends of an interval.
@@ -23,10 +23,13 @@ fn study_of_refits(design: &Design, cluster: f64, tails: Tails, estimator: Estim
     let refits = if simulations() > FEW { 200 } else { 100 };
     let noise = Noise { run: 0.005, cluster };
     let (estimators, resamples) = (vec![estimator], vec![Resample::Residuals]);
-    told(design, &SelftestOptions { noise, tails, simulations: simulations(), refits, estimators, resamples, ..SelftestOptions::default() })
+    covered(
+        design,
+        &SelftestOptions { noise, tails, simulations: simulations(), refits, estimators, resamples, ..SelftestOptions::default() },
+    )
 }
 
-fn told(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
+fn covered(design: &Design, options: &SelftestOptions) -> Vec<Coverage> {
     let rows = selftest(design, options, &|| ());
     for row in &rows {
         eprintln!(

@@ -170,7 +170,7 @@ fn large_runs_that_train_well_are_not_stuck_and_those_that_stop_are() {
     let is_stuck = |record: &RunRecord, curve: &[CurvePoint]| diagnose(curve, record).iter().any(|found| found.ailment == Stuck);
     let called: Vec<&String> = runs.iter().filter(|(record, curve)| is_stuck(record, curve)).map(|(record, _)| &record.run_id).collect();
     assert!(called.is_empty(), "{called:?}");
-    // Beyond 200 tokens a weight a flat curve is that of a full network.
+    // Beyond 200 tokens per parameter a flat curve is that of a full network.
     let full = |record: &RunRecord| record.tokens.zip(record.params_total).is_some_and(|(tokens, params)| tokens.0 / params.0 > 190.0);
     let runs: Vec<_> = runs.into_iter().filter(|(record, _)| !full(record)).collect();
     assert_eq!(runs.len(), 16);

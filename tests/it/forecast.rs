@@ -8,8 +8,8 @@ use std::path::Path;
 /// The committed worked example, forecast at three times its largest budget into a file.
 fn forecast(file: &Path) -> serde_json::Value {
     let args = ["forecast", "results/grid", "--compute", "9.6e12", "--refits", "100", "--out", text(file)];
-    let told = succeed(&args);
-    assert!(told.contains("x the largest run") && told.contains("twice the size"), "{told}");
+    let output = succeed(&args);
+    assert!(output.contains("x the largest run") && output.contains("twice the size"), "{output}");
     serde_json::from_str(&std::fs::read_to_string(file).expect("written")).expect("JSON")
 }
 
@@ -61,12 +61,12 @@ fn a_forecast_is_sealed_and_scored_against_what_came() {
     assert!(ends(&budget["loss"])[2] < ends(&budget["loss_of_a_run"])[2]);
 
     table(&said, &runs, 1.0, "2999-01-01T00:00:00Z");
-    let told = succeed(&["verify", text(&file), text(&runs)]);
-    assert!(told.contains("inside 50 %") && told.contains("kaplan") && !told.contains("warning"), "{told}");
+    let output = succeed(&["verify", text(&file), text(&runs)]);
+    assert!(output.contains("inside 50 %") && output.contains("kaplan") && !output.contains("warning"), "{output}");
     let scores = folder.path().join("scores.json");
     let scored = |arguments: &[&str]| -> serde_json::Value {
-        let told = succeed(&[&["verify", text(&file), text(&runs), "--out", text(&scores)], arguments].concat());
-        assert!(told.contains("compute-equivalent") || told.starts_with('{'), "{told}");
+        let output = succeed(&[&["verify", text(&file), text(&runs), "--out", text(&scores)], arguments].concat());
+        assert!(output.contains("compute-equivalent") || output.starts_with('{'), "{output}");
         serde_json::from_str(&std::fs::read_to_string(&scores).expect("written")).expect("JSON")
     };
     let exact = scored(&[])["laws"][0].clone();
@@ -129,9 +129,9 @@ fn runs_of_one_cell_are_compared_seed_by_seed() {
         }
     }
     out.flush().expect("flushed");
-    let told = succeed(&["fit", text(&file), "--by", "schedule"]);
-    assert!(told.contains("groups on the same cells and seeds (3 blocks)") && told.contains("+2.00 %"), "{told}");
-    assert!(told.contains("no law of N and D can be fitted to each group"), "{told}");
+    let output = succeed(&["fit", text(&file), "--by", "schedule"]);
+    assert!(output.contains("groups on the same cells and seeds (3 blocks)") && output.contains("+2.00 %"), "{output}");
+    assert!(output.contains("no law of N and D can be fitted to each group"), "{output}");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn the_compute_that_an_alternative_wastes_is_read_off_the_frontier_of_compute_as
     let alternatives = found[0]["alternatives"].as_array().expect("a list");
     // With one k of C = k·N·D, taken where the network lies, these were 16.65, 27.59, 1.18 and 0.34.
     for (name, percent) in
-        [("half the size", 20.13), ("twice the size", 22.93), ("20 tokens a weight", 0.33), ("a loss of 1.4, least compute", 0.0)]
+        [("half the size", 20.13), ("twice the size", 22.93), ("20 tokens per parameter", 0.33), ("a loss of 1.4, least compute", 0.0)]
     {
         let one = alternatives.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{name} in {alternatives:?}"));
         let wasted = 100.0 * one["wasted"].as_f64().expect("a share");
@@ -193,9 +193,9 @@ fn runs_are_forecast_where_they_are_asked_for_with_what_makes_them_uncertain() {
     assert!(!said["mixture"]["origins"].as_array().expect("origins").is_empty());
     let alone = json_of(&["forecast", text(&file), "--at", "1e9,2e10", "--law", "gamma"]);
     assert!(alone["mixture"].is_null() && alone["law"]["name"] == "gamma" && alone["runs"][0]["variance_of_ln"].is_null());
-    for (at, reason) in [("7e9", "give weights and tokens"), ("7e9,-3", "tokens"), ("x,1e9", "weights")] {
-        let told = refused(&["forecast", text(&file), "--at", at]);
-        assert!(told.contains(reason), "{at}: {told}");
+    for (at, reason) in [("7e9", "give parameters and tokens"), ("7e9,-3", "tokens"), ("x,1e9", "parameters")] {
+        let output = refused(&["forecast", text(&file), "--at", at]);
+        assert!(output.contains(reason), "{at}: {output}");
     }
 }
 
@@ -212,16 +212,16 @@ fn hidden_runs_are_forecast_and_scored_and_so_is_another_table() {
         (end("low")..=end("high")).contains(&run["found"].as_f64().expect("known"))
     };
     assert!(runs.iter().all(held), "{runs:#?}");
-    let told = succeed(&["forecast", text(&file), "--max-compute", "2e19", "--refits", "50"]);
-    assert!(told.contains("5 of 5 runs lie inside their 95 % interval") && told.contains("losses by "), "{told}");
+    let output = succeed(&["forecast", text(&file), "--max-compute", "2e19", "--refits", "50"]);
+    assert!(output.contains("5 of 5 runs lie inside their 95 % interval") && output.contains("losses by "), "{output}");
     let apart = folder.path().join("held.csv");
     std::fs::write(&apart, "params,tokens,loss\n1e9,2e10,2.4\n").expect("written");
     let scored = json_of(&["forecast", text(&file), "--runs", text(&apart)]);
     assert!(scored["runs"][0]["found"] == 2.4 && scored["points"] == 20);
-    let told = refused(&["forecast", text(&file), "--runs", text(&file)]);
-    assert!(told.contains("those that the laws are fitted to"), "{told}");
-    let told = refused(&["forecast", text(&file), "--max-compute", "1e30"]);
-    assert!(told.contains("no run has more compute"), "{told}");
+    let output = refused(&["forecast", text(&file), "--runs", text(&file)]);
+    assert!(output.contains("those that the laws are fitted to"), "{output}");
+    let output = refused(&["forecast", text(&file), "--max-compute", "1e30"]);
+    assert!(output.contains("no run has more compute"), "{output}");
 }
 
 #[test]
@@ -230,11 +230,11 @@ fn a_forecast_of_single_runs_takes_the_place_of_no_sealed_one_and_hides_what_is_
     for file in ["runs.csv", "plan.csv"] {
         std::fs::copy(format!("results/grid/{file}"), folder.path().join(file)).expect("copied");
     }
-    let told = succeed(&["forecast", text(folder.path()), "--max-compute", "1.7e12", "--refits", "50"]);
+    let output = succeed(&["forecast", text(folder.path()), "--max-compute", "1.7e12", "--refits", "50"]);
     // Of the runs at 3.2e12 FLOPs each cell's best recipe, as a study takes them.
-    let asked = told.lines().filter(|line| line.ends_with("inside") || line.ends_with("OUTSIDE")).count();
+    let asked = output.lines().filter(|line| line.ends_with("inside") || line.ends_with("OUTSIDE")).count();
     let all: usize = csv::Reader::from_path("results/grid/runs.csv").expect("the worked example").records().count();
-    assert!(asked > 0 && asked < all / 4, "{told}");
+    assert!(asked > 0 && asked < all / 4, "{output}");
     assert!(!folder.path().join("forecast.json").exists());
 }
 
@@ -267,15 +267,15 @@ fn a_forecast_of_single_runs_is_scored_by_any_table_and_by_what_was_hidden_from_
     };
     let score = 0.5 * (width(0, loss(0)) + width(1, 1.03 * loss(1)));
     assert!((laws[0]["interval_score_percent"].as_f64().expect("bounded") - score).abs() < 1e-6, "{score} in {:#}", laws[0]);
-    let told = succeed(&args);
-    assert!(told.contains("% less compute") && told.contains("interval score") && told.contains("passed over: 1 runs"), "{told}");
+    let output = succeed(&args);
+    assert!(output.contains("% less compute") && output.contains("interval score") && output.contains("passed over: 1 runs"), "{output}");
     let none = refused(&["verify", text(&file)]);
     assert!(none.contains("holds no loss that was known when it was made"), "{none}");
     // What was hidden needs no other table.
     let hidden = folder.path().join("hidden.json");
     succeed(&["forecast", text(&table), "--max-compute", "2e19", "--refits", "50", "--out", text(&hidden)]);
-    let told = succeed(&["verify", text(&hidden)]);
-    assert!(told.contains("held back") && told.contains("5 of 5"), "{told}");
+    let output = succeed(&["verify", text(&hidden)]);
+    assert!(output.contains("held back") && output.contains("5 of 5"), "{output}");
 }
 
 #[test]
@@ -285,8 +285,11 @@ fn a_run_below_all_that_the_law_can_say_is_said_to_be() {
     succeed(&["forecast", text(&table), "--at", "1e9,2e10", "--refits", "50", "--out", text(&file)]);
     let held = folder.path().join("held.csv");
     std::fs::write(&held, "params,tokens,loss\n1e9,2e10,0.5\n").expect("written");
-    let told = succeed(&["verify", text(&file), text(&held)]);
-    assert!(told.contains("1 of these runs lie below the lowest loss that chinchilla predicts") && told.contains("below all"), "{told}");
+    let output = succeed(&["verify", text(&file), text(&held)]);
+    assert!(
+        output.contains("1 of these runs lie below the lowest loss that chinchilla predicts") && output.contains("below all"),
+        "{output}"
+    );
     let found: serde_json::Value = serde_json::from_str(&succeed(&["verify", text(&file), text(&held), "--json"])).expect("JSON");
     assert!(found["runs"][0]["compute_equivalent"].is_null() && found["runs"][0]["off_the_law"] == "below-floor", "{found:#}");
     assert!(found["laws"][0]["below_floor"] == 1 && found["laws"][0]["compute_equivalent"].is_null());
@@ -301,8 +304,8 @@ fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
         ends(&common.iter().chain(more).copied().collect::<Vec<_>>())
     };
     let (file, grid) = (at("forecast.json"), at("next.toml"));
-    let told = run(&file, "9.6e12", &grid, &[], succeed);
-    assert!(told.contains("train it with scalelab sweep"), "{told}");
+    let output = run(&file, "9.6e12", &grid, &[], succeed);
+    assert!(output.contains("train it with scalelab sweep"), "{output}");
     let said: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
     let grid = scalelab::sweep::Grid::parse(&std::fs::read_to_string(&grid).expect("written")).expect("a grid");
     let mut shapes: Vec<String> = grid.shapes.iter().map(ToString::to_string).collect();
@@ -332,7 +335,7 @@ fn networks_of_a_budget_are_refused_where_no_budget_is_asked_for() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = others(folder.path());
     for beside in [["--at", "1e9,2e10"], ["--max-compute", "2e19"]] {
-        let told = refused(&[&["forecast", text(&file), "--shapes", "3x96"][..], &beside].concat());
-        assert!(told.contains("--shapes") && told.contains("--compute"), "{told}");
+        let output = refused(&[&["forecast", text(&file), "--shapes", "3x96"][..], &beside].concat());
+        assert!(output.contains("--shapes") && output.contains("--compute"), "{output}");
     }
 }

@@ -106,8 +106,8 @@ fn a_folder_without_its_plan_is_read_as_its_table_is() {
 #[test]
 fn a_run_and_its_curve_are_diagnosed_without_the_gathered_table() {
     let (_kept, sweep) = sweep(&["runs.csv", "plan.csv"]);
-    let told = succeed(&["doctor", text(&sweep)]);
-    assert!(told.starts_with("1 runs: 1 healthy") || told.starts_with("1 run: 1 healthy"), "{told}");
+    let output = succeed(&["doctor", text(&sweep)]);
+    assert!(output.starts_with("1 runs: 1 healthy") || output.starts_with("1 run: 1 healthy"), "{output}");
 }
 
 #[test]

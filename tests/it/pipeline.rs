@@ -60,15 +60,15 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     let (results, sweep) = (folder.path().join("results"), folder.path().join("results/smoke"));
     let train = || succeed(&["sweep", text(&grid), "--results", text(&results)]);
     train();
-    let told = || (std::fs::read(sweep.join("runs.csv")).expect("a table"), succeed(&["doctor", text(&sweep), "--json"]));
-    let before = told();
+    let output = || (std::fs::read(sweep.join("runs.csv")).expect("a table"), succeed(&["doctor", text(&sweep), "--json"]));
+    let before = output();
     let said = succeed(&["pack", text(&sweep)]);
     assert!(said.contains("4 runs") && said.contains("8 files are gone"), "{said}");
     assert!(!sweep.join("runs").exists() && !sweep.join("curves").exists() && sweep.join("eval").exists());
-    assert_eq!(told(), before);
+    assert_eq!(output(), before);
     assert!(train().contains("all 4 runs are done"));
     assert!(!sweep.join("runs").exists(), "a run was trained again");
-    assert_eq!(told(), before);
+    assert_eq!(output(), before);
     // Two results of one run: the only copy of the others is not to be removed.
     let mut reader = csv::Reader::from_reader(&before.0[..]);
     let header = reader.headers().expect("a header").clone();
@@ -88,8 +88,8 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     let said = train();
     assert!(said.contains("6 runs, 4 done, 2 to train"), "{said}");
     assert_eq!(std::fs::read_dir(sweep.join("runs")).expect("listed").count(), 2);
-    let grown = told();
+    let grown = output();
     assert!(succeed(&["pack", text(&sweep)]).contains("6 runs in runs.csv, 6 curves in curves.csv.gz; 4 files are gone"));
-    assert_eq!(told(), grown);
+    assert_eq!(output(), grown);
     assert!(crate::support::refused(&["pack", text(&folder.path().join("none"))]).contains("is no results folder"));
 }

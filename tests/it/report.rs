@@ -108,8 +108,8 @@ fn the_doctor_names_the_sick_run_and_the_json_says_the_same() {
     let (_place, folder) = folder_of(&[trained("well", 2, 32, 4e6), sick]);
     let said = succeed(&["doctor", text(&folder.path)]);
     assert!(said.contains("2 runs: 1 healthy, 1 sick") && said.contains("never falls: 1 of 2 runs"), "{said}");
-    let told: serde_json::Value = serde_json::from_str(&succeed(&["doctor", text(&folder.path), "--json"])).expect("JSON");
-    let found: Vec<_> = told.as_array().expect("a list").iter().filter(|one| one["healthy"] == false).collect();
+    let output: serde_json::Value = serde_json::from_str(&succeed(&["doctor", text(&folder.path), "--json"])).expect("JSON");
+    let found: Vec<_> = output.as_array().expect("a list").iter().filter(|one| one["healthy"] == false).collect();
     assert_eq!((found.len(), found[0]["findings"][0]["ailment"].as_str()), (1, Some("never-falls")));
 }
 
@@ -122,6 +122,6 @@ fn a_report_is_repeated_with_the_law_and_the_choices_that_it_was_made_with() {
     // As a browser reads it: the template escapes slashes too.
     let page = fs::read_to_string(page).expect("written").replace("&#x2f;", "/");
     let asked = |line: &str| choices.chunks(2).all(|two| line.contains(&two.join(" ")));
-    let told = |command: &str| page.lines().any(|line| line.contains(command) && asked(line));
-    assert!(told("scalelab fit results/grid") && told("scalelab report results/grid"));
+    let output = |command: &str| page.lines().any(|line| line.contains(command) && asked(line));
+    assert!(output("scalelab fit results/grid") && output("scalelab report results/grid"));
 }

@@ -85,7 +85,7 @@ fn published_laws_recommend_without_runs() {
     let said = succeed(&["recommend", "--published", "deepseek", "--compute", "1e20", "--hardware", "h100x8", "--price", "2.5"]);
     assert!(said.contains("9.86e-4") && said.contains("multi-step") && said.contains("device hours"), "{said}");
     let said = succeed(&["recommend", "--published", "hoffmann", "--compute", "1e21", "--tokens-per-param", "20", "--markdown"]);
-    assert!(said.starts_with("## what to train") && said.contains("| 20 tokens a weight |"), "{said}");
+    assert!(said.starts_with("## what to train") && said.contains("| 20 tokens per parameter |"), "{said}");
     let json = succeed(&["recommend", "--published", "besiroglu", "--recipe", "step-law", "--compute", "1e21", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("one document");
     assert!(json[0]["params"]["value"].as_f64().expect("a number") > 1e9 && json[0]["params"]["low"].is_null());

@@ -66,16 +66,16 @@ fn a_change_of_known_worth_is_found_along_bottoms_along_laws_and_between_groups(
         by["groups"][0]["worth"]["at"].as_array().is_some_and(|at| at.iter().all(|at| holds(&at["speedup"], 1.0 / WORTH, 0.1))),
         "{by:#}"
     );
-    let told = succeed(&["compare", "--speedup", &before, &after, "--budgets", BUDGETS]);
-    assert!(told.starts_with("after saves compute: before needs 1.4") && told.contains("alike at every budget"), "{told}");
-    assert!(told.contains("floors from") && told.contains("no trend with the budget is shown"), "{told}");
+    let output = succeed(&["compare", "--speedup", &before, &after, "--budgets", BUDGETS]);
+    assert!(output.starts_with("after saves compute: before needs 1.4") && output.contains("alike at every budget"), "{output}");
+    assert!(output.contains("floors from") && output.contains("no trend with the budget is shown"), "{output}");
 }
 
 #[test]
 fn two_losses_are_worth_a_range_over_the_floors_that_may_be_true() {
     let losses = ["compare", "--speedup", "--losses", "2.975,2.958"];
-    let told = succeed(&[&losses[..], &["--floor", "1.6,0.578", "--alpha", "0.0912,0.0584"]].concat());
-    assert!(told.contains("1.130 to 1.146 times the compute") && told.contains("no noise"), "{told}");
+    let output = succeed(&[&losses[..], &["--floor", "1.6,0.578", "--alpha", "0.0912,0.0584"]].concat());
+    assert!(output.contains("1.130 to 1.146 times the compute") && output.contains("no noise"), "{output}");
     let one = succeed(&[&losses[..], &["--floor", "1.6", "--alpha", "0.0912"]].concat());
     assert!(one.contains("needs 1.146 times the compute"), "{one}");
     let json: Value =

@@ -36,13 +36,13 @@ fn rows_that_differ_in_more_than_their_seeds_are_no_replicates() {
         [("corpus", ["c4", "pile"]), ("dataset", ["c4", "pile"]), ("lr_schedule", ["cosine", "linear"]), ("variant", ["a", "b"])]
     {
         let (_folder, path) = table(&crossed(column, words));
-        let told = succeed(&["fit", text(&path), "--refits", "20"]);
-        assert!(told.contains("seed noise: 0.07 % of the loss") && told.contains("from 64 runs in 32 cells"), "{column}: {told}");
+        let output = succeed(&["fit", text(&path), "--refits", "20"]);
+        assert!(output.contains("seed noise: 0.07 % of the loss") && output.contains("from 64 runs in 32 cells"), "{column}: {output}");
     }
     // Numbers may be outcomes: where a seed comes twice with another loss, nothing is said of its noise.
     let (_folder, path) = table(&crossed("beta_2", ["0.95", "0.99"]));
-    let told = succeed(&["fit", text(&path), "--refits", "20"]);
-    assert!(!told.contains("seed noise"), "{told}");
+    let output = succeed(&["fit", text(&path), "--refits", "20"]);
+    assert!(!output.contains("seed noise"), "{output}");
 }
 
 /// A table of five sizes and four lengths, with a column of compute.
@@ -67,8 +67,8 @@ fn rows_are_kept_by_what_their_columns_compare_with() {
         [points(&["params<1e9"]), points(&["params<=300M", "tokens>3e8"]), points(&["tokens!=3e8"])],
         [Some(16), Some(12), Some(15)]
     );
-    let told = refused(&["fit", text(&path), "--where", "params<many"]);
-    assert!(told.contains("`many` is not a number"), "{told}");
+    let output = refused(&["fit", text(&path), "--where", "params<many"]);
+    assert!(output.contains("`many` is not a number"), "{output}");
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn larger_runs_are_hidden_from_every_command_that_is_asked_to() {
     let points = |document: &Value| document["laws"]["chinchilla"]["points"].as_u64();
     // Of twenty runs these have more: 3e8 on 1e10, 1e9 on 3e9 and 1e10.
     assert_eq!((points(&whole), points(&part)), (Some(20), Some(17)));
-    let told = succeed(&["fit", text(&path), "--refits", "20", "--max-compute", "1e19"]);
-    assert!(told.contains("left out: 3 (more compute than --max-compute 1.00e19)"), "{told}");
+    let output = succeed(&["fit", text(&path), "--refits", "20", "--max-compute", "1e19"]);
+    assert!(output.contains("left out: 3 (more compute than --max-compute 1.00e19)"), "{output}");
     let recommended = run(&["recommend", text(&path), "--refits", "20", "--max-compute", "1e19"]);
     assert!(recommended.status.success() && stderr(&recommended).contains("3 of 20 runs have more compute than --max-compute"));
     let page = folder.path().join("report.html");
@@ -100,10 +100,10 @@ fn a_constant_column_and_one_that_is_both_compute_and_budget_are_read() {
     let sizes: String =
         runs().lines().filter(|line| line.starts_with("1000000000,")).map(|line| line.replacen("1000000000,", "", 1) + "\n").collect();
     let (_folder, path) = table(&format!("tokens,flops,loss\n{sizes}"));
-    let told = succeed(&["fit", text(&path), "--set", "params=1e9", "--law", "power-d", "--refits", "20"]);
-    assert!(told.contains("4 runs"), "{told}");
-    let told = refused(&["fit", text(&path), "--set", "tokens=1e9"]);
-    assert!(told.contains("the file has the column `tokens` for tokens"), "{told}");
+    let output = succeed(&["fit", text(&path), "--set", "params=1e9", "--law", "power-d", "--refits", "20"]);
+    assert!(output.contains("4 runs"), "{output}");
+    let output = refused(&["fit", text(&path), "--set", "tokens=1e9"]);
+    assert!(output.contains("the file has the column `tokens` for tokens"), "{output}");
     let mut csv = String::from("params,C,loss\n");
     for c in [1e18, 4e18, 1.6e19, 6.4e19] {
         for shift in [-2.0, -1.0, 0.0, 1.0, 2.0] {
@@ -114,6 +114,6 @@ fn a_constant_column_and_one_that_is_both_compute_and_budget_are_read() {
     let (_folder, path) = table(&csv);
     let found = json_of("fit", &path, &["--columns", "flops=C,budget=C", "--law", "isoflop"]);
     assert!(found.to_string().contains("params"), "{found}");
-    let told = succeed(&["fit", text(&path), "--columns", "flops=C,budget=C", "--refits", "20"]);
-    assert!(told.contains("IsoFLOP") && !told.contains("no IsoFLOP fit"), "{told}");
+    let output = succeed(&["fit", text(&path), "--columns", "flops=C,budget=C", "--refits", "20"]);
+    assert!(output.contains("IsoFLOP") && !output.contains("no IsoFLOP fit"), "{output}");
 }

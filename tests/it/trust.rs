@@ -27,8 +27,8 @@ fn study() -> &'static [Trust] {
 
 fn tell(row: &Trust) {
     let held = |held: Option<Held>| held.map_or("none".into(), |one| format!("{:.1} % ({:.2} %)", 100.0 * one.coverage, 100.0 * one.width));
-    let told = [row.one_run.together, row.one_run.alone, row.optimum.together, row.optimum.alone].map(held).join(" | ");
-    eprintln!("| {} | {}x | {told} |", row.truth, row.factor);
+    let output = [row.one_run.together, row.one_run.alone, row.optimum.together, row.optimum.alone].map(held).join(" | ");
+    eprintln!("| {} | {}x | {output} |", row.truth, row.factor);
 }
 
 fn of(truth: &str) -> Vec<&'static Trust> {

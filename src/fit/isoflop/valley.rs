@@ -70,7 +70,7 @@ pub struct Valley {
     pub compute: f64,
     /// Runs in it.
     pub points: usize,
-    /// Size at the minimum, weights.
+    /// Size at the minimum, parameters.
     pub params: Estimate,
     /// Tokens at the minimum.
     pub tokens: Estimate,
@@ -174,7 +174,7 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
         let (side, advice) = if ln_n <= distinct[0].ln() { ("smallest", "smaller") } else { ("largest", "larger") };
         return Err(format!("the minimum lies at the edge, beyond the {side} size; train {advice} networks at this budget"));
     }
-    // FLOPs per weight and token at the minimum, by the line through the runs.
+    // FLOPs per parameter and token at the minimum, by the line through the runs.
     let rate = |p: &&Point| (p.c / (p.n * p.d)).ln();
     let rows: Vec<Vec<f64>> = points.iter().map(|p| vec![1.0, p.n.ln() - ln_n]).collect();
     let rates: Vec<f64> = points.iter().map(rate).collect();

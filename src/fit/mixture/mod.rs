@@ -97,7 +97,7 @@ pub fn certify(measured: Places, options: &CertificateOptions) -> Result<Certifi
     let range = |&multiple: &f64| {
         let x = multiple * last.x;
         let ends = program.range(x, band)?;
-        let [low, high] = told_by_runs(ends, multiple, &last, band, options.exponents[1]);
+        let [low, high] = settled_by_runs(ends, multiple, &last, band, options.exponents[1]);
         Ok(Range { multiple, x, low, high })
     };
     let verdict = if closest > band {
@@ -121,7 +121,7 @@ fn rejected(places: &[Place], exponents: [f64; 2]) -> Result<Verdict, Certificat
 
 /// Ends of a range without those that the class has of itself: no law of it rises beyond the last loss, and none falls from
 /// there faster than its largest exponent.
-fn told_by_runs([low, high]: [Option<f64>; 2], multiple: f64, last: &Place, band: f64, steepest: f64) -> [Option<f64>; 2] {
+fn settled_by_runs([low, high]: [Option<f64>; 2], multiple: f64, last: &Place, band: f64, steepest: f64) -> [Option<f64>; 2] {
     /// Share of the loss by which an end must be better than the class.
     const TOLD: f64 = 1e-6;
     let (highest, lowest) = (last.loss + band * last.se, (last.loss - band * last.se) * multiple.powf(-steepest));

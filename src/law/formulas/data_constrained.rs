@@ -38,7 +38,7 @@ const fn worth(name: &'static str, outside: &'static str) -> Coefficient {
 
 const COEFFICIENTS: [Coefficient; 2] = [
     worth("R_D*", "within these repetitions the data show no worth, or no loss of worth, of repeated tokens"),
-    worth("R_N*", "within these sizes the data show no worth, or no loss of worth, of excess weights"),
+    worth("R_N*", "within these sizes the data show no worth, or no loss of worth, of excess parameters"),
 ];
 
 impl DataConstrained {

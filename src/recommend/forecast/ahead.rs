@@ -145,8 +145,8 @@ impl Together {
             weights: mixture.weights().into_iter().map(|(name, weight)| (name.to_owned(), weight)).collect(),
             origins: mixture.origins.iter().map(origin).collect(),
             discrepancy: mixture.drift.per_e,
-            told: mixture.told(),
-            optima_told: Some(mixture.optima_told()),
+            told: mixture.describe(),
+            optima_told: Some(mixture.optima_text()),
             cautions: mixture.caution(furthest).into_iter().collect(),
         }
     }

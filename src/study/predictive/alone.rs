@@ -39,7 +39,7 @@ impl Mixture {
 
 impl Beside {
     /// That the one law did worse, in words; nothing where it did not.
-    pub fn told(&self, law: &str) -> Option<String> {
+    pub fn describe(&self, law: &str) -> Option<String> {
         (self.alone > self.together).then(|| {
             format!(
                 "{law} is used alone: rolling-origin check at {}: it misses larger runs by {:.2} % of the loss for each factor e of compute, several laws together by {:.2} %; leave --law out to use those",

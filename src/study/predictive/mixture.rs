@@ -185,7 +185,7 @@ impl Mixture {
     }
 
     /// Names and weights, the heaviest first, in words; `at_most` stands before the weight of the frontier.
-    fn weights_told(&self, mut weights: Vec<(&'static str, f64)>, at_most: &str) -> String {
+    fn weights_text(&self, mut weights: Vec<(&'static str, f64)>, at_most: &str) -> String {
         weights.sort_by(|left, right| right.1.total_cmp(&left.1));
         let named = |(name, weight): &(&str, f64)| match (&self.frontier, *name) {
             (Some((frontier, _)), FRONTIER) => {
@@ -197,9 +197,9 @@ impl Mixture {
     }
 
     /// In one line: which laws say where the optimum of a budget lies, and what they were held against.
-    pub fn optima_told(&self) -> String {
+    pub fn optima_text(&self) -> String {
         let names = self.members.iter().map(|one| one.posterior.law.name()).chain([FRONTIER]);
-        let weights = self.weights_told(names.zip(self.optima.weights.iter().copied()).collect(), "");
+        let weights = self.weights_text(names.zip(self.optima.weights.iter().copied()).collect(), "");
         match self.optima.checked {
             0 => format!("{weights}; unchecked: no larger budget of these runs has an IsoFLOP minimum"),
             1 => format!("{weights}; checked against 1 larger budget of these runs"),
@@ -220,9 +220,9 @@ impl Mixture {
     }
 
     /// In one line: which laws carry the weight, and what their record was.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         // The weight of the frontier is that at the lowest loss of a compute, and less above.
-        let laws = self.weights_told(self.weights(), "up to ");
+        let laws = self.weights_text(self.weights(), "up to ");
         if self.origins.is_empty() {
             return format!("{laws}; unchecked: no smaller part of these runs is a design that laws can be fitted to");
         }

@@ -69,9 +69,13 @@ fn an_error_of_the_record_widens_what_is_said_beyond_the_runs() {
     assert!(said.variance() > of(0.005).one_run(&far).variance() && found.mean_loss(&far).noise == 0.0);
     let inside = Point { c: 1e18, ..far };
     assert_eq!(found.one_run(&inside).discrepancy, 0.0);
-    assert!(found.told().contains("2.02 % too high") && found.told().contains("49 % more compute"), "{}", found.told());
+    assert!(found.describe().contains("2.02 % too high") && found.describe().contains("49 % more compute"), "{}", found.describe());
     // e^(−0.05/0.05) − 1: no run had less compute than none.
-    assert!(of(-0.05).told().contains("4.88 % too low") && of(-0.05).told().contains("63 % less compute"), "{}", of(-0.05).told());
+    assert!(
+        of(-0.05).describe().contains("4.88 % too low") && of(-0.05).describe().contains("63 % less compute"),
+        "{}",
+        of(-0.05).describe()
+    );
     assert!(found.caution(2.0).is_none() && found.caution(10.0).is_some_and(|said| said.contains("reaches 2.7x")));
     assert!(found.caution(31.0).is_some_and(|said| said.contains("nothing checks")));
     let mut without = found;
@@ -181,7 +185,7 @@ fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
     // Bottoms of parabolas among runs that scatter.
     let mixture = Mixture::of(&runs(&Law::of(Kaplan, Kaplan::PUBLISHED), 0.005, 1)).expect("a design");
     let total: f64 = mixture.weights().iter().map(|(_, weight)| weight).sum();
-    assert!((total - 1.0).abs() < 1e-12 && mixture.told().contains("the IsoFLOP frontier (5 budgets)"), "{}", mixture.told());
+    assert!((total - 1.0).abs() < 1e-12 && mixture.describe().contains("the IsoFLOP frontier (5 budgets)"), "{}", mixture.describe());
     assert!((mixture.optima.weights.iter().sum::<f64>() - 1.0).abs() < 1e-12 && mixture.optima.checked > 0);
 }
 

@@ -29,9 +29,9 @@ pub enum Budget {
 pub enum Around {
     /// All of them.
     All,
-    /// The `sizes` shapes whose tokens per weight at this budget are nearest to `center`.
+    /// The `sizes` shapes whose tokens per parameter at this budget are nearest to `center`.
     Nearest {
-        /// Expected tokens per weight at the optimum.
+        /// Expected tokens per parameter at the optimum.
         center: f64,
         /// Shapes per budget.
         sizes: usize,
@@ -127,7 +127,7 @@ impl Budget {
     }
 }
 
-/// Tokens per weight that byte-level networks of 10k to 400k weights want at the optimum (see LOG.md).
+/// Tokens per parameter that byte-level networks of 10k to 400k parameters want at the optimum (see LOG.md).
 const EXPECTED_TOKENS_PER_PARAM: f64 = 60.0;
 /// Shapes per budget around the expected optimum.
 const SIZES_PER_BUDGET: usize = 5;
@@ -135,7 +135,7 @@ const SIZES_PER_BUDGET: usize = 5;
 fn checked_around(around: Option<&str>, center: Option<f64>, sizes: Option<usize>) -> Result<Around, GridError> {
     let center = center.unwrap_or(EXPECTED_TOKENS_PER_PARAM);
     let sizes = sizes.unwrap_or(SIZES_PER_BUDGET);
-    in_range("budget.center", center, center > 0.0 && center.is_finite(), "tokens per weight, above 0")?;
+    in_range("budget.center", center, center > 0.0 && center.is_finite(), "tokens per parameter, above 0")?;
     match around.unwrap_or("nearest") {
         "all" => Ok(Around::All),
         "nearest" if sizes > 0 => Ok(Around::Nearest { center, sizes }),

@@ -83,7 +83,7 @@ fn note(study: &Study, one: &Allocation, count: usize) -> String {
     let level = one.params.level().map_or("no".into(), |level| format!("{:.0} %", 100.0 * level));
     let recipe = one.hyperparameter_source.clone().unwrap_or_default();
     let trust = match study.mixture() {
-        Some(mixture) => format!("Losses: {}.", mixture.told()),
+        Some(mixture) => format!("Losses: {}.", mixture.describe()),
         None => "Intervals assume that the law holds outside the runs.".into(),
     };
     format!("Interpolated between {count} computed recommendations with {level} intervals. {trust} {recipe}")

@@ -224,7 +224,7 @@ pub(crate) fn circles(arrows: &[Arrow]) -> Vec<BTreeSet<String>> {
 }
 
 /// A circle as a message: its files, and the lines that close it.
-pub(crate) fn told(circle: &BTreeSet<String>, arrows: &[Arrow]) -> String {
+pub(crate) fn render(circle: &BTreeSet<String>, arrows: &[Arrow]) -> String {
     let inside = arrows.iter().filter(|(from, to, _)| circle.contains(from) && circle.contains(to));
     let lines: BTreeSet<String> = inside.map(|(from, to, line)| format!("  {from}:{line} takes from {to}")).collect();
     format!("{}\n{}", circle.iter().cloned().collect::<Vec<_>>().join(", "), lines.into_iter().collect::<Vec<_>>().join("\n"))
