@@ -2,9 +2,9 @@
 //! also scored with what is best on the others.
 
 use crate::origins::{DISTANCES, Origin};
+use crate::profiles::{self, Later};
 use crate::score::{Score, by_distance};
 use crate::tables::{SOURCES, Table};
-use crate::valleys::{self, Later};
 use clap::Args;
 use rayon::prelude::*;
 use scalelab::spec::sample::mean;
@@ -112,7 +112,7 @@ pub(crate) fn render(tried: &Tried, origins: &[Origin], tables: &[(&'static str,
             })
             .collect();
         let of = |(source, _): &(&str, _)| [0.95, 0.8].map(|level| by_distance(&forecasts, source, level));
-        Scored { settings: settings.clone(), runs: SOURCES.iter().map(of).collect(), optima: valleys::in_one_line(&later, settings) }
+        Scored { settings: settings.clone(), runs: SOURCES.iter().map(of).collect(), optima: profiles::in_one_line(&later, settings) }
     };
     let scored: Vec<Scored> = settings.par_iter().with_max_len(1).map(score).collect();
     let mut text = String::new();

@@ -11,10 +11,10 @@
 
 mod choose;
 mod origins;
+mod profiles;
 mod rules;
 mod score;
 mod tables;
-mod valleys;
 
 use clap::Parser;
 use origins::{Forecast, Origin};
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("\n{}", score::render(name, &origins, &forecasts));
     }
     if rules.iter().any(|(name, _)| *name == "mixture") {
-        println!("\n{}", valleys::render(&tables));
+        println!("\n{}", profiles::render(&tables));
     }
     Ok(())
 }

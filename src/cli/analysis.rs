@@ -26,7 +26,7 @@ pub(super) struct Asked {
     pub(super) json: bool,
 }
 
-/// Which laws speak.
+/// Which laws are fitted, and whether one is used alone.
 #[derive(Args, Clone, Default)]
 pub(super) struct Laws {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = law_name, help = law_help())]

@@ -17,7 +17,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     value.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| format!("`{text}` is no share of the loss; say 0.3% or 0.003"))
 }
 
-/// Certifies and says.
+/// Prints the certificate of a one-variable table.
 pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, json: bool) -> Outcome {
     let found = certified(&source.records, options, noise).map_err(|error| of_source(source, error))?;
     if json {
@@ -34,7 +34,7 @@ pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, j
 fn text(source: &Source, found: &Certified) -> String {
     let (certificate, places) = (&found.certificate, &found.certificate.measured.places);
     let of = match found.of {
-        Losses::Bottoms => format!("L*(C) at the bottoms of {} budgets", places.len()),
+        Losses::Minima => format!("L*(C) at the IsoFLOP minima of {} budgets", places.len()),
         Losses::Runs if places.len() == 1 => format!("L({}) at one place", found.variable),
         Losses::Runs => format!("L({}) at {} places", found.variable, places.len()),
     };

@@ -62,7 +62,7 @@ struct InspectArgs {
 
 #[derive(Args)]
 struct EntropyArgs {
-    /// Grid file
+    /// Grid file, TOML
     grid: PathBuf,
     /// Print one JSON document
     #[arg(long)]

@@ -48,7 +48,7 @@ pub(super) struct FitArgs {
     #[arg(long)]
     conventions: bool,
     /// Fit no law: say what every sum of falling powers that agrees with the runs within their noise allows of larger ones, over
-    /// compute through the bottoms of budgets, else over the one variable in which the runs differ (a table of loss and one
+    /// compute through the minima of budgets, else over the one variable in which the runs differ (a table of loss and one
     /// of params, tokens and flops will do); losses that no such law has are rejected
     #[arg(long, conflicts_with_all = ["law", "by", "protocol", "conventions", "starts", "out", "compute", "checkpoints"])]
     certificate: bool,

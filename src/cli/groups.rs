@@ -26,7 +26,7 @@ pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
     text
 }
 
-/// For a person.
+/// The comparison of the groups as text.
 pub(super) fn text(by: &str, comparison: &Comparison) -> String {
     let cell = |estimate: Option<&Estimate>| estimate.map_or(String::new(), |e| e.to_string());
     let own = |one: &GroupFit| {

@@ -65,7 +65,7 @@ fn grid(base: &Table, name: &str, budget: &BudgetForecast, rule: FlopRule) -> an
     Ok(text)
 }
 
-/// To three digits.
+/// A learning rate to three significant digits.
 fn rounded(rate: f64) -> f64 {
     format!("{rate:.2e}").parse().unwrap_or(rate)
 }

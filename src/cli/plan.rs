@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  scalelab plan sweeps/grid.toml\n  scalelab plan sweeps/grid.toml --plot schedules.png")]
 pub(super) struct PlanArgs {
-    /// Grid file
+    /// Grid file, TOML
     grid: PathBuf,
     /// Make a missing corpus first, with corpora/get.sh
     #[arg(long)]

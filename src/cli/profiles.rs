@@ -2,7 +2,7 @@
 
 use super::text::{counts, number, table};
 use crate::fit::{
-    Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Named, PowerOfCompute, Valley, Vertices,
+    Corrected, EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopProfile, Named, PowerOfCompute, Vertices,
 };
 use crate::law::Chinchilla;
 use crate::spec::{Flops, short};
@@ -24,14 +24,14 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     let name = if parabola { "parabolas" } else { "Akima splines" };
     let mut text = format!("\nIsoFLOP {name} in ln N; {}\n", fitted.status);
     let corrected = law.filter(|_| parabola).map(|law| fitted.corrected(law));
-    let row = |(at, valley): (usize, &Valley)| {
+    let row = |(at, profile): (usize, &IsoflopProfile)| {
         let mut row = vec![
-            Flops(valley.compute).to_string(),
-            valley.points.to_string(),
-            short(valley.params.value),
-            counts(&valley.params),
-            short(valley.tokens.value),
-            number(valley.loss),
+            Flops(profile.compute).to_string(),
+            profile.points.to_string(),
+            short(profile.params.value),
+            counts(&profile.params),
+            short(profile.tokens.value),
+            number(profile.loss),
         ];
         let params = |corrected: &Corrected| corrected.params.get(at).copied().flatten();
         row.extend(corrected.as_ref().map(|corrected| params(corrected).map_or("—".into(), short)));
@@ -40,7 +40,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     let level = format!("{:.0} %", 100.0 * fitted.params.level);
     let mut header = vec!["C, FLOPs", "runs", "N*", &level, "D*", "loss, nats"];
     header.extend(corrected.as_ref().map(|_| "N* corrected"));
-    text += &table(&header, &fitted.valleys.iter().enumerate().map(row).collect::<Vec<_>>());
+    text += &table(&header, &fitted.profiles.iter().enumerate().map(row).collect::<Vec<_>>());
     for dropped in &fitted.dropped {
         text += &format!("  dropped: C = {} ({} runs): {}\n", Flops(dropped.compute), dropped.points, dropped.reason);
     }
@@ -51,7 +51,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
     if let Some(exponent) = corrected.and_then(|corrected| corrected.exponent) {
         text += &format!("  corrected for what a parabola errs by on the fitted surface, with these sizes: a = {exponent}\n");
     }
-    if fitted.valleys.len() >= LEAST_BOTTOMS {
+    if fitted.profiles.len() >= LEAST_MINIMA {
         text += &fitted.loss_of_compute(fitted.params.level).map_or(String::new(), |law| loss_text(&law, bytes_per_token));
     }
     text += &format!("  the centre of the sizes moves from the optimum as C^{:+.3}\n", fitted.centre_drift);
@@ -70,8 +70,8 @@ fn weights_text(vertices: Vertices, other: &Estimate) -> String {
     )
 }
 
-/// Bottoms from which a law of three coefficients says more than it was told.
-const LEAST_BOTTOMS: usize = 5;
+/// Minima from which a law of three coefficients says more than it was told.
+const LEAST_MINIMA: usize = 5;
 
 /// L*(C) in a line, and in bits per byte where the bytes of a token are known.
 fn loss_text(fitted: &FittedLaw, bytes_per_token: Option<f64>) -> String {

@@ -60,7 +60,7 @@ pub(super) struct StepShares {
 pub(super) struct Rates(pub(super) Vec<Rate>);
 
 impl Rates {
-    /// What `bench` kept.
+    /// Rates that `bench` measured on this machine, if it ran.
     pub(super) fn load() -> Self {
         let read = || serde_json::from_slice(&fs::read(path()?).ok()?).ok();
         Self(read().unwrap_or_default())

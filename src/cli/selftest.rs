@@ -47,7 +47,7 @@ pub(super) struct SelftestArgs {
     /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
-    /// Seed
+    /// Seed of the simulations
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Print one JSON document

@@ -113,7 +113,7 @@ impl SourceArgs {
         filters.chain(columns).chain(constants).collect()
     }
 
-    /// Reads the runs.
+    /// Reads the runs of a folder or table, filtered and with the columns named.
     pub(super) fn read(&self) -> Result<Source, Failure> {
         self.read_as(None, false)
     }

@@ -130,7 +130,7 @@ fn of_runs(args: &SpeedupArgs, compute: &[Flops], (unit, groups, options): Runs)
 fn text(found: &Worth, unit: LossUnit, explicit: bool) -> String {
     let unit = unit.name();
     let group = |group: &GroupWorth| match &group.worth {
-        OverBaseline::Bottoms { budgets, speedup } => of_bottoms(found, &group.group, *budgets, speedup, (unit, explicit)),
+        OverBaseline::Minima { budgets, speedup } => of_minima(found, &group.group, *budgets, speedup, (unit, explicit)),
         OverBaseline::Laws { why, at } => {
             let head = format!("{} against {}\n", group.group, found.baseline);
             let rest = format!("  along L*(C) of the fitted laws, each with its own floor ({why})\n");
@@ -152,7 +152,7 @@ fn verdict(name: &str, speedup: &Estimate) -> String {
     }
 }
 
-fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup, (unit, explicit): (&str, bool)) -> String {
+fn of_minima(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup, (unit, explicit): (&str, bool)) -> String {
     let Worth { baseline, level, .. } = found;
     let mut text = match &speedup.constant {
         Some(constant) if !speedup.drifts() => format!(
@@ -168,7 +168,7 @@ fn of_bottoms(found: &Worth, name: &str, budgets: [usize; 2], speedup: &Speedup,
     text += &trend(speedup, explicit);
     text += &of_floors(speedup);
     text += &format!(
-        "  through the bottoms of {} budgets of {baseline} and {} of {name}; {}\n",
+        "  through the IsoFLOP minima of {} budgets of {baseline} and {} of {name}; {}\n",
         budgets[0],
         budgets[1],
         frontiers(speedup, unit)

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
     after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep resumes where it was with the same command."
 )]
 pub(super) struct SweepArgs {
-    /// Grid file
+    /// Grid file, TOML
     grid: PathBuf,
     #[command(flatten)]
     devices: Devices,

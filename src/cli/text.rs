@@ -21,7 +21,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A part of a report that is shown on a terminal or kept as Markdown.
 pub(super) enum Piece {
-    /// A title.
+    /// A heading of its own line.
     Title(String),
     /// Header and rows.
     Table(Vec<&'static str>, Vec<Vec<String>>),

@@ -153,8 +153,8 @@ fn budget_text(budget: &ScoredBudget) -> String {
     let mut text = format!("\nC = {}\n", Flops(budget.compute));
     text += &budget_rows(budget);
     text += &match &budget.params_found {
-        Some(found) => format!("  a parabola through what was trained has its bottom at N = {} {}\n", short(found.value), counts(found)),
-        None => "  what was trained has no bottom in N\n".to_owned(),
+        Some(found) => format!("  a parabola through what was trained has its minimum at N = {} {}\n", short(found.value), counts(found)),
+        None => "  what was trained has no minimum in N\n".to_owned(),
     };
     if let Some(regret) = budget.regret {
         text += &format!("  the network nearest to the forecast lost {:.2} % of loss against the best that was trained\n", 100.0 * regret);

@@ -22,8 +22,8 @@ impl Cache<'_> {
 pub struct Preparing {
     /// What is being done, in words.
     pub stage: &'static str,
-    /// Bytes done.
+    /// Bytes of this stage that are done.
     pub done: u64,
-    /// Bytes in all.
+    /// Bytes of this stage in all.
     pub total: u64,
 }

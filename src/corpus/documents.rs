@@ -15,7 +15,7 @@ const LONG_LINE: usize = 100;
 /// What the files of a corpus hold, and what was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
-    /// Files.
+    /// Files read.
     pub files: u64,
     /// Bytes of text, unpacked.
     pub bytes: u64,
@@ -23,11 +23,11 @@ pub struct Contents {
     pub documents: u64,
     /// Documents that are equal to an earlier one.
     pub duplicate_documents: u64,
-    /// Their bytes.
+    /// Bytes of these documents.
     pub duplicate_document_bytes: u64,
     /// Lines of 100 bytes or more, in the other documents, that are equal to an earlier one.
     pub duplicate_lines: u64,
-    /// Their bytes.
+    /// Bytes of these lines.
     pub duplicate_line_bytes: u64,
     /// Whether duplicates were removed, or only counted.
     pub removed: bool,

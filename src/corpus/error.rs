@@ -48,7 +48,7 @@ pub enum CorpusError {
     JsonLine {
         /// Path of the file, as it was given.
         path: PathBuf,
-        /// From 1.
+        /// Line of the file, from 1.
         line: usize,
         /// What is wrong, and what to do.
         problem: String,
@@ -120,11 +120,11 @@ pub enum CorpusError {
     /// The vocabulary of a new tokenizer is out of range.
     #[error("a vocabulary of {found} must be from {least} (every byte, begin and end) to {most}")]
     VocabularySize {
-        /// As asked for.
+        /// The number asked for.
         found: usize,
-        /// Fewest.
+        /// Smallest that is allowed.
         least: usize,
-        /// Most.
+        /// Largest that is allowed.
         most: usize,
     },
 }

@@ -7,7 +7,7 @@ use crate::spec::sample::{mean, standard_error};
 pub struct HeldOut {
     /// Token ids, [windows, context + 1] row-major; position i + 1 is the target of position i.
     pub tokens: Vec<u32>,
-    /// Windows.
+    /// Number of windows.
     pub windows: usize,
     /// Lowest possible mean loss of each window, nats per token, where the source is known exactly:
     /// the mean of −ln p(token | the source's past) over exactly the scored tokens.

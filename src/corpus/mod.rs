@@ -64,7 +64,7 @@ impl Corpus {
         &self.sha256
     }
 
-    /// Distinct token ids.
+    /// Number of distinct token ids, V.
     pub fn vocabulary(&self) -> usize {
         self.meta().map_or(256, |meta| meta.vocabulary)
     }

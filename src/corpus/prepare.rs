@@ -33,7 +33,7 @@ pub(super) enum SplitUnit {
     /// Blocks of 4 KiB.
     #[default]
     Blocks,
-    /// Whole documents.
+    /// Whole documents go to one side of the split.
     Documents,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Meta {
     /// None where nothing was prepared: one plain file, read as it is.
     pub(super) contents: Option<Contents>,
     pub(super) unit: SplitUnit,
-    /// Of the ids.
+    /// Number of distinct token ids, V.
     pub(super) vocabulary: usize,
     pub(super) tokenizer: Tokenizer,
     /// Of the text without duplicates, where it is read in blocks; empty where it is the file itself.
@@ -213,7 +213,7 @@ impl Making<'_> {
         Ok(meta)
     }
 
-    /// Writes both sides.
+    /// Writes the tokens of the training and the held-out side.
     fn tokenize(&self, documents: &[[usize; 2]], unit: SplitUnit, marked: bool, vocabulary: usize) -> Result<StreamsMeta, CorpusError> {
         let kept = |source| CorpusError::Cache { path: self.folder.to_owned(), source };
         let text = map(&self.folder.join(TEXT))?;

@@ -36,9 +36,9 @@ pub(super) fn files(patterns: &[String]) -> Result<Vec<PathBuf>, CorpusError> {
 
 /// The bytes of a file as it lies on the disk.
 pub(super) enum Bytes {
-    /// Mapped.
+    /// The file, mapped into memory.
     Mapped(Mmap),
-    /// Unpacked, or empty.
+    /// Its decompressed bytes; of an empty file, none.
     Owned(Vec<u8>),
 }
 
@@ -53,7 +53,7 @@ impl Deref for Bytes {
     }
 }
 
-/// Maps a file.
+/// Maps a file into memory.
 pub(super) fn map(path: &Path) -> Result<Bytes, CorpusError> {
     let unreadable = |source| CorpusError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;

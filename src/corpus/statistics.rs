@@ -7,7 +7,7 @@ use std::io::{self, Write};
 /// Numbers of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Statistics {
-    /// Bytes looked at.
+    /// Bytes counted.
     pub bytes: u64,
     /// Byte values that occur.
     pub distinct_bytes: usize,
@@ -22,7 +22,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Counts.
+    /// Counts the bytes of a text and the pairs of neighbours.
     pub fn of(text: &[u8]) -> Self {
         let mut pairs = vec![0u64; 1 << 16];
         text.windows(2).for_each(|pair| pairs[usize::from(pair[0]) << 8 | usize::from(pair[1])] += 1);

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Both sides.
+/// Token files of the training and the held-out side, as they are written.
 pub(super) struct Streams {
     train: Ids,
     held_out: Ids,

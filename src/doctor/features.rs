@@ -18,7 +18,7 @@ pub(super) struct CurveFeatures<'a> {
     pub(super) rates: Vec<(f64, f64)>,
     /// Steps of the run.
     pub(super) steps: f64,
-    /// First loss.
+    /// Loss of the first logged step, nats per token.
     pub(super) start: f64,
     /// Median loss of the last tenth.
     pub(super) end: f64,

@@ -16,7 +16,7 @@ pub struct Finding {
     pub evidence: String,
     /// What probably causes it.
     pub cause: &'static str,
-    /// What to change.
+    /// What to change in the recipe or the data.
     pub change: &'static str,
 }
 

@@ -44,7 +44,7 @@ pub struct Diagnostics {
 /// One distinct end of a search.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Basin {
-    /// Objective there.
+    /// Objective at that minimum.
     pub objective: f64,
     /// Coefficients there, in the order of the law.
     pub theta: Vec<f64>,
@@ -61,7 +61,7 @@ pub struct StartEnd {
     pub start: Vec<f64>,
     /// Coefficients it ended at.
     pub theta: Vec<f64>,
-    /// Objective there.
+    /// Objective at that minimum.
     pub objective: f64,
     /// Why it stopped.
     pub reason: String,

@@ -75,7 +75,7 @@ pub struct Uncertainty {
 /// A number with its uncertainty, where that is known: a published number, or one of too few refits, has none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// Best value.
+    /// Point estimate.
     pub value: f64,
     /// How far it may be off.
     pub uncertainty: Option<Uncertainty>,
@@ -192,7 +192,7 @@ impl Estimate {
         Self::new(value, standard_deviation(&finite), [quantile(&draws, tail), quantile(&draws, 1.0 - tail)], level, interval)
     }
 
-    /// In another unit.
+    /// The same in another unit: value, error and ends times a factor.
     pub fn times(self, factor: f64) -> Self {
         let scaled =
             |one: Uncertainty| Uncertainty { se: one.se.map(|se| se * factor), low: one.low * factor, high: one.high * factor, ..one };

@@ -121,7 +121,7 @@ pub enum Resample {
     Auto,
     /// Runs, as if independent.
     Runs,
-    /// Clusters.
+    /// Whole clusters (runs of one trunk) are drawn.
     Clusters,
     /// Residuals about the law; runs of a cluster share one more.
     Residuals,
@@ -187,7 +187,7 @@ pub enum FitError {
         found: usize,
         /// Distinct places among them.
         distinct: usize,
-        /// Points needed.
+        /// Fewest points that suffice.
         needed: usize,
     },
     /// N and D move together.
@@ -222,7 +222,7 @@ pub enum FitError {
         law: String,
         /// Name of the run.
         run: String,
-        /// What is missing.
+        /// The variable that the points lack.
         variable: &'static str,
     },
     /// A point is not usable.
@@ -230,7 +230,7 @@ pub enum FitError {
     NotUsable {
         /// Name of the run.
         run: String,
-        /// Which number.
+        /// The name of the number.
         what: &'static str,
         /// Value that is out of range.
         value: f64,
@@ -252,29 +252,29 @@ pub enum FitError {
     NoRepetition,
     /// No budget has a minimum inside its sizes.
     #[error("{budgets} compute budgets have a minimum inside their range of sizes and at least {needed} are needed: {reasons}")]
-    TooFewValleys {
+    TooFewProfiles {
         /// Budgets that have one.
         budgets: usize,
-        /// Budgets needed.
+        /// Fewest budgets that suffice.
         needed: usize,
         /// Why the others were dropped.
         reasons: String,
     },
     /// Too few budgets for two frontiers.
     #[error(
-        "the baseline has {} budgets with a bottom and the other {}; these frontiers need {each} of each and {together} together: train more budgets, or pin the floor (--floor 1.6)", .budgets[0], .budgets[1]
+        "the baseline has {} budgets with an IsoFLOP minimum and the other {}; these frontiers need {each} of each and {together} together: train more budgets, or pin the floor (--floor 1.6)", .budgets[0], .budgets[1]
     )]
     TooFewBudgets {
-        /// Budgets of each.
+        /// Budgets of the one and of the other.
         budgets: [usize; 2],
-        /// Needed of each.
+        /// Fewest budgets of either.
         each: usize,
         /// Needed of both together.
         together: usize,
     },
     /// A floor above losses, or losses that rise.
     #[error(
-        "no frontier E + A/C^alpha falls through these losses: they rise with compute, or the floor that was given lies above one of them; look at the bottoms of the budgets with `scalelab fit`, or give a lower floor"
+        "no frontier E + A/C^alpha falls through these losses: they rise with compute, or the floor that was given lies above one of them; look at the IsoFLOP minima with `scalelab fit`, or give a lower floor"
     )]
     NoFall,
     /// An option is out of range.
@@ -284,7 +284,7 @@ pub enum FitError {
         option: &'static str,
         /// Value that is out of range.
         value: f64,
-        /// What is allowed.
+        /// The values that are allowed, in words.
         allowed: &'static str,
     },
     /// A profile was asked of an estimator without a likelihood.

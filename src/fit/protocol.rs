@@ -9,7 +9,7 @@ use serde::Serialize;
 /// What the protocol yields.
 #[derive(Debug, Clone, Serialize)]
 pub struct Protocol {
-    /// L*(C) = E + A/C^α through the bottoms of the IsoFLOP valleys.
+    /// L*(C) = E + A/C^α through the minima of the IsoFLOP profiles.
     pub loss_of_compute: FittedLaw,
     /// What follows at each budget.
     pub forecasts: Vec<ProtocolForecast>,
@@ -48,7 +48,7 @@ pub fn deepseek(
 ) -> Result<Protocol, FitError> {
     let level = isoflop.params.level;
     let law = isoflop.loss_of_compute(level)?;
-    let largest = isoflop.valleys.iter().map(|valley| valley.compute).fold(0.0, f64::max);
+    let largest = isoflop.profiles.iter().map(|profile| profile.compute).fold(0.0, f64::max);
     let computes = MULTIPLES.map(|multiple| multiple * largest);
     let losses = law.intervals(&computes.map(loss_at_compute), level);
     let forecast = |(&compute, loss): (&f64, &Estimate)| {
@@ -86,7 +86,7 @@ mod tests {
         let law = Chinchilla { e: 1.7, a: 400.0 * 20f64.powf(-0.31), b: 400.0, alpha: 0.31, beta: 0.31 };
         let budgets: Vec<f64> = (0..8).map(|i| 1e17 * 3000f64.powf(f64::from(i) / 7.0)).collect();
         let points = simulate(&law.into(), &Design::isoflop(&budgets, 10, 6.0), Noise { run: 0.002, cluster: 0.0 }, seed);
-        let fit = isoflop(&Evidence::as_given(points), &IsoflopOptions::default()).expect("valleys");
+        let fit = isoflop(&Evidence::as_given(points), &IsoflopOptions::default()).expect("profiles");
         (deepseek(&fit, None, None, Some(4.0)).expect("a law"), law)
     }
 

@@ -155,7 +155,7 @@ mod tests {
         assert!((law.params_exponent() + law.tokens_exponent() - 1.0).abs() < 1e-15);
     }
 
-    /// Golden-section search for the minimum of a function with one valley.
+    /// Golden-section search for the minimum of a function that falls and then rises.
     fn golden(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
         let ratio = (5f64.sqrt() - 1.0) / 2.0;
         while high - low > 1e-9 {

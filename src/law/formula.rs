@@ -12,7 +12,7 @@ use std::ops::Range;
 pub struct Coefficient {
     /// Its name in files, on the screen and on the command line.
     pub name: &'static str,
-    /// What it is.
+    /// Whether it is a floor, a factor, an exponent or another number.
     pub kind: Kind,
 }
 

@@ -1,4 +1,4 @@
-//! The valley of loss at one compute budget: ln-parabolas (Hoffmann 2203.15556, approach 2), and the
+//! The profile of loss at one compute budget: ln-parabolas (Hoffmann 2203.15556, approach 2), and the
 //! bias of their vertex on a surface that is no parabola (Czech 2603.22339).
 
 /// L = c0 + c1·u + c2·u² with u = ln N − centre.

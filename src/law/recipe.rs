@@ -27,7 +27,7 @@ impl Scale {
 /// x = k·N^p·D^q·C^r.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct PowerRule {
-    /// k.
+    /// k, the factor.
     pub factor: f64,
     /// Exponent of N.
     pub n: f64,

@@ -40,7 +40,7 @@ pub struct Noise {
 /// How the noise of runs is distributed about zero; all have the same spread in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tails {
-    /// Normal.
+    /// Normal noise of ln L.
     #[default]
     Normal,
     /// Student's t with 3 degrees of freedom, its standard deviation that of the noise.

@@ -18,7 +18,7 @@ pub struct Trial {
     pub batch: f64,
     /// Held-out loss, nats per token; `None` where training diverged.
     pub loss: Option<f64>,
-    /// Steps it took.
+    /// Optimizer steps of the run.
     pub steps: Option<f64>,
 }
 

@@ -46,7 +46,7 @@ impl Law {
         Self::new(self.formula.clone(), theta.to_vec())
     }
 
-    /// The formula.
+    /// The formula whose coefficients these are.
     pub fn formula(&self) -> &Arc<dyn AnyFormula> {
         &self.formula
     }

@@ -4,7 +4,7 @@
 
 /// A pass over many numbers, every function of which is inlined.
 pub trait Pass {
-    /// What it yields.
+    /// Type of the results.
     type Output;
     /// The pass by whatever instructions the caller is compiled for.
     fn run(self) -> Self::Output;

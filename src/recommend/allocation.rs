@@ -13,7 +13,7 @@ pub struct Allocation {
     pub format: u32,
     /// C, the budget in FLOPs.
     pub compute: f64,
-    /// N*, weights.
+    /// N*, parameters.
     pub params: Estimate,
     /// D*, tokens.
     pub tokens: Estimate,
@@ -66,7 +66,7 @@ pub struct Allocation {
 /// A network that can be built, trained for the rest of the budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Realised {
-    /// Its dimensions.
+    /// Layers, width, heads and feed-forward width.
     pub shape: ModelShape,
     /// Its size under the fit's measure.
     pub params: f64,
@@ -82,16 +82,16 @@ pub struct Realised {
 /// Smallest and largest of what was run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {
-    /// Sizes, weights.
+    /// Smallest and largest N, parameters.
     pub params: [f64; 2],
-    /// Tokens.
+    /// Fewest and most tokens D.
     pub tokens: [f64; 2],
-    /// Compute, FLOPs.
+    /// Least and most compute C, FLOPs.
     pub compute: [f64; 2],
 }
 
 impl Range {
-    /// What points span.
+    /// The ranges that these points span.
     pub fn of(points: &[Point]) -> Self {
         let span = |pick: fn(&Point) -> f64| {
             let values = points.iter().map(pick);

@@ -69,7 +69,7 @@ impl fmt::Display for Hardware {
     }
 }
 
-/// Time and money.
+/// Time and money that a run takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
     /// What it runs on.

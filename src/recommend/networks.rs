@@ -13,7 +13,7 @@ use crate::spec::{FlopRule, ModelShape, RunRecord, SizeMeasure};
 pub struct Network {
     /// Why it is looked at.
     pub role: String,
-    /// Its dimensions.
+    /// Layers, width, heads and feed-forward width.
     pub shape: ModelShape,
     /// N under the fit's measure.
     pub params: f64,

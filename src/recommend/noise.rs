@@ -9,7 +9,7 @@ use crate::study::Mixture;
 pub(super) struct Losses {
     /// On average over runs.
     pub(super) mean: Estimate,
-    /// Of one run.
+    /// Interval of the loss of one run.
     pub(super) one_run: Estimate,
     /// Where the noise of a run comes from, in words.
     pub(super) noise_source: String,

@@ -30,9 +30,9 @@ impl Preset {
 /// What of a network a published law does not say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Template {
-    /// Tokens of context.
+    /// Tokens of one sequence.
     pub context: usize,
-    /// Vocabulary.
+    /// Distinct tokens V.
     pub vocabulary: usize,
 }
 

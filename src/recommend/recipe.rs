@@ -29,7 +29,7 @@ pub struct TrainingRecipe {
     pub beta1: Option<f64>,
     /// AdamW's β₂.
     pub beta2: Option<f64>,
-    /// Largest gradient norm.
+    /// Norm to which gradients are clipped.
     pub grad_clip: Option<f64>,
     /// Where each of these comes from.
     pub sources: Vec<String>,
@@ -38,7 +38,7 @@ pub struct TrainingRecipe {
 /// A step at which the learning rate changes its course.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Milestone {
-    /// What begins there.
+    /// The phase of the schedule that begins at the step.
     pub what: String,
     /// Step, from 0.
     pub step: u64,

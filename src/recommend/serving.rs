@@ -35,7 +35,7 @@ pub struct Serving {
     pub serve_price: f64,
     /// N of least cost, weights.
     pub params: Estimate,
-    /// D of it.
+    /// Training tokens D of that network.
     pub tokens: Estimate,
     /// Its cost, FLOPs of training that cost as much as training and serving.
     pub cost: Estimate,
@@ -89,10 +89,10 @@ impl Service {
     }
 }
 
-/// What a recommendation says of a service: the valley of losses of its law, put where the recommendation has its bottom in size and
+/// What a recommendation says of a service: the profile of losses of its law, put where the recommendation has its minimum in size and
 /// in loss, because the laws together may put it elsewhere than the one.
 #[derive(Debug, Clone)]
-struct Valley {
+struct IsoflopProfile {
     count: ComputeCount,
     service: Service,
     /// The recommended budget, FLOPs.
@@ -105,7 +105,7 @@ struct Valley {
     moved: f64,
 }
 
-impl Valley {
+impl IsoflopProfile {
     fn of(law: &Law, count: &ComputeCount, recommended: &Allocation, loss: Option<f64>, service: &Service) -> Self {
         let compute = recommended.compute;
         let known = |ratio: f64| if ratio.is_finite() { ratio } else { 1.0 };
@@ -119,7 +119,7 @@ impl Valley {
         self.loss.map_or_else(|| law.optimal_loss(self.compute, &self.count), |loss| loss / self.raised)
     }
 
-    /// From a place of the law's valley to that of the recommendation.
+    /// From a place of the law's profile to that of the recommendation.
     fn place(&self, (params, tokens): (f64, f64)) -> (f64, f64) {
         let compute = self.count.compute(params, tokens);
         (params / self.moved, self.count.tokens(params / self.moved, compute))
@@ -148,8 +148,8 @@ impl Valley {
     /// N, D and cost with the intervals that the fit gives them.
     fn by_fit(&self, fit: &Fit, level: f64) -> Vec<Estimate> {
         let asked = |at: usize| {
-            let valley = self.clone();
-            Quantity::new(["params", "tokens", "cost"][at], move |law| valley.best(law).map_or(f64::NAN, |best| best[at]))
+            let profile = self.clone();
+            Quantity::new(["params", "tokens", "cost"][at], move |law| profile.best(law).map_or(f64::NAN, |best| best[at]))
         };
         fit.intervals(&[0, 1, 2].map(asked), level)
     }
@@ -165,7 +165,7 @@ impl Valley {
             let level = known.level().unwrap_or(LEVEL);
             Estimate::new(best[which], 0.5 * (high - low), [low, high], level, Interval::Mixture)
         };
-        // Where the valley lies elsewhere in size the least cost of training is what it was, and that of serving moves with N.
+        // Where the profile lies elsewhere in size the least cost of training is what it was, and that of serving moves with N.
         let share = self.service.price * FORWARD * best[0] * self.service.tokens / best[2];
         let size = recommended.params;
         let by_size = [size.low(), size.high()].map(|end| 1.0 + share * (end / size.value - 1.0));
@@ -184,24 +184,24 @@ pub fn serving(
     loss: Option<f64>,
     service: &Service,
 ) -> Option<Serving> {
-    let valley = Valley::of(law, count, recommended, loss, service);
-    let best = valley.best(law)?;
+    let profile = IsoflopProfile::of(law, count, recommended, loss, service);
+    let best = profile.best(law)?;
     let level = recommended.params.level().unwrap_or(LEVEL);
     let [params, tokens, cost] = match fit {
-        Some(_) if recommended.loss_source.is_some() => valley.by_recommendation(law, best, recommended),
-        Some(fit) => valley.by_fit(fit, level).try_into().ok()?,
+        Some(_) if recommended.loss_source.is_some() => profile.by_recommendation(law, best, recommended),
+        Some(fit) => profile.by_fit(fit, level).try_into().ok()?,
         None => best.map(Estimate::exact),
     };
-    let alone = valley.best_of(law, &Service { tokens: 0.0, ..*service })?[0];
+    let alone = profile.best_of(law, &Service { tokens: 0.0, ..*service })?[0];
     let sizes = [("least cost", best[0]), ("least training", alone), ("half the size", 0.5 * best[0]), ("a quarter", 0.25 * best[0])];
     Some(Serving {
-        loss: valley.raised * valley.target(law),
+        loss: profile.raised * profile.target(law),
         serve_tokens: service.tokens,
         serve_price: service.price,
         params,
         tokens,
         cost,
-        sizes: sizes.iter().filter_map(|(name, params)| valley.served(law, name, *params, best[2])).collect(),
+        sizes: sizes.iter().filter_map(|(name, params)| profile.served(law, name, *params, best[2])).collect(),
         caution: fit.and_then(|fit| beyond(&fit.evidence.points, best[1] / best[0])),
     })
 }
@@ -318,7 +318,7 @@ mod tests {
         one.loss_source = Some("several laws".into());
         let asked = |loss: Option<f64>, one: &Allocation| serving(&fit.law, Some(&fit), &SIX, one, loss, &service).expect("reached");
         let ratio = |one: &Estimate| (one.high() / one.value).ln();
-        // At the loss of the recommendation only the place of the bottom is unknown.
+        // At the loss of the recommendation only the place of the minimum is unknown.
         let found = asked(None, &one);
         assert!((ratio(&found.params) / ratio(&one.params) - 1.0).abs() < 1e-9, "{:?} {:?}", found.params, one.params);
         let share = FORWARD * found.params.value * service.tokens / found.cost.value;

@@ -20,7 +20,7 @@ pub struct Verification {
     pub passed_over: Vec<(String, String)>,
 }
 
-/// One run.
+/// One run beside what was forecast of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredRun {
     /// Identifier of the run.
@@ -97,13 +97,13 @@ pub struct ScoredLaw {
 pub struct Held {
     /// Confidence level of the interval.
     pub level: f64,
-    /// Runs inside.
+    /// Runs inside their interval.
     pub held: usize,
     /// Runs whose interval was checked.
     pub of: usize,
 }
 
-/// A budget.
+/// A budget: the optimum forecast for it beside the best run trained there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredBudget {
     /// C, FLOPs.
@@ -118,7 +118,7 @@ pub struct ScoredBudget {
     pub params: Predicted,
     /// The same by IsoFLOP parabolas.
     pub params_by_isoflop: Option<Predicted>,
-    /// N at the bottom of a parabola through the sizes that were trained; absent below three sizes, or without a bottom.
+    /// N at the minimum of a parabola through the sizes that were trained; absent below three sizes, or without a minimum.
     pub params_found: Option<Estimate>,
     /// Mean loss at the network nearest to the forecast's optimum, above the lowest of the networks, as a part: what trusting the
     /// forecast cost.
@@ -134,7 +134,7 @@ pub struct ScoredRecipe {
     pub tried: usize,
     /// Learning rate and batch nearest to the forecast.
     pub nearest: [f64; 2],
-    /// The best.
+    /// Learning rate and batch of the best run.
     pub best: [f64; 2],
     /// Loss of the nearest above the best, as a part of the loss.
     pub excess: f64,

@@ -4,7 +4,7 @@
 use super::forecast::{BudgetForecast, Forecast, ForecastLaw, OtherLaw, Predicted, RunAhead, RunForecast};
 use super::scores::{as_compute, scored_laws};
 use super::verification::{SaidByLaw, ScoredBudget, ScoredRecipe, ScoredRun, Verification};
-use crate::fit::{FORMAT, bottom};
+use crate::fit::{FORMAT, profile_minimum};
 use crate::law::{Law, Point, RecipeTrials, Trial, formula, points, recipe_trials, shape_of};
 use crate::spec::{FlopRule, RunRecord, RunStatus, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, SizeMeasure, short};
 
@@ -174,7 +174,7 @@ fn scored_budget(forecast: &Forecast, budget: &BudgetForecast, runs: &[ScoredRun
         loss_found: by_size(&places).into_iter().map(|(_, loss)| loss).fold(f64::INFINITY, f64::min),
         params: budget.params.clone(),
         params_by_isoflop: budget.isoflop.as_ref().map(|[params, ..]| params.clone()),
-        params_found: bottom(&places, forecast.run_noise, 0.95),
+        params_found: profile_minimum(&places, forecast.run_noise, 0.95),
         regret: regret(&places, budget.params.value),
         recipe: recipe_score(forecast, budget, records),
     })
@@ -328,8 +328,8 @@ mod tests {
         assert!((recipe.excess + 0.99f64.ln()).abs() < 1e-12 && recipe.verdict().starts_with("not told"), "{recipe:?}");
         let law = law_of(&forecast).expect("a law");
         let shape = |n: f64| law.at(n, forecast.budgets[0].compute / (6.0 * n));
-        let valley = bottom(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a bottom");
-        assert!(valley.low() < valley.value && budget.params_found.is_some_and(|found| found.low() < found.high()));
+        let profile = profile_minimum(&[1e4, 2e4, 4e4, 8e4, 1.6e5].map(|n| (n, shape(n))), 0.005, 0.95).expect("a minimum");
+        assert!(profile.low() < profile.value && budget.params_found.is_some_and(|found| found.low() < found.high()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn waste(fit: &Fit, count: &ComputeCount, params: f64, tokens: f64) -
 /// Places in the distribution of N* that its waste is taken at.
 const PLACES: usize = 200;
 
-/// The distribution of waste where N* of a budget lies as `spread` says: each law's valley, put where the optimum may lie, and read
+/// The distribution of waste where N* of a budget lies as `spread` says: each law's profile, put where the optimum may lie, and read
 /// off at the middle of the distribution.
 pub fn waste_of_spread(mixture: &Mixture, spread: &Predictive, count: &ComputeCount, compute: f64) -> Waste {
     let mut shares: Vec<(f64, f64)> = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn wasted(law: &Law, count: &ComputeCount, params: f64, tokens: f64) 
 /// One way to spend compute, beside the recommended one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Alternative {
-    /// What is held.
+    /// What is held fixed.
     pub name: String,
     /// C, FLOPs.
     pub compute: f64,
@@ -92,8 +92,8 @@ pub struct Fixed {
     pub unique_tokens: Option<f64>,
 }
 
-/// The alternatives that were asked for, after half and twice the recommended size. The valley of losses is that of the law, put where
-/// the recommendation has its bottom: the laws together may put it elsewhere, in size and in loss.
+/// The alternatives that were asked for, after half and twice the recommended size. The profile of losses is that of the law, put where
+/// the recommendation has its minimum: the laws together may put it elsewhere, in size and in loss.
 pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let (compute, best) = (recommended.compute, recommended.params.value);
     let known = |ratio: f64| if ratio.is_finite() { ratio } else { 1.0 };

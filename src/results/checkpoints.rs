@@ -16,7 +16,7 @@ const EXTENSION: &str = "safetensors";
 pub struct StoredCheckpoint {
     /// Steps made.
     pub step: u64,
-    /// Its file.
+    /// Path of the checkpoint.
     pub path: PathBuf,
 }
 

@@ -24,7 +24,7 @@ enum Kind {
     Quantity,
     /// A whole number that helps.
     Whole,
-    /// A name.
+    /// A name or other text.
     Text,
     /// A number of no column of ours, which others follow from.
     Extra,

@@ -11,7 +11,7 @@ pub struct Filter {
     pub column: String,
     /// How its cell must compare.
     pub comparison: Comparison,
-    /// With what.
+    /// What the field is compared with.
     pub value: String,
 }
 

@@ -22,7 +22,7 @@ pub enum FolderError {
     /// A file in it cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -33,7 +33,7 @@ pub enum FolderError {
     /// Another sweep runs in it.
     #[error("another scalelab ({holder}) is running in {}; wait for it or stop it", path.display())]
     Locked {
-        /// The folder.
+        /// Path of the folder.
         path: PathBuf,
         /// Who holds it, as far as known.
         holder: String,
@@ -41,7 +41,7 @@ pub enum FolderError {
     /// It is not to be packed as it is.
     #[error("{} is not packed: {why}", path.display())]
     Unpackable {
-        /// The folder.
+        /// Path of the folder.
         path: PathBuf,
         /// What speaks against it, and what to do.
         why: String,

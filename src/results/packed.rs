@@ -58,7 +58,7 @@ impl RunCurves {
     }
 }
 
-/// What was packed.
+/// What packing did to a folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packed {
     /// Runs that `runs.csv` has now.

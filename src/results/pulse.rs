@@ -10,7 +10,7 @@ use std::fs;
 /// A driver's heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Machine.
+    /// Host name of the machine.
     pub host: String,
     /// Process of the driver.
     pub process: u32,

@@ -22,7 +22,7 @@ pub enum TableError {
     Empty {
         /// Path of the table, as it was given.
         path: PathBuf,
-        /// What is missing.
+        /// The column or number that is missing.
         what: &'static str,
     },
     /// A column that is needed is not there.
@@ -30,7 +30,7 @@ pub enum TableError {
     MissingColumn {
         /// Path of the table, as it was given.
         path: PathBuf,
-        /// What is needed.
+        /// The columns that would do.
         wanted: &'static str,
         /// What the columns are.
         found: String,
@@ -40,7 +40,7 @@ pub enum TableError {
     UnknownColumn {
         /// Path of the table, as it was given.
         path: PathBuf,
-        /// Which option.
+        /// The option that named the column.
         option: &'static str,
         /// What was asked for.
         wanted: String,
@@ -56,7 +56,7 @@ pub enum TableError {
         first: String,
         /// The other of the columns.
         second: String,
-        /// What both mean.
+        /// The field that both columns mean.
         meaning: &'static str,
     },
     /// A row is not CSV: a field too many or too few, or bytes that are no text.
@@ -66,7 +66,7 @@ pub enum TableError {
         path: PathBuf,
         /// Line in the file, from 1.
         line: u64,
-        /// What is wrong.
+        /// What is wrong, in words.
         problem: String,
     },
     /// A cell does not hold what its column should.

@@ -50,11 +50,11 @@ pub enum WeightDecay {
 pub struct AdamWRule {
     /// As in [`AdamW`].
     pub beta1: f64,
-    /// Number or rule.
+    /// A number, or a rule that depends on the run.
     pub beta2: Beta2,
     /// As in [`AdamW`].
     pub eps: f64,
-    /// Number or rule.
+    /// A number, or a rule that depends on the run.
     pub weight_decay: WeightDecay,
 }
 
@@ -126,7 +126,7 @@ pub struct OptimizerGroups {
     pub matrix: GroupFactors,
     /// Of the output matrix.
     pub head: GroupFactors,
-    /// Of the gains.
+    /// Factors of the gains of norms.
     pub norm: GroupFactors,
 }
 

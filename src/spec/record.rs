@@ -291,7 +291,7 @@ pub struct CurvePoint {
 pub struct TrainedRun {
     /// Its row, but for host, clock and memory, which whoever ran it adds.
     pub record: RunRecord,
-    /// Its curve.
+    /// Loss curve: logged and held-out losses by step.
     pub curve: Vec<CurvePoint>,
     /// Held-out loss of every fixed window, nats per token; empty unless finished.
     pub window_losses: Vec<f32>,

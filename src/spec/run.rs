@@ -16,7 +16,7 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Tokens over which the rate rises linearly from zero.
     pub warmup_tokens: u64,
-    /// Optimizer settings.
+    /// AdamW's betas, epsilon, weight decay and gradient clipping.
     pub adamw: AdamW,
     /// What differs between groups of parameters.
     #[serde(default)]
@@ -31,7 +31,7 @@ pub struct Recipe {
 /// Seeds of the three independent sources of chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seeds {
-    /// First weights.
+    /// Seed of the initialisation.
     pub init: u64,
     /// Order of training data.
     pub data: u64,
@@ -63,9 +63,9 @@ pub struct RunSpec {
     pub sweep: String,
     /// Shape of the network.
     pub shape: ModelShape,
-    /// Its initialisation.
+    /// How weights are initialised.
     pub init: InitRule,
-    /// Its data.
+    /// The corpus with its tokenizer and split.
     pub corpus: CorpusSpec,
     /// SHA-256 of the corpus content, hexadecimal.
     pub corpus_sha256: String,
@@ -79,7 +79,7 @@ pub struct RunSpec {
     pub recipe: Recipe,
     /// Optimizer steps.
     pub steps: u64,
-    /// Its seeds.
+    /// Seeds of initialisation and data order.
     pub seeds: Seeds,
     /// Held-out windows of one context each that its final loss is measured on.
     pub eval_windows: u64,

@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub struct Shard {
     /// Number of this shard, from 1.
     pub number: u64,
-    /// Of how many.
+    /// Number of shards.
     pub count: u64,
 }
 

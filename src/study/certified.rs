@@ -1,9 +1,9 @@
-//! A certificate of runs: over compute through the bottoms of budgets, else over the one variable in which the runs differ.
+//! A certificate of runs: over compute through the minima of budgets, else over the one variable in which the runs differ.
 
 use super::budgets::parabolas;
 use super::prepare::{one_tokenizer, seen_once};
 use super::{Curves, StudyError, StudyOptions, prepare};
-use crate::fit::{Certificate, CertificateOptions, Place, Places, Valley, certify, check_level, only_variable};
+use crate::fit::{Certificate, CertificateOptions, IsoflopProfile, Place, Places, certify, check_level, only_variable};
 use crate::law::Axis;
 use crate::spec::{RunRecord, RunStatus};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 pub struct Certified {
     /// What x is.
     pub variable: &'static str,
-    /// Its unit.
+    /// Unit of the variable, in the plural.
     pub unit: &'static str,
     /// What the losses are of.
     pub of: Losses,
@@ -28,8 +28,8 @@ pub struct Certified {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Losses {
-    /// The bottoms of IsoFLOP valleys: L*(C).
-    Bottoms,
+    /// The minima of IsoFLOP profiles: L*(C).
+    Minima,
     /// Runs that differ in one variable.
     Runs,
 }
@@ -43,7 +43,7 @@ struct Measured {
 }
 
 /// The certificate of runs. `noise` is the share of the loss by which one run scatters, where it is known; without it the
-/// valleys' own scatter counts, or the spread of runs at one place.
+/// profiles' own scatter counts, or the spread of runs at one place.
 ///
 /// # Errors
 /// Where the runs differ in N and in D and form no budgets, nothing tells their noise, or they cannot stand in one law.
@@ -82,13 +82,13 @@ fn lone_losses(records: &[RunRecord]) -> Option<(Axis, Vec<(f64, f64)>)> {
     found.next().filter(|_| found.next().is_none())
 }
 
-/// Losses at the bottoms of budgets, or over the one variable that is not constant.
+/// Losses at the minima of budgets, or over the one variable that is not constant.
 fn measured(records: &[RunRecord], options: &StudyOptions, noise: Option<f64>) -> Result<Measured, StudyError> {
     let prepared = prepare(records, &Curves::default(), options)?;
     let (evidence, notes) = (seen_once(prepared.evidence), prepared.notes);
     let profiles = parabolas(&evidence, options);
     if let Some(Ok(found)) = &profiles {
-        return Ok(Measured { axis: Axis::C, of: Losses::Bottoms, places: bottoms(&found.valleys, noise), notes });
+        return Ok(Measured { axis: Axis::C, of: Losses::Minima, places: minima(&found.profiles, noise), notes });
     }
     let refusal = profiles.and_then(Result::err);
     let axis = only_variable(&evidence.points).ok_or(StudyError::SeveralVariables(refusal))?;
@@ -96,13 +96,13 @@ fn measured(records: &[RunRecord], options: &StudyOptions, noise: Option<f64>) -
     Ok(Measured { axis, of: Losses::Runs, places: Places::of_runs(&losses, noise)?, notes })
 }
 
-/// The bottoms of valleys with their errors, by what their runs scatter or by a noise that is known.
-pub(super) fn bottoms(valleys: &[Valley], noise: Option<f64>) -> Places {
-    let factor = |valley: &Valley| noise.map_or(1.0, |noise| noise / valley.scatter);
-    let place = |valley: &Valley| {
-        let se = valley.loss_se.unwrap_or(f64::INFINITY) * factor(valley);
-        Place { x: valley.compute, runs: valley.points, loss: valley.loss, se }
+/// The minima of profiles with their errors, by what their runs scatter or by a noise that is known.
+pub(super) fn minima(profiles: &[IsoflopProfile], noise: Option<f64>) -> Places {
+    let factor = |profile: &IsoflopProfile| noise.map_or(1.0, |noise| noise / profile.scatter);
+    let place = |profile: &IsoflopProfile| {
+        let se = profile.loss_se.unwrap_or(f64::INFINITY) * factor(profile);
+        Place { x: profile.compute, runs: profile.points, loss: profile.loss, se }
     };
-    let degrees = valleys.first().filter(|_| noise.is_none()).map_or(f64::INFINITY, |valley| valley.degrees);
-    Places { places: valleys.iter().map(place).collect(), degrees }
+    let degrees = profiles.first().filter(|_| noise.is_none()).map_or(f64::INFINITY, |profile| profile.degrees);
+    Places { places: profiles.iter().map(place).collect(), degrees }
 }

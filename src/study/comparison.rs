@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum LossUnit {
     /// Bits per byte of text, D in bytes.
     BitsPerByte,
-    /// Nats per token.
+    /// Losses in nats per token.
     NatsPerToken,
 }
 

@@ -8,12 +8,12 @@ pub enum StudyError {
     /// A law cannot be fitted, or an option is out of range.
     #[error(transparent)]
     Fit(#[from] FitError),
-    /// No certificate.
+    /// No certificate could be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// A certificate over several variables.
     #[error(
-        "the runs differ in N and in D by themselves, and a certificate is about one variable{}: keep the runs of one size or of one length (--where params=…), or name budgets whose valleys have a bottom (--budgets 1e18,1e19)", .0.as_ref().map_or(String::new(), |why| format!(" (no bottoms of budgets: {why})"))
+        "the runs differ in N and in D by themselves, and a certificate is about one variable{}: keep the runs of one size or of one length (--where params=…), or name budgets that have an IsoFLOP minimum (--budgets 1e18,1e19)", .0.as_ref().map_or(String::new(), |why| format!(" (no minima of budgets: {why})"))
     )]
     SeveralVariables(Option<FitError>),
     /// A comparison of one group with nothing.
@@ -27,19 +27,19 @@ pub enum StudyError {
         /// The groups there are.
         found: Vec<String>,
     },
-    /// Groups without bottoms and without a law.
+    /// Groups without minima and without a law.
     #[error(
-        "what a change is worth is read along a frontier of loss over compute, and there is none: no bottoms of budgets ({why}), and no law ({law}); train several sizes at several budgets, or set two losses against each other (--losses)"
+        "what a change is worth is read along a frontier of loss over compute, and there is none: no IsoFLOP minima ({why}), and no law ({law}); train several sizes at several budgets, or set two losses against each other (--losses)"
     )]
     NoFrontier {
-        /// Why there are no bottoms.
+        /// Why there are no minima.
         why: String,
         /// Why there is no law.
         law: FitError,
     },
     /// A floor of frontiers that are laws of N and D.
     #[error(
-        "a floor can be shared or pinned where frontiers go through the bottoms of budgets, and there are none ({0}): leave --floor out, or name budgets that have a bottom (--budgets 1e18,1e19)"
+        "a floor can be shared or pinned where frontiers go through IsoFLOP minima, and there are none ({0}): leave --floor out, or name budgets that have one (--budgets 1e18,1e19)"
     )]
     FloorOfLaws(String),
     /// Losses in nats per token of several tokenizers.

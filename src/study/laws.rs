@@ -26,7 +26,7 @@ pub struct LawReport {
 /// A law of unrepeated data that is held, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Base {
-    /// Its coefficients.
+    /// Coefficients by name.
     #[serde(flatten)]
     pub law: Coefficients,
     /// Where the base law comes from, for a person.

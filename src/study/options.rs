@@ -123,7 +123,7 @@ impl StudyOptions {
 pub enum LawName {
     /// The laws of N and D together, weighted by their record; coefficients are those of the additive law.
     Auto,
-    /// A formula.
+    /// One formula, used alone.
     Formula(Arc<dyn AnyFormula>),
     /// IsoFLOP profiles by parabolas.
     Isoflop,

@@ -44,7 +44,7 @@ pub struct Study {
     pub entropy_nats: Option<f64>,
     /// Bytes of a token on average, where every run says so.
     pub bytes_per_token: Option<f64>,
-    /// What was asked.
+    /// The options of the study.
     pub options: StudyOptions,
     /// Whether losses are forecast by the laws together, and those laws once they were asked.
     together: bool,
@@ -262,7 +262,7 @@ impl Study {
     /// The protocol of DeepSeek LLM, followed whole.
     ///
     /// # Errors
-    /// Where the runs have no IsoFLOP profiles, or no law of compute goes through their bottoms.
+    /// Where the runs have no IsoFLOP profiles, or no law of compute goes through their minima.
     pub fn protocol(&self) -> Result<Protocol, StudyError> {
         let isoflop = self.isoflop.as_ref().ok_or_else(|| StudyError::NoProfiles(self.isoflop_refusal.clone()))?;
         let law = self.hyperparameters.as_ref().and_then(|study| study.law("near-optimal"));

@@ -1,8 +1,8 @@
-//! What a change is worth in compute: each group against a baseline, through the bottoms of budgets where both have them, else
+//! What a change is worth in compute: each group against a baseline, through the minima of budgets where both have them, else
 //! along L*(C) of their laws.
 
 use super::budgets::parabolas;
-use super::certified::bottoms;
+use super::certified::minima;
 use super::{Group, StudyError, StudyOptions};
 use crate::fit::{
     Asked, Fit, FitError, FitOptions, Floor, Places, Quantity, Search, Speedup, SpeedupAt, check_level, fit, speedup as of_frontiers,
@@ -28,7 +28,7 @@ pub struct WorthOptions {
 pub struct Worth {
     /// Name of the baseline.
     pub baseline: String,
-    /// The others.
+    /// The other groups, each beside the baseline.
     pub groups: Vec<GroupWorth>,
     /// Level of the intervals.
     pub level: f64,
@@ -49,17 +49,17 @@ pub struct GroupWorth {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "frontier", rename_all = "kebab-case")]
 pub enum OverBaseline {
-    /// Through the bottoms of budgets.
-    Bottoms {
-        /// Budgets with a bottom, of the baseline and of the group.
+    /// Through the minima of budgets.
+    Minima {
+        /// Budgets with a minimum, of the baseline and of the group.
         budgets: [usize; 2],
-        /// What they say.
+        /// The speedup.
         #[serde(flatten)]
         speedup: Box<Speedup>,
     },
     /// Along L*(C) of fitted laws, each group with its own floor.
     Laws {
-        /// Why not through bottoms.
+        /// Why not through minima.
         why: String,
         /// At each place that was asked for.
         at: Vec<SpeedupAt>,
@@ -115,7 +115,7 @@ fn over(base: &Group, group: &Group, floor: Floor, asked: &WorthOptions, options
             let reached = |places: &Places| extent(places.places.iter().map(|place| place.x));
             let asked = places(&asked.asked, common(reached(&one), reached(&other)));
             let speedup = of_frontiers(&one, &other, floor, options.level, &asked)?;
-            Ok(OverBaseline::Bottoms { budgets: [one.places.len(), other.places.len()], speedup: Box::new(speedup) })
+            Ok(OverBaseline::Minima { budgets: [one.places.len(), other.places.len()], speedup: Box::new(speedup) })
         }
         (Err(why), _) | (_, Err(why)) if asked.floor.is_none_or(|floor| floor == Floor::Own) => {
             let reached = |group: &Group| extent(group.evidence.points.iter().map(|point| point.c));
@@ -133,10 +133,10 @@ fn common(one: Option<(f64, f64)>, other: Option<(f64, f64)>) -> Option<(f64, f6
     Some((a.max(c), b.min(d))).filter(|(low, high)| low <= high)
 }
 
-/// The bottoms of a group's budgets, or why there are none.
+/// The minima of a group's budgets, or why there are none.
 fn frontier(group: &Group, options: &StudyOptions) -> Result<Places, String> {
     match parabolas(&group.evidence, options) {
-        Some(Ok(found)) => Ok(bottoms(&found.valleys, None)),
+        Some(Ok(found)) => Ok(minima(&found.profiles, None)),
         Some(Err(error)) => Err(format!("{}: {error}", group.name)),
         None => Err(format!("{} has no budgets", group.name)),
     }
@@ -253,33 +253,33 @@ mod tests {
     }
 
     #[test]
-    fn intervals_hold_what_a_change_is_worth_through_bottoms_and_along_laws() {
-        let bottoms = |seed: u64| match of(&pair(seed), None) {
-            OverBaseline::Bottoms { speedup, .. } => speedup.constant.expect("shared").holds(TIMES),
+    fn intervals_hold_what_a_change_is_worth_through_minima_and_along_laws() {
+        let minima = |seed: u64| match of(&pair(seed), None) {
+            OverBaseline::Minima { speedup, .. } => speedup.constant.expect("shared").holds(TIMES),
             laws @ OverBaseline::Laws { .. } => panic!("{laws:?}"),
         };
         let laws = |seed: u64| match of(&pair(seed).map(without_budgets), None) {
             OverBaseline::Laws { at, .. } => at[0].within && at[0].speedup.holds(TIMES),
-            bottoms @ OverBaseline::Bottoms { .. } => panic!("{bottoms:?}"),
+            minima @ OverBaseline::Minima { .. } => panic!("{minima:?}"),
         };
         let held = |of: &(dyn Fn(u64) -> bool + Sync)| (0..40).into_par_iter().filter(|&seed| of(seed)).count();
-        let (bottoms, laws) = (held(&bottoms), held(&laws));
+        let (minima, laws) = (held(&minima), held(&laws));
         // 38 of 40 expected of each, standard deviation 1.4.
-        assert!(bottoms >= 34 && laws >= 34, "bottoms {bottoms}, laws {laws}");
+        assert!(minima >= 34 && laws >= 34, "minima {minima}, laws {laws}");
     }
 
     #[test]
     fn groups_of_several_corpora_have_floors_of_their_own_and_that_is_said() {
         let groups = [group("before", 1.0, "one", 0), group("after", TIMES, "another", 1)];
         let found = worth(&groups, &asked(None), &options()).expect("a worth");
-        assert!(matches!(&found.groups[0].worth, OverBaseline::Bottoms { speedup, .. } if speedup.floor == Floor::Own));
+        assert!(matches!(&found.groups[0].worth, OverBaseline::Minima { speedup, .. } if speedup.floor == Floor::Own));
         assert!(found.notes[0].contains("several corpora (another, one)"), "{:?}", found.notes);
         let told = worth(&pair(0), &asked(None), &options()).expect("a worth");
         assert!(told.notes.is_empty() && told.baseline == "before");
     }
 
     #[test]
-    fn a_floor_without_bottoms_and_a_baseline_that_is_not_there_are_refused() {
+    fn a_floor_without_minima_and_a_baseline_that_is_not_there_are_refused() {
         let groups = pair(0);
         let none = WorthOptions { baseline: Some("none".into()), ..asked(None) };
         assert!(matches!(worth(&groups, &none, &options()), Err(StudyError::NoBaseline { .. })));

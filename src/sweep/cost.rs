@@ -9,7 +9,7 @@ use crate::spec::{FlopRule, ModelShape, RunSpec};
 pub struct Savings {
     /// Trees of more than one run.
     pub trunks: usize,
-    /// Runs in them.
+    /// Runs that share a trunk.
     pub sharing: usize,
     /// Each run from its first step.
     pub alone: f64,
@@ -123,7 +123,7 @@ pub struct Advance {
     pub ended: f64,
     /// Seconds since it began, by the clock.
     pub elapsed: f64,
-    /// Workers.
+    /// Runs trained at once.
     pub workers: usize,
 }
 

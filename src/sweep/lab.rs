@@ -71,7 +71,7 @@ pub enum LabEvent<'a> {
         worker: usize,
         /// The planned run that the event is about.
         run: &'a PlannedRun,
-        /// Its row.
+        /// The run as planned.
         record: &'a RunRecord,
     },
 }
@@ -81,7 +81,7 @@ pub enum LabEvent<'a> {
 pub enum OnFailure {
     /// The others go on.
     KeepGoing,
-    /// The sweep stops.
+    /// The sweep stops at the first run that fails.
     Stop,
 }
 

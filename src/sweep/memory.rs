@@ -11,9 +11,9 @@ use crate::spec::{Device, ModelShape, ParamCounts, RunSpec, training_bytes};
      use {fitting} of --workers or --slots-per-device, a smaller recipe.batch_tokens or smaller shapes"
 )]
 pub struct MemoryError {
-    /// The device.
+    /// Name of the device.
     pub device: String,
-    /// Runs at once.
+    /// Runs trained at once on it.
     pub slots: usize,
     /// What they may take, 10⁶ bytes.
     pub needed_mb: f64,

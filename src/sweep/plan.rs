@@ -13,9 +13,9 @@ pub enum PlanError {
     Impossible {
         /// Shape of the network, as layers x width.
         shape: String,
-        /// Its budget.
+        /// The budget, as printed.
         budget: String,
-        /// Why not.
+        /// Why the cell is not trained.
         reason: String,
     },
     /// Every cell was left out.
@@ -26,11 +26,11 @@ pub enum PlanError {
         "eval.windows = {asked}: the corpus can hold out {available} windows of this context; at least {least} are needed; use more text or a shorter context"
     )]
     HeldOut {
-        /// Windows wanted.
+        /// Windows that the run needs.
         asked: u64,
         /// Windows there are.
         available: u64,
-        /// Fewest accepted.
+        /// Fewest windows that are accepted.
         least: u64,
     },
     /// The learning rate would never reach its peak.
@@ -60,12 +60,12 @@ pub enum PlanError {
     OtherEvaluation {
         /// Evaluation in the folder.
         found: String,
-        /// Evaluation now.
+        /// How the grid evaluates now.
         now: String,
     },
 }
 
-/// The resolved grid.
+/// Every run of a grid, in the order of training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Runs, in the order of `plan.csv`.

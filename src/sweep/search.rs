@@ -69,7 +69,7 @@ struct FamilyChain<'a> {
     schedule: &'a Schedule,
     /// Learning rate where it is fixed.
     rate: f64,
-    /// Indices of cells.
+    /// Indices of the cells that share a search.
     families: Vec<usize>,
 }
 

@@ -23,9 +23,9 @@ pub enum SlotError {
     /// A CUDA device that this process is not shown.
     #[error("--device {device}: CUDA_VISIBLE_DEVICES shows {shown} devices to this process; name cuda:0 to cuda:{last}", last = shown.saturating_sub(1))]
     NotShown {
-        /// As asked for.
+        /// The device as it was asked for.
         device: Device,
-        /// Devices shown.
+        /// Devices that this process is shown.
         shown: usize,
     },
 }

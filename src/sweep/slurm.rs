@@ -21,7 +21,7 @@ pub struct SlurmJob {
     pub time: String,
     /// Memory of a task, as SLURM writes it (`4G`).
     pub memory: Option<String>,
-    /// Partition.
+    /// Partition that the job is submitted to.
     pub partition: Option<String>,
     /// GPUs of a task; 0: none.
     pub gpus: u64,

@@ -21,9 +21,9 @@ pub enum CheckpointError {
     /// Whole, but of something else.
     #[error("its {field} is {found}, wanted is {wanted}")]
     Foreign {
-        /// What differs.
+        /// The setting that differs.
         field: &'static str,
-        /// In the file.
+        /// Its value in the checkpoint.
         found: String,
         /// As the run needs it.
         wanted: String,

@@ -34,9 +34,9 @@ pub enum TrainError {
         "the corpus has a vocabulary of {corpus} tokens ({tokenizer}), the network one of {network}: it was planned, or its checkpoint made, with another tokenizer; plan again or restore the tokenizer"
     )]
     Vocabulary {
-        /// Of the corpus.
+        /// Vocabulary of the corpus.
         corpus: usize,
-        /// Of the network.
+        /// Vocabulary of the network.
         network: usize,
         /// Name of the tokenizer of the corpus.
         tokenizer: String,
@@ -80,7 +80,7 @@ pub enum TrainError {
         "the loss before the first step is {found:.4} nats, not ln(vocabulary) = {expected:.4}; the initialisation is wrong for this shape"
     )]
     FirstLoss {
-        /// As measured.
+        /// Mean loss of the fresh network, nats per token.
         found: f64,
         /// ln V.
         expected: f64,

@@ -27,7 +27,7 @@ pub(crate) trait Learner {
     /// Euclidean norm of the kept gradient over all parameters, summed in f64 in a fixed order.
     fn gradient_norm(&mut self) -> Result<f64, TrainError>;
 
-    /// The kept gradient.
+    /// The gradient of the last batch, flat, in the order of the layout.
     fn flat_gradient(&self) -> Result<Vec<f32>, TrainError>;
 
     /// One AdamW update with the kept gradient.

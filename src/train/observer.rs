@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 /// What an observer wants after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Train on.
+    /// Training continues.
     Continue,
     /// Hand over a checkpoint, then train on.
     Checkpoint,

@@ -54,7 +54,7 @@ pub(super) enum Align {
 /// Direction of a line of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// To the right.
+    /// From left to right.
     Across,
     /// From below upwards.
     Up,
@@ -153,7 +153,7 @@ impl Canvas {
         }
     }
 
-    /// A rectangle.
+    /// Fills a rectangle.
     pub(super) fn rect(&mut self, rect: Rect, colour: Colour) {
         drawn(&self.area, [Rectangle::new(rect.corners(), colour)]);
     }

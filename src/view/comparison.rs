@@ -11,7 +11,7 @@ use super::panel::{AXIS_TEXT, Axis, Panel, TICK_TEXT, range};
 use super::ticks::Unit;
 use super::{Range, ViewError};
 
-/// One data set.
+/// The law of one data set, as the comparison draws it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparedLaw {
     /// Name of the data set.

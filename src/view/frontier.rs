@@ -43,7 +43,7 @@ fn frontier(frontier: &Frontier, conventions: &Conventions) -> Result<Vec<u8>, V
     };
     let mut page = Page::new("Compute-optimal frontier", conventions, remark, &entries(&frontier));
     let quantities = [
-        Shown { title: "Weights", label: starred(&conventions.size_label()), of: |p| p.n, reference: |p| p.1 },
+        Shown { title: "Parameters", label: starred(&conventions.size_label()), of: |p| p.n, reference: |p| p.1 },
         Shown { title: "Tokens", label: starred(TOKENS), of: |p| p.d, reference: |p| p.2 },
     ];
     let Rect { left, right, .. } = page.content;

@@ -1,4 +1,4 @@
-//! Loss against learning rate for each size and budget: the valleys whose minima a rule for the rate is read
+//! Loss against learning rate for each size and budget: the profiles whose minima a rule for the rate is read
 //! from. Rates at which training diverged are crosses at the upper edge.
 
 use super::canvas::{Fill, Stroke};
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn valleys_of_the_learning_rate_are_drawn_for_sizes_and_budgets() {
+    fn losses_over_the_learning_rate_are_drawn_for_sizes_and_budgets() {
         let sizes: Vec<RateCurve> = [1e4, 4e4, 1.6e5, 6.4e5].map(|n| curve(n, 4e6, 6)).to_vec();
         is_drawn_twice_the_same("rates-sizes", || rate_curves(&sizes, &conventions()));
         let budgets: Vec<RateCurve> = [1e4, 4e4, 1.6e5].iter().flat_map(|&n| [1e6, 4e6, 1.6e7].map(|d| curve(n, d, 6))).collect();

@@ -1,4 +1,4 @@
-//! IsoFLOP valleys (Hoffmann 2203.15556, approach 2): for each compute budget the losses of its runs against
+//! IsoFLOP profiles (Hoffmann 2203.15556, approach 2): for each compute budget the losses of its runs against
 //! N, the fitted ln-parabola, and its vertex with an interval.
 
 use super::canvas::{Fill, Stroke};
@@ -13,7 +13,7 @@ use crate::law::Parabola;
 use crate::spec::same_budget;
 use crate::study::Study;
 
-/// One budget as its valley is drawn.
+/// One budget as its profile is drawn.
 #[derive(Debug, Clone, PartialEq)]
 struct IsoflopBudget {
     /// C, FLOPs.
@@ -29,18 +29,18 @@ struct IsoflopBudget {
 /// The figure of a study.
 pub(super) const FIGURE: Figure = Figure {
     file: "isoflop.png",
-    caption: "IsoFLOP valleys: loss against size at each budget",
+    caption: "IsoFLOP profiles: loss against size at each budget",
     of: |subject| {
-        let budgets = valleys(subject.study);
-        (!budgets.is_empty()).then(|| isoflop_valleys(&budgets, &subject.evidence()))
+        let budgets = profiles(subject.study);
+        (!budgets.is_empty()).then(|| isoflop_profiles(&budgets, &subject.evidence()))
     },
 };
 
 /// Loss against N for each budget, with parabolas and their vertices. Budgets without a vertex are hollow.
-fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
+fn isoflop_profiles(budgets: &[IsoflopBudget], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
     let budgets: Vec<IsoflopBudget> = budgets.iter().map(usable).filter(|budget| !budget.runs.is_empty()).collect();
     if budgets.is_empty() {
-        return Err(ViewError::empty("IsoFLOP valleys", "no budget has a run with a finite loss"));
+        return Err(ViewError::empty("IsoFLOP profiles", "no budget has a run with a finite loss"));
     }
     let sizes = budgets.iter().flat_map(|budget| budget.runs.iter().map(|run| run.0));
     let x = Axis::log(conventions.size_label(), Unit::Count, sizes);
@@ -49,7 +49,7 @@ fn isoflop_valleys(budgets: &[IsoflopBudget], conventions: &Conventions) -> Resu
     let ladder = Ladder::of(budgets.iter().map(|budget| budget.budget));
     let dropped = budgets.iter().any(|budget| budget.vertex.is_none());
     let remark = if dropped { "Hollow: budgets without a minimum inside their sizes, left out of the fit." } else { "" };
-    let layout = Layout { title: "IsoFLOP valleys", remark, above: &entries(dropped), room: 88.0, ..Layout::default() };
+    let layout = Layout { title: "IsoFLOP profiles", remark, above: &entries(dropped), room: 88.0, ..Layout::default() };
     let mut page = Page::laid(&layout, conventions);
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     let ends = budgets.iter().map(|budget| draw_budget(&mut page, &panel, budget, &ladder)).collect();
@@ -107,22 +107,22 @@ fn usable(budget: &IsoflopBudget) -> IsoflopBudget {
 }
 
 /// Every budget with its runs, its parabola and, where it is used, its vertex.
-fn valleys(study: &Study) -> Vec<IsoflopBudget> {
+fn profiles(study: &Study) -> Vec<IsoflopBudget> {
     let points = &study.evidence.points;
     let mut budgets: Vec<f64> = points.iter().filter_map(|point| point.budget).collect();
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();
-    let valley = |budget: f64| {
+    let profile = |budget: f64| {
         let runs = points.iter().filter(|point| point.budget == Some(budget)).map(|point| (point.n, point.loss)).collect();
-        let used = study.isoflop.as_ref().and_then(|fit| fit.valleys.iter().find(|valley| same_budget(valley.compute, budget)));
+        let used = study.isoflop.as_ref().and_then(|fit| fit.profiles.iter().find(|profile| same_budget(profile.compute, budget)));
         IsoflopBudget {
             budget,
             runs,
-            parabola: used.and_then(|valley| valley.parabola),
-            vertex: used.map(|valley| (Range::from(&valley.params), valley.loss)),
+            parabola: used.and_then(|profile| profile.parabola),
+            vertex: used.map(|profile| (Range::from(&profile.params), profile.loss)),
         }
     };
-    budgets.into_iter().map(valley).collect()
+    budgets.into_iter().map(profile).collect()
 }
 
 #[cfg(test)]
@@ -134,7 +134,7 @@ mod tests {
     /// Seven sizes around the optimum of each budget and the exact parabola through the middle three.
     fn budgets(law: &Chinchilla, computes: &[f64], spread: f64) -> Vec<IsoflopBudget> {
         let count = ComputeCount::Bilinear { k: 6.0 };
-        let valley = |c: f64| {
+        let profile = |c: f64| {
             let best = law.optimal_params(c, &count);
             let loss = |n: f64| law.at(n, c / (6.0 * n));
             let runs: Vec<(f64, f64)> = (-3..=3).map(|i| best * spread.powi(i)).map(|n| (n, loss(n))).collect();
@@ -143,38 +143,38 @@ mod tests {
             let vertex = Some((Range { value: best, low: best / 1.2, high: best * 1.3 }, loss(best)));
             IsoflopBudget { budget: c, runs, parabola: Some(parabola), vertex }
         };
-        computes.iter().map(|&c| valley(c)).collect()
+        computes.iter().map(|&c| profile(c)).collect()
     }
 
     #[test]
-    fn valleys_of_small_and_large_budgets_are_drawn() {
+    fn profiles_of_small_and_large_budgets_are_drawn() {
         let bytes = Chinchilla { e: 1.0, a: 30.0, b: 40.0, alpha: 0.35, beta: 0.33 };
         let mut small = budgets(&bytes, &[1e10, 3e10, 1e11, 3e11, 1e12], 1.6);
         small[4].vertex = None;
-        is_drawn_twice_the_same("isoflop-bytes", || isoflop_valleys(&small, &conventions()));
+        is_drawn_twice_the_same("isoflop-bytes", || isoflop_profiles(&small, &conventions()));
         let named = Conventions { sweep: "a-sweep-with-a-name-that-is-far-too-long-for-its-line ".repeat(3), ..conventions() };
-        is_drawn_twice_the_same("isoflop-long-name", || isoflop_valleys(&small, &named));
+        is_drawn_twice_the_same("isoflop-long-name", || isoflop_profiles(&small, &named));
         let large = budgets(&Chinchilla::default(), &[6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21], 1.5);
-        is_drawn_twice_the_same("isoflop-chinchilla", || isoflop_valleys(&large, &conventions()));
+        is_drawn_twice_the_same("isoflop-chinchilla", || isoflop_profiles(&large, &conventions()));
     }
 
     #[test]
     fn a_single_run_twelve_decades_and_level_losses_are_drawn() {
         let one = IsoflopBudget { budget: 1e10, runs: vec![(1e4, 2.0), (f64::NAN, 3.0), (1e5, f64::NAN)], parabola: None, vertex: None };
-        is_drawn_twice_the_same("isoflop-single", || isoflop_valleys(std::slice::from_ref(&one), &conventions()));
+        is_drawn_twice_the_same("isoflop-single", || isoflop_profiles(std::slice::from_ref(&one), &conventions()));
         let computes: Vec<f64> = (10..=22).map(|power| 10f64.powi(power)).collect();
         let decades = budgets(&Chinchilla::default(), &computes, 2.0);
-        is_drawn_twice_the_same("isoflop-decades", || isoflop_valleys(&decades, &conventions()));
+        is_drawn_twice_the_same("isoflop-decades", || isoflop_profiles(&decades, &conventions()));
         let mut level = budgets(&Chinchilla::default(), &[1e20, 2e20], 1.5);
         for budget in &mut level {
             budget.runs.iter_mut().enumerate().for_each(|(i, run)| run.1 = 2.0 + 1e-7 * i as f64);
             budget.vertex = Some((Range { value: 1e9, low: f64::NEG_INFINITY, high: f64::INFINITY }, 2.0));
         }
-        is_drawn_twice_the_same("isoflop-level", || isoflop_valleys(&level, &conventions()));
+        is_drawn_twice_the_same("isoflop-level", || isoflop_profiles(&level, &conventions()));
     }
 
     #[test]
     fn budgets_without_runs_are_an_error() {
-        assert!(isoflop_valleys(&[], &conventions()).expect_err("nothing").to_string().contains("no budget"));
+        assert!(isoflop_profiles(&[], &conventions()).expect_err("nothing").to_string().contains("no budget"));
     }
 }

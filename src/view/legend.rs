@@ -18,9 +18,9 @@ const COLOURS: f64 = 172.0;
 pub(super) enum Entry {
     /// A heading in bold.
     Heading(String),
-    /// A line.
+    /// A piece of the line.
     Line(Stroke, String),
-    /// A mark.
+    /// The mark as it is drawn.
     Mark(Mark, Fill, Colour, String),
     /// A mark of a given radius.
     Scaled(Mark, f64, Colour, String),
@@ -30,7 +30,7 @@ pub(super) enum Entry {
     Remark(String),
     /// A scale of colours from the first value to the last.
     Colours(f64, f64, Unit),
-    /// A little room.
+    /// Space between groups of entries.
     Gap,
 }
 

@@ -75,11 +75,11 @@ impl ViewError {
 /// A value with its interval; an end that the data do not bound is infinite, the ends of an interval that is not there are no numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
-    /// Best value.
+    /// Point estimate.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 

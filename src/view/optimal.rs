@@ -14,7 +14,7 @@ use crate::study::{Mixture, Study};
 pub struct FrontierPoint {
     /// C, FLOPs.
     pub compute: f64,
-    /// N*, weights.
+    /// N*, parameters.
     pub n: Range,
     /// D*, tokens.
     pub d: Range,
@@ -38,7 +38,7 @@ pub(super) struct Frontier {
     pub(super) optima: Vec<FrontierPoint>,
     /// The frontier at increasing compute by the law, or by several; see [`frontier_of`], [`frontier_together`].
     pub(super) law: Vec<FrontierPoint>,
-    /// Whether it is what several laws and the bottoms of budgets recommend.
+    /// Whether it is what several laws and the IsoFLOP minima recommend.
     pub(super) together: bool,
     /// Least and largest compute of the runs, FLOPs; outside it the law is dashed.
     pub(super) evidence: Option<(f64, f64)>,
@@ -107,9 +107,9 @@ impl Frontier {
 
 fn optima(fit: &IsoflopFit) -> Vec<FrontierPoint> {
     let range = |estimate: &Estimate| Range::from(estimate);
-    fit.valleys
+    fit.profiles
         .iter()
-        .map(|valley| FrontierPoint { compute: valley.compute, n: range(&valley.params), d: range(&valley.tokens), loss: None })
+        .map(|profile| FrontierPoint { compute: profile.compute, n: range(&profile.params), d: range(&profile.tokens), loss: None })
         .collect()
 }
 

@@ -32,7 +32,7 @@ pub(super) const BLACK: Colour = Colour { rgb: [25, 25, 30], alpha: 1.0 };
 pub(super) const GREY: Colour = Colour { rgb: [105, 105, 112], alpha: 1.0 };
 /// Grid lines.
 pub(super) const PALE: Colour = Colour { rgb: [228, 228, 232], alpha: 1.0 };
-/// Page.
+/// Colour of the page.
 pub(super) const WHITE: Colour = Colour { rgb: [255, 255, 255], alpha: 1.0 };
 /// What stands for itself and must be seen: minima, optima (vermilion of Okabe & Ito's colour-blind safe set).
 pub(super) const ACCENT: Colour = Colour { rgb: [205, 80, 0], alpha: 1.0 };

@@ -24,7 +24,7 @@ pub(super) enum Unit {
 pub(super) struct Ticks {
     /// Labelled, with a grid line.
     pub(super) major: Vec<(f64, String)>,
-    /// Neither.
+    /// Places of ticks without labels.
     pub(super) minor: Vec<f64>,
 }
 

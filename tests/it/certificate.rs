@@ -60,11 +60,11 @@ fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
 }
 
 #[test]
-fn budgets_are_certified_through_their_bottoms() {
+fn budgets_are_certified_through_their_minima() {
     let found = json(Path::new("results/grid"), &[]);
-    assert_eq!((&found["variable"], &found["of"]), (&"C".into(), &"bottoms".into()));
-    let valleys = found["places"].as_array().expect("a list");
-    assert!(valleys.len() == 6 && (valleys[0]["loss"].as_f64().expect("a loss") - 1.8508).abs() < 1e-3, "{found:#}");
+    assert_eq!((&found["variable"], &found["of"]), (&"C".into(), &"minima".into()));
+    let profiles = found["places"].as_array().expect("a list");
+    assert!(profiles.len() == 6 && (profiles[0]["loss"].as_f64().expect("a loss") - 1.8508).abs() < 1e-3, "{found:#}");
     assert_eq!(found["verdict"], "holds");
     let wide = json(Path::new("results/grid"), &["--noise", "3%"]);
     let width =

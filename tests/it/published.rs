@@ -148,14 +148,14 @@ fn the_profile_of_a_under_least_squares_of_log_loss_holds_its_bootstrap() {
 fn parabolas_at_nine_nominal_budgets_agree_with_the_exponent_published_for_them() {
     let Some(evidence) = chinchilla_points(false) else { return };
     let budgets = [6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21].map(Flops);
-    let fit = isoflop(&evidence.at_budgets(&budgets), &IsoflopOptions::default()).expect("valleys");
+    let fit = isoflop(&evidence.at_budgets(&budgets), &IsoflopOptions::default()).expect("profiles");
     let a = fit.params.exponent;
     // Published .4945 ± .025 from the same runs; how budgets were weighted, and whether edges were dropped, is not said
     // there. Ours weights optima by their errors and drops one edge: two standard errors of the difference are allowed.
     assert!(
         (a.value - 0.4945).abs() < 2.0 * a.se().expect("known").hypot(0.025),
-        "{a:?} from {} valleys, {:?}",
-        fit.valleys.len(),
+        "{a:?} from {} profiles, {:?}",
+        fit.profiles.len(),
         fit.dropped
     );
 }
@@ -220,10 +220,10 @@ fn exponents_of_porian_by_akima_lie_inside_their_published_intervals() {
         };
         let points: Vec<Point> = rows.iter().filter(|row| configuration(row) == name).map(point).collect();
         let options = IsoflopOptions { interpolator: Interpolator::Akima, ..IsoflopOptions::default() };
-        let fit = isoflop(&Evidence::as_given(points), &options).expect("valleys");
+        let fit = isoflop(&Evidence::as_given(points), &options).expect("profiles");
         let a = fit.params.exponent.value;
         if !(low..=high).contains(&a) {
-            outside.push(format!("{name}: {a:.4} outside [{low}, {high}], {} valleys", fit.valleys.len()));
+            outside.push(format!("{name}: {a:.4} outside [{low}, {high}], {} profiles", fit.profiles.len()));
         }
     }
     assert!(outside.is_empty(), "{outside:#?}");

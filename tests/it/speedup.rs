@@ -39,14 +39,14 @@ fn holds(estimate: &Value, truth: f64, within: f64) -> bool {
 }
 
 #[test]
-fn a_change_of_known_worth_is_found_along_bottoms_along_laws_and_between_groups() {
+fn a_change_of_known_worth_is_found_along_minima_along_laws_and_between_groups() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let both = [rows(&BASE, "adam", 1), rows(&better(), "muon", 2)];
     let [before, after] = [table(folder.path(), "before", &both[0]), table(folder.path(), "after", &both[1])];
     let found = said(&[&before, &after, "--budgets", BUDGETS, "--compute", "1e19", "--target-loss", "2.5"]);
     let worth = &found["groups"][0]["worth"];
     assert_eq!((&found["baseline"], &found["groups"][0]["group"]), (&"before".into(), &"after".into()));
-    assert_eq!((&worth["frontier"], &worth["budgets"], &worth["floor"]), (&"bottoms".into(), &[5, 5].into(), &"shared".into()));
+    assert_eq!((&worth["frontier"], &worth["budgets"], &worth["floor"]), (&"minima".into(), &[5, 5].into(), &"shared".into()));
     assert!(holds(&worth["constant"], WORTH, 0.05), "{worth:#}");
     assert!(worth["at"].as_array().is_some_and(|at| at.len() == 2 && at.iter().all(|at| holds(&at["speedup"], WORTH, 0.05))), "{worth:#}");
     let trend = &worth["trend"];

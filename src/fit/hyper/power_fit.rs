@@ -14,13 +14,13 @@ use serde::Serialize;
 pub enum Basis {
     /// Nothing: the same everywhere.
     Constant,
-    /// C.
+    /// Compute, FLOPs.
     Compute,
     /// Number of parameters N.
     Size,
     /// Number of training tokens D.
     Tokens,
-    /// N and D.
+    /// Size N and tokens D.
     SizeAndTokens,
 }
 
@@ -89,7 +89,7 @@ pub struct PowerFit {
 /// An optimum and what it weighs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Optimum {
-    /// Its cell.
+    /// N, D and C of the cell.
     pub scale: Scale,
     /// ln of the best value.
     pub ln_value: f64,

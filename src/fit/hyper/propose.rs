@@ -137,7 +137,7 @@ impl Axes {
         line
     }
 
-    /// One more place beyond every edge at which the best lies, none where it, or the bottom of a parabola, lies inside.
+    /// One more place beyond every edge at which the best lies, none where it, or the minimum of a parabola, lies inside.
     fn further(&self, current: &SearchFamily) -> Vec<Place> {
         if current.tried.len() >= MOST {
             return Vec::new();
@@ -151,7 +151,7 @@ impl Axes {
             let lower = line.iter().rev().find(|one| one.0 < at[axis] - 1e-9);
             let upper = line.iter().find(|one| one.0 > at[axis] + 1e-9);
             let step = self.step[axis];
-            if bottom(&line).is_some_and(|vertex| line[0].0 <= vertex && vertex <= line[line.len() - 1].0) {
+            if minimum(&line).is_some_and(|vertex| line[0].0 <= vertex && vertex <= line[line.len() - 1].0) {
                 continue;
             }
             if lower.filter(finished).is_none() {
@@ -177,7 +177,7 @@ impl Axes {
 
 /// The vertex of the least-squares parabola through three or more finished runs of a line; none where one diverged or the
 /// line does not bend upwards.
-fn bottom(line: &[(f64, Option<f64>)]) -> Option<f64> {
+fn minimum(line: &[(f64, Option<f64>)]) -> Option<f64> {
     let finished: Vec<(f64, f64)> = line.iter().map(|one| Some((one.0, one.1?))).collect::<Option<_>>()?;
     if finished.len() < 3 {
         return None;

@@ -83,15 +83,15 @@ pub(crate) fn refits(sum: &Objective, clusters: &Clusters, estimator: Estimator,
         .collect()
 }
 
-/// Valleys of the coarse grid that a refit follows.
-const VALLEYS: usize = 2;
+/// Basins of the coarse grid that a refit follows.
+const BASINS: usize = 2;
 
 /// What refits of one fit begin from.
 pub(crate) struct Refitter<'a> {
     estimator: Estimator,
     basins: &'a [Phi],
     /// A coarse grid of exponents with the factors of the fit's own runs: near enough to those of a refit to tell where its
-    /// valleys are.
+    /// basins are.
     grid: Grid,
 }
 
@@ -100,11 +100,11 @@ impl<'a> Refitter<'a> {
         Self { estimator, basins, grid: Grid::of(sum, ResidualLoss::of(estimator, SMOOTHEST), Scan::Coarse) }
     }
 
-    /// The lowest end of searches from the basins and from the valleys of the grid.
+    /// The lowest end of searches from the basins and from the basins of the grid.
     pub(crate) fn best(&self, sum: &Objective) -> Option<End> {
-        let valleys = self.grid.valued(sum, ResidualLoss::of(self.estimator, SMOOTHEST)).valleys().take(VALLEYS);
+        let basins = self.grid.valued(sum, ResidualLoss::of(self.estimator, SMOOTHEST)).basins().take(BASINS);
         // A term that vanished for the fit's own runs begins where it can come back.
-        lowest(sum, self.estimator, self.basins.iter().cloned().chain(valleys.map(|phi| sum.lift_vanished_terms(phi))))
+        lowest(sum, self.estimator, self.basins.iter().cloned().chain(basins.map(|phi| sum.lift_vanished_terms(phi))))
     }
 }
 

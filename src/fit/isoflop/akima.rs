@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_spline_finds_the_bottom_of_a_smooth_valley() {
+    fn the_spline_finds_the_minimum_of_a_smooth_profile() {
         let x: Vec<f64> = (0..9).map(|i| f64::from(i) * 0.5).collect();
         let y: Vec<f64> = x.iter().map(|x| (x - 1.9) * (x - 1.9)).collect();
         let (at, value) = akima_minimum(&x, &y).expect("inside");

@@ -35,7 +35,7 @@ pub fn approach_one(curves: &[LossCurve], draws: usize, level: f64, seed: u64) -
     let mut sizes: Vec<u64> = curves.iter().map(|curve| curve.n.to_bits()).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let refuse = |reasons: String| FitError::TooFewValleys { budgets: 0, needed: 2, reasons };
+    let refuse = |reasons: String| FitError::TooFewProfiles { budgets: 0, needed: 2, reasons };
     if sizes.len() < SIZES {
         return Err(refuse(format!("curves of {} sizes, and an envelope needs at least {SIZES}", sizes.len())));
     }

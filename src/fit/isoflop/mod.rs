@@ -4,12 +4,12 @@
 mod akima;
 mod envelope;
 mod optima;
+mod profile;
 mod profiles;
-mod valley;
 mod vertices;
 
 pub use envelope::{EnvelopeFit, approach_one};
 pub use optima::PowerOfCompute;
+pub use profile::{Interpolator, IsoflopOptions, IsoflopProfile, LossNoise, profile_minimum};
 pub use profiles::{Corrected, DroppedBudget, IsoflopFit, isoflop};
-pub use valley::{Interpolator, IsoflopOptions, LossNoise, Valley, bottom};
 pub use vertices::Vertices;

@@ -1,6 +1,6 @@
 //! Powers of compute through the optima of budgets.
 
-use super::valley::Valley;
+use super::profile::IsoflopProfile;
 use super::vertices::Vertices;
 use crate::fit::estimate::t_quantile;
 use crate::fit::linear::{LeastSquares, least_squares};
@@ -50,18 +50,23 @@ const SCATTER_SHOWN: f64 = 0.05;
 /// Its errors are those of the optima carried through it, whatever the weights, widened where optima scatter more than these
 /// say (Birge 1932). The errors rest on the noise of all runs, so the interval takes t with the degrees of freedom of that; only
 /// where the scatter is shown to be another (F test at 5 %) is it what the line knows, by its budgets less two.
-pub(super) fn power_of_compute(valleys: &[Valley], pick: fn(&Valley) -> Estimate, vertices: Vertices, level: f64) -> PowerOfCompute {
-    let ln_c: Vec<f64> = valleys.iter().map(|valley| valley.compute.ln()).collect();
-    let ln_x: Vec<f64> = valleys.iter().map(|valley| pick(valley).value.ln()).collect();
-    let variance: Vec<f64> = valleys.iter().map(|valley| (error(&pick(valley)) / pick(valley).value).powi(2) + 1e-12).collect();
+pub(super) fn power_of_compute(
+    profiles: &[IsoflopProfile],
+    pick: fn(&IsoflopProfile) -> Estimate,
+    vertices: Vertices,
+    level: f64,
+) -> PowerOfCompute {
+    let ln_c: Vec<f64> = profiles.iter().map(|profile| profile.compute.ln()).collect();
+    let ln_x: Vec<f64> = profiles.iter().map(|profile| pick(profile).value.ln()).collect();
+    let variance: Vec<f64> = profiles.iter().map(|profile| (error(&pick(profile)) / pick(profile).value).powi(2) + 1e-12).collect();
     let weight: Vec<f64> = variance.iter().map(|v| if vertices == Vertices::Even { 1.0 } else { 1.0 / v }).collect();
     let centre = ln_c.iter().zip(&weight).map(|(c, w)| c * w).sum::<f64>() / weight.iter().sum::<f64>();
     let rows: Vec<Vec<f64>> = ln_c.iter().map(|c| vec![1.0, c - centre]).collect();
     let line = least_squares(&rows, &ln_x, &weight).and_then(|fit| Line::of(&fit, &rows, &weight, &variance));
     // Optima of which all but one have no error to weigh them by are no line.
     let line = line.unwrap_or(Line { value: [f64::NAN; 2], se: [f64::INFINITY; 2], ratio: 0.0 });
-    let spare = valleys.len() as f64 - 2.0;
-    let behind = valleys.iter().map(|valley| valley.degrees).fold(f64::INFINITY, f64::min);
+    let spare = profiles.len() as f64 - 2.0;
+    let behind = profiles.iter().map(|profile| profile.degrees).fold(f64::INFINITY, f64::min);
     let shown =
         spare > 0.0 && FisherSnedecor::new(spare, behind.clamp(1.0, 1e6)).is_ok_and(|law| 1.0 - law.cdf(line.ratio) < SCATTER_SHOWN);
     let width = t_quantile(level, if shown { spare } else { behind });

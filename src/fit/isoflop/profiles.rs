@@ -1,11 +1,11 @@
-//! Approach 2 of Hoffmann 2203.15556: at each compute budget the valley of loss over ln N and its minimum, then
+//! Approach 2 of Hoffmann 2203.15556: at each compute budget the profile of loss over ln N and its minimum, then
 //! N*(C) and D*(C) as powers of compute, each optimum weighted by its own standard error, or all alike.
 //!
 //! a + b is 1 by construction where D = C/(k·N), so the two are one result told twice. The vertex of a parabola
 //! is biased on a surface that is none (Czech 2603.22339); the correction from a fitted surface is given beside it.
 
 use super::optima::{PowerOfCompute, power_of_compute};
-use super::valley::{Interpolator, IsoflopOptions, ResidualVariance, Valley, pool_variance, valley};
+use super::profile::{Interpolator, IsoflopOptions, IsoflopProfile, ResidualVariance, pool_variance, profile};
 use super::vertices::Vertices;
 use crate::fit::linear::least_squares;
 use crate::fit::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
@@ -29,11 +29,11 @@ pub struct DroppedBudget {
 pub struct IsoflopFit {
     /// `isoflop`.
     pub law: String,
-    /// How it ended.
+    /// Whether the fit converged.
     pub status: FitStatus,
-    /// Runs in the valleys used.
+    /// Runs in the profiles used.
     pub points: usize,
-    /// How the bottoms were found.
+    /// How the minima were found.
     pub interpolator: Interpolator,
     /// What each weighs in the powers.
     pub vertices: Vertices,
@@ -48,8 +48,8 @@ pub struct IsoflopFit {
     /// a if the optima weighed as they do not here.
     pub exponent_otherwise: Estimate,
     /// Budgets with a minimum, by compute.
-    pub valleys: Vec<Valley>,
-    /// Budgets without.
+    pub profiles: Vec<IsoflopProfile>,
+    /// Budgets without an IsoFLOP minimum, with the reason.
     pub dropped: Vec<DroppedBudget>,
     /// Slope of the grid's centre, ln(mean N/N*), by ln C: a drift biases the exponent.
     pub centre_drift: f64,
@@ -78,89 +78,90 @@ impl IsoflopFit {
     /// The optima with the bias of the parabola taken away, were the surface `law`.
     pub fn corrected(&self, law: &Chinchilla) -> Corrected {
         let biases = self.vertex_biases(law);
-        let shifted = |(valley, bias): (&Valley, &Option<f64>)| {
+        let shifted = |(profile, bias): (&IsoflopProfile, &Option<f64>)| {
             let factor = (-(*bias)?).exp();
-            Some(Valley { params: valley.params.times(factor), ..valley.clone() })
+            Some(IsoflopProfile { params: profile.params.times(factor), ..profile.clone() })
         };
-        let valleys: Vec<Option<Valley>> = self.valleys.iter().zip(&biases).map(shifted).collect();
-        let usable: Vec<Valley> = valleys.iter().flatten().cloned().collect();
+        let profiles: Vec<Option<IsoflopProfile>> = self.profiles.iter().zip(&biases).map(shifted).collect();
+        let usable: Vec<IsoflopProfile> = profiles.iter().flatten().cloned().collect();
         Corrected {
             ln_bias: biases,
-            params: valleys.iter().map(|valley| valley.as_ref().map(|valley| valley.params.value)).collect(),
+            params: profiles.iter().map(|profile| profile.as_ref().map(|profile| profile.params.value)).collect(),
             exponent: (usable.len() > 1)
-                .then(|| power_of_compute(&usable, |valley| valley.params, self.vertices, self.params.level).exponent),
+                .then(|| power_of_compute(&usable, |profile| profile.params, self.vertices, self.params.level).exponent),
         }
     }
 
-    /// The bottoms of the valleys as points (N*, D*, C, L*).
-    pub fn bottoms(&self) -> Evidence {
-        let bottom = |valley: &Valley| Point { c: valley.compute, ..Point::new(valley.params.value, valley.tokens.value, valley.loss) };
+    /// The minima of the profiles as points (N*, D*, C, L*).
+    pub fn minima(&self) -> Evidence {
+        let minimum =
+            |profile: &IsoflopProfile| Point { c: profile.compute, ..Point::new(profile.params.value, profile.tokens.value, profile.loss) };
         Evidence {
-            points: self.valleys.iter().map(bottom).collect(),
+            points: self.profiles.iter().map(minimum).collect(),
             excluded: Vec::new(),
             size_measure: self.size_measure,
             flop_rule: self.flop_rule,
         }
     }
 
-    /// L*(C) = E + A/C^α through the bottoms of the valleys, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
+    /// L*(C) = E + A/C^α through the minima of the profiles, by least squares of log loss (DeepSeek 2401.02954 fig. 5).
     pub fn loss_of_compute(&self, level: f64) -> Result<FittedLaw, FitError> {
-        let evidence = self.bottoms();
+        let evidence = self.minima();
         let options = FitOptions { estimator: Estimator::LeastSquaresLog, refits: 200, ..FitOptions::default() };
         fit(&PowerLaw { axis: Axis::C, floor: true }.into(), evidence, &options)?.at(level)
     }
 
-    /// ln(vertex/N*) of each valley if the true surface were `law`: subtract it from ln N to correct the parabola.
+    /// ln(vertex/N*) of each profile if the true surface were `law`: subtract it from ln N to correct the parabola.
     pub fn vertex_biases(&self, law: &Chinchilla) -> Vec<Option<f64>> {
-        let offsets = |valley: &Valley| -> Vec<f64> {
+        let offsets = |profile: &IsoflopProfile| -> Vec<f64> {
             // The optimum of the law along this budget, N*·(k/C) being shared by its runs.
-            let k = valley.compute / (valley.params.value * valley.tokens.value);
-            let ln_best = (law.scale().ln() + law.params_exponent() * (valley.compute / k).ln()).min(f64::MAX);
-            valley.sizes.iter().map(|n| n.ln() - ln_best).collect()
+            let k = profile.compute / (profile.params.value * profile.tokens.value);
+            let ln_best = (law.scale().ln() + law.params_exponent() * (profile.compute / k).ln()).min(f64::MAX);
+            profile.sizes.iter().map(|n| n.ln() - ln_best).collect()
         };
-        self.valleys.iter().map(|valley| vertex_bias(law.alpha, law.beta, &offsets(valley))).collect()
+        self.profiles.iter().map(|profile| vertex_bias(law.alpha, law.beta, &offsets(profile))).collect()
     }
 }
 
 /// What parabolas err by on a surface, and what is left without it. The uncertainty of the surface is not in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Corrected {
-    /// ln(vertex/N*) of each valley; absent where the surface has no vertex among the sizes.
+    /// ln(vertex/N*) of each profile; absent where the surface has no vertex among the sizes.
     pub ln_bias: Vec<Option<f64>>,
-    /// N* of each valley, corrected.
+    /// N* of each profile, corrected.
     pub params: Vec<Option<f64>>,
     /// a through the corrected optima.
     pub exponent: Option<Estimate>,
 }
 
-/// Finds the valleys and fits powers of compute through their minima.
+/// Finds the profiles and fits powers of compute through their minima.
 pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopFit, FitError> {
-    let (mut valleys, mut scatter): (Vec<Valley>, Vec<ResidualVariance>) = (Vec::new(), Vec::new());
+    let (mut profiles, mut scatter): (Vec<IsoflopProfile>, Vec<ResidualVariance>) = (Vec::new(), Vec::new());
     let mut dropped = Vec::new();
     for (compute, members) in budgets(&evidence.points, options.tolerance) {
         let points: Vec<&Point> = members.iter().map(|&at| &evidence.points[at]).collect();
-        match valley(compute, &points, options) {
-            Ok((valley, own)) => {
-                valleys.push(Valley { members, ..valley });
+        match profile(compute, &points, options) {
+            Ok((profile, own)) => {
+                profiles.push(IsoflopProfile { members, ..profile });
                 scatter.push(own);
             }
             Err(reason) => dropped.push(DroppedBudget { compute, points: points.len(), reason }),
         }
     }
-    if valleys.len() < 2 {
+    if profiles.len() < 2 {
         let reasons: Vec<String> = dropped.iter().map(|one| format!("{:.2e}: {}", one.compute, one.reason)).collect();
         let reasons = if reasons.is_empty() { "no two sizes share a budget".to_owned() } else { reasons.join("; ") };
-        return Err(FitError::TooFewValleys { budgets: valleys.len(), needed: 2, reasons });
+        return Err(FitError::TooFewProfiles { budgets: profiles.len(), needed: 2, reasons });
     }
-    pool_variance(&mut valleys, &scatter, options.level);
-    let line = |pick: fn(&Valley) -> Estimate, vertices| power_of_compute(&valleys, pick, vertices, options.level);
-    let (params, tokens) = (line(|valley| valley.params, options.vertices), line(|valley| valley.tokens, options.vertices));
-    let otherwise = line(|valley| valley.params, options.vertices.other());
-    let drift = centre_drift(&valleys);
+    pool_variance(&mut profiles, &scatter, options.level);
+    let line = |pick: fn(&IsoflopProfile) -> Estimate, vertices| power_of_compute(&profiles, pick, vertices, options.level);
+    let (params, tokens) = (line(|profile| profile.params, options.vertices), line(|profile| profile.tokens, options.vertices));
+    let otherwise = line(|profile| profile.params, options.vertices.other());
+    let drift = centre_drift(&profiles);
     Ok(IsoflopFit {
         law: "isoflop".into(),
-        status: if valleys.len() < 3 { FitStatus::TooFewPoints } else { FitStatus::Converged },
-        points: valleys.iter().map(|valley| valley.points).sum(),
+        status: if profiles.len() < 3 { FitStatus::TooFewPoints } else { FitStatus::Converged },
+        points: profiles.iter().map(|profile| profile.points).sum(),
         interpolator: options.interpolator,
         vertices: options.vertices,
         exponent_otherwise: otherwise.exponent,
@@ -170,10 +171,10 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
             ("N_factor".into(), params.factor),
             ("D_factor".into(), tokens.factor),
         ]),
-        warnings: warnings(&valleys, &dropped, drift),
+        warnings: warnings(&profiles, &dropped, drift),
         params,
         tokens,
-        valleys,
+        profiles,
         dropped,
         centre_drift: drift,
         size_measure: evidence.size_measure,
@@ -187,15 +188,15 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
 /// Sizes whose mean of ln(N/N*) is beyond this are not about their optimum: a factor of two.
 const OFF_CENTRE: f64 = std::f64::consts::LN_2;
 
-fn warnings(valleys: &[Valley], dropped: &[DroppedBudget], drift: f64) -> Vec<String> {
+fn warnings(profiles: &[IsoflopProfile], dropped: &[DroppedBudget], drift: f64) -> Vec<String> {
     let mut words = Vec::new();
-    if valleys.len() < 3 {
+    if profiles.len() < 3 {
         words.push("two budgets determine a line and nothing checks it: the interval is that of the noise of runs alone".to_owned());
     }
     if !dropped.is_empty() {
-        words.push(format!("{} of {} budgets were dropped", dropped.len(), dropped.len() + valleys.len()));
+        words.push(format!("{} of {} budgets were dropped", dropped.len(), dropped.len() + profiles.len()));
     }
-    let off = valleys.iter().map(|valley| valley.centre_offset).sum::<f64>() / valleys.len() as f64;
+    let off = profiles.iter().map(|profile| profile.centre_offset).sum::<f64>() / profiles.len() as f64;
     if off.abs() > OFF_CENTRE {
         words.push(format!(
             "the sizes are centred {:.1} times {} their optimum: a parabola errs there, and no interval holds what it errs by",
@@ -231,9 +232,9 @@ fn budgets(points: &[Point], tolerance: f64) -> Vec<(f64, Vec<usize>)> {
     groups
 }
 
-fn centre_drift(valleys: &[Valley]) -> f64 {
-    let rows: Vec<Vec<f64>> = valleys.iter().map(|valley| vec![1.0, valley.compute.ln()]).collect();
-    let offsets: Vec<f64> = valleys.iter().map(|valley| valley.centre_offset).collect();
+fn centre_drift(profiles: &[IsoflopProfile]) -> f64 {
+    let rows: Vec<Vec<f64>> = profiles.iter().map(|profile| vec![1.0, profile.compute.ln()]).collect();
+    let offsets: Vec<f64> = profiles.iter().map(|profile| profile.centre_offset).collect();
     least_squares(&rows, &offsets, &vec![1.0; offsets.len()]).map_or(0.0, |fit| fit.beta[1])
 }
 
@@ -260,20 +261,20 @@ mod tests {
                 &evidence(0.0, 8.0),
                 &IsoflopOptions { interpolator, noise: LossNoise::constant(1e-6), ..IsoflopOptions::default() },
             )
-            .expect("valleys");
+            .expect("profiles");
             // α = β: the parabola is exact, and N* = (C/6)^½ lies off the spline's knots by less than its error of 1 %.
             assert!((fit.params.exponent.value - 0.5).abs() < 2e-3, "{interpolator:?} {:?}", fit.params);
             assert!((fit.params.exponent.value + fit.tokens.exponent.value - 1.0).abs() < 1e-6);
-            assert_eq!((fit.valleys.len(), fit.dropped.len(), fit.points), (4, 0, 28));
+            assert_eq!((fit.profiles.len(), fit.dropped.len(), fit.points), (4, 0, 28));
         }
     }
 
     #[test]
     fn the_loss_at_the_optima_is_a_power_of_compute() {
-        let fit = isoflop(&evidence(0.0, 8.0), &IsoflopOptions::default()).expect("valleys");
-        let found = fit.loss_of_compute(0.95).expect("four bottoms");
+        let fit = isoflop(&evidence(0.0, 8.0), &IsoflopOptions::default()).expect("profiles");
+        let found = fit.loss_of_compute(0.95).expect("four minima");
         let law = &found.law;
-        // αβ/(α+β) = 0.155 for α = β = 0.31. The reducible loss at a parabola's bottom is off by the same part at every
+        // αβ/(α+β) = 0.155 for α = β = 0.31. The reducible loss at a parabola's minimum is off by the same part at every
         // budget, so the exponent and the floor are those of the surface.
         assert!((law.theta()[2] - 0.155).abs() < 1e-3 && (law.floor().expect("a floor") - 1.7).abs() < 1e-2, "{law:?}");
     }
@@ -286,8 +287,8 @@ mod tests {
             (p.n, p.d) = (p.n / 30.0, p.d * 30.0);
             p.loss = 1.7 + 400.0 * (p.n.powf(-0.31) + p.d.powf(-0.31));
         }
-        let fit = isoflop(&evidence, &IsoflopOptions::default()).expect("valleys");
-        assert_eq!(fit.valleys.len(), 3);
+        let fit = isoflop(&evidence, &IsoflopOptions::default()).expect("profiles");
+        assert_eq!(fit.profiles.len(), 3);
         assert!(
             fit.dropped[0].reason.contains("train larger networks") || fit.dropped[0].reason.contains("downwards"),
             "{:?}",
@@ -299,8 +300,8 @@ mod tests {
     fn unnamed_budgets_are_found_by_their_compute() {
         let mut evidence = evidence(0.003, 8.0);
         evidence.points.iter_mut().for_each(|p| p.budget = None);
-        let fit = isoflop(&evidence, &IsoflopOptions::default()).expect("valleys");
-        assert_eq!(fit.valleys.len(), 4);
+        let fit = isoflop(&evidence, &IsoflopOptions::default()).expect("profiles");
+        assert_eq!(fit.profiles.len(), 4);
         let a = fit.params.exponent;
         assert!(a.low() < 0.5 && 0.5 < a.high(), "{a:?}");
         // The grid is centred on D = 20·N, the optimum of this law is D = N.
@@ -320,7 +321,7 @@ mod tests {
                     .map(|seed| {
                         let runs = simulate(&law.into(), &Design::isoflop(budgets, 7, 8.0), Noise { run: 0.002, cluster: 0.0 }, seed);
                         let options = IsoflopOptions { vertices, ..IsoflopOptions::default() };
-                        isoflop(&Evidence::as_given(runs), &options).expect("valleys").params.exponent
+                        isoflop(&Evidence::as_given(runs), &options).expect("profiles").params.exponent
                     })
                     .collect();
                 let covered = found.iter().filter(|one| one.low() <= 0.5 && 0.5 <= one.high()).count() as f64 / 400.0;
@@ -336,14 +337,14 @@ mod tests {
 
     #[test]
     fn optima_that_scatter_widen_the_line_by_what_their_budgets_know() {
-        let quiet = isoflop(&evidence(0.001, 8.0), &IsoflopOptions::default()).expect("valleys");
+        let quiet = isoflop(&evidence(0.001, 8.0), &IsoflopOptions::default()).expect("profiles");
         let mut moved = evidence(0.001, 8.0);
-        // Two of four budgets have their valley elsewhere, by far more than the runs scatter about their curves.
+        // Two of four budgets have their profile elsewhere, by far more than the runs scatter about their curves.
         moved.points.iter_mut().filter(|p| p.c > 5e17 && p.c < 5e19).for_each(|p| {
             let by: f64 = if p.c < 5e18 { 1.5 } else { 0.67 };
             (p.n, p.d) = (p.n * by, p.d / by);
         });
-        let loud = isoflop(&moved, &IsoflopOptions::default()).expect("valleys");
+        let loud = isoflop(&moved, &IsoflopOptions::default()).expect("profiles");
         let half = |fit: &IsoflopFit| 0.5 * (fit.params.exponent.high() - fit.params.exponent.low());
         let se = |fit: &IsoflopFit| fit.params.exponent.se().expect("known");
         // Student's t of 16 degrees of freedom, and of two.
@@ -353,7 +354,7 @@ mod tests {
 
     #[test]
     fn weights_that_change_the_exponent_are_said() {
-        let same = isoflop(&evidence(0.0005, 8.0), &IsoflopOptions::default()).expect("valleys");
+        let same = isoflop(&evidence(0.0005, 8.0), &IsoflopOptions::default()).expect("profiles");
         // One budget has few runs about its optimum and lies off the line of the others.
         let mut uneven = evidence(0.0005, 8.0);
         uneven.points.iter_mut().filter(|p| p.c > 5e19).enumerate().for_each(|(at, p)| {
@@ -361,7 +362,7 @@ mod tests {
             p.loss *= 1.0 + 0.004 * if at % 2 == 0 { 1.0 } else { -1.0 };
         });
         uneven.points.iter_mut().filter(|p| p.c > 5e19).for_each(|p| p.weight = 1e-2);
-        let by = |vertices| isoflop(&uneven, &IsoflopOptions { vertices, ..IsoflopOptions::default() }).expect("valleys");
+        let by = |vertices| isoflop(&uneven, &IsoflopOptions { vertices, ..IsoflopOptions::default() }).expect("profiles");
         let (weighted, even) = (by(Vertices::Weighted), by(Vertices::Even));
         assert_eq!((weighted.exponent_otherwise, even.exponent_otherwise), (even.params.exponent, weighted.params.exponent));
         assert!(weighted.weights_matter().is_some(), "{:?} {:?}", weighted.params.exponent, even.params.exponent);
@@ -377,16 +378,16 @@ mod tests {
         assert!((noise.at(2.5) - 0.004).abs() < 1e-9 && noise.degrees == 6.0);
         let by = |noise| {
             let options = IsoflopOptions { interpolator: Interpolator::Akima, noise, ..IsoflopOptions::default() };
-            isoflop(&evidence(0.0, 8.0), &options).expect("valleys")
+            isoflop(&evidence(0.0, 8.0), &options).expect("profiles")
         };
         let (known, assumed) = (by(noise), by(LossNoise::default()));
-        let last = |fit: &IsoflopFit| fit.valleys.last().expect("four").params.se().expect("drawn");
+        let last = |fit: &IsoflopFit| fit.profiles.last().expect("four").params.se().expect("drawn");
         assert!(last(&known) > 1.5 * last(&assumed), "{} {}", last(&known), last(&assumed));
-        assert_eq!(known.valleys[0].degrees, 6.0);
+        assert_eq!(known.profiles[0].degrees, 6.0);
     }
 
     #[test]
-    fn runs_without_shared_budgets_have_no_valleys() {
+    fn runs_without_shared_budgets_have_no_profiles() {
         let points = (1..9).map(|i| Point::new(1e6 * f64::from(i), 1e8 * f64::from(i * i), 3.0)).collect();
         let error = isoflop(&Evidence::as_given(points), &IsoflopOptions::default()).expect_err("none");
         assert!(error.to_string().contains("0 compute budgets"), "{error}");

@@ -32,7 +32,7 @@ impl Default for CertificateOptions {
 /// What the class says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Certificate {
-    /// The losses.
+    /// The measured losses.
     #[serde(flatten)]
     pub measured: Places,
     /// Level at which all bands hold at once, and with them every range.
@@ -52,14 +52,14 @@ pub struct Certificate {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// None does.
+    /// No positive mixture of powers passes through the bands.
     Rejected {
         /// The x without which the others lie closest to a law of the class.
         at: f64,
         /// Standard errors by which the closest law then misses.
         without: f64,
     },
-    /// Some do.
+    /// Some mixtures pass; they give the range of the target.
     Holds {
         /// What they say, a range for each multiple.
         ranges: Vec<Range>,

@@ -53,7 +53,7 @@ impl Grid {
 
     /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells has no neighbours worth the
     /// name: all of those spread over it are told.
-    pub(crate) fn valleys(self) -> impl Iterator<Item = Phi> {
+    pub(crate) fn basins(self) -> impl Iterator<Item = Phi> {
         let lowest: Vec<bool> = (0..self.cells.len()).map(|cell| !self.whole || self.is_lowest(cell)).collect();
         let mut found: Vec<End> = self.cells.into_iter().zip(lowest).filter_map(|(end, lowest)| lowest.then_some(end)).collect();
         found.sort_by(|left, right| left.value.total_cmp(&right.value));

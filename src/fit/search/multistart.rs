@@ -130,7 +130,7 @@ fn run(sum: &Objective, loss: ResidualLoss, start: &[f64]) -> (StartEnd, End) {
     (StartEnd { start: start.to_vec(), theta: sum.to_theta(&end.phi), objective: end.value, reason, iterations }, end)
 }
 
-/// Reweighted squares to near the minimum, then Newton's method to its bottom.
+/// Reweighted squares to near the minimum, then Newton's method to its minimum.
 fn polished(sum: &Objective, loss: ResidualLoss, from: Phi, free: &[usize]) -> End {
     let near = reweighted(sum, loss, from, free, REWEIGHTED, NEAR);
     newton_to(sum, loss, near.phi, free, POLISH, BOTTOM)

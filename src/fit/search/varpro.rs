@@ -12,20 +12,20 @@ use std::cell::RefCell;
 
 /// Newton steps of the factors for given exponents.
 const FACTOR_STEPS: usize = 60;
-/// Valleys of the grid that are followed down.
+/// Basins of the grid that are followed down.
 const FOLLOWED: usize = 6;
-/// Points that the search for valleys uses at most; the best are then followed on all.
+/// Points that the search for basins uses at most; the best are then followed on all.
 const GRID_POINTS: usize = 4000;
 /// δ from which the absolute deviation is approached, by tenths, and where it ends (nats).
 pub(crate) const SMOOTHEST: f64 = 1e-3;
 const SHARPEST: f64 = 1e-12;
 
-/// Ends of the valleys of the projected objective, best first.
+/// Ends of the basins of the projected objective, best first.
 pub(crate) fn varpro(sum: &Objective, estimator: Estimator, scan: Scan) -> Vec<End> {
     let loss = ResidualLoss::of(estimator, SMOOTHEST);
     let thin = sum.thinned(GRID_POINTS);
-    let valleys: Vec<Phi> = Grid::of(&thin, loss, scan).valleys().take(FOLLOWED).collect();
-    let mut ends: Vec<End> = valleys.into_par_iter().map(|phi| settle_projected(&thin, estimator, phi)).collect();
+    let basins: Vec<Phi> = Grid::of(&thin, loss, scan).basins().take(FOLLOWED).collect();
+    let mut ends: Vec<End> = basins.into_par_iter().map(|phi| settle_projected(&thin, estimator, phi)).collect();
     if thin.len() < sum.len() {
         // Long data: the lowest of the thinned data's ends are followed on all points.
         ends.sort_by(|left, right| left.value.total_cmp(&right.value));

@@ -25,7 +25,7 @@ pub struct Blocks {
     pub degrees: usize,
 }
 
-/// A group.
+/// A group of runs and its differences from the others on the same cells.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BlockGroup {
     /// Name of the group.

@@ -26,7 +26,7 @@ pub struct Comparison {
     pub shared: SharedFit,
 }
 
-/// One group.
+/// One group of runs with its own law.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupFit {
     /// Name of the group.
@@ -38,7 +38,7 @@ pub struct GroupFit {
 /// A test of the hypothesis that quantities are equal in all groups.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EqualityTest {
-    /// Which quantities.
+    /// The quantities that are compared.
     pub of: &'static str,
     /// `wald`: χ² of the estimates, weighted by the covariances of their refits. `f`: the rise of Σ r² when exponents are
     /// shared (least squares of log loss alone).

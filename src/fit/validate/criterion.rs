@@ -25,7 +25,7 @@ pub struct Criteria {
 /// stand over what they would be under noise common to a trunk, with the degrees of freedom that this leaves them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LackOfFit {
-    /// F.
+    /// The F statistic.
     pub f: f64,
     /// Degrees of freedom above and below.
     pub degrees: [f64; 2],

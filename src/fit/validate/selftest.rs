@@ -16,7 +16,7 @@ pub struct SelftestOptions {
     pub noise: Noise,
     /// How the noise of runs is distributed.
     pub tails: Tails,
-    /// Simulations.
+    /// Simulated data sets.
     pub simulations: usize,
     /// Refits of each for intervals of resampled runs (or clusters) and residuals; 0 leaves these out.
     pub refits: usize,
@@ -26,7 +26,7 @@ pub struct SelftestOptions {
     pub resamples: Vec<Resample>,
     /// Confidence level of the intervals.
     pub level: f64,
-    /// Seed.
+    /// Seed of the simulated noise.
     pub seed: u64,
 }
 
@@ -50,11 +50,11 @@ impl Default for SelftestOptions {
 /// How one interval of a = β/(α+β) fared on a design.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Coverage {
-    /// The design.
+    /// Name of the design: which N and D.
     pub design: String,
-    /// The estimator.
+    /// Name of the estimator.
     pub estimator: &'static str,
-    /// The interval.
+    /// How the interval was made.
     pub interval: &'static str,
     /// Simulations with an estimate.
     pub simulations: usize,

@@ -8,11 +8,11 @@ use crate::law::{Point, Variable};
 /// The variable of a [`PowerLaw`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// Weights.
+    /// N, parameters.
     N,
-    /// Tokens.
+    /// D, tokens.
     D,
-    /// FLOPs.
+    /// C, FLOPs.
     C,
 }
 

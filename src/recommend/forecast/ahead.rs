@@ -51,11 +51,11 @@ impl LawAhead {
 /// A number with an interval; an end that is not bounded is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ends {
-    /// Best value.
+    /// Point forecast.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval; none where it is unbounded.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the interval; none where it is unbounded.
     pub high: Option<f64>,
     /// Level of the interval.
     pub level: f64,

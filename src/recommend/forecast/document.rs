@@ -173,7 +173,7 @@ pub struct RunForecast {
 /// A number with an interval at each level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
-    /// Best value.
+    /// Point forecast.
     pub value: f64,
     /// Intervals, narrow to wide.
     pub intervals: Vec<Band>,
@@ -182,11 +182,11 @@ pub struct Predicted {
 /// An interval; an end that is not bounded is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Band {
-    /// Its level.
+    /// Nominal level of the interval, such as 0.95.
     pub level: f64,
-    /// Lower end.
+    /// Lower end of the interval; none where it is unbounded.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the interval; none where it is unbounded.
     pub high: Option<f64>,
 }
 

@@ -29,7 +29,7 @@ pub struct Request<'a> {
     pub source: String,
     /// Where those of `hyperparameters` stand.
     pub recipe_sources: Vec<String>,
-    /// The program.
+    /// Version and commit of the program.
     pub code: Code,
 }
 

@@ -12,11 +12,11 @@ use rayon::prelude::*;
 /// each factor e of compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beside {
-    /// One law alone.
+    /// Root mean square error of the law alone.
     pub alone: f64,
-    /// Several together.
+    /// Root mean square error of several laws together.
     pub together: f64,
-    /// Cuts.
+    /// Rolling origins that both were scored on.
     pub cuts: usize,
 }
 

@@ -1,7 +1,7 @@
-//! The frontier through the bottoms of budgets: N*(C) and L*(C) as powers of compute, which know more of the optimum than a law of
+//! The frontier through the minima of budgets: N*(C) and L*(C) as powers of compute, which know more of the optimum than a law of
 //! N and D does, and nothing of what lies beside it.
 
-use crate::fit::{Estimate, IsoflopFit, IsoflopOptions, Posterior, Valley, isoflop};
+use crate::fit::{Estimate, IsoflopFit, IsoflopOptions, IsoflopProfile, Posterior, isoflop};
 use crate::law::{Axis, Evidence, Point, PowerLaw};
 
 /// Budgets that a line through their optima needs, and with it a spread.
@@ -16,24 +16,24 @@ const WALLS: f64 = 0.2;
 
 /// An optimum that runs have: ln of a value with its standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Bottom {
+pub(super) struct Minimum {
     /// C, FLOPs.
     pub(super) compute: f64,
     /// ln N* and its standard error.
     pub(super) ln_params: (f64, f64),
 }
 
-/// Powers of compute through the bottoms of budgets.
+/// Powers of compute through the minima of budgets.
 #[derive(Debug, Clone)]
 pub struct Frontier {
-    /// Budgets with a bottom.
+    /// Budgets with a minimum.
     pub budgets: usize,
     profiles: IsoflopFit,
     loss: Option<Posterior>,
 }
 
 impl Frontier {
-    /// Through the budgets of all runs; `None` where fewer than three have a bottom, or most runs are of no budget.
+    /// Through the budgets of all runs; `None` where fewer than three have a minimum, or most runs are of no budget.
     pub(super) fn of(evidence: &Evidence) -> Option<Self> {
         let profiles = profiles(evidence)?;
         (2 * profiles.points >= evidence.points.len()).then(|| Self::through(profiles, FOR_LOSS)).flatten()
@@ -46,10 +46,10 @@ impl Frontier {
     }
 
     fn through(profiles: IsoflopFit, for_loss: usize) -> Option<Self> {
-        let bottoms = profiles.bottoms().points;
-        let loss = || Posterior::of(&PowerLaw { axis: Axis::C, floor: true }.into(), &bottoms).ok();
-        let loss = (bottoms.len() >= for_loss).then(loss).flatten();
-        (bottoms.len() >= FOR_PARAMS).then_some(Self { budgets: bottoms.len(), profiles, loss })
+        let minima = profiles.minima().points;
+        let loss = || Posterior::of(&PowerLaw { axis: Axis::C, floor: true }.into(), &minima).ok();
+        let loss = (minima.len() >= for_loss).then(loss).flatten();
+        (minima.len() >= FOR_PARAMS).then_some(Self { budgets: minima.len(), profiles, loss })
     }
 
     /// Whether it knows losses, too: through five budgets or more.
@@ -58,9 +58,9 @@ impl Frontier {
     }
 
     /// Its budgets above a compute.
-    pub(super) fn above(&self, compute: f64) -> Vec<Bottom> {
-        let bottom = |valley: &Valley| Bottom { compute: valley.compute, ln_params: in_logarithms(&valley.params) };
-        self.profiles.valleys.iter().filter(|valley| valley.compute > compute).map(bottom).collect()
+    pub(super) fn above(&self, compute: f64) -> Vec<Minimum> {
+        let minimum = |profile: &IsoflopProfile| Minimum { compute: profile.compute, ln_params: in_logarithms(&profile.params) };
+        self.profiles.profiles.iter().filter(|profile| profile.compute > compute).map(minimum).collect()
     }
 
     /// ln N* at a compute, and its standard error.
@@ -120,7 +120,7 @@ impl ByFrontier {
 
 /// What the frontier says of a run, how far it lies above the lowest loss being the laws'.
 pub(super) struct Said {
-    /// Its ln L.
+    /// ln L of the run.
     pub(super) ln_loss: f64,
     /// That over the lowest of its compute.
     pub(super) rise: f64,

@@ -27,7 +27,7 @@ pub struct Record {
     pub laws: Vec<(usize, Posterior)>,
     /// How their noise grows away from the lowest loss of a compute, where it does.
     pub walls: Option<Walls>,
-    /// The frontier through bottoms of budgets, where runs have three or more.
+    /// The frontier through minima of budgets, where runs have three or more.
     pub frontier: Option<Frontier>,
     /// Their record, nearest cut first; empty where no part of the runs is a design of its own.
     pub origins: Vec<Origin>,
@@ -76,20 +76,20 @@ impl Record {
     }
 }
 
-/// What laws fitted below a cut, and the frontier below it, say of the runs and of the bottoms of budgets above.
+/// What laws fitted below a cut, and the frontier below it, say of the runs and of the minima of budgets above.
 fn origin(cut: &Cut, laws: &[&Posterior], evidence: &Evidence, whole: Option<&Frontier>) -> Origin {
     let count = ComputeCount::of(&cut.below);
     let below = whole.and_then(|_| Frontier::below(evidence, cut.largest));
-    let bottoms = whole.map_or_else(Vec::new, |whole| whole.above(1.02 * cut.largest));
-    let ahead = |bottom| OptimumAhead::of(bottom, cut.largest, said(laws, below.as_ref(), bottom.compute, &count));
-    Origin::of(cut, laws, below.as_ref(), bottoms.into_iter().map(ahead).collect())
+    let minima = whole.map_or_else(Vec::new, |whole| whole.above(1.02 * cut.largest));
+    let ahead = |minimum| OptimumAhead::of(minimum, cut.largest, said(laws, below.as_ref(), minimum.compute, &count));
+    Origin::of(cut, laws, below.as_ref(), minima.into_iter().map(ahead).collect())
 }
 
 /// Power of the spread of runs about a law by which it loses weight among them. What fits the runs best need not forecast best.
 const CLOSENESS: i32 = 8;
 /// Least fall of ln L with ln C: runs whose losses hardly fall say nothing in compute.
 const LEAST_SLOPE: f64 = 1e-3;
-/// Name of the line through bottoms of budgets among laws.
+/// Name of the line through minima of budgets among laws.
 const FRONTIER: &str = "frontier";
 /// Factor of compute beyond which no forecast was ever scored.
 const UNCHECKED: f64 = 30.0;
@@ -110,16 +110,16 @@ pub struct Member {
 /// Several laws weighted by their record, and what the record says of how far they can be trusted.
 #[derive(Debug, Clone)]
 pub struct Mixture {
-    /// The laws.
+    /// The laws with their posteriors and weights.
     pub members: Vec<Member>,
     /// How noise grows away from the lowest loss of a compute, where it does.
     pub walls: Option<Walls>,
-    /// The frontier through bottoms of budgets with its share in losses beyond the runs, which is largest at the lowest loss of a
+    /// The frontier through minima of budgets with its share in losses beyond the runs, which is largest at the lowest loss of a
     /// compute: that is its own, and what a run lies above it is the laws'. Of three or four budgets it has none.
     pub frontier: Option<(Frontier, Share)>,
     /// How laws and frontier are weighted in the optimum of a budget.
     pub optima: Optima,
-    /// Their record.
+    /// Errors at the rolling origins.
     pub origins: Vec<Origin>,
     /// How far forecasts go wrong, in ln of compute.
     pub drift: Drift,

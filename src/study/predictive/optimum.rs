@@ -1,14 +1,14 @@
-//! The best size of a budget by several laws and the frontier through bottoms of budgets, with a record and a discrepancy of its own:
+//! The best size of a budget by several laws and the frontier through minima of budgets, with a record and a discrepancy of its own:
 //! what moves losses by compute alone moves no optimum.
 
-use super::frontier::{Bottom, Frontier};
+use super::frontier::{Frontier, Minimum};
 use super::settings::Settings;
 use super::variance::Predictive;
 use super::{average, normalised};
 use crate::fit::{Drift, Posterior};
 use crate::law::ComputeCount;
 
-/// Error of ln N* for each factor e of distance that all have: bottoms are known no better.
+/// Error of ln N* for each factor e of distance that all have: minima are known no better.
 const LEAST_ERROR: f64 = 0.02;
 
 /// ln N* by each law and, last, by the frontier, with standard errors; absent where it says nothing.
@@ -18,7 +18,7 @@ type Said = Vec<Option<(f64, f64)>>;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OptimumAhead {
     ln_factor: f64,
-    found: Bottom,
+    found: Minimum,
     said: Said,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn said(laws: &[&Posterior], frontier: Option<&Frontier>, compute: f6
 }
 
 impl OptimumAhead {
-    pub(super) fn of(found: Bottom, largest: f64, said: Said) -> Self {
+    pub(super) fn of(found: Minimum, largest: f64, said: Said) -> Self {
         Self { ln_factor: (found.compute / largest).ln(), found, said }
     }
 }
@@ -47,7 +47,7 @@ pub struct Optima {
 }
 
 impl Optima {
-    /// By what was said below each cut of the bottoms above it; `priors` are the weights of the laws before any record. Without a record
+    /// By what was said below each cut of the minima above it; `priors` are the weights of the laws before any record. Without a record
     /// laws weigh as in losses.
     pub(super) fn of(records: &[&[OptimumAhead]], priors: &[f64], by_losses: &[f64], frontier: bool, settings: &Settings) -> Self {
         let records: Vec<&[OptimumAhead]> = records.iter().copied().filter(|one| !one.is_empty()).collect();
@@ -82,7 +82,7 @@ fn error(records: &[&[OptimumAhead]], at: usize) -> Option<f64> {
     (!all.is_empty()).then(|| average(all))
 }
 
-/// The square of the mean error beyond what coefficients and bottoms explain, by the square of the distance.
+/// The square of the mean error beyond what coefficients and minima explain, by the square of the distance.
 fn moved(record: &[OptimumAhead], weights: &[f64]) -> f64 {
     let told: Vec<(f64, f64, f64)> = record
         .iter()
@@ -92,7 +92,7 @@ fn moved(record: &[OptimumAhead], weights: &[f64]) -> f64 {
         return 0.0;
     }
     let bias = average(told.iter().map(|one| one.0));
-    // Coefficients move all of them together, bottoms each by itself.
+    // Coefficients move all of them together, minima each by itself.
     let sampling = average(told.iter().map(|one| one.1)) + average(told.iter().map(|one| one.2 * one.2)) / told.len() as f64;
     Drift::square_per_e(bias, sampling, average(record.iter().map(|one| one.ln_factor)))
 }

@@ -39,14 +39,14 @@ pub struct Origin {
     pub errors: Vec<Errors>,
     /// What the frontier below the cut says of the runs above; nothing where there is none.
     pub(super) by_frontier: Vec<ByFrontier>,
-    /// The bottoms of budgets above, and what was said of them below.
+    /// The minima of budgets above, and what was said of them below.
     pub(super) optima: Vec<OptimumAhead>,
 }
 
 /// Errors of a law over runs that it did not see, forecast − found of ln L.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Errors {
-    /// Their mean.
+    /// Mean of the errors.
     pub mean: f64,
     /// The mean of their squares.
     pub square: f64,

@@ -7,7 +7,7 @@ use crate::fit::Drift;
 pub struct Settings {
     /// Weight of each law before its record is known.
     pub priors: Vec<f64>,
-    /// Weight of the frontier through bottoms of budgets in the lowest loss of a budget, where there is one; the laws share the rest.
+    /// Weight of the frontier through minima of budgets in the lowest loss of a budget, where there is one; the laws share the rest.
     pub frontier: f64,
     /// Rise of ln L over the lowest of its compute at which that weight has fallen by a factor e.
     pub fade: f64,

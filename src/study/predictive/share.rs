@@ -1,4 +1,4 @@
-//! The frontier through bottoms of budgets in losses beside laws: it knows most of the lowest loss of a compute, through which it was
+//! The frontier through minima of budgets in losses beside laws: it knows most of the lowest loss of a compute, through which it was
 //! drawn, and nothing of the walls, where what a run lies above that is the laws'.
 
 use super::average;

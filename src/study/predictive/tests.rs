@@ -161,7 +161,7 @@ fn laws_without_error_share_the_weight_and_falls_of_nothing_are_no_division() {
     assert!(low.is_finite() && high.is_finite() && low < high);
 }
 
-/// Noise of runs in the tests of optima: bottoms of valleys in losses are known a tenth as well as losses.
+/// Noise of runs in the tests of optima: minima of profiles in losses are known a tenth as well as losses.
 const NOISE: f64 = 0.002;
 const SIX: crate::law::ComputeCount = crate::law::ComputeCount::Bilinear { k: 6.0 };
 
@@ -171,7 +171,7 @@ fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
     let evidence = runs(&truth, 1e-5, 1);
     let frontier = Frontier::of(&evidence).expect("five budgets");
     assert!(frontier.budgets == 5 && frontier.knows_losses());
-    // A parabola's bottom on this surface is off by under a tenth in size, and by its square in loss.
+    // A parabola's minimum on this surface is off by under a tenth in size, and by its square in loss.
     let known = (truth.optimal_params(1e20, &SIX).ln(), truth.optimal_loss(1e20, &SIX).ln());
     let told = (frontier.ln_params(1e20).0, frontier.ln_loss(1e20).expect("losses").0);
     assert!((told.0 - known.0).abs() < 0.1 && (told.1 - known.1).abs() < 0.01, "{told:?} {known:?}");
@@ -182,7 +182,7 @@ fn the_frontier_is_that_of_the_truth_and_weighs_where_budgets_are() {
     let scattered = |(at, p): (usize, &Point)| Point { budget: None, c: p.c * 1.1f64.powi(at as i32 % 7), ..p.clone() };
     let without = evidence.with_points(evidence.points.iter().enumerate().map(scattered).collect());
     assert!(Mixture::of(&without).expect("a design").frontier.is_none());
-    // Bottoms of parabolas among runs that scatter.
+    // Minima of parabolas among runs that scatter.
     let mixture = Mixture::of(&runs(&Law::of(Kaplan, Kaplan::PUBLISHED), 0.005, 1)).expect("a design");
     let total: f64 = mixture.weights().iter().map(|(_, weight)| weight).sum();
     assert!((total - 1.0).abs() < 1e-12 && mixture.describe().contains("the IsoFLOP frontier (5 budgets)"), "{}", mixture.describe());
@@ -205,7 +205,7 @@ fn optima_beyond_the_runs_lie_in_their_intervals_whatever_the_truth() {
 
 #[test]
 fn an_optimum_that_moves_apart_from_the_laws_widens_its_own_interval_alone() {
-    let found = |ln_n: f64| frontier::Bottom { compute: 1e18 * std::f64::consts::E, ln_params: (ln_n, 0.0) };
+    let found = |ln_n: f64| frontier::Minimum { compute: 1e18 * std::f64::consts::E, ln_params: (ln_n, 0.0) };
     let said = vec![Some((10.0, 0.0)), None];
     let of = |ln_n: f64| {
         let ahead = [optimum::OptimumAhead::of(found(ln_n), 1e18, said.clone())];

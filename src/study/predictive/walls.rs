@@ -1,11 +1,11 @@
-//! Noise that grows up the walls of a valley: runs far above the lowest loss of their compute lie less closely about any law than those
+//! Noise that grows up the walls of a profile: runs far above the lowest loss of their compute lie less closely about any law than those
 //! near it, because laws miss more there and such runs train worse. Laws are fitted to runs by the weights that this gives them, and one
 //! run is forecast with the noise of its own place.
 
 use crate::fit::{Posterior, root_mean_square};
 use crate::law::{ComputeCount, Law, Point};
 
-/// Growths that are tried: standard deviation over that at the bottom, less one, in units of the rise of ln L (in squares).
+/// Growths that are tried: standard deviation over that at the minimum, less one, in units of the rise of ln L (in squares).
 const GROWTHS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 32.0];
 /// ln of the likelihood that growing noise must gain over noise that is everywhere the same: what one more
 /// number must gain (Akaike 1974).
@@ -46,7 +46,7 @@ impl Walls {
         (best - flat >= LEAST_GAIN).then(|| Self { growth, law: first.law.clone(), count })
     }
 
-    /// Standard deviation of a run at a place over that of one at the bottom; 1 where the law knows no bottom.
+    /// Standard deviation of a run at a place over that of one at the minimum; 1 where the law knows no minimum.
     pub fn scale(&self, place: &Point) -> f64 {
         rise(&self.law, &self.count, place).map_or(1.0, |rise| scale(self.growth, rise))
     }
@@ -75,7 +75,7 @@ mod tests {
     use crate::study::Mixture;
     use rayon::prelude::*;
 
-    /// Runs of a law, sizes up to thirty times off their optimum, with noise of 0.5 % at the bottom that grows as told.
+    /// Runs of a law, sizes up to thirty times off their optimum, with noise of 0.5 % at the minimum that grows as told.
     fn runs(growth: f64, seed: u64) -> Vec<Point> {
         let truth = Law::from(Chinchilla::default());
         let mut points =
@@ -83,7 +83,7 @@ mod tests {
         let count = ComputeCount::of(&points);
         let mut random = Random::new(seed, "walls");
         points.iter_mut().for_each(|run| {
-            run.loss *= (0.005 * scale(growth, rise(&truth, &count, run).expect("a bottom")) * random.normal()).exp();
+            run.loss *= (0.005 * scale(growth, rise(&truth, &count, run).expect("a minimum")) * random.normal()).exp();
         });
         points
     }
@@ -107,11 +107,11 @@ mod tests {
         let count = ComputeCount::Bilinear { k: 6.0 };
         let compute = 2e19;
         let best = truth.optimal_params(compute, &count);
-        // At the bottom and far up the wall: how many of forty runs lie inside 95 %, and how wide that is.
+        // At the minimum and far up the wall: how many of forty runs lie inside 95 %, and how wide that is.
         let held = |off: f64| {
             let n = best * off;
             let place = Point { c: compute, ..Point::new(n, count.tokens(n, compute), 1.0) };
-            let spread = 0.005 * scale(16.0, rise(&truth, &count, &place).expect("a bottom"));
+            let spread = 0.005 * scale(16.0, rise(&truth, &count, &place).expect("a minimum"));
             let one = |seed: u64| {
                 let mixture = Mixture::of(&Evidence::as_given(runs(16.0, seed))).expect("a design");
                 let loss = truth.loss(&place) * (spread * Random::new(seed, "one run").normal()).exp();
@@ -121,9 +121,9 @@ mod tests {
             let all: Vec<(usize, f64)> = (0..24u64).into_par_iter().map(one).collect();
             (all.iter().map(|one| one.0).sum::<usize>(), all.iter().map(|one| one.1).sum::<f64>() / 24.0)
         };
-        let (bottom, wall) = (held(1.0), held(20.0));
+        let (minimum, wall) = (held(1.0), held(20.0));
         // 95 % of 24 are 23, and 19 or fewer come once in five hundred times.
-        assert!(bottom.0 >= 20 && wall.0 >= 20, "{bottom:?} {wall:?}");
-        assert!(wall.1 > 2.0 * bottom.1, "{bottom:?} {wall:?}");
+        assert!(minimum.0 >= 20 && wall.0 >= 20, "{minimum:?} {wall:?}");
+        assert!(wall.1 > 2.0 * minimum.1, "{minimum:?} {wall:?}");
     }
 }

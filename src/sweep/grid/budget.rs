@@ -17,7 +17,7 @@ pub enum Budget {
     IsoFlop {
         /// How the budget counts FLOPs.
         rule: FlopRule,
-        /// The budgets.
+        /// Compute budgets, FLOPs.
         flops: Vec<Flops>,
         /// Which shapes are trained at a budget.
         around: Around,
@@ -27,7 +27,7 @@ pub enum Budget {
 /// Which shapes of the ladder are trained at a compute budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Around {
-    /// All of them.
+    /// Every shape at every budget.
     All,
     /// The `sizes` shapes whose tokens per parameter at this budget are nearest to `center`.
     Nearest {

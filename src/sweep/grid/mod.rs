@@ -21,14 +21,14 @@ use recipe::RecipeFile;
 use run::{EvalFile, RunFile, SeedsFile};
 use serde::Deserialize;
 
-/// A checked grid.
+/// A grid file after every field was checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     /// Name of the sweep and of its results folder.
     pub name: String,
     /// Networks, vocabulary still that of bytes.
     pub shapes: Vec<ModelShape>,
-    /// Data.
+    /// The corpus with its tokenizer and split.
     pub corpus: CorpusSpec,
     /// How long runs are.
     pub budget: BudgetAxes,

@@ -28,9 +28,9 @@ pub enum Sharing {
 /// Which axes are searched: their further values follow from results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SearchedAxes {
-    /// Learning rate.
+    /// Whether learning rates are searched.
     pub learning_rate: bool,
-    /// Batch.
+    /// Whether batch sizes are searched.
     pub batch: bool,
 }
 
@@ -46,17 +46,17 @@ impl SearchedAxes {
 pub struct RecipeAxes {
     /// Peak learning rates; where they are searched, those that the search starts with, ascending.
     pub learning_rates: Vec<f64>,
-    /// What is searched.
+    /// Which of learning rate and batch are searched.
     pub search: SearchedAxes,
     /// Learning rates of single shapes, in place of `learning_rates`: (shape name, rates).
     pub shape_learning_rates: Vec<(String, Vec<f64>)>,
     /// Tokens per optimizer step; where they are searched, those that the search starts with, ascending.
     pub batch_tokens: Vec<u64>,
-    /// Schedules.
+    /// Learning-rate schedules, each a run of its own.
     pub schedules: Vec<Schedule>,
     /// Rise of the rate.
     pub warmup: Warmup,
-    /// Optimizer.
+    /// AdamW's settings, numbers or rules.
     pub adamw: AdamWRule,
     /// What differs between groups of parameters.
     pub groups: OptimizerGroups,

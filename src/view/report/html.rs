@@ -56,7 +56,7 @@ struct Run<'a> {
     path: String,
 }
 
-/// The page.
+/// The whole page with its style, script and figures.
 pub fn html(report: &Report) -> String {
     filled(&page(report)).expect("the template knows every block")
 }

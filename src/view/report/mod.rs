@@ -16,14 +16,14 @@ pub struct Report {
     pub title: String,
     /// A line under it.
     pub subtitle: String,
-    /// Its sections.
+    /// Sections, in the order of reading.
     pub sections: Vec<Section>,
 }
 
 /// A titled part of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// Title.
+    /// Heading of the section.
     pub title: String,
     /// What stands in it.
     pub blocks: Vec<Block>,
@@ -55,11 +55,11 @@ pub enum Block {
 /// A table of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReportTable {
-    /// What it shows.
+    /// What the table shows, above it.
     pub caption: String,
     /// Names of columns.
     pub header: Vec<String>,
-    /// Cells.
+    /// Cells by row, as text.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -79,7 +79,7 @@ pub const RUN_COLUMNS: [&str; 10] =
     ["run", "status", "N", "D", "C, FLOPs", "learning rate", "batch", "loss, nats", "above the law", "findings"];
 
 impl Section {
-    /// A section.
+    /// A section of a title and blocks.
     pub fn new(title: impl Into<String>, blocks: Vec<Block>) -> Self {
         Self { title: title.into(), blocks }
     }

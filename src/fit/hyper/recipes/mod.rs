@@ -21,7 +21,7 @@ pub use score::Score;
 /// A law of learning rate and batch fitted to a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipeLaw {
-    /// Short name.
+    /// Short name, as in tables.
     pub name: String,
     /// How it was fitted, in words.
     pub method: &'static str,
@@ -52,7 +52,7 @@ impl RecipeLaw {
 pub struct RecipeStudy {
     /// The response surface of each cell.
     pub cells: Vec<Response>,
-    /// Fitted laws.
+    /// The laws that were fitted to these runs.
     pub laws: Vec<RecipeLaw>,
     /// One surface for all cells.
     pub joint: Option<JointSurface>,

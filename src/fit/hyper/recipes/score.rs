@@ -8,11 +8,11 @@ use serde::Serialize;
 /// surface vouches for itself; noise and the steps between runs are in it, and even the best recipe has one above 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {
-    /// Whose recipes.
+    /// Name of the rule whose recipes are scored.
     pub name: String,
     /// Mean over cells; infinite where a nearest run diverged.
     pub mean: f64,
-    /// Worst of them.
+    /// Largest excess over the cells, in ln L.
     pub worst: f64,
     /// Cells scored.
     pub cells: usize,

@@ -1,10 +1,10 @@
-//! Optima: of tables with budgets, the bottoms of later valleys against what was said of them from earlier ones, by scalelab and by
-//! powers through the bottoms of parabolas alone, both by parabolas through runs no more than a fifth above their lowest.
+//! Optima: of tables with budgets, the minima of later profiles against what was said of them from earlier ones, by scalelab and by
+//! powers through the minima of parabolas alone, both by parabolas through runs no more than a fifth above their lowest.
 
 use crate::origins::{DISTANCES, nearest};
 use crate::tables::Table;
 use rayon::prelude::*;
-use scalelab::fit::{Estimate, IsoflopFit, IsoflopOptions, Valley, isoflop};
+use scalelab::fit::{Estimate, IsoflopFit, IsoflopOptions, IsoflopProfile, isoflop};
 use scalelab::law::{ComputeCount, Evidence, Law, Point};
 use scalelab::recommend::waste_of_spread;
 use scalelab::spec::Flops;
@@ -15,7 +15,7 @@ use scalelab::study::{Mixture, Record, Settings};
 const LEVEL: f64 = 0.95;
 /// Budgets of 2203.15556, whose table does not name them.
 const CHINCHILLA: [f64; 9] = [6e18, 1e19, 3e19, 6e19, 1e20, 3e20, 6e20, 1e21, 3e21];
-/// Bottoms below a cut that a line and its spread need.
+/// Minima below a cut that a line and its spread need.
 const LEAST: usize = 3;
 
 /// How one quantity of one later budget was told.
@@ -120,9 +120,9 @@ pub(crate) struct Later {
     count: ComputeCount,
     record: Option<Record>,
     line: Option<IsoflopFit>,
-    /// L*(C) through all bottoms.
+    /// L*(C) through all minima.
     frontier: Option<Law>,
-    ahead: Vec<Valley>,
+    ahead: Vec<IsoflopProfile>,
 }
 
 impl Later {
@@ -135,10 +135,10 @@ impl Later {
         let options = IsoflopOptions { tolerance: 0.03, walls: Some(0.2), ..IsoflopOptions::default() };
         let Ok(whole) = isoflop(&named, &options) else { return Vec::new() };
         // A grid has runs of like compute by chance.
-        if whole.valleys.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {
+        if whole.profiles.len() < LEAST + 2 || 2 * whole.points < named.points.len() || source == "farseer" {
             return Vec::new();
         }
-        let cuts = &whole.valleys[LEAST - 1..whole.valleys.len() - 1];
+        let cuts = &whole.profiles[LEAST - 1..whole.profiles.len() - 1];
         cuts.iter().map(|cut| Self::of_cut(source, &named, &whole, cut.compute, &options)).collect()
     }
 
@@ -151,48 +151,48 @@ impl Later {
             record: Record::of(&seen),
             line: isoflop(&seen, options).ok(),
             frontier: whole.loss_of_compute(LEVEL).ok().map(|frontier| frontier.law.clone()),
-            ahead: whole.valleys.iter().filter(|valley| (1.2..=70.0).contains(&(valley.compute / cut))).cloned().collect(),
+            ahead: whole.profiles.iter().filter(|profile| (1.2..=70.0).contains(&(profile.compute / cut))).cloned().collect(),
         }
     }
 
     /// What the mixture by some settings says of them.
     fn by_mixture(&self, settings: &Settings) -> Vec<Scored> {
         let Some(mixture) = self.record.clone().map(|record| Mixture::weighted(record, settings)) else { return Vec::new() };
-        let one = |valley: &Valley| {
-            let (compute, spread) = (valley.compute, mixture.optimal_params(valley.compute, &self.count)?);
+        let one = |profile: &IsoflopProfile| {
+            let (compute, spread) = (profile.compute, mixture.optimal_params(profile.compute, &self.count)?);
             let n = spread.value;
             let loss = mixture.mean_loss(&Point { c: compute, ..Point::new(n, self.count.tokens(n, compute), 1.0) }).estimate(LEVEL);
             let frontier = |c: f64| self.frontier.as_ref().map_or(f64::NAN, |law| law.loss(&Point { c, ..Point::new(1.0, 1.0, 1.0) }));
-            let found = wasted(valley, n, frontier).filter(|found| found.is_finite());
+            let found = wasted(profile, n, frontier).filter(|found| found.is_finite());
             Some(Scored {
-                params: Some(of(&spread.estimate(LEVEL), &valley.params)),
-                loss: Some(of(&loss, &loss_of(valley))),
+                params: Some(of(&spread.estimate(LEVEL), &profile.params)),
+                loss: Some(of(&loss, &loss_of(profile))),
                 exceeded: found.map(|found| found > waste_of_spread(&mixture, &spread, &self.count, compute).at_95),
-                ..self.scored("mixture", valley)
+                ..self.scored("mixture", profile)
             })
         };
         self.ahead.iter().filter_map(one).collect()
     }
 
-    /// What powers through the bottoms below say.
+    /// What powers through the minima below say.
     fn by_parabolas(&self) -> Vec<Scored> {
         let Some(line) = &self.line else { return Vec::new() };
-        let one = |valley: &Valley| {
-            let loss = line.loss_of_compute(LEVEL).ok().map(|fit| fit.interval(&scalelab::fit::loss_at_compute(valley.compute), LEVEL));
+        let one = |profile: &IsoflopProfile| {
+            let loss = line.loss_of_compute(LEVEL).ok().map(|fit| fit.interval(&scalelab::fit::loss_at_compute(profile.compute), LEVEL));
             Scored {
-                params: Some(of(&line.params.at(valley.compute), &valley.params)),
-                loss: loss.map(|loss| of(&loss, &loss_of(valley))),
-                ..self.scored("parabolas", valley)
+                params: Some(of(&line.params.at(profile.compute), &profile.params)),
+                loss: loss.map(|loss| of(&loss, &loss_of(profile))),
+                ..self.scored("parabolas", profile)
             }
         };
         self.ahead.iter().map(one).collect()
     }
 
-    fn scored(&self, rule: &'static str, valley: &Valley) -> Scored {
+    fn scored(&self, rule: &'static str, profile: &IsoflopProfile) -> Scored {
         Scored {
             rule,
             source: self.source,
-            distance: nearest(&DISTANCES, valley.compute / self.cut),
+            distance: nearest(&DISTANCES, profile.compute / self.cut),
             params: None,
             loss: None,
             exceeded: None,
@@ -227,10 +227,10 @@ fn chinchilla(scored: &[Scored]) -> String {
     format!("chinchilla N* held {:.0}", 100.0 * mean(held).unwrap_or(f64::NAN))
 }
 
-/// The loss of a bottom with its standard error.
-fn loss_of(valley: &Valley) -> Estimate {
-    let se = valley.loss_se.unwrap_or(0.0);
-    Estimate::new(valley.loss, se, [valley.loss - 2.0 * se, valley.loss + 2.0 * se], LEVEL, scalelab::fit::Interval::Delta)
+/// The loss of a minimum with its standard error.
+fn loss_of(profile: &IsoflopProfile) -> Estimate {
+    let se = profile.loss_se.unwrap_or(0.0);
+    Estimate::new(profile.loss, se, [profile.loss - 2.0 * se, profile.loss + 2.0 * se], LEVEL, scalelab::fit::Interval::Delta)
 }
 
 fn of(said: &Estimate, found: &Estimate) -> Score {
@@ -241,12 +241,12 @@ fn of(said: &Estimate, found: &Estimate) -> Score {
     Score { error, held: error.abs() <= side.hypot(own), width: (said.high() / said.low()).ln() }
 }
 
-/// Share of the compute of a budget that a size of `n` wasted: where on the frontier the loss of the valley's parabola at `n`, over
-/// that of its bottom, would have been reached.
-fn wasted(valley: &Valley, n: f64, frontier: impl Fn(f64) -> f64) -> Option<f64> {
-    let parabola = valley.parabola?;
+/// Share of the compute of a budget that a size of `n` wasted: where on the frontier the loss of the profile's parabola at `n`, over
+/// that of its minimum, would have been reached.
+fn wasted(profile: &IsoflopProfile, n: f64, frontier: impl Fn(f64) -> f64) -> Option<f64> {
+    let parabola = profile.parabola?;
     let u = n.ln() - parabola.centre;
-    let ratio = (parabola.c[0] + parabola.c[1] * u + parabola.c[2] * u * u) / valley.loss;
-    let slope = (frontier(valley.compute) / frontier(1.1 * valley.compute)).ln() / 1.1f64.ln();
+    let ratio = (parabola.c[0] + parabola.c[1] * u + parabola.c[2] * u * u) / profile.loss;
+    let slope = (frontier(profile.compute) / frontier(1.1 * profile.compute)).ln() / 1.1f64.ln();
     Some(1.0 - (-ratio.ln() / slope).exp())
 }

@@ -1,4 +1,4 @@
-//! The valley of loss at one compute budget: its bottom by a parabola or by an Akima spline, with an error.
+//! The profile of loss at one compute budget: its minimum by a parabola or by an Akima spline, with an error.
 
 use super::akima::akima_minimum;
 use super::vertices::Vertices;
@@ -13,10 +13,10 @@ use serde::Serialize;
 /// Sizes closer than this in ln N are one knot of a spline, at their mean: a noise of a per cent over a step of a tenth
 /// of a per cent would be a slope of ten.
 const ONE_KNOT: f64 = 0.05;
-/// Least number of sizes that a valley needs.
+/// Least number of sizes that a profile needs.
 const SIZES: usize = 4;
 
-/// How the bottom of a valley is found.
+/// How the minimum of a profile is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interpolator {
@@ -30,7 +30,7 @@ pub enum Interpolator {
 /// The choices of an IsoFLOP analysis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IsoflopOptions {
-    /// How the bottom of a valley is found.
+    /// How the minimum of a profile is found.
     pub interpolator: Interpolator,
     /// Budgets are one when their compute differs by less than this part and no nominal budget is known.
     pub tolerance: f64,
@@ -63,9 +63,9 @@ impl Default for IsoflopOptions {
     }
 }
 
-/// The valley of loss at one budget.
+/// The profile of loss at one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Valley {
+pub struct IsoflopProfile {
     /// Compute, FLOPs (the nominal budget where known, else the geometric mean of its runs).
     pub compute: f64,
     /// Runs in it.
@@ -78,7 +78,7 @@ pub struct Valley {
     pub loss: f64,
     /// Its standard error; absent of a spline.
     pub loss_se: Option<f64>,
-    /// Share of its loss by which a run scatters about the curve, over all valleys; one where errors were drawn.
+    /// Share of its loss by which a run scatters about the curve, over all profiles; one where errors were drawn.
     #[serde(skip)]
     pub scatter: f64,
     /// Degrees of freedom of that.
@@ -136,7 +136,7 @@ impl LossNoise {
     }
 }
 
-/// So many runs nearest to the lowest are of its valley, however high.
+/// So many runs nearest to the lowest are of its profile, however high.
 const NEAREST: usize = 5;
 
 /// The runs of a budget without those far up its walls, where loss is no parabola: of an optimum they know next to nothing, and
@@ -154,21 +154,21 @@ fn near_the_lowest<'a>(points: &[&'a Point], walls: f64) -> Vec<&'a Point> {
     near
 }
 
-/// The valley of the runs of a budget and what they scatter by, or why there is none.
-pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(Valley, ResidualVariance), String> {
+/// The profile of the runs of a budget and what they scatter by, or why there is none.
+pub(super) fn profile(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<(IsoflopProfile, ResidualVariance), String> {
     let mut sizes: Vec<f64> = points.iter().map(|p| p.n).collect();
     sizes.sort_by(f64::total_cmp);
     let mut distinct = sizes.clone();
     distinct.dedup_by(|left, right| (*left / *right - 1.0).abs() < 1e-9);
     if distinct.len() < SIZES {
-        return Err(format!("{} sizes, and a valley needs at least {SIZES}", distinct.len()));
+        return Err(format!("{} sizes, and an IsoFLOP profile needs at least {SIZES}", distinct.len()));
     }
     let (ln_n, loss, parabola, scatter) = match options.interpolator {
         Interpolator::Parabola => match options.walls {
-            Some(walls) => parabola_bottom(&near_the_lowest(points, walls))?,
-            None => parabola_bottom(points)?,
+            Some(walls) => parabola_minimum(&near_the_lowest(points, walls))?,
+            None => parabola_minimum(points)?,
         },
-        Interpolator::Akima => akima_bottom(compute, points, options)?,
+        Interpolator::Akima => akima_minimum_of(compute, points, options)?,
     };
     if ln_n <= distinct[0].ln() || ln_n >= distinct[distinct.len() - 1].ln() {
         let (side, advice) = if ln_n <= distinct[0].ln() { ("smallest", "smaller") } else { ("largest", "larger") };
@@ -181,7 +181,7 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
     let line = least_squares(&rows, &rates, &vec![1.0; rates.len()]).ok_or("its sizes are all alike")?;
     let ln_d = compute.ln() - line.beta[0] - ln_n;
     let spread = |ln_value: f64| spread(ln_value, scatter.se(), scatter.degrees, options.level);
-    let valley = Valley {
+    let profile = IsoflopProfile {
         compute,
         points: points.len(),
         params: spread(ln_n),
@@ -195,14 +195,14 @@ pub(super) fn valley(compute: f64, points: &[&Point], options: &IsoflopOptions) 
         sizes,
         members: Vec::new(),
     };
-    Ok((valley, scatter))
+    Ok((profile, scatter))
 }
 
-/// N at the bottom of a parabola in ln N through (N, loss) where each loss scatters by a known `sigma` of its logarithm, so that
-/// three sizes are enough; `None` for fewer, or where the parabola has no bottom.
-pub fn bottom(places: &[(f64, f64)], sigma: f64, level: f64) -> Option<Estimate> {
+/// N at the minimum of a parabola in ln N through (N, loss) where each loss scatters by a known `sigma` of its logarithm, so that
+/// three sizes are enough; `None` for fewer, or where the parabola has no minimum.
+pub fn profile_minimum(places: &[(f64, f64)], sigma: f64, level: f64) -> Option<Estimate> {
     let points: Vec<Point> = places.iter().map(|&(n, loss)| Point::new(n, 1.0, loss)).collect();
-    let (ln_n, _, _, scatter) = parabola_bottom(&points.iter().collect::<Vec<_>>()).ok()?;
+    let (ln_n, _, _, scatter) = parabola_minimum(&points.iter().collect::<Vec<_>>()).ok()?;
     Some(spread(ln_n, sigma * scatter.unit_error, f64::INFINITY, level))
 }
 
@@ -211,13 +211,13 @@ fn spread(ln_value: f64, se: f64, degrees: f64, level: f64) -> Estimate {
     Estimate::exp(ln_value, se, t_quantile(level, degrees), level, Interval::Delta)
 }
 
-/// What the runs of a valley scatter by about its curve, and what that means for the bottom.
+/// What the runs of a profile scatter by about its curve, and what that means for the minimum.
 pub(super) struct ResidualVariance {
     /// Σ of squared relative residuals; absent where the noise was given, and errors stand for runs of it.
     squares: Option<f64>,
     /// Degrees of freedom behind the noise.
     degrees: f64,
-    /// Standard error of ln N at the bottom when runs scatter by one.
+    /// Standard error of ln N at the minimum when runs scatter by one.
     unit_error: f64,
     /// The same of the loss there, as a share of it; absent of a spline.
     unit_loss_error: Option<f64>,
@@ -240,24 +240,24 @@ impl ResidualVariance {
 
 /// Gives all parabolas the relative scatter of all of them: that of one, with a degree or two of freedom, can be next to
 /// nothing by chance, and its optimum would then outweigh all others.
-pub(super) fn pool_variance(valleys: &mut [Valley], scatter: &[ResidualVariance], level: f64) {
+pub(super) fn pool_variance(profiles: &mut [IsoflopProfile], scatter: &[ResidualVariance], level: f64) {
     let degrees: f64 = scatter.iter().map(|own| own.degrees).sum();
     let Some(squares) = scatter.iter().map(|own| own.squares).sum::<Option<f64>>() else { return };
     let noise = (squares / degrees).sqrt();
     if noise.is_nan() || noise <= 0.0 {
         return;
     }
-    for (valley, own) in valleys.iter_mut().zip(scatter) {
+    for (profile, own) in profiles.iter_mut().zip(scatter) {
         let again = |estimate: Estimate| spread(estimate.value.ln(), noise * own.unit_error, degrees, level);
-        (valley.params, valley.tokens) = (again(valley.params), again(valley.tokens));
-        (valley.loss_se, valley.scatter, valley.degrees) = (own.loss_se(valley.loss, noise), noise, degrees);
+        (profile.params, profile.tokens) = (again(profile.params), again(profile.tokens));
+        (profile.loss_se, profile.scatter, profile.degrees) = (own.loss_se(profile.loss, noise), noise, degrees);
     }
 }
 
 /// ln N of the minimum, the loss there, the parabola, the scatter.
-type Bottom = (f64, f64, Option<Parabola>, ResidualVariance);
+type Minimum = (f64, f64, Option<Parabola>, ResidualVariance);
 
-fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
+fn parabola_minimum(points: &[&Point]) -> Result<Minimum, String> {
     if points.len() < 3 {
         return Err("a parabola needs three runs".to_owned());
     }
@@ -271,20 +271,20 @@ fn parabola_bottom(points: &[&Point]) -> Result<Bottom, String> {
         return Err("the parabola opens downwards: no minimum between these sizes; widen their range".to_owned());
     }
     let degrees = (points.len() - 3) as f64;
-    // Relative to the bottom: valleys of different budgets then have one noise. The place of the bottom does not move its loss.
-    let (bottom, u) = (parabola.vertex_loss(), parabola.ln_vertex() - centre);
+    // Relative to the minimum: profiles of different budgets then have one noise. The place of the minimum does not move its loss.
+    let (minimum, u) = (parabola.vertex_loss(), parabola.ln_vertex() - centre);
     let scatter = ResidualVariance {
-        squares: Some(fit.residual / (bottom * bottom)),
+        squares: Some(fit.residual / (minimum * minimum)),
         degrees,
-        unit_error: bottom.abs() * variance(&parabola.vertex_gradient(), &fit.inverse).sqrt(),
+        unit_error: minimum.abs() * variance(&parabola.vertex_gradient(), &fit.inverse).sqrt(),
         unit_loss_error: Some(variance(&[1.0, u, u * u], &fit.inverse).sqrt()),
     };
-    Ok((parabola.ln_vertex(), bottom, Some(parabola), scatter))
+    Ok((parabola.ln_vertex(), minimum, Some(parabola), scatter))
 }
 
 /// The minimum of the spline; its standard error from draws with noise added to ln L. A budget is dropped where
 /// fewer than half of the draws have a minimum inside.
-fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Bottom, String> {
+fn akima_minimum_of(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Result<Minimum, String> {
     let mut knots: Vec<(f64, f64)> = points.iter().map(|p| (p.n.ln(), p.loss.ln())).collect();
     knots.sort_by(|left, right| left.0.total_cmp(&right.0));
     let mean = |group: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| group.iter().map(pick).sum::<f64>() / group.len() as f64;
@@ -293,7 +293,7 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
         .map(|group| (mean(group, |knot| knot.0), mean(group, |knot| knot.1)))
         .collect();
     if knots.len() < SIZES {
-        return Err(format!("{} sizes apart from each other, and a valley needs at least {SIZES}", knots.len()));
+        return Err(format!("{} sizes apart from each other, and an IsoFLOP profile needs at least {SIZES}", knots.len()));
     }
     let (x, y): (Vec<f64>, Vec<f64>) = knots.into_iter().unzip();
     let depth = y.iter().copied().fold(f64::NEG_INFINITY, f64::max) - y.iter().copied().fold(f64::INFINITY, f64::min);
@@ -312,7 +312,7 @@ fn akima_bottom(compute: f64, points: &[&Point], options: &IsoflopOptions) -> Re
         .collect();
     if 2 * drawn.len() < options.draws {
         return Err(format!(
-            "{} of {} noisy draws have their minimum inside; the valley is too flat for this noise",
+            "{} of {} noisy draws have their minimum inside; the profile is too flat for this noise",
             drawn.len(),
             options.draws
         ));
@@ -328,15 +328,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_far_up_the_walls_are_left_out_and_a_parabola_without_them_has_its_own_bottom() {
+    fn runs_far_up_the_walls_are_left_out_and_a_parabola_without_them_has_its_own_minimum() {
         // A parabola about ln N = 16 within two of it, and walls beyond that are none, higher on the left.
         let loss = |u: f64| if u.abs() <= 2.0 { 3.0 + 0.1 * u * u } else { 3.9 + (if u < 0.0 { 3.0 } else { 0.5 }) * (u.abs() - 2.0) };
         let points: Vec<Point> = (-8..=8).map(|at| f64::from(at) * 0.5).map(|u| Point::new((16.0 + u).exp(), 1e9, loss(u))).collect();
         let all: Vec<&Point> = points.iter().collect();
         let near = near_the_lowest(&all, 0.2);
         assert_eq!(near.len(), 9, "those within two");
-        let bottom = |points: &[&Point]| parabola_bottom(points).expect("a bottom").0;
-        assert!((bottom(&near) - 16.0).abs() < 1e-9 && (bottom(&all) - 16.0).abs() > 0.1, "{}", bottom(&all));
+        let minimum = |points: &[&Point]| parabola_minimum(points).expect("a minimum").0;
+        assert!((minimum(&near) - 16.0).abs() < 1e-9 && (minimum(&all) - 16.0).abs() > 0.1, "{}", minimum(&all));
         assert_eq!(near_the_lowest(&all, 0.0).len(), 5, "the nearest stay");
     }
 }
