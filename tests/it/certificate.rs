@@ -1,6 +1,7 @@
 //! `scalelab fit --certificate`: on tables of one variable, on budgets, and what it refuses.
 
-use crate::support::{refused, succeed, table, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{succeed, table, text};
 use serde_json::Value;
 use std::path::Path;
 
@@ -38,25 +39,30 @@ fn a_table_of_one_variable_is_enough_and_its_range_holds_the_truth() {
     // Where N and D move together only C is left.
     let (_folder, path) = table(&power("params,tokens,loss", |x, loss| format!("{x},{},{loss}", 20.0 * x)));
     assert_eq!(json(&path, &[])["variable"], "C");
-    let (_folder, path) = table(&power("params,loss", two));
-    assert!(refused(&["fit", text(&path)]).contains("no column for tokens"), "a law of N and D has no use for it");
 }
 
 #[test]
 fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
+    let mut said = Transcript::default();
     let (_folder, rising) = table("params,loss\n1e6,3.2\n1e7,2.6\n1e8,2.9\n1e9,2.85\n");
-    let said = succeed(&["fit", text(&rising), "--certificate", "--noise", "0.3%"]);
-    assert!(said.contains("REJECTED") && said.contains("without the loss at N = 10M"), "{said}");
+    said.about("a loss that rises");
+    said.succeed(&["fit", text(&rising), "--certificate", "--noise", "0.3%"]);
+    said.refused(&["fit", text(&rising), "--certificate"]);
+    said.refused(&["fit", text(&rising), "--certificate", "--noise", "3"]);
+    said.refused(&["fit", text(&rising), "--noise", "0.3%"]);
     let (_folder, one) = table("params,loss\n1e6,3.0\n");
-    let said = succeed(&["fit", text(&one), "--certificate", "--noise", "0.3%"]);
-    assert!(said.contains("ABSTAINS: these losses bound no loss") && said.contains("the ends decide"), "{said}");
+    said.about("one run");
+    said.succeed(&["fit", text(&one), "--certificate", "--noise", "0.3%"]);
     let (_folder, steep) = table("params,loss\n1e6,1\n1e7,0.01\n");
-    let said = succeed(&["fit", text(&steep), "--certificate", "--noise", "1%"]);
-    assert!(said.contains("not bounded: ABSTAINS on this side") && said.contains("to narrow it"), "{said}");
-    let refusal = refused(&["fit", text(&rising), "--certificate"]);
-    assert!(refusal.contains("none of the 4 places has two different losses") && refusal.contains("--noise"), "{refusal}");
-    assert!(refused(&["fit", text(&rising), "--certificate", "--noise", "3"]).contains("say 0.3%"));
-    assert!(refused(&["fit", text(&rising), "--noise", "0.3%"]).contains("--certificate"));
+    said.about("two runs, the larger with a hundredth of the loss");
+    said.succeed(&["fit", text(&steep), "--certificate", "--noise", "1%"]);
+    let (_folder, surface) = table("params,tokens,loss\n1e6,1e8,4\n1e6,1e9,3.5\n1e7,1e8,3.6\n1e7,1e9,3.1\n1e8,3e8,2.9\n");
+    said.about("runs that vary in N and in D");
+    said.refused(&["fit", text(&surface), "--certificate"]);
+    let (_folder, without_tokens) = table(&power("params,loss", |x, loss| format!("{x},{loss}")));
+    said.about("no column for tokens, and no certificate asked for");
+    said.refused(&["fit", text(&without_tokens)]);
+    said.check("certificate");
 }
 
 #[test]
@@ -70,7 +76,4 @@ fn budgets_are_certified_through_their_minima() {
     let width =
         |found: &Value| found["ranges"][0]["high"].as_f64().expect("a number") - found["ranges"][0]["low"].as_f64().expect("a number");
     assert!(width(&wide) > width(&found), "more noise, a wider range");
-    let grid = "params,tokens,loss\n1e6,1e8,4\n1e6,1e9,3.5\n1e7,1e8,3.6\n1e7,1e9,3.1\n1e8,3e8,2.9\n";
-    let (_folder, path) = table(grid);
-    assert!(refused(&["fit", text(&path), "--certificate"]).contains("about one variable"));
 }

@@ -1,7 +1,8 @@
 //! Corpora: no text stands on both sides of the split, batches are a function of the step, and bad input is refused with its name.
 #![expect(clippy::disallowed_methods, reason = "a test of corpora writes them")]
 
-use crate::support::{grid, refused, succeed, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{grid, succeed, text};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use scalelab::corpus::{Cache, Corpus, Order, inspect};
@@ -173,16 +174,17 @@ fn bad_text_is_refused_with_file_and_place() {
         std::fs::write(&path, content).expect("written");
         TextSpec::of(text(&path))
     };
-    let error = |spec: TextSpec| open(folder.path(), spec).err().expect("refused").to_string();
-    assert!(error(at("empty.txt", b"")).contains("empty.txt holds 0 bytes"));
-    assert!(error(at("empty.jsonl", b"\n\n")).contains("empty.jsonl holds 0 bytes"));
-    assert!(error(TextSpec::of(format!("{}/*.md", text(folder.path())))).contains("matches no file"));
-    assert!(error(TextSpec::of(text(folder.path()))).contains("/*.txt"));
+    let mut said = Transcript::default();
+    let inside = text(folder.path());
+    for spec in [at("empty.txt", b""), at("empty.jsonl", b"\n\n"), TextSpec::of(format!("{inside}/*.md")), TextSpec::of(inside)] {
+        said.text(&open(folder.path(), spec).err().expect("refused").to_string());
+    }
     let open = |spec| open(folder.path(), spec).expect("opens");
     let corpus = open(at("good.jsonl", json_lines(&documents(1, 900)).as_bytes()));
     let available = corpus.held_out_windows(64).expect("text") as usize;
     let few = corpus.held_out(0, available + 1, 64).expect_err("too many").to_string();
-    assert!(few.contains(&format!("{} held-out windows of 64 tokens were asked for, the corpus has {available}", available + 1)), "{few}");
+    said.text(&few);
+    said.check("corpora_refused");
 }
 
 #[cfg(feature = "train")]
@@ -195,8 +197,7 @@ mod tokenizers {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (path, out) = (folder.path().join("all.jsonl"), folder.path().join("tokenizer.json"));
         std::fs::write(&path, json_lines(&documents(5, 900))).expect("written");
-        let output = run_in(folder.path(), &["corpus", "train-tokenizer", text(&path), "--vocabulary", "400", "--out", text(&out)]);
-        assert!(output.contains("400 tokens") && output.contains("bytes per token"), "{output}");
+        run_in(folder.path(), &["corpus", "train-tokenizer", text(&path), "--vocabulary", "400", "--out", text(&out)]);
         let spec = TextSpec { tokenizer: Some(text(&out).into()), ..TextSpec::of(text(&path)) };
         (folder, spec)
     }
@@ -236,8 +237,9 @@ mod tokenizers {
         content[200_000] = 0xff;
         std::fs::write(&path, &content).expect("written");
         let broken = TextSpec { path: vec![text(&path).into()], deduplicate: false, ..spec };
-        let error = open(folder.path(), broken).err().expect("refused").to_string();
-        assert!(error.contains("broken.txt is not UTF-8 at byte 200000"), "{error}");
+        let mut said = Transcript::default();
+        said.text(&open(folder.path(), broken).err().expect("refused").to_string());
+        said.check("corpora_not_utf8");
     }
 
     #[test]
@@ -272,16 +274,19 @@ mod tokenizers {
         // Another tokenizer, then another text, in the same folder.
         let other = folder.path().join("other.json");
         run_in(folder.path(), &["corpus", "train-tokenizer", corpus, "--vocabulary", "300", "--out", text(&other)]);
-        let error = || {
+        let mut said = Transcript::default();
+        let mut refused = |what: &str| {
             let output = scalelab(&args).env("XDG_CACHE_HOME", folder.path().join("xdg")).output().expect("starts");
             assert_eq!(output.status.code(), Some(2));
-            stderr(&output)
+            said.about(what);
+            said.answer(&args, &stderr(&output));
         };
         write(text(&other));
-        assert!(error().contains("another corpus"), "{}", error());
+        refused("another tokenizer");
         write(tokenizer);
         std::fs::write(corpus, json_lines(&documents(6, 900))).expect("written");
-        assert!(error().contains("another corpus"), "{}", error());
+        refused("another text");
+        said.check("corpora_other_data");
     }
 }
 
@@ -296,7 +301,8 @@ fn a_text_is_described_and_a_source_tells_its_entropy() {
     // 26 letters, as often each, and a line end in 140: a little above ln 26 = 3.26.
     let entropy = found["text"]["order_0_nats"].as_f64().expect("a number");
     assert!((3.2..3.4).contains(&entropy), "{entropy}");
-    assert!(succeed(&["corpus", "inspect", text(&path)]).contains("compression rate"));
+    let mut said = Transcript::default();
+    said.succeed(&["corpus", "inspect", text(&path)]);
     let output: serde_json::Value = serde_json::from_str(&succeed(&["corpus", "entropy", "sweeps/quick.toml", "--json"])).expect("JSON");
     assert!((output["entropy_nats"].as_f64().expect("a number") - 0.79687).abs() < 5e-6, "{output}");
     let (floor, se) = (output["floor_nats"].as_f64().expect("a number"), output["floor_se_nats"].as_f64().expect("a number"));
@@ -305,7 +311,8 @@ fn a_text_is_described_and_a_source_tells_its_entropy() {
         "{ kind = \"zipf-facts\", a = 0.5, keys = 4096 }",
         &format!("{{ kind = \"text\", path = {:?}, deduplicate = false }}", text(&path)),
     ));
-    assert!(refused(&["corpus", "entropy", text(&of_text)]).contains("is not known: it is text"));
-    assert!(refused(&["corpus", "inspect", "no/such.txt"]).contains("no/such.txt cannot be read"));
-    assert!(refused(&["corpus", "inspect", "sweeps/smoke.toml"]).contains("corpus entropy"));
+    said.refused(&["corpus", "entropy", text(&of_text)]);
+    said.refused(&["corpus", "inspect", "no/such.txt"]);
+    said.refused(&["corpus", "inspect", "sweeps/smoke.toml"]);
+    said.check("corpora_inspected");
 }

@@ -1,15 +1,14 @@
 //! `scalelab forecast` and `scalelab verify`: written before, scored after.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{refused, succeed, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{succeed, text};
 use std::collections::HashMap;
 use std::path::Path;
 
 /// The committed worked example, forecast at three times its largest budget into a file.
-fn forecast(file: &Path) -> serde_json::Value {
-    let args = ["forecast", "results/grid", "--compute", "9.6e12", "--refits", "100", "--out", text(file)];
-    let output = succeed(&args);
-    assert!(output.contains("x the largest run") && output.contains("twice the size"), "{output}");
+fn forecast(said: &mut Transcript, file: &Path) -> serde_json::Value {
+    said.succeed(&["forecast", "results/grid", "--compute", "9.6e12", "--refits", "100", "--out", text(file)]);
     serde_json::from_str(&std::fs::read_to_string(file).expect("written")).expect("JSON")
 }
 
@@ -45,10 +44,11 @@ fn table(forecast: &serde_json::Value, file: &Path, factor: f64, started_at: &st
 fn a_forecast_is_sealed_and_scored_against_what_came() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let (file, runs) = (folder.path().join("forecast.json"), folder.path().join("runs.csv"));
-    let said = forecast(&file);
-    let budget = &said["budgets"][0];
-    assert_eq!(said["law"]["coefficients"].as_object().expect("coefficients").len(), 5);
-    assert_eq!(said["sha256"].as_str().expect("a seal").len(), 64);
+    let mut said = Transcript::default();
+    let sealed = forecast(&mut said, &file);
+    let budget = &sealed["budgets"][0];
+    assert_eq!(sealed["law"]["coefficients"].as_object().expect("coefficients").len(), 5);
+    assert_eq!(sealed["sha256"].as_str().expect("a seal").len(), 64);
     // Wider levels have wider intervals, and one run scatters more than the mean.
     let ends = |what: &serde_json::Value| -> Vec<f64> {
         let bands = what["intervals"].as_array().expect("bands");
@@ -60,19 +60,20 @@ fn a_forecast_is_sealed_and_scored_against_what_came() {
     }
     assert!(ends(&budget["loss"])[2] < ends(&budget["loss_of_a_run"])[2]);
 
-    table(&said, &runs, 1.0, "2999-01-01T00:00:00Z");
-    let output = succeed(&["verify", text(&file), text(&runs)]);
-    assert!(output.contains("inside 50 %") && output.contains("kaplan") && !output.contains("warning"), "{output}");
+    table(&sealed, &runs, 1.0, "2999-01-01T00:00:00Z");
+    said.about("runs that came out as was said");
+    said.succeed(&["verify", text(&file), text(&runs)]);
     let scores = folder.path().join("scores.json");
     let scored = |arguments: &[&str]| -> serde_json::Value {
-        let output = succeed(&[&["verify", text(&file), text(&runs), "--out", text(&scores)], arguments].concat());
-        assert!(output.contains("compute-equivalent") || output.starts_with('{'), "{output}");
+        succeed(&[&["verify", text(&file), text(&runs), "--out", text(&scores)], arguments].concat());
         serde_json::from_str(&std::fs::read_to_string(&scores).expect("written")).expect("JSON")
     };
     let exact = scored(&[])["laws"][0].clone();
     assert!(exact["rms_nats"].as_f64().expect("an error") < 1e-9 && exact["coverage"][0]["held"] == 3, "{exact:#}");
-    table(&said, &runs, 0.8, "1999-01-01T00:00:00Z");
-    assert!(succeed(&["verify", text(&file), text(&runs)]).contains("3 of these runs began before"));
+    table(&sealed, &runs, 0.8, "1999-01-01T00:00:00Z");
+    said.about("runs of 1999 with four fifths of the losses");
+    said.succeed(&["verify", text(&file), text(&runs)]);
+    said.check("forecast_sealed");
     let far = scored(&["--json"]);
     let law = &far["laws"][0];
     assert!(law["bias_nats"].as_f64().expect("a bias") > 0.1 && law["coverage"][2]["held"] == 0, "{law:#}");
@@ -83,28 +84,29 @@ fn a_forecast_is_sealed_and_scored_against_what_came() {
 fn a_forecast_is_neither_overwritten_nor_believed_when_it_was_changed() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = folder.path().join("forecast.json");
-    forecast(&file);
-    let again = refused(&["forecast", "results/grid", "--out", text(&file)]);
-    assert!(again.contains("a forecast is not changed after it was made"), "{again}");
+    let mut said = Transcript::default();
+    forecast(&mut Transcript::default(), &file);
+    said.refused(&["forecast", "results/grid", "--out", text(&file)]);
     let changed = std::fs::read_to_string(&file).expect("read").replacen("\"points\": ", "\"points\": 1", 1);
     std::fs::write(&file, changed).expect("written");
-    let said = refused(&["verify", text(&file), "results/grid"]);
-    assert!(said.contains("was changed after it was made"), "{said}");
+    said.about("with another number of points");
+    said.refused(&["verify", text(&file), "results/grid"]);
     std::fs::write(&file, "loss,params\n1,2\n").expect("written");
-    assert!(refused(&["verify", text(&file), "results/grid"]).contains("is no forecast"));
-    let none = refused(&["verify", "no-such.json", "results/grid"]);
-    assert!(none.contains("cannot read no-such.json"), "{none}");
-    let level = refused(&["forecast", "results/grid", "--level", "0.9", "--json"]);
-    assert!(level.contains("leave --level out"), "{level}");
+    said.about("a table in its place");
+    said.refused(&["verify", text(&file), "results/grid"]);
+    said.refused(&["verify", "no-such.json", "results/grid"]);
+    said.refused(&["forecast", "results/grid", "--level", "0.9", "--json"]);
+    said.check("forecast_changed");
 }
 
 #[test]
 fn runs_that_were_not_forecast_are_said_to_be_none() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = folder.path().join("forecast.json");
-    forecast(&file);
-    let said = refused(&["verify", text(&file), "results/grid"]);
-    assert!(said.contains("none of the runs is one that") && said.contains("near no budget of the forecast"), "{said}");
+    forecast(&mut Transcript::default(), &file);
+    let mut said = Transcript::default();
+    said.refused(&["verify", text(&file), "results/grid"]);
+    said.check("forecast_of_others");
 }
 
 #[test]
@@ -129,9 +131,9 @@ fn runs_of_one_cell_are_compared_seed_by_seed() {
         }
     }
     out.flush().expect("flushed");
-    let output = succeed(&["fit", text(&file), "--by", "schedule"]);
-    assert!(output.contains("groups on the same cells and seeds (3 blocks)") && output.contains("+2.00 %"), "{output}");
-    assert!(output.contains("no law of N and D can be fitted to each group"), "{output}");
+    let mut said = Transcript::default();
+    said.succeed(&["fit", text(&file), "--by", "schedule"]);
+    said.check("forecast_schedules");
 }
 
 #[test]
@@ -193,10 +195,11 @@ fn runs_are_forecast_where_they_are_asked_for_with_what_makes_them_uncertain() {
     assert!(!said["mixture"]["origins"].as_array().expect("origins").is_empty());
     let alone = json_of(&["forecast", text(&file), "--at", "1e9,2e10", "--law", "gamma"]);
     assert!(alone["mixture"].is_null() && alone["law"]["name"] == "gamma" && alone["runs"][0]["variance_of_ln"].is_null());
-    for (at, reason) in [("7e9", "give parameters and tokens"), ("7e9,-3", "tokens"), ("x,1e9", "parameters")] {
-        let output = refused(&["forecast", text(&file), "--at", at]);
-        assert!(output.contains(reason), "{at}: {output}");
+    let mut said = Transcript::default();
+    for at in ["7e9", "7e9,-3", "x,1e9"] {
+        said.refused(&["forecast", text(&file), "--at", at]);
     }
+    said.check("forecast_at_refused");
 }
 
 #[test]
@@ -212,16 +215,15 @@ fn hidden_runs_are_forecast_and_scored_and_so_is_another_table() {
         (end("low")..=end("high")).contains(&run["found"].as_f64().expect("known"))
     };
     assert!(runs.iter().all(held), "{runs:#?}");
-    let output = succeed(&["forecast", text(&file), "--max-compute", "2e19", "--refits", "50"]);
-    assert!(output.contains("5 of 5 runs lie inside their 95 % interval") && output.contains("losses by "), "{output}");
+    let mut said = Transcript::default();
+    said.succeed(&["forecast", text(&file), "--max-compute", "2e19", "--refits", "50"]);
     let apart = folder.path().join("held.csv");
     std::fs::write(&apart, "params,tokens,loss\n1e9,2e10,2.4\n").expect("written");
     let scored = json_of(&["forecast", text(&file), "--runs", text(&apart)]);
     assert!(scored["runs"][0]["found"] == 2.4 && scored["points"] == 20);
-    let output = refused(&["forecast", text(&file), "--runs", text(&file)]);
-    assert!(output.contains("those that the laws are fitted to"), "{output}");
-    let output = refused(&["forecast", text(&file), "--max-compute", "1e30"]);
-    assert!(output.contains("no run has more compute"), "{output}");
+    said.refused(&["forecast", text(&file), "--runs", text(&file)]);
+    said.refused(&["forecast", text(&file), "--max-compute", "1e30"]);
+    said.check("forecast_hidden");
 }
 
 #[test]
@@ -243,8 +245,8 @@ fn a_forecast_of_single_runs_is_scored_by_any_table_and_by_what_was_hidden_from_
     let folder = tempfile::tempdir().expect("temporary folder");
     let (file, table) = (folder.path().join("forecast.json"), others(folder.path()));
     succeed(&["forecast", text(&table), "--at", "1e9,2e10", "--at", "2e9,4e10", "--refits", "50", "--out", text(&file)]);
-    let said: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
-    let loss = |at: usize| said["runs"][at]["one_run"]["value"].as_f64().expect("a loss");
+    let sealed: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
+    let loss = |at: usize| sealed["runs"][at]["one_run"]["value"].as_f64().expect("a loss");
     let held = folder.path().join("held.csv");
     // One as was said and one 3 % above, in columns of other names; the third nobody spoke of.
     let rows = format!("N,D,final\n1e9,2e10,{}\n2e9,4e10,{}\n5e9,4e10,2.1\n", loss(0), 1.03 * loss(1));
@@ -260,22 +262,21 @@ fn a_forecast_of_single_runs_is_scored_by_any_table_and_by_what_was_hidden_from_
     let names: Vec<&str> = laws.iter().filter_map(|law| law["name"].as_str()).collect();
     assert_eq!(names, ["auto", "chinchilla", "gamma", "kaplan"]);
     assert!((laws[0]["bias_nats"].as_f64().expect("a bias") + 0.015 * loss(1)).abs() < 1e-9);
-    let ends = |at: usize, end: &str| said["runs"][at]["one_run"][end].as_f64().expect("bounded");
+    let ends = |at: usize, end: &str| sealed["runs"][at]["one_run"][end].as_f64().expect("bounded");
     let width = |at: usize, loss: f64| {
         let miss = (loss - ends(at, "high")).max(0.0);
         100.0 * (ends(at, "high") - ends(at, "low") + 40.0 * miss) / loss
     };
     let score = 0.5 * (width(0, loss(0)) + width(1, 1.03 * loss(1)));
     assert!((laws[0]["interval_score_percent"].as_f64().expect("bounded") - score).abs() < 1e-6, "{score} in {:#}", laws[0]);
-    let output = succeed(&args);
-    assert!(output.contains("% less compute") && output.contains("interval score") && output.contains("passed over: 1 runs"), "{output}");
-    let none = refused(&["verify", text(&file)]);
-    assert!(none.contains("holds no loss that was known when it was made"), "{none}");
+    let mut said = Transcript::default();
+    said.succeed(&args);
+    said.refused(&["verify", text(&file)]);
     // What was hidden needs no other table.
     let hidden = folder.path().join("hidden.json");
     succeed(&["forecast", text(&table), "--max-compute", "2e19", "--refits", "50", "--out", text(&hidden)]);
-    let output = succeed(&["verify", text(&hidden)]);
-    assert!(output.contains("held back") && output.contains("5 of 5"), "{output}");
+    said.succeed(&["verify", text(&hidden)]);
+    said.check("forecast_scored");
 }
 
 #[test]
@@ -285,11 +286,9 @@ fn a_run_below_all_that_the_law_can_say_is_said_to_be() {
     succeed(&["forecast", text(&table), "--at", "1e9,2e10", "--refits", "50", "--out", text(&file)]);
     let held = folder.path().join("held.csv");
     std::fs::write(&held, "params,tokens,loss\n1e9,2e10,0.5\n").expect("written");
-    let output = succeed(&["verify", text(&file), text(&held)]);
-    assert!(
-        output.contains("1 of these runs lie below the lowest loss that chinchilla predicts") && output.contains("below all"),
-        "{output}"
-    );
+    let mut said = Transcript::default();
+    said.succeed(&["verify", text(&file), text(&held)]);
+    said.check("forecast_below_floor");
     let found: serde_json::Value = serde_json::from_str(&succeed(&["verify", text(&file), text(&held), "--json"])).expect("JSON");
     assert!(found["runs"][0]["compute_equivalent"].is_null() && found["runs"][0]["off_the_law"] == "below-floor", "{found:#}");
     assert!(found["laws"][0]["below_floor"] == 1 && found["laws"][0]["compute_equivalent"].is_null());
@@ -299,17 +298,17 @@ fn a_run_below_all_that_the_law_can_say_is_said_to_be() {
 fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let at = |name: &str| folder.path().join(name);
-    let run = |file: &Path, compute: &str, grid: &Path, more: &[&str], ends: fn(&[&str]) -> String| {
+    let run = |file: &Path, compute: &str, grid: &Path, more: &[&str], ends: &mut dyn FnMut(&[&str]) -> String| {
         let common = ["forecast", "results/grid", "--refits", "50", "--out", text(file), "--compute", compute, "--grid", text(grid)];
-        ends(&common.iter().chain(more).copied().collect::<Vec<_>>())
+        ends(&common.iter().chain(more).copied().collect::<Vec<_>>());
     };
+    let mut said = Transcript::default();
     let (file, grid) = (at("forecast.json"), at("next.toml"));
-    let output = run(&file, "9.6e12", &grid, &[], succeed);
-    assert!(output.contains("train it with scalelab sweep"), "{output}");
-    let said: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
+    run(&file, "9.6e12", &grid, &[], &mut |args| said.lines(&["grid:"], args));
+    let sealed: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("written")).expect("JSON");
     let grid = scalelab::sweep::Grid::parse(&std::fs::read_to_string(&grid).expect("written")).expect("a grid");
     let mut shapes: Vec<String> = grid.shapes.iter().map(ToString::to_string).collect();
-    let runs = said["budgets"][0]["runs"].as_array().expect("runs");
+    let runs = sealed["budgets"][0]["runs"].as_array().expect("runs");
     let mut forecast: Vec<&str> = runs.iter().map(|run| run["shape"].as_str().expect("a shape")).collect();
     shapes.sort_unstable();
     forecast.sort_unstable();
@@ -317,15 +316,14 @@ fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
     assert_eq!((grid.name.as_str(), grid.shapes[0].context), ("next", 128), "named by its file, the context that of the runs");
     // Several budgets are several files, none of which is written over; a grid that is not there is asked for.
     let several = at("two.toml");
-    run(&at("two.json"), "9.6e12,3.2e13", &several, &[], succeed);
+    run(&at("two.json"), "9.6e12,3.2e13", &several, &[], &mut succeed);
     assert!(at("two-1.toml").exists() && at("two-2.toml").exists() && !several.exists());
-    let again = run(&at("three.json"), "9.6e12,3.2e13", &several, &[], refused);
-    assert!(again.contains("two-1.toml is there already"), "{again}");
-    let unknown = run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"], refused);
-    assert!(unknown.contains("--like FILE"), "{unknown}");
+    run(&at("three.json"), "9.6e12,3.2e13", &several, &[], &mut |args| said.refused(args));
+    run(&at("four.json"), "9.6e12", &at("x.toml"), &["--like", "sweeps/none.toml"], &mut |args| said.refused(args));
+    said.check("forecast_grids");
     // Budgets are counted as the law counts them, whatever the grid of the runs did.
     let by_six = at("six.toml");
-    run(&at("six.json"), "9.6e12", &by_six, &["--flop-rule", "6nd"], succeed);
+    run(&at("six.json"), "9.6e12", &by_six, &["--flop-rule", "6nd"], &mut succeed);
     let read = std::fs::read_to_string(&by_six).expect("written");
     assert!(read.contains("rule = \"6nd\"") && !std::fs::read_to_string("sweeps/grid.toml").expect("a grid").contains("\"6nd\""), "{read}");
 }
@@ -334,8 +332,9 @@ fn the_sweep_that_would_test_a_forecast_is_written_and_read_again() {
 fn networks_of_a_budget_are_refused_where_no_budget_is_asked_for() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let file = others(folder.path());
+    let mut said = Transcript::default();
     for beside in [["--at", "1e9,2e10"], ["--max-compute", "2e19"]] {
-        let output = refused(&[&["forecast", text(&file), "--shapes", "3x96"][..], &beside].concat());
-        assert!(output.contains("--shapes") && output.contains("--compute"), "{output}");
+        said.refused(&[&["forecast", text(&file), "--shapes", "3x96"][..], &beside].concat());
     }
+    said.check("forecast_shapes_refused");
 }

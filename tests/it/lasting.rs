@@ -106,8 +106,8 @@ fn a_folder_without_its_plan_is_read_as_its_table_is() {
 #[test]
 fn a_run_and_its_curve_are_diagnosed_without_the_gathered_table() {
     let (_kept, sweep) = sweep(&["runs.csv", "plan.csv"]);
-    let output = succeed(&["doctor", text(&sweep)]);
-    assert!(output.starts_with("1 runs: 1 healthy") || output.starts_with("1 run: 1 healthy"), "{output}");
+    let found: Value = serde_json::from_str(&succeed(&["doctor", text(&sweep), "--json"])).expect("JSON");
+    assert_eq!((found.as_array().map(Vec::len), &found[0]["healthy"]), (Some(1), &Value::Bool(true)), "{found:#}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod corpora;
 mod coverage;
 mod doctor;
 mod fit_cli;
+mod fit_rows;
 mod forecast;
 mod fuzz_csv;
 mod held_out;

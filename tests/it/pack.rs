@@ -2,7 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
 use crate::support::mock::{missing, plan};
-use crate::support::{refused, succeed, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{succeed, text};
 use scalelab::results::SweepFolder;
 use scalelab::spec::{CurvePoint, Nats, RunRecord, RunStatus, Tokens, TrainedRun};
 use scalelab::sweep::{LabOptions, News, OnFailure, Plan, RunFailure, Task, Trainer, run_plan};
@@ -86,8 +87,10 @@ fn a_sweep_says_the_same_when_it_is_packed_and_goes_on_from_there() {
     let small = plan(GRID);
     assert_eq!((sweep(&folder, &small), loose_files(&folder)), (16, 32));
     let before = told(&folder);
-    let said = succeed(&["pack", text(&folder.path)]);
-    assert!(said.contains("16 runs in runs.csv, 16 curves in curves.csv.gz; 32 files are gone"), "{said}");
+    let mut said = Transcript::default();
+    said.succeed(&["pack", text(&folder.path)]);
+    said.check("pack");
+    assert_eq!(loose_files(&folder), 0);
     assert_eq!(told(&folder), before);
     assert_eq!((sweep(&folder, &small), loose_files(&folder)), (0, 0), "all its runs are done");
     assert_eq!(fs::read_to_string(folder.runs_csv()).expect("a table"), before[5]);
@@ -111,15 +114,22 @@ fn a_sweep_says_the_same_when_it_is_packed_and_goes_on_from_there() {
 fn what_is_not_to_be_packed_is_refused_as_bad_input() {
     let place = tempfile::tempdir().expect("temporary folder");
     let folder = SweepFolder::at(place.path().join("packed"));
-    assert!(refused(&["pack", text(&folder.path)]).contains("is no results folder"));
+    let mut said = Transcript::default();
+    let pack = ["pack", text(&folder.path)];
+    said.about("no such folder");
+    said.refused(&pack);
     fs::create_dir_all(&folder.path).expect("made");
-    assert!(refused(&["pack", text(&folder.path)]).contains("holds no sweep"));
+    said.about("an empty one");
+    said.refused(&pack);
     fs::write(folder.runs_csv(), "params,tokens,loss\n1e6,2e7,3\n").expect("written");
-    assert!(refused(&["pack", text(&folder.path)]).contains("was not made by scalelab"));
+    said.about("one of others");
+    said.refused(&pack);
     assert_eq!(fs::read_dir(&folder.path).expect("listed").count(), 1, "not even a lock is left in a folder of others");
     fs::remove_file(folder.runs_csv()).expect("removed");
     sweep(&folder, &plan(GRID));
     folder.checkpoint("a run", 5, b"state").expect("written");
-    assert!(refused(&["pack", text(&folder.path)]).contains("checkpoints/ has states of runs that did not end (a run)"));
+    said.about("a run that did not end");
+    said.refused(&pack);
+    said.check("pack_refused");
     assert_eq!(loose_files(&folder), 32);
 }

@@ -1,7 +1,8 @@
 //! An adaptive search through the front door: it settles, it goes on where it was, and its laws and recommendation follow.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{grid, refused, reproducible_part, succeed, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{grid, reproducible_part, succeed, text};
 use std::fs;
 use std::path::Path;
 
@@ -21,9 +22,13 @@ const SEARCHED: &str = r#"
     windows = 64
 "#;
 
-/// How many rounds a call made, and how many families it settled, by what it said.
-fn rounds(said: &str) -> usize {
-    said.lines().filter(|line| line.starts_with("search: ")).count()
+/// How many families were settled, and of how many, after each round that a call made.
+fn rounds(output: &str) -> Vec<[usize; 2]> {
+    let of_round = |line: &str| {
+        let numbers: Vec<usize> = line.strip_prefix("search: ")?.split(' ').filter_map(|word| word.parse().ok()).collect();
+        Some([numbers[0], numbers[1]])
+    };
+    output.lines().filter_map(of_round).collect()
 }
 
 fn row_files(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -37,8 +42,8 @@ fn a_search_settles_every_family_and_goes_on_to_the_same_table_where_it_was_cut(
     let (folder, path) = grid(SEARCHED);
     let results = folder.path().join("results");
     let call = ["sweep", text(&path), "--results", text(&results)];
-    let said = succeed(&call);
-    assert!(rounds(&said) >= 3 && said.contains("6 of 6 families settled"), "{said}");
+    let made = rounds(&succeed(&call));
+    assert!(made.len() >= 3 && made.last() == Some(&[6, 6]), "{made:?}");
     let sweep = results.join("searched");
     let whole = reproducible_part(&sweep.join("runs.csv"));
     assert!(
@@ -54,7 +59,8 @@ fn a_search_settles_every_family_and_goes_on_to_the_same_table_where_it_was_cut(
     fs::remove_file(sweep.join("runs.csv")).expect("removed");
     succeed(&call);
     assert_eq!(reproducible_part(&sweep.join("runs.csv")), whole);
-    assert!(succeed(&call).contains("runs are done"), "a third call has nothing to do");
+    assert_eq!(rounds(&succeed(&call)), Vec::<[usize; 2]>::new(), "a third call has nothing to do");
+    assert_eq!(reproducible_part(&sweep.join("runs.csv")), whole);
 
     // Shards own whole chains: together they make the same table.
     let sharded = folder.path().join("sharded");
@@ -64,31 +70,36 @@ fn a_search_settles_every_family_and_goes_on_to_the_same_table_where_it_was_cut(
     succeed(&["sweep", text(&path), "--results", text(&sharded)]);
     assert_eq!(reproducible_part(&sharded.join("searched/runs.csv")), whole);
 
-    let said = succeed(&["fit", text(&sweep)]);
-    assert!(said.contains("laws of learning rate and batch") && said.contains("(published)"), "{said}");
+    succeed(&["fit", text(&sweep)]);
     let cells = fs::read_to_string(sweep.join("cells.csv")).expect("written");
     assert_eq!(cells.lines().count(), 7, "a header and six cells");
-    assert!(sweep.join("fits/hyperparameters.json").exists());
+    let laws = fs::read(sweep.join("fits/hyperparameters.json")).expect("written");
+    let laws: serde_json::Value = serde_json::from_slice(&laws).expect("JSON");
+    assert!(laws["laws"].as_array().is_some_and(|own| !own.is_empty()), "{laws:#}");
+    // Beside them those of others, as they were published.
+    assert!(laws["others"].as_array().expect("a list").iter().any(|other| other["name"] == "deepseek"), "{laws:#}");
 }
 
 #[test]
 fn a_plan_of_a_search_says_what_may_follow_and_a_bad_one_is_refused() {
     let (_folder, path) = grid(SEARCHED);
-    let said = succeed(&["plan", text(&path)]);
-    assert!(said.contains("adaptive search: 6 families") && said.contains("18 to 30 runs in all"), "{said}");
+    let mut said = Transcript::default();
+    said.lines(&["adaptive search:"], &["plan", text(&path)]);
     let (_folder, path) = grid(&SEARCHED.replace("adaptive", "random"));
-    assert!(refused(&["plan", text(&path)]).contains("must be \"adaptive\""));
+    said.about("search = \"random\"");
+    said.refused(&["plan", text(&path)]);
+    said.check("search_plan");
 }
 
 #[test]
 fn published_laws_recommend_without_runs() {
-    let said = succeed(&["recommend", "--published", "deepseek", "--compute", "1e20", "--hardware", "h100x8", "--price", "2.5"]);
-    assert!(said.contains("9.86e-4") && said.contains("multi-step") && said.contains("device hours"), "{said}");
-    let said = succeed(&["recommend", "--published", "hoffmann", "--compute", "1e21", "--tokens-per-param", "20", "--markdown"]);
-    assert!(said.starts_with("## what to train") && said.contains("| 20 tokens per parameter |"), "{said}");
+    let mut said = Transcript::default();
+    said.succeed(&["recommend", "--published", "deepseek", "--compute", "1e20", "--hardware", "h100x8", "--price", "2.5"]);
+    said.succeed(&["recommend", "--published", "hoffmann", "--compute", "1e21", "--tokens-per-param", "20", "--markdown"]);
     let json = succeed(&["recommend", "--published", "besiroglu", "--recipe", "step-law", "--compute", "1e21", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("one document");
     assert!(json[0]["params"]["value"].as_f64().expect("a number") > 1e9 && json[0]["params"]["low"].is_null());
-    assert!(refused(&["recommend", "--published", "nobody", "--compute", "1e21"]).contains("hoffmann"));
-    assert!(refused(&["recommend", "--published", "hoffmann", "--compute", "1e21", "--hardware", "abacus"]).contains("known devices"));
+    said.refused(&["recommend", "--published", "nobody", "--compute", "1e21"]);
+    said.refused(&["recommend", "--published", "hoffmann", "--compute", "1e21", "--hardware", "abacus"]);
+    said.check("search_published");
 }

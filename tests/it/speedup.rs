@@ -1,7 +1,8 @@
 //! `scalelab compare --speedup`: what a change is worth in compute, from tables, from groups of one, and from two losses.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{refused, succeed, text};
+use crate::support::snapshot::Transcript;
+use crate::support::{succeed, text};
 use scalelab::law::{Chinchilla, Design, Law, Noise, simulate};
 use serde_json::Value;
 use std::path::Path;
@@ -29,7 +30,7 @@ fn table(folder: &Path, name: &str, rows: &str) -> String {
     text(&path).to_owned()
 }
 
-fn said(args: &[&str]) -> Value {
+fn json(args: &[&str]) -> Value {
     serde_json::from_str(&succeed(&[&["compare", "--speedup", "--json", "--refits", "200"], args].concat())).expect("JSON")
 }
 
@@ -43,7 +44,7 @@ fn a_change_of_known_worth_is_found_along_minima_along_laws_and_between_groups()
     let folder = tempfile::tempdir().expect("temporary folder");
     let both = [rows(&BASE, "adam", 1), rows(&better(), "muon", 2)];
     let [before, after] = [table(folder.path(), "before", &both[0]), table(folder.path(), "after", &both[1])];
-    let found = said(&[&before, &after, "--budgets", BUDGETS, "--compute", "1e19", "--target-loss", "2.5"]);
+    let found = json(&[&before, &after, "--budgets", BUDGETS, "--compute", "1e19", "--target-loss", "2.5"]);
     let worth = &found["groups"][0]["worth"];
     assert_eq!((&found["baseline"], &found["groups"][0]["group"]), (&"before".into(), &"after".into()));
     assert_eq!((&worth["frontier"], &worth["budgets"], &worth["floor"]), (&"minima".into(), &[5, 5].into(), &"shared".into()));
@@ -54,30 +55,30 @@ fn a_change_of_known_worth_is_found_along_minima_along_laws_and_between_groups()
     let floor = |at: usize| worth["floors"][at]["floor"].as_f64().expect("a floor");
     assert!(floor(0) < 1.7 && 1.7 < floor(2), "{worth:#}");
     // From the other side it costs what it saved.
-    let back = said(&[&after, &before, "--budgets", BUDGETS, "--floor", "1.7"]);
+    let back = json(&[&after, &before, "--budgets", BUDGETS, "--floor", "1.7"]);
     assert!(holds(&back["groups"][0]["worth"]["constant"], 1.0 / WORTH, 0.05), "{back:#}");
-    let laws = said(&[&before, &after, "--compute", "1e19", "--estimator", "least-squares-log"]);
+    let laws = json(&[&before, &after, "--compute", "1e19", "--estimator", "least-squares-log"]);
     let worth = &laws["groups"][0]["worth"];
     assert!(worth["frontier"] == "laws" && holds(&worth["at"][0]["speedup"], WORTH, 0.1), "{worth:#}");
     let one = table(folder.path(), "both", &both.concat());
-    let by = said(&[&one, "--by", "optimizer", "--baseline", "muon", "--budgets", BUDGETS, "--floor", "free"]);
+    let by = json(&[&one, "--by", "optimizer", "--baseline", "muon", "--budgets", BUDGETS, "--floor", "free"]);
     assert_eq!((&by["baseline"], &by["groups"][0]["group"]), (&"muon".into(), &"adam".into()));
     assert!(
         by["groups"][0]["worth"]["at"].as_array().is_some_and(|at| at.iter().all(|at| holds(&at["speedup"], 1.0 / WORTH, 0.1))),
         "{by:#}"
     );
-    let output = succeed(&["compare", "--speedup", &before, &after, "--budgets", BUDGETS]);
-    assert!(output.starts_with("after saves compute: before needs 1.4") && output.contains("alike at every budget"), "{output}");
-    assert!(output.contains("floors from") && output.contains("no trend with the budget is shown"), "{output}");
+    let mut said = Transcript::default();
+    said.succeed(&["compare", "--speedup", &before, &after, "--budgets", BUDGETS]);
+    said.check("speedup");
 }
 
 #[test]
 fn two_losses_are_worth_a_range_over_the_floors_that_may_be_true() {
     let losses = ["compare", "--speedup", "--losses", "2.975,2.958"];
-    let output = succeed(&[&losses[..], &["--floor", "1.6,0.578", "--alpha", "0.0912,0.0584"]].concat());
-    assert!(output.contains("1.130 to 1.146 times the compute") && output.contains("no noise"), "{output}");
-    let one = succeed(&[&losses[..], &["--floor", "1.6", "--alpha", "0.0912"]].concat());
-    assert!(one.contains("needs 1.146 times the compute"), "{one}");
+    let mut said = Transcript::default();
+    said.succeed(&[&losses[..], &["--floor", "1.6,0.578", "--alpha", "0.0912,0.0584"]].concat());
+    said.succeed(&[&losses[..], &["--floor", "1.6", "--alpha", "0.0912"]].concat());
+    said.check("speedup_losses");
     let json: Value =
         serde_json::from_str(&succeed(&[&losses[..], &["--floor", "1.6", "--alpha", "0.0912", "--json"]].concat())).expect("JSON");
     assert!(json["floors"][0]["speedup"].as_f64().is_some_and(|times| (times - 1.1462).abs() < 1e-4), "{json}");
@@ -85,22 +86,30 @@ fn two_losses_are_worth_a_range_over_the_floors_that_may_be_true() {
 
 #[test]
 fn what_tells_no_speedup_is_refused_with_what_to_do() {
-    let losses = |more: &[&str]| refused(&[&["compare", "--speedup", "--losses"], more].concat());
-    assert!(losses(&["2.9", "--floor", "1", "--alpha", "0.1"]).contains("say --losses 2.975,2.958"));
-    assert!(losses(&["2.9,2.8", "--floor", "1,2", "--alpha", "0.1"]).contains("each --floor goes with one --alpha"));
-    assert!(losses(&["2.9,2.8", "--floor", "shared", "--alpha", "0.1"]).contains("as a number"));
-    assert!(losses(&["2.9,2.8", "--floor", "2.85", "--alpha", "0.1"]).contains("below both losses"));
-    assert!(losses(&["2.9,2.8"]).contains("--alpha"));
+    let mut said = Transcript::default();
+    let losses: [&[&str]; 5] = [
+        &["2.9", "--floor", "1", "--alpha", "0.1"],
+        &["2.9,2.8", "--floor", "1,2", "--alpha", "0.1"],
+        &["2.9,2.8", "--floor", "shared", "--alpha", "0.1"],
+        &["2.9,2.8", "--floor", "2.85", "--alpha", "0.1"],
+        &["2.9,2.8"],
+    ];
+    for more in losses {
+        said.refused(&[&["compare", "--speedup", "--losses"], more].concat());
+    }
     let folder = tempfile::tempdir().expect("temporary folder");
     let [before, after] = ["before", "after"].map(|name| table(folder.path(), name, &rows(&BASE, "adam", 1)));
-    let runs = |more: &[&str]| refused(&[&["compare", "--speedup"], more].concat());
-    assert!(runs(&[&before, "--by", "optimizer"]).contains("one group of runs (adam)"));
-    assert!(runs(&[&before, &after, "--by", "optimizer"]).contains("groups of one table"));
-    assert!(runs(&[&before, &after, "--baseline", "none"]).contains("choose from before, after"));
-    assert!(
-        runs(&[&before, &after, "--floor", "1.6"]).contains("no budgets")
-            && runs(&[&before, &after, "--floor", "x"]).contains("say shared, free")
-    );
-    assert!(runs(&[&before, &after, "--floor", "9", "--budgets", BUDGETS]).contains("give a lower floor"));
-    assert!(runs(&[&before]).contains("name another path"));
+    let runs: [&[&str]; 7] = [
+        &[&before, "--by", "optimizer"],
+        &[&before, &after, "--by", "optimizer"],
+        &[&before, &after, "--baseline", "none"],
+        &[&before, &after, "--floor", "1.6"],
+        &[&before, &after, "--floor", "x"],
+        &[&before, &after, "--floor", "9", "--budgets", BUDGETS],
+        &[&before],
+    ];
+    for more in runs {
+        said.refused(&[&["compare", "--speedup"], more].concat());
+    }
+    said.check("speedup_refused");
 }

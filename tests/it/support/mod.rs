@@ -4,6 +4,7 @@
 pub(crate) mod imports;
 pub(crate) mod large;
 pub(crate) mod mock;
+pub(crate) mod snapshot;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ pub(crate) fn published(file: &str) -> Option<PathBuf> {
     None
 }
 
-/// The program, run from the project's folder.
+/// The program, run from the project's folder; what it wraps, it wraps at a width of its own.
 pub(crate) fn scalelab(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
-    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env("COLUMNS", "100");
     command
 }
 
