@@ -6,21 +6,22 @@
 //! This also makes memory independent of the batch. candle takes no part.
 
 use super::TrainError;
-use super::adamw::{Update, factor_ranges};
+use super::adamw::Update;
 use super::init::Layout;
 use super::kernels::adamw as optimizer;
 use super::kernels::attention::{HeadGradients, HeadView, attend, attend_backward};
-use super::kernels::matmul::{Into, Matrix, multiply};
+use super::kernels::matmul::{Into, Matrix};
 use super::kernels::norm::{add_norm, norm, norm_backward};
-use super::kernels::rotary::{Heads, rotate, rotate_backward};
+use super::kernels::panels::{Panels, multiply_panels};
+use super::kernels::rotary::{rotate, rotate_backward};
 use super::kernels::swiglu::{swiglu, swiglu_backward};
 use super::kernels::{cross_entropy, embedding};
+use super::laid_out::LaidOut;
 use super::learner::{Learner, LearnerState};
 use super::meter::{Part, metered};
-use super::transformer::rope_tables;
+use super::network::Network;
 use super::workspace::{BlockActivations, Workspace};
-use crate::spec::{GroupFactors, ModelShape, OptimizerGroups};
-use std::ops::Range;
+use crate::spec::{ModelShape, OptimizerGroups};
 
 /// Floats of logits computed at once: a quarter of a megabyte.
 const LOGITS_AT_ONCE: usize = 1 << 16;
@@ -28,29 +29,22 @@ const LOGITS_AT_ONCE: usize = 1 << 16;
 pub(crate) struct Fused {
     network: Network,
     weights: Vec<f32>,
+    /// The same, for products.
+    laid_out: LaidOut,
     gradient: Vec<f32>,
     mean: Vec<f32>,
     square: Vec<f32>,
     workspace: Workspace,
 }
 
-/// What stays the same through training.
-struct Network {
-    shape: ModelShape,
-    layout: Layout,
-    /// Flat ranges, and what learning rate and decay are multiplied by there.
-    factors: Vec<(Range<usize>, GroupFactors)>,
-    /// Rotary angles [T, h/2].
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-}
-
 impl Fused {
     pub(crate) fn new(shape: &ModelShape, groups: &OptimizerGroups, state: LearnerState) -> Self {
-        let (cos, sin) = rope_tables(shape.context, shape.head_width() / 2);
-        let layout = Layout::of(shape);
+        let network = Network::new(shape, groups);
+        let mut laid_out = LaidOut::default();
+        laid_out.lay_out(shape, &network.layout, &state.weights);
         Self {
-            network: Network { shape: shape.clone(), factors: factor_ranges(&layout, groups, shape.width), layout, cos, sin },
+            network,
+            laid_out,
             gradient: vec![0.0; state.weights.len()],
             weights: state.weights,
             mean: state.mean,
@@ -67,16 +61,16 @@ impl Fused {
 
     /// Gradient of the mean loss of a batch, microbatch by microbatch; that loss.
     fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
-        let Self { network, weights, gradient, workspace, .. } = self;
+        let Self { network, weights, laid_out, gradient, workspace, .. } = self;
         let scale = 1.0 / inputs.len() as f32;
         let mut sum = 0.0;
         let mut into = Into::Replace;
         clear_sums(&network.layout, gradient);
         let tokens = workspace.tokens;
         for (inputs, targets) in inputs.chunks(tokens).zip(targets.chunks(tokens)) {
-            forward(network, weights, inputs, workspace, Keep::ForBackward);
-            sum += head_and_loss(network, weights, gradient, targets, scale, into, workspace);
-            backward(network, weights, gradient, inputs, into, workspace);
+            forward(network, weights, laid_out, inputs, workspace, Keep::ForBackward);
+            sum += head_and_loss(network, laid_out, gradient, targets, scale, into, workspace);
+            backward(network, weights, laid_out, gradient, inputs, into, workspace);
             into = Into::Add;
         }
         sum / inputs.len() as f64
@@ -89,6 +83,7 @@ impl Fused {
             let (mean, square) = (&mut self.mean[range.clone()], &mut self.square[range.clone()]);
             optimizer::update(&update.times(*factors), weights, gradient, mean, square);
         }
+        self.laid_out.lay_out(&self.network.shape, &self.network.layout, &self.weights);
     }
 }
 
@@ -117,8 +112,8 @@ impl Learner for Fused {
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
         let mut losses = Vec::with_capacity(inputs.len());
         for (inputs, targets) in self.microbatches(inputs, targets) {
-            forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::Nothing);
-            head_losses(&self.network, &self.weights, targets, &mut self.workspace);
+            forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
+            head_losses(&self.network, &self.laid_out, targets, &mut self.workspace);
             losses.extend_from_slice(&self.workspace.losses[..targets.len()]);
         }
         Ok(losses)
@@ -144,41 +139,8 @@ impl Keep {
     }
 }
 
-impl Network {
-    /// Queries (with the factor of the scores) and keys in a row [query | key | value].
-    fn heads(&self, keys: bool) -> Heads {
-        let shape = &self.shape;
-        let (head_width, kv_width) = (shape.head_width(), shape.kv_width());
-        Heads {
-            count: if keys { shape.kv_heads } else { shape.heads },
-            width: head_width,
-            context: shape.context,
-            raw_stride: shape.width + 2 * kv_width,
-            rotated_stride: shape.width + kv_width,
-            scale: if keys { 1.0 } else { 1.0 / (head_width as f32).sqrt() },
-        }
-    }
-
-    /// A gain for queries or keys; empty where there is none.
-    fn qk_gain<'a>(&self, weights: &'a [f32], index: Option<usize>) -> &'a [f32] {
-        index.map_or(&[], |index| &weights[self.layout.range(index)])
-    }
-
-    /// The views of one head of one sequence: query, key, value.
-    fn head_views<'a>(&self, block: &'a BlockActivations, sequence: usize, head: usize) -> [HeadView<'a>; 3] {
-        let shape = &self.shape;
-        let (head_width, kv_width, first) = (shape.head_width(), shape.kv_width(), sequence * shape.context);
-        let kv_head = head / (shape.heads / shape.kv_heads);
-        let rotated_stride = shape.width + kv_width;
-        let raw_stride = rotated_stride + kv_width;
-        let rotated = |at: usize| HeadView { data: &block.rotated[first * rotated_stride + at..], stride: rotated_stride };
-        let value = HeadView { data: &block.qkv[first * raw_stride + rotated_stride + kv_head * head_width..], stride: raw_stride };
-        [rotated(head * head_width), rotated(shape.width + kv_head * head_width), value]
-    }
-}
-
 /// From ids to the normed input of the head, which is left in the last site.
-fn forward(network: &Network, weights: &[f32], inputs: &[u32], workspace: &mut Workspace, keep: Keep) {
+fn forward(network: &Network, weights: &[f32], laid_out: &LaidOut, inputs: &[u32], workspace: &mut Workspace, keep: Keep) {
     let Network { shape, layout, cos, sin, .. } = network;
     let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
     let qkv_width = width + 2 * kv_width;
@@ -189,29 +151,25 @@ fn forward(network: &Network, weights: &[f32], inputs: &[u32], workspace: &mut W
     let gain = &weights[layout.range(layout.blocks[0].attention_norm)];
     norm(&first.x[..tokens * width], gain, &mut first.normed, &mut first.inverse[..tokens]);
 
-    for (layer, index) in layout.blocks.iter().enumerate() {
+    for (layer, (index, weight)) in layout.blocks.iter().zip(&laid_out.blocks).enumerate() {
         let block = &mut blocks[keep.block(layer)];
         let next_gain = layout.blocks.get(layer + 1).map_or(layout.final_norm, |next| next.attention_norm);
         let [site, middle] = [2 * layer, 2 * layer + 1].map(|i| keep.site(i));
         let normed = Matrix::new(&sites[site].normed, tokens, width);
 
-        let weight = Matrix::new(&weights[layout.joint_range(index.query, 3)], qkv_width, width);
-        multiply(&mut block.qkv, qkv_width, Into::Replace, normed, weight.t());
+        multiply_panels(&mut block.qkv, qkv_width, Into::Replace, normed, &weight.qkv.forward);
         let query_gain = network.qk_gain(weights, index.query_norm);
         let key_gain = network.qk_gain(weights, index.key_norm);
         rotate(network.heads(false), tokens, &block.qkv, query_gain, cos, sin, &mut block.rotated, &mut block.query_inverse);
         rotate(network.heads(true), tokens, &block.qkv[width..], key_gain, cos, sin, &mut block.rotated[width..], &mut block.key_inverse);
         metered(Part::Attention, || attention(network, block, tokens, scores));
-        let weight = Matrix::new(&weights[layout.range(index.out)], width, width);
-        multiply(branch, width, Into::Replace, Matrix::new(&block.mixed, tokens, width), weight.t());
+        multiply_panels(branch, width, Into::Replace, Matrix::new(&block.mixed, tokens, width), &weight.out.forward);
         join(sites, site, middle, branch, &weights[layout.range(index.ffn_norm)], tokens);
 
         let normed = Matrix::new(&sites[middle].normed, tokens, width);
-        let weight = Matrix::new(&weights[layout.joint_range(index.gate, 2)], 2 * ffn, width);
-        multiply(&mut block.gate_up, 2 * ffn, Into::Replace, normed, weight.t());
+        multiply_panels(&mut block.gate_up, 2 * ffn, Into::Replace, normed, &weight.gate_up.forward);
         swiglu(&block.gate_up[..tokens * 2 * ffn], ffn, &mut block.hidden);
-        let weight = Matrix::new(&weights[layout.range(index.down)], width, ffn);
-        multiply(branch, width, Into::Replace, Matrix::new(&block.hidden, tokens, ffn), weight.t());
+        multiply_panels(branch, width, Into::Replace, Matrix::new(&block.hidden, tokens, ffn), &weight.down.forward);
         join(sites, middle, keep.site(2 * layer + 2), branch, &weights[layout.range(next_gain)], tokens);
     }
     workspace.last_site = keep.site(2 * shape.layers);
@@ -239,14 +197,13 @@ fn attention(network: &Network, block: &mut BlockActivations, tokens: usize, sco
 }
 
 /// Losses of all tokens of a microbatch into `workspace.losses`, a few rows of logits at a time.
-fn head_losses(network: &Network, weights: &[f32], targets: &[u32], workspace: &mut Workspace) {
+fn head_losses(network: &Network, laid_out: &LaidOut, targets: &[u32], workspace: &mut Workspace) {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
-    let head = Matrix::new(&weights[network.layout.range(network.layout.head)], vocabulary, width);
     let normed = &workspace.sites[workspace.last_site].normed;
     let rows = workspace.logits.len() / vocabulary;
     for (i, targets) in targets.chunks(rows).enumerate() {
         let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
-        multiply(&mut workspace.logits, vocabulary, Into::Replace, normed, head.t());
+        multiply_panels(&mut workspace.logits, vocabulary, Into::Replace, normed, &laid_out.head.forward);
         let logits = &mut workspace.logits[..targets.len() * vocabulary];
         cross_entropy::losses(logits, targets, vocabulary, &mut workspace.losses[i * rows..]);
     }
@@ -255,7 +212,7 @@ fn head_losses(network: &Network, weights: &[f32], targets: &[u32], workspace: &
 /// Sum of the losses of a microbatch; the gradient of the head, and that of its input into `workspace.dnormed`.
 fn head_and_loss(
     network: &Network,
-    weights: &[f32],
+    laid_out: &LaidOut,
     gradient: &mut [f32],
     targets: &[u32],
     scale: f32,
@@ -264,30 +221,42 @@ fn head_and_loss(
 ) -> f64 {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
     let range = network.layout.range(network.layout.head);
-    let head = Matrix::new(&weights[range.clone()], vocabulary, width);
-    let Workspace { sites, logits, losses, dnormed, last_site, .. } = workspace;
+    let Workspace { sites, logits, losses, dnormed, last_site, panels, .. } = workspace;
     let normed = &sites[*last_site].normed;
     let rows = logits.len() / vocabulary;
     for (i, targets) in targets.chunks(rows).enumerate() {
         let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
-        multiply(logits, vocabulary, Into::Replace, normed, head.t());
+        multiply_panels(logits, vocabulary, Into::Replace, normed, &laid_out.head.forward);
         let logits = &mut logits[..targets.len() * vocabulary];
         cross_entropy::losses_and_gradient(logits, targets, vocabulary, scale, &mut losses[i * rows..]);
         let dlogits = Matrix::new(logits, targets.len(), vocabulary);
-        multiply(&mut dnormed[i * rows * width..], width, Into::Replace, dlogits, head);
-        multiply(&mut gradient[range.clone()], width, into, dlogits.t(), normed);
+        multiply_panels(&mut dnormed[i * rows * width..], width, Into::Replace, dlogits, &laid_out.head.backward);
+        add_gradient(&mut gradient[range.clone()], into, dlogits, normed, panels);
         into = Into::Add;
     }
     losses[..targets.len()].iter().map(|loss| f64::from(*loss)).sum()
 }
 
+/// Gradient of a matrix of weights [out, in] from that of its outputs [tokens, out] and its inputs [tokens, in].
+fn add_gradient(gradient: &mut [f32], into: Into, outputs: Matrix<'_>, inputs: Matrix<'_>, panels: &mut Panels) {
+    panels.lay_out(inputs);
+    multiply_panels(gradient, inputs.columns(), into, outputs.t(), panels);
+}
+
 /// From the gradient of the head's input to those of all other parameters.
-fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[u32], into: Into, workspace: &mut Workspace) {
+fn backward(
+    network: &Network,
+    weights: &[f32],
+    laid_out: &LaidOut,
+    gradient: &mut [f32],
+    inputs: &[u32],
+    into: Into,
+    workspace: &mut Workspace,
+) {
     let Network { shape, layout, cos, sin, .. } = network;
     let (width, kv_width, ffn, tokens) = (shape.width, shape.kv_width(), shape.ffn, inputs.len());
     let qkv_width = width + 2 * kv_width;
-    let Workspace { sites, blocks, scores, dx, dnormed, dqkv, dhidden, .. } = workspace;
-    let matrix = |range, rows, columns| Matrix::new(&weights[range], rows, columns);
+    let Workspace { sites, blocks, scores, dx, dnormed, dqkv, dhidden, panels, .. } = workspace;
 
     dx[..tokens * width].fill(0.0);
     let through_norm = |site: usize, gain: usize, dnormed: &[f32], dx: &mut [f32], gradient: &mut [f32]| {
@@ -297,24 +266,21 @@ fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[
     };
     through_norm(2 * shape.layers, layout.final_norm, dnormed, dx, gradient);
 
-    for (layer, index) in layout.blocks.iter().enumerate().rev() {
+    for (layer, (index, weight)) in layout.blocks.iter().zip(&laid_out.blocks).enumerate().rev() {
         let block = &mut blocks[layer];
         let out = Matrix::new(dx, tokens, width);
-        let range = layout.range(index.down);
-        multiply(&mut gradient[range.clone()], ffn, into, out.t(), Matrix::new(&block.hidden, tokens, ffn));
-        multiply(dhidden, ffn, Into::Replace, out, matrix(range, width, ffn));
+        add_gradient(&mut gradient[layout.range(index.down)], into, out, Matrix::new(&block.hidden, tokens, ffn), panels);
+        multiply_panels(dhidden, ffn, Into::Replace, out, &weight.down.backward);
         swiglu_backward(&dhidden[..tokens * ffn], ffn, &mut block.gate_up);
         let dgate_up = Matrix::new(&block.gate_up, tokens, 2 * ffn);
-        let range = layout.joint_range(index.gate, 2);
         let normed = Matrix::new(&sites[2 * layer + 1].normed, tokens, width);
-        multiply(&mut gradient[range.clone()], width, into, dgate_up.t(), normed);
-        multiply(dnormed, width, Into::Replace, dgate_up, matrix(range, 2 * ffn, width));
+        add_gradient(&mut gradient[layout.joint_range(index.gate, 2)], into, dgate_up, normed, panels);
+        multiply_panels(dnormed, width, Into::Replace, dgate_up, &weight.gate_up.backward);
         through_norm(2 * layer + 1, index.ffn_norm, dnormed, dx, gradient);
 
         let out = Matrix::new(dx, tokens, width);
-        let range = layout.range(index.out);
-        multiply(&mut gradient[range.clone()], width, into, out.t(), Matrix::new(&block.mixed, tokens, width));
-        multiply(dnormed, width, Into::Replace, out, matrix(range, width, width));
+        add_gradient(&mut gradient[layout.range(index.out)], into, out, Matrix::new(&block.mixed, tokens, width), panels);
+        multiply_panels(dnormed, width, Into::Replace, out, &weight.out.backward);
         metered(Part::Attention, || attention_backward(network, block, dnormed, dqkv, tokens, scores));
         for (keys, gain, inverse) in [(false, index.query_norm, &block.query_inverse), (true, index.key_norm, &block.key_inverse)] {
             let at = if keys { width } else { 0 };
@@ -324,10 +290,9 @@ fn backward(network: &Network, weights: &[f32], gradient: &mut [f32], inputs: &[
             rotate_backward(network.heads(keys), tokens, raw, gain_values, cos, sin, inverse, dqkv, dgain);
         }
         let dqkv = Matrix::new(dqkv, tokens, qkv_width);
-        let range = layout.joint_range(index.query, 3);
         let normed = Matrix::new(&sites[2 * layer].normed, tokens, width);
-        multiply(&mut gradient[range.clone()], width, into, dqkv.t(), normed);
-        multiply(dnormed, width, Into::Replace, dqkv, matrix(range, qkv_width, width));
+        add_gradient(&mut gradient[layout.joint_range(index.query, 3)], into, dqkv, normed, panels);
+        multiply_panels(dnormed, width, Into::Replace, dqkv, &weight.qkv.backward);
         through_norm(2 * layer, index.attention_norm, dnormed, dx, gradient);
     }
     embedding::scatter_add(&dx[..tokens * width], inputs, width, &mut gradient[layout.range(0)]);
@@ -386,14 +351,14 @@ impl Fused {
     /// Root mean squares of the residual stream at every site and of the logits, over one microbatch of tokens.
     pub(crate) fn activation_sizes(&mut self, inputs: &[u32]) -> Vec<f64> {
         let inputs = &inputs[..inputs.len().min(self.workspace.tokens)];
-        forward(&self.network, &self.weights, inputs, &mut self.workspace, Keep::ForBackward);
+        forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::ForBackward);
         let ModelShape { width, vocabulary, .. } = self.network.shape;
         let size = |values: &[f32]| (values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
         let sites = &self.workspace.sites;
         let mut sizes: Vec<f64> = sites.iter().map(|site| size(&site.x[..inputs.len() * width])).collect();
-        let head = Matrix::new(&self.weights[self.network.layout.range(self.network.layout.head)], vocabulary, width);
         let mut logits = vec![0.0; inputs.len() * vocabulary];
-        multiply(&mut logits, vocabulary, Into::Replace, Matrix::new(&sites[sites.len() - 1].normed, inputs.len(), width), head.t());
+        let normed = Matrix::new(&sites[sites.len() - 1].normed, inputs.len(), width);
+        multiply_panels(&mut logits, vocabulary, Into::Replace, normed, &self.laid_out.head.forward);
         sizes.push(size(&logits));
         sizes
     }

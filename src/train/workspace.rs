@@ -1,6 +1,7 @@
 //! The buffers of the fused path, made once a run. Sizes are for one microbatch of a batch: a few whole sequences.
 
 use super::kernels::attention::Scores;
+use super::kernels::panels::Panels;
 use crate::spec::{ModelShape, microbatch_tokens};
 
 /// A place where the residual stream passes a norm. Sites 2l and 2l + 1 stand before attention and feed-forward
@@ -57,6 +58,8 @@ pub(crate) struct Workspace {
     pub(crate) dqkv: Vec<f32>,
     /// Gradient of the hidden layer [tokens, f].
     pub(crate) dhidden: Vec<f32>,
+    /// The inputs of one matrix, for the gradient of its weights.
+    pub(crate) panels: Panels,
 }
 
 impl Workspace {
@@ -89,6 +92,7 @@ impl Workspace {
             dnormed: zeros(width),
             dqkv: zeros(width + 2 * kv_width),
             dhidden: zeros(ffn),
+            panels: Panels::default(),
         }
     }
 }
@@ -97,7 +101,7 @@ impl Workspace {
 impl Workspace {
     /// Every buffer with its name; taken apart without `..`, so that a new one is not forgotten.
     pub(crate) fn buffers(&self) -> Vec<(String, &[f32])> {
-        let Self { tokens: _, sites, last_site: _, blocks, branch, scores, logits, losses, dx, dnormed, dqkv, dhidden } = self;
+        let Self { tokens: _, sites, last_site: _, blocks, branch, scores, logits, losses, dx, dnormed, dqkv, dhidden, panels } = self;
         let mut list = Vec::new();
         for (i, Site { x, inverse, normed }) in sites.iter().enumerate() {
             list.extend(named(&format!("site {i} "), [("x", x), ("inverse", inverse), ("normed", normed)]));
@@ -111,6 +115,7 @@ impl Workspace {
         let of_head = [("branch", branch), ("logits", logits), ("losses", losses)];
         let gradients = [("dx", dx), ("dnormed", dnormed), ("dqkv", dqkv), ("dhidden", dhidden)];
         list.extend(named("", of_head).into_iter().chain(named("", gradients)));
+        list.push(("panels".into(), panels.data()));
         list.extend(scores.buffers().map(|(name, buffer)| (format!("attention's {name}"), buffer)));
         list
     }

@@ -25,6 +25,23 @@ impl<'a> Matrix<'a> {
         Self { data, rows, columns, row_stride, column_stride: 1 }
     }
 
+    pub(super) fn data(self) -> &'a [f32] {
+        self.data
+    }
+
+    pub(super) fn rows(self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(self) -> usize {
+        self.columns
+    }
+
+    /// From one row to the next, and from one column to the next.
+    pub(super) fn strides(self) -> (usize, usize) {
+        (self.row_stride, self.column_stride)
+    }
+
     /// The transpose [columns, rows] of the same data.
     pub(crate) fn t(self) -> Self {
         Self { rows: self.columns, columns: self.rows, row_stride: self.column_stride, column_stride: self.row_stride, data: self.data }

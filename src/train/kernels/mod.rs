@@ -9,6 +9,7 @@ pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+pub(crate) mod panels;
 pub(crate) mod rotary;
 pub(crate) mod simd;
 pub(crate) mod swiglu;

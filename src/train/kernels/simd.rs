@@ -3,7 +3,7 @@
 //! compiler vectorises; sums keep sixteen partial sums, because floating-point sums are never reordered by it.
 
 /// Defines functions whose body is compiled once for each instruction set. Inside, `FMA` says whether
-/// a multiply-add is one instruction; hand it on to the helpers below.
+/// a multiply-add is one instruction (hand it on to the helpers below), `WIDE` whether there are 32 registers of sixteen numbers.
 macro_rules! vectorised {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)+) => {$(
         $(#[$meta])*
@@ -11,16 +11,16 @@ macro_rules! vectorised {
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, unused, reason = "as above; not every kernel multiplies and adds")]
-            fn body<const FMA: bool>($($arg: $ty),*) $(-> $ret)? $body
+            fn body<const FMA: bool, const WIDE: bool>($($arg: $ty),*) $(-> $ret)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "as above")]
-                fn with_avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                fn with_avx512($($arg: $ty),*) $(-> $ret)? { body::<true, true>($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "as above")]
-                fn with_avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                fn with_avx2($($arg: $ty),*) $(-> $ret)? { body::<true, false>($($arg),*) }
                 match $crate::train::kernels::simd::width() {
                     // SAFETY: the processor was asked and has these instructions.
                     $crate::train::kernels::simd::Width::Avx512 => return unsafe { with_avx512($($arg),*) },
@@ -29,7 +29,7 @@ macro_rules! vectorised {
                     $crate::train::kernels::simd::Width::Plain => {}
                 }
             }
-            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+            body::<{ cfg!(target_arch = "aarch64") }, false>($($arg),*)
         }
     )+};
 }
@@ -58,6 +58,26 @@ pub(crate) fn width() -> Width {
         (true, false) => Width::Avx2,
         _ => Width::Plain,
     }
+}
+
+/// Whether tiles of products are made for this processor.
+pub(super) fn has_tiles() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return width() != Width::Plain;
+    #[cfg(not(target_arch = "x86_64"))]
+    cfg!(target_arch = "aarch64")
+}
+
+/// Columns of a panel that a tile reads: two registers, or all columns where there are no tiles.
+pub(super) fn panel_columns() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    return match width() {
+        Width::Avx512 => 2 * LANES,
+        Width::Avx2 => LANES,
+        Width::Plain => usize::MAX,
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    if has_tiles() { LANES } else { usize::MAX }
 }
 
 /// Partial sums of a reduction: one AVX-512 register, two of AVX2.

@@ -5,9 +5,6 @@
 use super::matmul::Into;
 use super::simd::{LANES, counted, fma, vectorised};
 
-/// Rows of a register tile.
-const ROWS: usize = 8;
-
 /// a [m, k]: number (i, l) is at i·`row` + l·`column` of `data`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left<'a> {
@@ -44,43 +41,78 @@ pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<
     checked(dst, stride, into, a, b, size);
 }
 
+/// Most rows of a tile: with a row of b and a number of a they fill the registers. Sixteen of eight numbers without `WIDE`.
+const fn most_rows<const FMA: bool, const WIDE: bool>() -> usize {
+    match (FMA, WIDE) {
+        (true, true) => 12,
+        (true, false) => 6,
+        _ => 2,
+    }
+}
+
+/// Columns of a tile, in [`LANES`].
+const fn most_columns<const WIDE: bool>() -> usize {
+    if WIDE { 2 } else { 1 }
+}
+
 vectorised! {
     /// The product, after [`multiply_tile`] has checked that every index is in range.
     fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
         let Size { m, n, k } = size;
+        let tiles = m.div_ceil(const { most_rows::<FMA, WIDE>() });
         let mut column = 0;
         while column < n {
-            let wide = n - column >= 2 * LANES;
+            let wide = const { most_columns::<WIDE>() } == 2 && n - column >= 2 * LANES;
             let b = Rows { data: &b.data[column..], stride: b.stride };
             let mut row = 0;
-            while row < m {
+            for tile in 0..tiles {
+                // As even as can be: few rows leave the units that multiply waiting for their own results.
+                let rows = (m - row).div_ceil(tiles - tile);
                 let a = Left { data: &a.data[row * a.row..], ..a };
                 let dst = &mut dst[row * stride + column..];
-                let left = m - row;
-                row += match (left >= ROWS, left >= ROWS / 2, wide) {
-                    (true, _, true) => tile::<FMA, ROWS, 2>(dst, stride, into, a, b, k),
-                    (true, _, false) => tile::<FMA, ROWS, 1>(dst, stride, into, a, b, k),
-                    (_, true, true) => tile::<FMA, { ROWS / 2 }, 2>(dst, stride, into, a, b, k),
-                    (_, true, false) => tile::<FMA, { ROWS / 2 }, 1>(dst, stride, into, a, b, k),
-                    (_, _, true) => tile::<FMA, 1, 2>(dst, stride, into, a, b, k),
-                    (_, _, false) => tile::<FMA, 1, 1>(dst, stride, into, a, b, k),
-                };
+                if wide {
+                    rows_of::<FMA, WIDE, 2>(rows, dst, stride, into, a, b, k);
+                } else {
+                    rows_of::<FMA, WIDE, 1>(rows, dst, stride, into, a, b, k);
+                }
+                row += rows;
             }
             column += if wide { 2 * LANES } else { LANES };
         }
     }
 }
 
-/// `M` rows by `N` registers of the product; returns `M`.
+/// A tile of so many rows.
 #[inline(always)]
-fn tile<const FMA: bool, const M: usize, const N: usize>(
+fn rows_of<const FMA: bool, const WIDE: bool, const N: usize>(
+    rows: usize,
     dst: &mut [f32],
     stride: usize,
     into: Into,
     a: Left<'_>,
     b: Rows<'_>,
     k: usize,
-) -> usize {
+) {
+    match rows {
+        1 => tile::<FMA, 1, N>(dst, stride, into, a, b, k),
+        2 => tile::<FMA, 2, N>(dst, stride, into, a, b, k),
+        3 if FMA => tile::<FMA, 3, N>(dst, stride, into, a, b, k),
+        4 if FMA => tile::<FMA, 4, N>(dst, stride, into, a, b, k),
+        5 if FMA => tile::<FMA, 5, N>(dst, stride, into, a, b, k),
+        6 if FMA => tile::<FMA, 6, N>(dst, stride, into, a, b, k),
+        7 if WIDE => tile::<FMA, 7, N>(dst, stride, into, a, b, k),
+        8 if WIDE => tile::<FMA, 8, N>(dst, stride, into, a, b, k),
+        9 if WIDE => tile::<FMA, 9, N>(dst, stride, into, a, b, k),
+        10 if WIDE => tile::<FMA, 10, N>(dst, stride, into, a, b, k),
+        11 if WIDE => tile::<FMA, 11, N>(dst, stride, into, a, b, k),
+        12 if WIDE => tile::<FMA, 12, N>(dst, stride, into, a, b, k),
+        _ => unreachable!("no tile has {rows} rows"),
+    }
+}
+
+/// `M` rows by `N` times [`LANES`] columns of the product.
+#[inline(always)]
+fn tile<const FMA: bool, const M: usize, const N: usize>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, k: usize) {
     let mut sums = [[[0.0f32; LANES]; N]; M];
     for l in 0..k {
         // SAFETY: `multiply_tile` checked the last index of each operand; all others are smaller.
@@ -103,7 +135,6 @@ fn tile<const FMA: bool, const M: usize, const N: usize>(
             }
         }
     }
-    M
 }
 
 vectorised! {
