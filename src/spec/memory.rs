@@ -13,11 +13,11 @@ pub fn microbatch_tokens(shape: &ModelShape) -> usize {
 /// Bytes of a process that trains nothing: program, buffers of input and output, the table of a synthetic source.
 const BASE_BYTES: f64 = 1.2e7;
 
-/// Bytes that a CPU worker needs to train a shape: weight, gradient and two moments of every parameter
-/// (16 bytes), the activations of one microbatch of a batch, evaluation windows, and the process itself.
+/// Bytes that a CPU worker needs to train a shape: weight, gradient, two moments and two copies for products of every parameter
+/// (24 bytes), the activations of one microbatch of a batch, evaluation windows, and the process itself.
 /// A mapped text adds what of it stays resident, at most its size.
 pub fn training_bytes(shape: &ModelShape, eval_windows: u64) -> f64 {
-    let weights = 16.0 * ParamCounts::of(shape).total() as f64;
+    let weights = 24.0 * ParamCounts::of(shape).total() as f64;
     let windows = 8.0 * (eval_windows * (shape.context as u64 + 1)) as f64;
     BASE_BYTES + weights + 4.0 * activation_numbers(shape) + windows
 }
@@ -29,7 +29,8 @@ fn activation_numbers(shape: &ModelShape) -> f64 {
     let stream = 2.0 * width + 1.0;
     let block = qkv + (width + kv_width) + width + 3.0 * ffn + 3.0 * heads;
     let gradients = 3.0 * width + qkv + ffn;
-    let per_token = (2.0 * layers + 1.0) * stream + layers * block + gradients;
+    let inputs = width.max(ffn);
+    let per_token = (2.0 * layers + 1.0) * stream + layers * block + gradients + inputs;
     let (scores, logits) = ((128 * shape.context) as f64, 65_536.0);
     microbatch_tokens(shape) as f64 * per_token + scores + logits
 }
@@ -47,11 +48,11 @@ mod tests {
 
     #[test]
     fn memory_counts_every_part() {
-        // 2x8, context 256, by hand: N = 5,832 of 16 bytes; per token 5·17 + 2·(24 + 16 + 8 + 3·ffn + 3·heads) + …
+        // 2x8, context 256, by hand: N = 5,832 of 24 bytes; per token 5·17 + 2·(24 + 16 + 8 + 3·ffn + 3·heads) + …
         let shape = ModelShape::derived(2, 8);
         let (ffn, heads) = (shape.ffn as f64, shape.heads as f64);
-        let per_token = 5.0 * 17.0 + 2.0 * (48.0 + 3.0 * ffn + 3.0 * heads) + 24.0 + 24.0 + ffn;
-        let expected = 1.2e7 + 16.0 * 5832.0 + 4.0 * (256.0 * per_token + 32_768.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
+        let per_token = 5.0 * 17.0 + 2.0 * (48.0 + 3.0 * ffn + 3.0 * heads) + 24.0 + 24.0 + ffn + ffn.max(8.0);
+        let expected = 1.2e7 + 24.0 * 5832.0 + 4.0 * (256.0 * per_token + 32_768.0 + 65_536.0) + 8.0 * 256.0 * 257.0;
         assert_eq!(training_bytes(&shape, 256), expected);
     }
 }

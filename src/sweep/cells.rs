@@ -108,8 +108,8 @@ fn keep_possible<'a>(
 
 /// 2^53: above it a count of tokens is no longer exact.
 const MOST_TOKENS: f64 = 9_007_199_254_740_992.0;
-/// Bytes a parameter takes in training: itself, its gradient and two moments, 32 bits each.
-const TRAINING_BYTES: f64 = 16.0;
+/// Bytes a parameter takes in training: itself, its gradient, two moments and two copies for products, 32 bits each.
+const TRAINING_BYTES: f64 = 24.0;
 /// More than any single device holds.
 const MOST_BYTES: f64 = 2e11;
 
@@ -122,7 +122,7 @@ pub(super) fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Optio
     let bytes = TRAINING_BYTES * total(&cell.shape);
     if bytes > MOST_BYTES {
         return Some(format!(
-            "weights, gradients and moments take {:.0} GB, at most {:.0} are allowed: choose a smaller shape",
+            "weights, their copies, gradients and moments take {:.0} GB, at most {:.0} are allowed: choose a smaller shape",
             bytes / 1e9,
             MOST_BYTES / 1e9
         ));
