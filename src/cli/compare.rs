@@ -219,7 +219,7 @@ fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
                 counts(&a.tokens),
                 short(a.tokens_per_param.value),
                 a.loss.to_string(),
-                format!("{:.3}", a.extrapolation_factor),
+                short(a.extrapolation_factor),
             ]
         };
         let header = ["data", "N*", "", "D*", "", "D/N", loss, "extrapolation (x)"];

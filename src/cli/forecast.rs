@@ -194,7 +194,7 @@ fn render(forecast: &Forecast) -> String {
         forecast.source, by, forecast.points, law.size_measure, law.flop_rule
     );
     for budget in &forecast.budgets {
-        text += &format!("\nC = {}, {:.3}x the largest run\n", Flops(budget.compute), budget.extrapolation_factor);
+        text += &format!("\nC = {}, {}x the largest run\n", Flops(budget.compute), short(budget.extrapolation_factor));
         text += &table(&["", "forecast", "50 %", "80 %", "95 %"], &budget_rows(budget));
         if !budget.runs.is_empty() {
             text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
@@ -234,7 +234,7 @@ fn asked_text(forecast: &Forecast) -> String {
         let came = run
             .found
             .map_or_else(Vec::new, |found| vec![number(found), if run.one_run.holds(found) { "inside" } else { "OUTSIDE" }.to_owned()]);
-        let said = vec![short(run.params), short(run.tokens), format!("{:.3}", run.extrapolation_factor), number(run.loss.value)];
+        let said = vec![short(run.params), short(run.tokens), short(run.extrapolation_factor), number(run.loss.value)];
         [said, vec![interval(&run.loss), interval(&run.one_run)], came].concat()
     };
     let known = asked.iter().any(|run| run.found.is_some());

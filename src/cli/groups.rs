@@ -1,6 +1,6 @@
 //! `fit --by COLUMN`: groups of runs side by side, tests of equal exponents, and the fit with shared ones.
 
-use super::text::{number, table};
+use super::text::{number, p_value, table};
 use crate::fit::{BlockGroup, Blocks, Comparison, Estimate, GroupFit};
 use crate::law::Chinchilla;
 
@@ -53,7 +53,7 @@ pub(super) fn text(by: &str, comparison: &Comparison) -> String {
         let name = if test.method == "f" { "F" } else { "chi-square" };
         let verdict = if test.p_value < 0.05 { "they differ" } else { "no difference is shown" };
         text +=
-            &format!("  {}: {name} {:.2} with {} degrees, p = {:.2e}: {verdict}\n", test.of, test.statistic, test.degrees, test.p_value);
+            &format!("  {}: {name} {:.2} with {} degrees, {}: {verdict}\n", test.of, test.statistic, test.degrees, p_value(test.p_value));
     }
     let shared = &comparison.shared;
     text += "\nshared exponents, E, A and B of each group its own\n";

@@ -300,7 +300,10 @@ fn details(r: &Allocation) -> Vec<Piece> {
             Some(refits) => format!("{refits} bootstrap refits"),
         };
         let line = format!("wasted compute ({over}): median {median}, 80th percentile {at_80}, 95th {at_95}");
-        pieces.push(Piece::Line(2, line));
+        pieces.push(match pieces.is_empty() {
+            true => Piece::Line(1, format!("at {}: {line}", Flops(r.compute))),
+            false => Piece::Line(2, line),
+        });
     }
     pieces
 }

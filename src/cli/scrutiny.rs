@@ -1,6 +1,6 @@
 //! A scrutiny for a person.
 
-use super::text::{as_compute, number, table};
+use super::text::{as_compute, number, p_value, table};
 use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Interval, Named};
 use crate::spec::{Flops, RunRecord, short};
 use crate::study::Scrutiny;
@@ -39,9 +39,9 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
         text += &criteria.lack_of_fit.as_ref().map_or("  no run was repeated, so lack of fit cannot be tested\n".into(), |test| {
             let [between, within] = test.degrees;
             format!(
-                "  lack of fit F({between:.0}, {within:.0}) = {:.2}, p = {:.3}; replicates scatter by {:.2} %\n",
+                "  lack of fit F({between:.0}, {within:.0}) = {:.2}, {}; replicates scatter by {:.2} %\n",
                 test.f,
-                test.p_value,
+                p_value(test.p_value),
                 100.0 * test.replicate_sd
             )
         });

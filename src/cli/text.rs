@@ -110,6 +110,15 @@ pub(super) fn trunk_line(cost: &Savings) -> String {
     )
 }
 
+/// A p-value: three decimals, powers of ten below a thousandth; an approximation of tails says nothing below 1e-10.
+pub(super) fn p_value(p: f64) -> String {
+    match p {
+        p if p < 1e-10 => "p < 1e-10".into(),
+        p if p < 1e-3 => format!("p = {p:.0e}"),
+        p => format!("p = {p:.3}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +151,10 @@ mod tests {
     fn columns_of_a_table_are_aligned() {
         let text = table(&["shape", "N"], &[vec!["2x8".into(), "5.8k".into()], vec!["2x128".into(), "470k".into()]]);
         assert_eq!(text, "  shape     N\n  2x8    5.8k\n  2x128  470k\n");
+    }
+
+    #[test]
+    fn p_values_have_as_many_digits_as_they_mean() {
+        assert_eq!([0.7252, 4.2e-5, 0.0].map(p_value), ["p = 0.725", "p = 4e-5", "p < 1e-10"]);
     }
 }

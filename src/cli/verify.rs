@@ -115,7 +115,7 @@ fn run_row(run: &ScoredRun) -> Vec<String> {
     let end = |value: Option<f64>| value.map_or("unbounded".into(), number);
     vec![
         format!("{} ({})", run.shape, run.role),
-        format!("{} ({:.3}x)", Flops(run.compute), run.extrapolation_factor),
+        format!("{} ({}x)", Flops(run.compute), short(run.extrapolation_factor)),
         short(run.tokens),
         run.learning_rate.map_or("—".into(), rate_text),
         run.batch_tokens.map_or("—".into(), short),

@@ -278,7 +278,7 @@ pub enum FitError {
     )]
     NoFall,
     /// An option is out of range.
-    #[error("{option} = {value} is not allowed; {allowed}")]
+    #[error("{option} = {value:?} is not allowed; {allowed}")]
     Option {
         /// Name of the option.
         option: &'static str,

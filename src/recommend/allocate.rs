@@ -128,8 +128,9 @@ fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
     let [least, most] = allocation.evidence.compute;
     if factor > 1.0 {
         words.push(format!(
-            "{:.2e} FLOPs is {factor:.3}× the largest run ({most:.2e}): an extrapolation{}",
+            "{:.2e} FLOPs is {}x the largest run ({most:.2e}): an extrapolation{}",
             allocation.compute,
+            short(factor),
             if allocation.loss_source.is_some() { "" } else { ", with an interval that assumes the law holds there" }
         ));
     } else if allocation.compute < least {

@@ -84,7 +84,7 @@ fn a_packed_sweep_says_the_same_and_only_what_a_grown_grid_adds_is_trained() {
     drop(writer);
     // Who computed each and its loss depend on the machine; what to do about it does not.
     let error = crate::support::refused(&call);
-    assert!(error.contains("says loss 1.5 "), "{error}");
+    assert!(error.contains("says loss 1.5000 "), "{error}");
     said.about("a run that has two results");
     said.answer(&call, &lines(&error, &["error:", "remove"]));
     std::fs::remove_file(&own).expect("removed");

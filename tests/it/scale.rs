@@ -39,8 +39,9 @@ fn cpu_seconds() -> f64 {
     (ticks[0] + ticks[1]) / 100.0
 }
 
-/// Tests of debug builds are told apart by their own clock.
-const SLOWER: f64 = if cfg!(debug_assertions) { 8.0 } else { 1.0 };
+/// How many times as long as on a quiet machine anything may take: no measure of speed (that is what is printed), but work that
+/// grows with the square of the runs takes longer.
+const SLOWER: f64 = 20.0;
 
 #[test]
 fn a_hundred_thousand_runs_are_planned_driven_gathered_and_told_in_seconds() {

@@ -47,7 +47,8 @@ pub struct IsoflopFit {
     pub tokens: PowerOfCompute,
     /// a if the optima weighed as they do not here.
     pub exponent_otherwise: Estimate,
-    /// Budgets with a minimum, by compute.
+    /// Budgets with a minimum, by compute; `valleys` in documents, as it was when they were first kept.
+    #[serde(rename = "valleys")]
     pub profiles: Vec<IsoflopProfile>,
     /// Budgets without an IsoFLOP minimum, with the reason.
     pub dropped: Vec<DroppedBudget>,
