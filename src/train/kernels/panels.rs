@@ -5,7 +5,7 @@
 //! (Goto & van de Geijn 2008, ACM TOMS 34:12). A processor without vector instructions of ours multiplies by the `gemm` crate.
 
 use super::matmul::{Into, Matrix, multiply};
-use super::simd::{LANES, has_tiles, panel_columns};
+use super::simd::{LANES, tile_columns};
 use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
 use crate::train::meter::{Part, metered};
 
@@ -18,14 +18,27 @@ const ROWS: usize = 120;
 
 /// A matrix [rows, columns] in panels of columns, one behind the other, each with its rows side by side: [rows, columns of the
 /// panel]. The last is filled up to a multiple of [`LANES`] columns.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Panels {
     data: Vec<f32>,
     rows: usize,
     columns: usize,
+    /// Columns of a panel; `None` where there are no tiles for this processor and one panel is the matrix.
+    width: Option<usize>,
+}
+
+impl Default for Panels {
+    /// Of no matrix yet, as this processor reads them.
+    fn default() -> Self {
+        Self::of_width(tile_columns())
+    }
 }
 
 impl Panels {
+    fn of_width(width: Option<usize>) -> Self {
+        Self { data: Vec::new(), rows: 0, columns: 0, width }
+    }
+
     /// Lays a matrix out in the place of the one before.
     pub(crate) fn lay_out(&mut self, from: Matrix<'_>) {
         metered(Part::Products, || {
@@ -40,7 +53,7 @@ impl Panels {
 
     /// (first column, columns, columns with those that fill it up) of each panel.
     fn panels(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
-        let (columns, width) = (self.columns, panel_columns());
+        let (columns, width) = (self.columns, self.width.unwrap_or(self.columns.max(1)));
         (0..columns).step_by(width).map(move |first| {
             let count = width.min(columns - first);
             (first, count, count.next_multiple_of(LANES))
@@ -71,8 +84,7 @@ fn lay_out_panel(from: Matrix<'_>, first: usize, count: usize, padded: usize, to
 /// dst ← a·b, or dst ← dst + a·b. `dst` is row-major [a.rows, b.columns] with `row_stride`.
 pub(crate) fn multiply_panels(dst: &mut [f32], row_stride: usize, into: Into, a: Matrix<'_>, b: &Panels) {
     assert_eq!(a.columns(), b.rows, "inner dimensions agree");
-    if !has_tiles() {
-        // Panels as wide as the matrix are the matrix.
+    if b.width.is_none() {
         return multiply(dst, row_stride, into, a, Matrix::strided(&b.data, b.rows, b.columns, b.columns.next_multiple_of(LANES)));
     }
     metered(Part::Products, || {
@@ -117,15 +129,17 @@ mod tests {
         (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
     }
 
-    /// Both ways to lay b out, both ways in which a may lie, sizes with and without remainders.
+    /// Panels for every kind of processor, both ways to lay b out, both ways in which a may lie, sizes with and without remainders.
     #[test]
     fn products_of_any_size_match_those_of_the_gemm_crate() {
         for (m, n, k) in [(1, 1, 1), (5, 7, 3), (6, 16, 8), (128, 48, 64), (121, 40, 300), (250, 344, 129), (33, 100, 600)] {
             let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
             let stride = n + 3;
             for (a, b) in [(Matrix::new(&a, m, k), Matrix::new(&b, k, n)), (Matrix::new(&a, k, m).t(), Matrix::new(&b, n, k).t())] {
-                for into in [Into::Replace, Into::Add] {
-                    let mut panels = Panels::default();
+                for (into, width) in
+                    [Into::Replace, Into::Add].into_iter().flat_map(|into| [Some(16), Some(32), None].map(|width| (into, width)))
+                {
+                    let mut panels = Panels::of_width(width);
                     // What was there before leaves nothing behind.
                     panels.lay_out(Matrix::new(&numbers(400 * 700, 5), 400, 700));
                     panels.lay_out(b);
@@ -133,7 +147,7 @@ mod tests {
                     multiply_panels(&mut found, stride, into, a, &panels);
                     multiply(&mut expected, stride, into, a, b);
                     let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                    assert!(far <= 2e-6 * k as f32, "{m} {n} {k} {into:?}: off by {far}");
+                    assert!(far <= 2e-6 * k as f32, "{m} {n} {k} {into:?} {width:?}: off by {far}");
                 }
             }
         }

@@ -60,24 +60,17 @@ pub(crate) fn width() -> Width {
     }
 }
 
-/// Whether tiles of products are made for this processor.
-pub(super) fn has_tiles() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return width() != Width::Plain;
-    #[cfg(not(target_arch = "x86_64"))]
-    cfg!(target_arch = "aarch64")
-}
-
-/// Columns of a panel that a tile reads: two registers, or all columns where there are no tiles.
-pub(super) fn panel_columns() -> usize {
+/// Columns of a tile of a product, two registers of the widest kind; `None` where no tiles are made for this processor.
+pub(super) fn tile_columns() -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     return match width() {
-        Width::Avx512 => 2 * LANES,
-        Width::Avx2 => LANES,
-        Width::Plain => usize::MAX,
+        Width::Avx512 => Some(2 * LANES),
+        Width::Avx2 => Some(LANES),
+        Width::Plain => None,
     };
+    // Untested: thirty-two registers of four numbers.
     #[cfg(not(target_arch = "x86_64"))]
-    if has_tiles() { LANES } else { usize::MAX }
+    cfg!(target_arch = "aarch64").then_some(LANES)
 }
 
 /// Partial sums of a reduction: one AVX-512 register, two of AVX2.

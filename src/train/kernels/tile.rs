@@ -41,7 +41,8 @@ pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<
     checked(dst, stride, into, a, b, size);
 }
 
-/// Most rows of a tile: with a row of b and a number of a they fill the registers. Sixteen of eight numbers without `WIDE`.
+/// Most rows of a tile: with a row of b and a number of a they fill the registers, 32 of sixteen numbers where `WIDE`, else 16 of eight
+/// with multiply-adds, else 16 of four.
 const fn most_rows<const FMA: bool, const WIDE: bool>() -> usize {
     match (FMA, WIDE) {
         (true, true) => 12,
@@ -50,35 +51,36 @@ const fn most_rows<const FMA: bool, const WIDE: bool>() -> usize {
     }
 }
 
-/// Columns of a tile, in [`LANES`].
-const fn most_columns<const WIDE: bool>() -> usize {
-    if WIDE { 2 } else { 1 }
-}
-
 vectorised! {
     /// The product, after [`multiply_tile`] has checked that every index is in range.
     fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-        let Size { m, n, k } = size;
-        let tiles = m.div_ceil(const { most_rows::<FMA, WIDE>() });
-        let mut column = 0;
-        while column < n {
-            let wide = const { most_columns::<WIDE>() } == 2 && n - column >= 2 * LANES;
-            let b = Rows { data: &b.data[column..], stride: b.stride };
-            let mut row = 0;
-            for tile in 0..tiles {
-                // As even as can be: few rows leave the units that multiply waiting for their own results.
-                let rows = (m - row).div_ceil(tiles - tile);
-                let a = Left { data: &a.data[row * a.row..], ..a };
-                let dst = &mut dst[row * stride + column..];
-                if wide {
-                    rows_of::<FMA, WIDE, 2>(rows, dst, stride, into, a, b, k);
-                } else {
-                    rows_of::<FMA, WIDE, 1>(rows, dst, stride, into, a, b, k);
-                }
-                row += rows;
+        tiles::<FMA, WIDE>(dst, stride, into, a, b, size);
+    }
+}
+
+/// The product, tile after tile down the rows of a few columns.
+#[inline(always)]
+fn tiles<const FMA: bool, const WIDE: bool>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
+    let Size { m, n, k } = size;
+    let tiles = m.div_ceil(const { most_rows::<FMA, WIDE>() });
+    let mut column = 0;
+    while column < n {
+        let wide = WIDE && n - column >= 2 * LANES;
+        let b = Rows { data: &b.data[column..], stride: b.stride };
+        let mut row = 0;
+        for tile in 0..tiles {
+            // As even as can be: few rows leave the units that multiply waiting for their own results.
+            let rows = (m - row).div_ceil(tiles - tile);
+            let a = Left { data: &a.data[row * a.row..], ..a };
+            let dst = &mut dst[row * stride + column..];
+            if wide {
+                rows_of::<FMA, WIDE, 2>(rows, dst, stride, into, a, b, k);
+            } else {
+                rows_of::<FMA, WIDE, 1>(rows, dst, stride, into, a, b, k);
             }
-            column += if wide { 2 * LANES } else { LANES };
+            row += rows;
         }
+        column += if wide { 2 * LANES } else { LANES };
     }
 }
 
@@ -259,27 +261,36 @@ mod tests {
         (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
     }
 
+    /// Of the processor at hand and of every kind.
     #[test]
     fn tiles_of_any_size_match_a_triple_loop() {
-        for (m, n, k) in [(1, 16, 1), (3, 32, 5), (8, 48, 32), (13, 16, 7), (21, 80, 24)] {
-            let (a, b) = (numbers(m * k, 1), numbers(k * (n + 3), 2));
-            for (row, column, into) in [(k, 1, Into::Replace), (1, m, Into::Add)] {
-                let stride = n + 1;
-                let mut found = numbers(m * stride, 3);
-                let before = found.clone();
-                multiply_tile(&mut found, stride, into, Left { data: &a, row, column }, Rows { data: &b, stride: n + 3 }, Size { m, n, k });
-                for (i, j) in (0..m).flat_map(|i| (0..stride).map(move |j| (i, j))).filter(|(i, j)| i * stride + j < found.len()) {
-                    let old = before[i * stride + j];
-                    let product: f32 = (0..k).map(|l| a[i * row + l * column] * b[l * (n + 3) + j.min(n - 1)]).sum();
-                    let expected = if j >= n {
-                        old
-                    } else if into == Into::Add {
-                        old + product
-                    } else {
-                        product
-                    };
-                    assert!((found[i * stride + j] - expected).abs() < 1e-4, "{m} {n} {k}: ({i}, {j})");
-                }
+        for product in [multiply_tile, tiles::<true, true>, tiles::<true, false>, tiles::<false, false>] {
+            for (m, n, k) in [(1, 16, 1), (3, 32, 5), (8, 48, 32), (12, 64, 9), (13, 16, 7), (21, 80, 24), (34, 32, 3)] {
+                matches_a_triple_loop(product, (m, n, k));
+            }
+        }
+    }
+
+    type Product = fn(&mut [f32], usize, Into, Left<'_>, Rows<'_>, Size);
+
+    fn matches_a_triple_loop(product: Product, (m, n, k): (usize, usize, usize)) {
+        let (a, b) = (numbers(m * k, 1), numbers(k * (n + 3), 2));
+        for (row, column, into) in [(k, 1, Into::Replace), (1, m, Into::Add)] {
+            let stride = n + 1;
+            let mut found = numbers(m * stride, 3);
+            let before = found.clone();
+            product(&mut found, stride, into, Left { data: &a, row, column }, Rows { data: &b, stride: n + 3 }, Size { m, n, k });
+            for (i, j) in (0..m).flat_map(|i| (0..stride).map(move |j| (i, j))).filter(|(i, j)| i * stride + j < found.len()) {
+                let old = before[i * stride + j];
+                let product: f32 = (0..k).map(|l| a[i * row + l * column] * b[l * (n + 3) + j.min(n - 1)]).sum();
+                let expected = if j >= n {
+                    old
+                } else if into == Into::Add {
+                    old + product
+                } else {
+                    product
+                };
+                assert!((found[i * stride + j] - expected).abs() < 1e-4, "{m} {n} {k}: ({i}, {j})");
             }
         }
     }
