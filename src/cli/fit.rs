@@ -9,9 +9,10 @@ use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, s
 use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
 use super::source::{Source, SourceArgs};
-use super::text::number;
+use super::summary::{next, summary};
+use super::text::{entry, number};
 use super::{certificate, groups, plot, starts};
-use crate::fit::{Estimate, SeedNoise, Vertices};
+use crate::fit::{Estimate, Protocol, SeedNoise, Vertices};
 use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, to_csv, write_whole};
@@ -61,6 +62,10 @@ pub(super) struct FitArgs {
     /// Write fits and figures into this folder (a results folder keeps its own)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print everything behind the answer: coefficients by every interval, how they were found, optima of cells, what other estimators
+    /// and conventions say, forecasts of runs that were left out
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
 }
 
 impl FitArgs {
@@ -78,6 +83,7 @@ impl FitArgs {
             noise: None,
             starts: None,
             out: None,
+            details: false,
         }
     }
 
@@ -124,19 +130,32 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         println!("{document:#}");
         return Ok(());
     }
-    print!("{}", report(&source, &study));
-    if let Some(hyperparameters) = &study.hyperparameters {
-        let cells = recipe_trials(&source.records, study.evidence.size_measure, study.evidence.flop_rule);
-        print!("{}", critical_text(&cells, &source.records, hyperparameters, &study.options));
+    let details = args.details || protocol.is_some() || args.conventions || study.laws.len() > 1;
+    if details {
+        print_details(&source, &study, protocol.as_ref(), &recommendations);
+    } else {
+        print!("{}", summary(&source, &study, &recommendations));
     }
-    print!("{}", protocol.as_ref().map_or(String::new(), protocol_text));
-    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records)));
-    print!("{}", recommendation_rows(&recommendations));
     keep(args, &source, &study, &recommendations)?;
+    if !details {
+        print!("{}", next(&source));
+    }
     match (&args.starts, study.best_law()) {
         (Some(path), Some(fitted)) => starts::keep(path, fitted),
         _ => Ok(()),
     }
+}
+
+/// All that there is to say.
+fn print_details(source: &Source, study: &Study, protocol: Option<&Protocol>, recommendations: &[Allocation]) {
+    print!("{}", report(source, study));
+    if let Some(hyperparameters) = &study.hyperparameters {
+        let cells = recipe_trials(&source.records, study.evidence.size_measure, study.evidence.flop_rule);
+        print!("{}", critical_text(&cells, &source.records, hyperparameters, &study.options));
+    }
+    print!("{}", protocol.map_or(String::new(), protocol_text));
+    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records)));
+    print!("{}", recommendation_rows(recommendations));
 }
 
 /// `--by`: groups side by side, as laws where each has one, and on the cells that they share.
@@ -181,7 +200,7 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
                 (Some(_), true) => "--law leaves the fits of the sweep as they are",
                 (None, _) => "nothing was written beside the table",
             };
-            println!("\n{what}; --out DIR keeps these fits and figures");
+            print!("\n{}", entry("kept", &format!("{what}; --out DIR keeps these fits and figures")));
             return Ok(());
         }
     };
@@ -193,9 +212,9 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
         write_json(&fits.join("fits/hyperparameters.json"), &serde_json::to_value(hyperparameters).or_work()?)?;
         SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(hyperparameters)))?;
     }
-    let drawn = plot::draw_all(source, study, &plots)?;
-    println!("\nfits: {}  recommendation: {}", fits.join("fits").display(), fits.join("recommendation.json").display());
-    println!("figures: {} in {}", drawn.join(", "), plots.display());
+    let drawn = plot::draw_all(source, study, &plots)?.len();
+    let (fits, plots) = (fits.join("fits"), plots.display());
+    print!("\n{}", entry("kept", &format!("fits in {}, recommendation.json beside them, {drawn} figures in {plots}", fits.display())));
     Ok(())
 }
 

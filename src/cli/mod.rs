@@ -45,6 +45,7 @@ mod source;
 mod speedup;
 mod starts;
 mod status;
+mod summary;
 mod sweep;
 mod text;
 mod verify;

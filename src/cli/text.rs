@@ -56,6 +56,25 @@ pub(super) fn markdown(pieces: &[Piece]) -> String {
     pieces.iter().map(one).collect::<String>().trim_start().to_owned()
 }
 
+/// Columns of a screen that everyone has.
+const WIDTH: usize = 80;
+/// Where the text of an entry begins.
+const ENTRY: usize = 10;
+
+/// A word and what is said of it, wrapped beside it.
+pub(super) fn entry(word: &str, text: &str) -> String {
+    wrapped(text, &format!("  {word:<width$}", width = ENTRY - 2), &" ".repeat(ENTRY))
+}
+
+/// A sentence behind a mark, wrapped behind it.
+pub(super) fn filled(mark: &str, text: &str) -> String {
+    wrapped(text, mark, &" ".repeat(mark.chars().count()))
+}
+
+fn wrapped(text: &str, first: &str, others: &str) -> String {
+    textwrap::fill(text, textwrap::Options::new(WIDTH).initial_indent(first).subsequent_indent(others).break_words(false)) + "\n"
+}
+
 /// A time as a person says it: 45 s, 3 min 20 s, 2 h 5 min.
 pub(super) fn duration(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;

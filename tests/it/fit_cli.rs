@@ -67,6 +67,25 @@ fn fits_and_figures_are_written_where_asked() {
     said.check("fit_plot_refused");
 }
 
+/// Eighty columns and thirty lines, whatever the runs are.
+#[test]
+fn the_answer_stands_on_one_screen() {
+    let rows = noisy_runs();
+    let lines: Vec<&str> = rows.lines().collect();
+    let few = [0, 1, 4, 6, 11, 13, 17, 20].map(|at| lines[at]).join("\n");
+    let one_size = lines.iter().enumerate().filter(|(at, line)| *at == 0 || line.starts_with("30000000,")).map(|(_, line)| *line);
+    let one_size = one_size.collect::<Vec<_>>().join("\n");
+    let mut said = Transcript::default();
+    for (what, table_of) in [("twenty runs", &rows), ("seven of them", &few), ("of one size", &one_size)] {
+        let (_folder, path) = table(table_of);
+        said.about(what);
+        let answer = said.succeed(&["fit", text(&path), "--refits", "60"]);
+        let widest = answer.lines().map(|line| line.chars().count()).max();
+        assert!(answer.lines().count() <= 30 && widest <= Some(80), "{answer}");
+    }
+    said.check("fit_summary");
+}
+
 #[test]
 fn a_recommendation_says_how_far_it_reaches() {
     let (_folder, path) = table(&noisy_runs());
@@ -116,7 +135,7 @@ fn few_runs_copies_and_odd_losses_are_said_to_be_what_they_are() {
     let mut remarks = |what: &str, rows: &[String]| {
         let (_folder, path) = table(&(lines[0].clone() + "\n" + &rows.join("\n") + "\n"));
         said.about(what);
-        said.lines(&["note:", "warning:"], &["fit", text(&path), "--refits", "60"]);
+        said.lines(&["note:", "warning:"], &["fit", text(&path), "--details", "--refits", "60"]);
     };
     let few: Vec<String> = [1, 4, 6, 11, 13, 17, 20].map(|at| lines[at].clone()).into();
     remarks("seven runs", &few);
@@ -155,7 +174,7 @@ fn every_start_is_kept_with_its_end_and_reason_where_asked() {
     let (folder, path) = table(&noisy_runs());
     let starts = folder.path().join("starts.csv");
     let mut said = Transcript::default();
-    said.lines(&["starts:"], &["fit", text(&path), "--refits", "20", "--starts", text(&starts)]);
+    said.lines(&["starts:"], &["fit", text(&path), "--details", "--refits", "20", "--starts", text(&starts)]);
     said.check("fit_starts");
     let mut reader = csv::Reader::from_path(&starts).expect("a table");
     let header = reader.headers().expect("a header").clone();
@@ -174,7 +193,7 @@ fn every_start_is_kept_with_its_end_and_reason_where_asked() {
 fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
     let (_folder, path) = table(&noisy_runs());
     let mut said = Transcript::default();
-    let args = ["fit", text(&path), "--estimator", "least-squares-log", "--refits", "50"];
+    let args = ["fit", text(&path), "--details", "--estimator", "least-squares-log", "--refits", "50"];
     let whole = said.part("scrutiny", &args);
     said.lines(&["L-BFGS without polish", "relative gradient"], &args);
     assert!(!whole.contains("AICc"), "of one law it says nothing: {whole}");
@@ -276,7 +295,7 @@ fn losses_that_do_not_fall_get_no_advice() {
     let document = fit_json(&path, &["--refits", "40"]);
     assert_eq!(document["recommendations"].as_array().map(Vec::len), Some(0), "{document}");
     let mut said = Transcript::default();
-    said.part("", &["fit", text(&path), "--refits", "40"]);
+    said.part("", &["fit", text(&path), "--details", "--refits", "40"]);
     said.refused(&["recommend", text(&path), "--compute", "1e20"]);
     said.check("fit_no_fall");
 }
@@ -290,7 +309,7 @@ fn one_ratio_of_tokens_to_weights_is_said_to_be_not_identifiable_and_offers_the_
     }
     let (_folder, path) = table(&csv);
     let mut said = Transcript::default();
-    said.lines(&["note:", "L("], &["fit", text(&path), "--refits", "50"]);
+    said.lines(&["note:", "L("], &["fit", text(&path), "--details", "--refits", "50"]);
     said.check("fit_one_ratio");
     let document = fit_json(&path, &["--refits", "50"]);
     assert!(document["laws"]["chinchilla"].is_null());
@@ -318,7 +337,7 @@ fn laws_are_fitted_by_name_and_compared() {
     let mut said = Transcript::default();
     let (_noisy, noisy) = table(&noisy_runs());
     let laws = ["--law", "chinchilla,gamma,kaplan,envelope", "--estimator", "least-squares-log", "--refits", "40"];
-    let args = [&["fit", text(&noisy)], &laws[..]].concat();
+    let args = [&["fit", text(&noisy), "--details"], &laws[..]].concat();
     said.part("the laws side by side", &args);
     said.part("envelope of", &args);
     let document = fit_json(&path, &["--law", "gamma,kaplan", "--refits", "40"]);

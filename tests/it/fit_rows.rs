@@ -61,8 +61,8 @@ fn loss_curves_are_fitted_by_their_ends_and_seen_whole_by_the_envelope() {
     assert_eq!(document["laws"]["chinchilla"]["points"].as_u64(), Some(14), "runs, not checkpoints");
     assert!((coefficient(&document, "chinchilla", "alpha") / 0.34 - 1.0).abs() < 1e-6);
     let mut said = Transcript::default();
-    said.part("", &["fit", text(&path), "--refits", "30"]);
-    said.part("", &["fit", text(&path), "--checkpoints", "--refits", "30"]);
+    said.part("", &["fit", text(&path), "--details", "--refits", "30"]);
+    said.part("", &["fit", text(&path), "--details", "--checkpoints", "--refits", "30"]);
     said.check("fit_curves");
     let whole = fit_json(&path, &["--checkpoints", "--refits", "30"]);
     // A tenth of 5e7 · 1.15^end lies 17 steps before its end.
@@ -106,7 +106,7 @@ fn several_rates_and_batches_a_cell_are_tuned_and_an_edge_is_told() {
     assert_eq!(document["laws"]["chinchilla"]["points"].as_u64(), Some(12), "a point a cell");
     assert_eq!(document["notes"].as_array().map(Vec::len), Some(3), "{}", document["notes"]);
     let mut said = Transcript::default();
-    said.part("", &["fit", text(&path), "--refits", "20"]);
+    said.part("", &["fit", text(&path), "--details", "--refits", "20"]);
     said.check("fit_recipes");
 }
 
@@ -127,7 +127,7 @@ fn losses_of_compute_are_told_in_bits_per_byte_where_bytes_of_a_token_are_known(
     let bits = isoflop["loss_of_compute_bits_per_byte"]["E"]["value"].as_f64().expect("bits");
     assert!((bits / (nats / (4.0 * std::f64::consts::LN_2)) - 1.0).abs() < 1e-12);
     let mut said = Transcript::default();
-    said.lines(&["L* =", "in bits per byte"], &["fit", text(&path), "--refits", "20"]);
+    said.lines(&["L* =", "in bits per byte"], &["fit", text(&path), "--details", "--refits", "20"]);
     said.check("fit_bits");
 }
 

@@ -179,6 +179,8 @@ fn holds(text: &str, word: &str) -> bool {
 fn nobody_speaks_a_dialect() {
     let mut found = Vec::new();
     let pages = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "STUDY.md"].map(|name| root().join(name));
+    let book = fs::read_dir(root().join("docs/src")).expect("a book").map(|entry| entry.expect("an entry").path());
+    let pages = pages.into_iter().chain(book);
     for path in sources().into_iter().map(|(_, path)| path).chain(pages) {
         let text = fs::read_to_string(&path).expect("is text");
         for (at, line) in text.lines().enumerate() {

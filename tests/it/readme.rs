@@ -1,5 +1,5 @@
-//! What README.md shows is what the program prints: every block that begins with `$ scalelab …` is made again, in a folder that has
-//! the results of which it speaks. `SCALELAB_SNAPSHOTS=write cargo test --test it readme::` writes the blocks anew.
+//! What README.md and the book show is what the program prints: every block that begins with `$ scalelab …` is made again, in a folder
+//! that has the results of which it speaks. `SCALELAB_SNAPSHOTS=write cargo test --test it readme::` writes the blocks anew.
 #![expect(clippy::disallowed_methods, reason = "reads the page, and writes it where asked to")]
 
 use crate::support::scalelab;
@@ -65,22 +65,53 @@ fn printed(call: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// Pages that speak to users: the front page and the book.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let book = fs::read_dir(root.join("docs/src")).expect("a book").map(|entry| entry.expect("an entry").path());
+    let book = book.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    std::iter::once(root.join("README.md")).chain(book).collect()
+}
+
 #[test]
-fn readme_shows_what_is_printed() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let page = fs::read_to_string(&path).expect("README.md is there");
-    let shown = blocks(&page);
-    assert!(!shown.is_empty(), "README.md shows no call of scalelab");
-    let (mut anew, mut differ) = (page.clone(), Vec::new());
-    for block in shown.iter().rev() {
-        let now = printed(&block.call);
-        let lines = differences(&block.output, &now);
-        differ.extend(lines.into_iter().map(|line| format!("README.md, the block of scalelab {}, {line}", block.call)));
-        anew.replace_range(block.place.clone(), &now);
+fn pages_show_what_is_printed() {
+    let (mut shown, mut differ) = (0, Vec::new());
+    for path in pages() {
+        let page = fs::read_to_string(&path).expect("a page");
+        let mut anew = page.clone();
+        for block in blocks(&page).iter().rev() {
+            let now = printed(&block.call);
+            let lines = differences(&block.output, &now);
+            differ.extend(lines.into_iter().map(|line| format!("{}, the block of scalelab {}, {line}", path.display(), block.call)));
+            anew.replace_range(block.place.clone(), &now);
+            shown += 1;
+        }
+        if writes() {
+            fs::write(&path, anew).expect("written");
+        }
     }
-    if writes() {
-        fs::write(&path, anew).expect("written");
-        return;
+    assert!(shown >= 2, "the pages show {shown} calls of scalelab");
+    assert!(writes() || differ.is_empty(), "{}\nSCALELAB_SNAPSHOTS=write makes the pages anew", differ.join("\n"));
+}
+
+#[test]
+fn the_front_page_is_short_and_its_answer_a_screen() {
+    let page = fs::read_to_string(&pages()[0]).expect("README.md");
+    assert!(page.len() <= 8000, "README.md has {} bytes", page.len());
+    for Shown { call, output, .. } in blocks(&page) {
+        let widest = output.lines().map(|line| line.chars().count()).max();
+        assert!(output.lines().count() <= 30 && widest <= Some(80), "scalelab {call} prints more than a screen:\n{output}");
     }
-    assert!(differ.is_empty(), "{}\nSCALELAB_SNAPSHOTS=write makes the page anew", differ.join("\n"));
+}
+
+#[test]
+fn links_of_pages_lead_somewhere() {
+    for path in pages() {
+        let page = fs::read_to_string(&path).expect("a page");
+        for (at, _) in page.match_indices("](") {
+            let link = page[at + 2..].split([')', '#']).next().expect("a link");
+            let exists = link.is_empty() || link.starts_with("http") || path.parent().expect("a folder").join(link).exists();
+            assert!(exists, "{}: {link} leads nowhere", path.display());
+        }
+    }
 }

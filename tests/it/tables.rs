@@ -39,12 +39,12 @@ fn rows_that_differ_in_more_than_their_seeds_are_no_replicates() {
     {
         let (_folder, path) = table(&crossed(column, words));
         said.about(&format!("{column}: {}", words.join(", ")));
-        said.part("", &["fit", text(&path), "--refits", "20"]);
+        said.part("", &["fit", text(&path), "--details", "--refits", "20"]);
     }
     // Numbers may be outcomes: where a seed comes twice with another loss, nothing is said of its noise.
     let (_folder, path) = table(&crossed("beta_2", ["0.95", "0.99"]));
     said.about("beta_2: 0.95, 0.99");
-    let output = said.part("", &["fit", text(&path), "--refits", "20"]);
+    let output = said.part("", &["fit", text(&path), "--details", "--refits", "20"]);
     assert_eq!(lines(&output, &["seed noise"]), "");
     said.check("tables_replicates");
 }
@@ -85,7 +85,7 @@ fn larger_runs_are_hidden_from_every_command_that_is_asked_to() {
     // Of twenty runs these have more: 3e8 on 1e10, 1e9 on 3e9 and 1e10.
     assert_eq!((points(&whole), points(&part)), (Some(20), Some(17)));
     let mut said = Transcript::default();
-    said.part("", &["fit", text(&path), "--refits", "20", "--max-compute", "1e19"]);
+    said.part("", &["fit", text(&path), "--details", "--refits", "20", "--max-compute", "1e19"]);
     // What is hidden is said beside the answer, on the error stream.
     let mut beside = |args: &[&str]| {
         let output = run(args);
@@ -112,7 +112,7 @@ fn a_constant_column_and_one_that_is_both_compute_and_budget_are_read() {
         runs().lines().filter(|line| line.starts_with("1000000000,")).map(|line| line.replacen("1000000000,", "", 1) + "\n").collect();
     let (_folder, path) = table(&format!("tokens,flops,loss\n{sizes}"));
     let mut said = Transcript::default();
-    said.part("", &["fit", text(&path), "--set", "params=1e9", "--law", "power-d", "--refits", "20"]);
+    said.part("", &["fit", text(&path), "--details", "--set", "params=1e9", "--law", "power-d", "--refits", "20"]);
     said.refused(&["fit", text(&path), "--set", "tokens=1e9"]);
     let mut csv = String::from("params,C,loss\n");
     for c in [1e18, 4e18, 1.6e19, 6.4e19] {
@@ -124,6 +124,6 @@ fn a_constant_column_and_one_that_is_both_compute_and_budget_are_read() {
     let (_folder, path) = table(&csv);
     let found = json_of("fit", &path, &["--columns", "flops=C,budget=C", "--law", "isoflop"]);
     assert_eq!(found["laws"]["isoflop"]["valleys"].as_array().map(Vec::len), Some(4), "{found}");
-    said.part("IsoFLOP", &["fit", text(&path), "--columns", "flops=C,budget=C", "--refits", "20"]);
+    said.part("IsoFLOP", &["fit", text(&path), "--details", "--columns", "flops=C,budget=C", "--refits", "20"]);
     said.check("tables_columns");
 }

@@ -222,16 +222,20 @@ impl Mixture {
     /// In one line: which laws carry the weight, and what their record was.
     pub fn describe(&self) -> String {
         // The weight of the frontier is that at the lowest loss of a compute, and less above.
-        let laws = self.weights_text(self.weights(), "up to ");
+        format!("{}; {}", self.weights_text(self.weights(), "up to "), self.record())
+    }
+
+    /// How forecasts from smaller parts of the runs fared on the larger ones, in words.
+    pub fn record(&self) -> String {
         if self.origins.is_empty() {
-            return format!("{laws}; unchecked: no smaller part of these runs is a design that laws can be fitted to");
+            return "unchecked: no smaller part of these runs is a design that laws can be fitted to".to_owned();
         }
         let bias = average(self.origins.iter().map(|origin| self.error_at(origin).0));
         let ([direction, worth], sign) = if bias > 0.0 { (["high", "more"], 1.0) } else { (["low", "less"], -1.0) };
         let compute = 100.0 * (bias / self.slope).exp_m1().abs();
         let percent = 100.0 * sign * bias.exp_m1();
         format!(
-            "{laws}; rolling-origin check at {}, up to {:.1}x: predictions {:.2} % too {direction} on average, equivalent to {compute:.0} % {worth} compute",
+            "rolling-origin check at {}, up to {:.1}x: predictions {:.2} % too {direction} on average, equivalent to {compute:.0} % {worth} compute",
             cuts_in_words(self.origins.len()),
             self.spans(),
             percent,

@@ -1,0 +1,185 @@
+//! The answer of a fit on one screen of eighty columns: what the runs say, what to train for which compute, how far that was checked,
+//! and what is doubtful. Each number stands once; `--details` prints what is behind it.
+
+use super::recommend::why_not;
+use super::source::Source;
+use super::text::{counts, entry, filled, number, rate_text};
+use crate::fit::{Estimate, FittedLaw};
+use crate::recommend::Allocation;
+use crate::spec::{Flops, short};
+use crate::study::{Mixture, Study};
+
+/// Doubts that are shown; the others are counted.
+const DOUBTS: usize = 4;
+
+/// What `fit` prints where no details are asked for.
+pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocation]) -> String {
+    let mut text = headline(source, study);
+    text += &study.best_law().map_or(String::new(), |fitted| law_lines(study, fitted));
+    text += &match recommendations.first() {
+        Some(first) => to_train(first, recommendations, study.mixture()),
+        None => filled("", &format!("nothing is recommended: {}", why_not(study))),
+    };
+    text += &record(study);
+    text + &doubts(study, recommendations)
+}
+
+/// What to ask next.
+pub(super) fn next(source: &Source) -> String {
+    let path = source.path.display();
+    entry("next", &format!("scalelab recommend {path} --compute 1e18"))
+        + &entry("", &format!("scalelab fit {path} --details  (everything behind these lines)"))
+}
+
+/// Whose runs, how many of them, and how they are counted.
+fn headline(source: &Source, study: &Study) -> String {
+    let evidence = &study.evidence;
+    let excluded = study.exclusions_by_reason().values().sum::<usize>();
+    let without = if excluded == 0 { String::new() } else { format!(" ({excluded} left out)") };
+    let whose = source.path.display();
+    format!("{whose}: what {} runs say{without}\n", evidence.points.len())
+        + &entry("counts", &format!("N as {}, C as {}; losses in nats per token", evidence.size_measure, evidence.flop_rule))
+}
+
+/// The law with its numbers, its floor, and how the best size grows.
+fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
+    let spread = format!("runs lie within {:.1} % of it (rms)", 100.0 * fitted.diagnostics.residual_rms);
+    let mut text = entry("loss", &format!("{}; {spread}", with_numbers(fitted)));
+    if let Some((_, floor)) = fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]) {
+        let known = study.floor_nats.map_or(String::new(), |known| {
+            let side = if floor.holds(known) { "inside" } else { "outside" };
+            format!("; the true floor of this source is {}, {side}", number(known))
+        });
+        text += &entry("floor", &format!("{floor}{known}"));
+    }
+    let by_law = fitted.derived.iter().find(|(name, _)| *name == "a").map(|(_, a)| a);
+    let by_budgets = study.isoflop.as_ref().map(|isoflop| &isoflop.params.exponent);
+    match (by_budgets, by_law) {
+        (Some(a), _) => text += &entry("growth", &format!("best size ~ C^{a}, by the minima of IsoFLOP profiles")),
+        (None, Some(a)) => text += &entry("growth", &format!("best size ~ C^{a}")),
+        (None, None) => {}
+    }
+    text
+}
+
+/// The right side of a law with coefficients in place of their names.
+fn with_numbers(fitted: &FittedLaw) -> String {
+    let formula = fitted.law.text();
+    let right = formula.split_once(" = ").map_or(formula, |(_, right)| right);
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut text = String::new();
+    let mut rest = right;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| is_name(c) != is_name(first)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let value = fitted.coefficients.iter().find(|(name, _)| *name == word).map(|(_, value)| value.render()[0].clone());
+        text += value.as_deref().unwrap_or(word);
+        rest = after;
+    }
+    text
+}
+
+/// A budget, its size, tokens and loss, with intervals below and what can be built.
+fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<&Mixture>) -> String {
+    let level = first.params.level().map_or(String::new(), |level| format!(" [{:.0} %]", 100.0 * level));
+    let mut text = format!("\n  {:<18}{:<19}{:<19}loss of one run{level}\n", "compute", "parameters", "tokens");
+    let mut marked = false;
+    for r in recommendations {
+        let beyond = mixture.and_then(|mixture| mixture.caution(r.extrapolation_factor)).is_some();
+        marked |= beyond;
+        let times = if r.extrapolation_factor.is_finite() { format!("{}x", short(r.extrapolation_factor)) } else { String::new() };
+        let mark = if beyond { "⚠" } else { " " };
+        let loss = r.loss_of_a_run.to_string();
+        text += &format!("  {:<10}{times:>5}{mark} {:<19}{:<19}{loss}\n", Flops(r.compute), short(r.params.value), short(r.tokens.value));
+        let ends = format!("  {:<18}{:<19}{}", "", counts(&r.params), counts(&r.tokens));
+        text += &if r.params.uncertainty.is_some() { ends.trim_end().to_owned() + "\n" } else { String::new() };
+        text += &built(r).map_or(String::new(), |line| format!("  {:<18}{line}\n", ""));
+    }
+    text + if marked { "  ⚠ farther than these runs could check\n" } else { "" }
+}
+
+/// The network that can be built, with its learning rate and batch.
+fn built(r: &Allocation) -> Option<String> {
+    let shape = r.realised.as_ref().map(|built| format!("build {}, {} heads", built.shape, built.shape.heads));
+    let rate = r.learning_rate.as_ref().map(|rate| format!("learning rate {}", rate_text(rate.value)));
+    let batch = r.batch_tokens.as_ref().map(|batch| format!("batch {} tokens", short(batch.value)));
+    let parts: Vec<String> = [shape, rate, batch].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// How forecasts from a part of the runs fared on the others.
+fn record(study: &Study) -> String {
+    let text = match (study.mixture(), study.why_alone()) {
+        (Some(mixture), _) => mixture.record(),
+        (None, Some(why)) => why,
+        (None, None) => return String::new(),
+    };
+    format!("\n{}", entry("tested", &text))
+}
+
+/// What speaks against the answer, the first few of it.
+fn doubts(study: &Study, recommendations: &[Allocation]) -> String {
+    let all = all_doubts(study, recommendations);
+    let mut text: String = all.iter().take(DOUBTS).map(|doubt| filled("⚠ ", doubt)).collect();
+    if all.len() > DOUBTS {
+        text += &format!("  and {} more: --details\n", all.len() - DOUBTS);
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn all_doubts(study: &Study, recommendations: &[Allocation]) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(fitted) = study.best_law() {
+        all.extend(disagreement(study, fitted));
+        all.extend(refusal(study));
+        all.extend(fitted.warnings.iter().cloned());
+    }
+    all.extend(study.notes.iter().cloned());
+    all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
+    // How far beyond the runs a budget lies is said in its line.
+    let of_budgets = recommendations.iter().flat_map(|r| r.warnings.iter());
+    all.extend(of_budgets.filter(|warning| !warning.contains("the largest run") && !warning.contains("outside the")).cloned());
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|doubt| seen.insert(doubt.clone()));
+    all
+}
+
+/// That the surface and the minima of budgets let the best size grow at rates that exclude each other.
+fn disagreement(study: &Study, fitted: &FittedLaw) -> Option<String> {
+    let by_budgets = &study.isoflop.as_ref()?.params.exponent;
+    let (_, by_law) = fitted.derived.iter().find(|(name, _)| *name == "a")?;
+    let ends = |a: &Estimate| a.uncertainty.map(|one| (one.low, one.high));
+    let ((low, high), (least, most)) = (ends(by_budgets)?, ends(by_law)?);
+    (high < least || most < low).then(|| {
+        format!("the law lets the best size grow as C^{by_law}, the minima as C^{by_budgets}: add budgets, and sizes about each minimum")
+    })
+}
+
+/// That repeated runs refuse the law.
+fn refusal(study: &Study) -> Option<String> {
+    let test = study.laws.first()?.criteria.as_ref()?.lack_of_fit.as_ref()?;
+    (test.p_value < 0.05).then(|| {
+        "the runs lie farther from the law than repeated runs from each other: it is a summary here, and no truth; look at --law all"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{FitOptions, fit};
+    use crate::law::{Chinchilla, Evidence, Law, Point};
+
+    #[test]
+    fn a_law_is_shown_with_its_numbers() {
+        let law = Law::from(Chinchilla { e: 1.7, a: 400.0, b: 410.0, alpha: 0.34, beta: 0.28 });
+        let sizes = [1e7, 3e7, 1e8, 3e8];
+        let points = sizes.iter().flat_map(|n| [1e9, 3e9, 1e10, 3e10].map(|d| Point::new(*n, d, 0.0)));
+        let points = points.map(|p| Point { loss: law.loss(&p), ..p }).collect();
+        let fitted = fit(&law, Evidence::as_given(points), &FitOptions { refits: 0, ..FitOptions::default() }).expect("fits");
+        let text = with_numbers(&fitted.at(0.95).expect("a level"));
+        let words: Vec<&str> = text.split(' ').collect();
+        assert_eq!((words.len(), words[1], words[3]), (5, "+", "+"), "{text}");
+        assert!(words[0].starts_with("1.7") && words[2].contains("/N^0.34") && words[4].contains("/D^0.28"), "{text}");
+    }
+}
