@@ -138,7 +138,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     }
     keep(args, &source, &study, &recommendations)?;
     if !details {
-        print!("{}", next(&source));
+        print!("{}", next(&source, &study));
     }
     match (&args.starts, study.best_law()) {
         (Some(path), Some(fitted)) => starts::keep(path, fitted),
@@ -200,7 +200,7 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
                 (Some(_), true) => "--law leaves the fits of the sweep as they are",
                 (None, _) => "nothing was written beside the table",
             };
-            print!("\n{}", entry("kept", &format!("{what}; --out DIR keeps these fits and figures")));
+            print!("\n{}", entry("kept", &format!("{what}; --out DIR keeps fits and figures")));
             return Ok(());
         }
     };
@@ -213,8 +213,7 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
         SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(hyperparameters)))?;
     }
     let drawn = plot::draw_all(source, study, &plots)?.len();
-    let (fits, plots) = (fits.join("fits"), plots.display());
-    print!("\n{}", entry("kept", &format!("fits in {}, recommendation.json beside them, {drawn} figures in {plots}", fits.display())));
+    print!("\n{}", entry("kept", &format!("fits in {}, {drawn} figures in {}", fits.display(), plots.display())));
     Ok(())
 }
 

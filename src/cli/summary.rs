@@ -10,7 +10,7 @@ use crate::spec::{Flops, short};
 use crate::study::{Mixture, Study};
 
 /// Doubts that are shown; the others are counted.
-const DOUBTS: usize = 4;
+const DOUBTS: usize = 2;
 
 /// What `fit` prints where no details are asked for.
 pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocation]) -> String {
@@ -24,11 +24,12 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
     text + &doubts(study, recommendations)
 }
 
-/// What to ask next.
-pub(super) fn next(source: &Source) -> String {
+/// What to ask next; commands are not wrapped.
+pub(super) fn next(source: &Source, study: &Study) -> String {
     let path = source.path.display();
-    entry("next", &format!("scalelab recommend {path} --compute 1e18"))
-        + &entry("", &format!("scalelab fit {path} --details  (everything behind these lines)"))
+    let most = study.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let recommend = if most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
+    format!("  next    {recommend}scalelab fit {path} --details\n")
 }
 
 /// Whose runs, how many of them, and how they are counted.
@@ -43,7 +44,7 @@ fn headline(source: &Source, study: &Study) -> String {
 
 /// The law with its numbers, its floor, and how the best size grows.
 fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
-    let spread = format!("runs lie within {:.1} % of it (rms)", 100.0 * fitted.diagnostics.residual_rms);
+    let spread = format!("rms of runs {:.1} %", 100.0 * fitted.diagnostics.residual_rms);
     let mut text = entry("loss", &format!("{}; {spread}", with_numbers(fitted)));
     if let Some((_, floor)) = fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]) {
         let known = study.floor_nats.map_or(String::new(), |known| {
@@ -90,7 +91,7 @@ fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<
         let times = if r.extrapolation_factor.is_finite() { format!("{}x", short(r.extrapolation_factor)) } else { String::new() };
         let mark = if beyond { "⚠" } else { " " };
         let loss = r.loss_of_a_run.to_string();
-        text += &format!("  {:<10}{times:>5}{mark} {:<19}{:<19}{loss}\n", Flops(r.compute), short(r.params.value), short(r.tokens.value));
+        text += &format!("  {:<10}{times:>5}{mark}  {:<19}{:<19}{loss}\n", Flops(r.compute), short(r.params.value), short(r.tokens.value));
         let ends = format!("  {:<18}{:<19}{}", "", counts(&r.params), counts(&r.tokens));
         text += &if r.params.uncertainty.is_some() { ends.trim_end().to_owned() + "\n" } else { String::new() };
         text += &built(r).map_or(String::new(), |line| format!("  {:<18}{line}\n", ""));
@@ -132,9 +133,9 @@ fn all_doubts(study: &Study, recommendations: &[Allocation]) -> Vec<String> {
     if let Some(fitted) = study.best_law() {
         all.extend(disagreement(study, fitted));
         all.extend(refusal(study));
-        all.extend(fitted.warnings.iter().cloned());
     }
     all.extend(study.notes.iter().cloned());
+    all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
     all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
     // How far beyond the runs a budget lies is said in its line.
     let of_budgets = recommendations.iter().flat_map(|r| r.warnings.iter());
