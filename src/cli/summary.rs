@@ -86,7 +86,7 @@ fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<
     let mut text = format!("\n  {:<18}{:<19}{:<19}loss of one run{level}\n", "compute", "parameters", "tokens");
     let mut marked = false;
     for r in recommendations {
-        let beyond = mixture.and_then(|mixture| mixture.caution(r.extrapolation_factor)).is_some();
+        let beyond = mixture.map_or(r.extrapolation_factor > 1.0, |mixture| mixture.caution(r.extrapolation_factor).is_some());
         marked |= beyond;
         let times = if r.extrapolation_factor.is_finite() { format!("{}x", short(r.extrapolation_factor)) } else { String::new() };
         let mark = if beyond { "⚠" } else { " " };
@@ -101,7 +101,7 @@ fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<
 
 /// The network that can be built, with its learning rate and batch.
 fn built(r: &Allocation) -> Option<String> {
-    let shape = r.realised.as_ref().map(|built| format!("build {}, {} heads", built.shape, built.shape.heads));
+    let shape = r.realised.as_ref().map(|built| format!("build {}", built.shape));
     let rate = r.learning_rate.as_ref().map(|rate| format!("learning rate {}", rate_text(rate.value)));
     let batch = r.batch_tokens.as_ref().map(|batch| format!("batch {} tokens", short(batch.value)));
     let parts: Vec<String> = [shape, rate, batch].into_iter().flatten().collect();
@@ -141,6 +141,8 @@ fn all_doubts(study: &Study, recommendations: &[Allocation]) -> Vec<String> {
     let of_budgets = recommendations.iter().flat_map(|r| r.warnings.iter());
     all.extend(of_budgets.filter(|warning| !warning.contains("the largest run") && !warning.contains("outside the")).cloned());
     let mut seen = std::collections::HashSet::new();
+    // That is said beside "tested".
+    seen.extend(study.why_alone().filter(|_| study.mixture().is_none()));
     all.retain(|doubt| seen.insert(doubt.clone()));
     all
 }

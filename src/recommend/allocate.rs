@@ -130,7 +130,7 @@ fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
         words.push(format!(
             "{:.2e} FLOPs is {}x the largest run ({most:.2e}): an extrapolation{}",
             allocation.compute,
-            short(factor),
+            if factor < 1e3 { short(factor) } else { format!("{factor:.0}") },
             if allocation.loss_source.is_some() { "" } else { ", with an interval that assumes the law holds there" }
         ));
     } else if allocation.compute < least {
