@@ -17,7 +17,7 @@ use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, to_csv, write_whole};
 use crate::spec::{FlopRule, Flops, SizeMeasure};
-use crate::study::{Scrutinised, Study, StudyError, StudyOptions, document, law_documents};
+use crate::study::{LawReport, Scrutinised, Study, StudyError, StudyOptions, document, law_documents};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -281,8 +281,7 @@ fn truth(study: &Study, e: Option<&Estimate>) -> String {
     let (Some(floor), Some(entropy), Some(e)) = (study.floor_nats, study.entropy_nats, e) else {
         return String::new();
     };
-    let criteria = study.laws.first().and_then(|report| report.criteria.as_ref());
-    let refused = criteria.and_then(|one| one.lack_of_fit.as_ref()).is_some_and(|test| test.p_value < 0.05);
+    let refused = study.laws.first().is_some_and(LawReport::is_refused);
     let inside = match (refused, e.holds(floor)) {
         (true, _) => "repeated runs refuse the law, so its floor is no estimate of that",
         (false, true) => "the truth is inside",

@@ -7,7 +7,7 @@ use super::text::{counts, entry, filled, number, rate_text};
 use crate::fit::{Estimate, FittedLaw};
 use crate::recommend::Allocation;
 use crate::spec::{Flops, short};
-use crate::study::{Mixture, Study};
+use crate::study::{LawReport, Mixture, Study};
 
 /// Doubts that are shown; the others are counted.
 const DOUBTS: usize = 2;
@@ -21,13 +21,13 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
         None => filled("", &format!("nothing is recommended: {}", why_not(study))),
     };
     text += &record(study);
-    text + &doubts(study, recommendations)
+    text + &doubts(study)
 }
 
 /// What to ask next; commands are not wrapped.
 pub(super) fn next(source: &Source, study: &Study) -> String {
     let path = source.path.display();
-    let most = study.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
+    let most = study.evidence.largest_compute();
     let recommend = if most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
     format!("  next    {recommend}scalelab fit {path} --details\n")
 }
@@ -53,7 +53,7 @@ fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
         });
         text += &entry("floor", &format!("{floor}{known}"));
     }
-    let by_law = fitted.derived.iter().find(|(name, _)| *name == "a").map(|(_, a)| a);
+    let by_law = fitted.derived.get("a");
     let by_budgets = study.isoflop.as_ref().map(|isoflop| &isoflop.params.exponent);
     match (by_budgets, by_law) {
         (Some(a), _) => text += &entry("growth", &format!("best size ~ C^{a}, by the minima of IsoFLOP profiles")),
@@ -73,7 +73,7 @@ fn with_numbers(fitted: &FittedLaw) -> String {
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| is_name(c) != is_name(first)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        let value = fitted.coefficients.iter().find(|(name, _)| *name == word).map(|(_, value)| value.render()[0].clone());
+        let value = fitted.coefficients.get(word).map(|value| value.render()[0].clone());
         text += value.as_deref().unwrap_or(word);
         rest = after;
     }
@@ -87,6 +87,7 @@ fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<
     let mut marked = false;
     for r in recommendations {
         let beyond = mixture.map_or(r.extrapolation_factor > 1.0, |mixture| mixture.caution(r.extrapolation_factor).is_some());
+        let beyond = beyond || r.compute < r.evidence.compute[0];
         marked |= beyond;
         let times = if r.extrapolation_factor.is_finite() { format!("{}x", short(r.extrapolation_factor)) } else { String::new() };
         let mark = if beyond { "⚠" } else { " " };
@@ -118,9 +119,9 @@ fn record(study: &Study) -> String {
     format!("\n{}", entry("tested", &text))
 }
 
-/// What speaks against the answer, the first few of it.
-fn doubts(study: &Study, recommendations: &[Allocation]) -> String {
-    let all = all_doubts(study, recommendations);
+/// What speaks against the answer, the first few of it. How far beyond the runs a budget lies is said in its line.
+fn doubts(study: &Study) -> String {
+    let all = all_doubts(study);
     let mut text: String = all.iter().take(DOUBTS).map(|doubt| filled("⚠ ", doubt)).collect();
     if all.len() > DOUBTS {
         text += &format!("  and {} more: --details\n", all.len() - DOUBTS);
@@ -128,44 +129,27 @@ fn doubts(study: &Study, recommendations: &[Allocation]) -> String {
     if text.is_empty() { text } else { format!("\n{text}") }
 }
 
-fn all_doubts(study: &Study, recommendations: &[Allocation]) -> Vec<String> {
-    let mut all = Vec::new();
-    if let Some(fitted) = study.best_law() {
-        all.extend(disagreement(study, fitted));
-        all.extend(refusal(study));
+fn all_doubts(study: &Study) -> Vec<String> {
+    let mut all: Vec<String> = study.exponents_apart().map(apart).into_iter().collect();
+    if study.laws.first().is_some_and(LawReport::is_refused) {
+        all.push(REFUSED.to_owned());
     }
     all.extend(study.notes.iter().cloned());
     all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
     all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
-    // How far beyond the runs a budget lies is said in its line.
-    let of_budgets = recommendations.iter().flat_map(|r| r.warnings.iter());
-    all.extend(of_budgets.filter(|warning| !warning.contains("the largest run") && !warning.contains("outside the")).cloned());
     let mut seen = std::collections::HashSet::new();
-    // That is said beside "tested".
-    seen.extend(study.why_alone().filter(|_| study.mixture().is_none()));
     all.retain(|doubt| seen.insert(doubt.clone()));
     all
 }
 
 /// That the surface and the minima of budgets let the best size grow at rates that exclude each other.
-fn disagreement(study: &Study, fitted: &FittedLaw) -> Option<String> {
-    let by_budgets = &study.isoflop.as_ref()?.params.exponent;
-    let (_, by_law) = fitted.derived.iter().find(|(name, _)| *name == "a")?;
-    let ends = |a: &Estimate| a.uncertainty.map(|one| (one.low, one.high));
-    let ((low, high), (least, most)) = (ends(by_budgets)?, ends(by_law)?);
-    (high < least || most < low).then(|| {
-        format!("the law lets the best size grow as C^{by_law}, the minima as C^{by_budgets}: add budgets, and sizes about each minimum")
-    })
+fn apart([by_law, by_budgets]: [&Estimate; 2]) -> String {
+    format!("the law lets the best size grow as C^{by_law}, the minima as C^{by_budgets}: add budgets, and sizes about each minimum")
 }
 
 /// That repeated runs refuse the law.
-fn refusal(study: &Study) -> Option<String> {
-    let test = study.laws.first()?.criteria.as_ref()?.lack_of_fit.as_ref()?;
-    (test.p_value < 0.05).then(|| {
-        "the runs lie farther from the law than repeated runs from each other: it is a summary here, and no truth; look at --law all"
-            .to_owned()
-    })
-}
+const REFUSED: &str =
+    "the runs lie farther from the law than repeated runs from each other: it is a summary here, and no truth; look at --law all";
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,14 @@ pub struct LawReport {
     pub base: Option<Base>,
 }
 
+impl LawReport {
+    /// Whether repeated runs refuse the law: lack of fit at the level of 5 %.
+    pub fn is_refused(&self) -> bool {
+        let test = self.criteria.as_ref().and_then(|criteria| criteria.lack_of_fit.as_ref());
+        test.is_some_and(|test| test.p_value < 0.05)
+    }
+}
+
 /// A law of unrepeated data that is held, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Base {

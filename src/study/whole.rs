@@ -5,7 +5,9 @@ use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
 use super::{Curves, LawName, Mixture, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
-use crate::fit::{EnvelopeFit, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit};
+use crate::fit::{
+    EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
+};
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
 use crate::spec::RunRecord;
 use std::collections::BTreeMap;
@@ -120,6 +122,13 @@ impl Study {
             return self.worse_alone();
         }
         self.mixture().is_none().then(|| "losses by one law alone: the runs are no design that several could be fitted to and checked on (nine runs, three sizes, three ratios D/N and a factor 3.5 of compute); intervals are statistical, and hold only if the law does".to_owned())
+    }
+
+    /// a of the law that speaks and a of the minima of budgets, where their intervals exclude each other.
+    pub fn exponents_apart(&self) -> Option<[&Estimate; 2]> {
+        let both = [self.best_law()?.derived.get("a")?, &self.isoflop.as_ref()?.params.exponent];
+        let [law, budgets] = [both[0].uncertainty?, both[1].uncertainty?];
+        (budgets.high < law.low || law.high < budgets.low).then_some(both)
     }
 
     /// That the law which was named had a worse record than several together have.

@@ -1,7 +1,7 @@
 //! Fused operations of the processor with hand-written backward, one file each. All work on f32 slices,
 //! row-major, one thread; every sum has a fixed order, so a repeat is bit-identical on one kind of processor.
-//! Loops are compiled for several instruction sets and chosen at run time (simd.rs); matrix products
-//! go to the `gemm` crate, which does the same. What is written is 0 or at least 2^-60 (simd.rs), so that no denormal arises.
+//! Loops are compiled for several instruction sets and chosen at run time (simd.rs); matrix products are ours too (panels.rs, of
+//! tiles in tile.rs), and those of the `gemm` crate on processors without such tiles. What is written is 0 or at least 2^-60 (simd.rs), so that no denormal arises.
 
 pub(crate) mod adamw;
 pub(crate) mod attention;
@@ -19,3 +19,9 @@ pub(crate) mod tile;
 mod denormals;
 #[cfg(test)]
 mod differences;
+
+/// Numbers about 0 for tests, other ones for other salts.
+#[cfg(test)]
+fn numbers(count: usize, salt: usize) -> Vec<f32> {
+    (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
+}

@@ -124,10 +124,7 @@ fn multiply_ragged(dst: &mut [f32], row_stride: usize, into: Into, (a, b, size):
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn numbers(count: usize, salt: usize) -> Vec<f32> {
-        (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
-    }
+    use crate::train::kernels::numbers;
 
     /// Panels for every kind of processor, both ways to lay b out, both ways in which a may lie, sizes with and without remainders.
     #[test]

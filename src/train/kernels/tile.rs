@@ -256,10 +256,7 @@ unsafe fn turn_8x8(from: *const f32, from_stride: usize, to: *mut f32, to_stride
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn numbers(count: usize, salt: usize) -> Vec<f32> {
-        (0..count).map(|i| (((i + salt) * 37 % 101) as f32 - 50.0) * 0.01).collect()
-    }
+    use crate::train::kernels::numbers;
 
     /// Of the processor at hand and of every kind.
     #[test]
