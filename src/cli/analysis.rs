@@ -105,6 +105,9 @@ pub(super) struct Choices {
     /// Seed of the resampling
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Recommend by a law that means nothing, too
+    #[arg(long)]
+    force: bool,
     /// Hide runs of more compute than this, FLOPs (`forecast` forecasts them)
     #[arg(long, value_name = "C")]
     max_compute: Option<Flops>,
@@ -123,6 +126,7 @@ impl Default for Choices {
             checkpoints: None,
             level: 0.95,
             seed,
+            force: false,
             max_compute: None,
         }
     }
@@ -180,6 +184,7 @@ impl Choices {
             refits: self.refits,
             level: self.level,
             seed: self.seed,
+            force: self.force,
             checkpoints: self.checkpoints,
             excluded: left_out.collect(),
             notes: source.notes.clone(),

@@ -211,7 +211,12 @@ pub(super) fn why_not(study: &Study) -> String {
         Some(report) => match &report.fitted {
             Err(error) => format!("{} is not fitted: {error}", report.name),
             Ok(fitted) if !fitted.law.may_advise() && !study.options.laws.is_empty() => format!("{} is no law of N and D", report.name),
-            Ok(_) => study.notes.join("; "),
+            Ok(_) => match study.means_nothing() {
+                Some(why) => format!(
+                    "this fit means nothing: {why}; add sizes and tokens that lie farther apart, or repeat runs (--force recommends all the same)"
+                ),
+                None => study.notes.join("; "),
+            },
         },
     }
 }

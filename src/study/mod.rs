@@ -11,6 +11,7 @@ mod document;
 mod envelope;
 mod error;
 mod laws;
+mod meaning;
 mod options;
 mod predictive;
 mod prepare;

@@ -42,6 +42,8 @@ pub struct StudyOptions {
     pub excluded: Vec<Exclusion>,
     /// What a reader must know of the table itself, in words.
     pub notes: Vec<String>,
+    /// Whether a law that means nothing is recommended by all the same.
+    pub force: bool,
     /// Variable projection alone, for tables so large that a second search is a wait.
     pub quick: bool,
 }
@@ -78,6 +80,7 @@ impl Default for StudyOptions {
             scrutiny: Scrutinised::default(),
             excluded: Vec::new(),
             notes: Vec::new(),
+            force: false,
             quick: false,
         }
     }

@@ -131,6 +131,11 @@ impl Study {
         (budgets.high < law.low || law.high < budgets.low).then_some(both)
     }
 
+    /// Why the law that speaks means nothing, in words; `None` where it may mean something.
+    pub fn means_nothing(&self) -> Option<String> {
+        super::meaning::means_nothing(self.best_law()?)
+    }
+
     /// That the law which was named had a worse record than several together have.
     fn worse_alone(&self) -> Option<String> {
         let as_seen = self.as_seen().filter(|_| self.laws.len() == 1)?;

@@ -1,0 +1,53 @@
+//! Whether a fitted law means anything: some runs fix no law, and then its optimum is nobody's advice.
+
+use crate::fit::FittedLaw;
+use crate::law::Kind;
+
+/// Runs that lie farther than this about their law, root mean square of ln L, follow another.
+const FARTHEST: f64 = 0.15;
+/// An exponent whose interval spans a larger factor than this is not known: losses may fall with the third power or hardly.
+const WIDEST: f64 = 30.0;
+
+/// Why a law means nothing, in words; `None` where it may mean something.
+pub(super) fn means_nothing(fitted: &FittedLaw) -> Option<String> {
+    let d = &fitted.diagnostics;
+    if 2 * d.failed_refits > d.refits {
+        return Some(format!("{} of {} refits to resampled runs ended nowhere", d.failed_refits, d.refits));
+    }
+    if d.residual_rms > FARTHEST {
+        return Some(format!("the runs lie {:.0} % about it (rms)", 100.0 * d.residual_rms));
+    }
+    let kinds = fitted.law.coefficients().iter();
+    let exponents = kinds.zip(&fitted.coefficients.0).filter(|(one, _)| matches!(one.kind, Kind::Exponent { .. }));
+    let wide = exponents.filter_map(|(_, (name, value))| value.uncertainty.map(|known| (name, value, known)));
+    let mut wide = wide.filter(|(_, _, known)| known.high.is_finite() && known.high > WIDEST * known.low.max(f64::MIN_POSITIVE));
+    wide.next().map(|(name, value, _)| format!("these runs do not fix {name} = {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::{Estimator, FitOptions, fit};
+    use crate::law::{Chinchilla, Evidence, Law, Point};
+
+    /// Runs of an additive law on a grid of sizes and tokens, losses times `noise(i)`.
+    fn fitted(sizes: &[f64], tokens: &[f64], noise: impl Fn(usize) -> f64) -> FittedLaw {
+        let law = Law::from(Chinchilla { e: 1.7, a: 400.0, b: 410.0, alpha: 0.34, beta: 0.28 });
+        let places = sizes.iter().flat_map(|n| tokens.iter().map(move |d| Point::new(*n, *d, 0.0)));
+        let points = places.enumerate().map(|(i, place)| Point { loss: law.loss(&place) * noise(i), ..place }).collect();
+        let options = FitOptions { refits: 60, estimator: Estimator::LeastSquaresLog, ..FitOptions::default() };
+        fit(&law, Evidence::as_given(points), &options).expect("fits").at(0.95).expect("a level")
+    }
+
+    #[test]
+    fn a_law_that_its_runs_fix_means_something_and_others_are_called_what_they_are() {
+        let wave = |size: f64| move |i: usize| (size * ((i * 37 % 19) as f64 / 9.0 - 1.0)).exp();
+        let (sizes, tokens) = ([1e7, 3e7, 1e8, 3e8], [1e9, 3e9, 1e10, 3e10]);
+        assert_eq!(means_nothing(&fitted(&sizes, &tokens, wave(0.003))), None);
+        let far = means_nothing(&fitted(&sizes, &tokens, wave(0.5))).expect("far");
+        assert!(far.contains("% about it") || far.contains("do not fix"), "{far}");
+        // A factor 1.3 in size and noise of what it would change.
+        let narrow = means_nothing(&fitted(&[1e8, 1.1e8, 1.2e8, 1.3e8], &tokens, wave(0.02)));
+        assert!(narrow.is_some_and(|why| why.contains("do not fix alpha") || why.contains("refits")));
+    }
+}
