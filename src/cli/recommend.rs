@@ -3,6 +3,7 @@
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::serving::serving_pieces;
+use super::summary::answer;
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
@@ -70,6 +71,9 @@ pub(super) struct RecommendArgs {
     /// Print Markdown tables
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Print everything behind the answer: bits per byte, schedule and optimizer, where each comes from, what the runs span
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
 }
 
 /// A number above 0.
@@ -99,22 +103,26 @@ struct Advice {
 }
 
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
-    let advice = match &args.published {
-        Some(name) => by_published(args, name)?,
-        None => by_runs(args)?,
+    let (advice, study) = match &args.published {
+        Some(name) => (by_published(args, name)?, None),
+        None => by_runs(args).map(|(advice, study)| (advice, Some(study)))?,
     };
     if args.asked.json {
         println!("{}", serde_json::to_string_pretty(&advice).or_work()?);
         return Ok(());
     }
     let allocations: Vec<Allocation> = advice.iter().map(|one| one.allocation.clone()).collect();
-    let mut pieces = recommendation_pieces(&allocations);
-    pieces.extend(asked_for(args, &advice));
-    print!("{}", if args.markdown { markdown(&pieces) } else { plain(&pieces) });
+    let asked_for = asked_for(args, &advice);
+    if args.details || args.markdown {
+        let pieces: Vec<Piece> = recommendation_pieces(&allocations).into_iter().chain(asked_for).collect();
+        print!("{}", if args.markdown { markdown(&pieces) } else { plain(&pieces) });
+    } else {
+        print!("{}{}", answer(&allocations, study.as_ref()), plain(&asked_for));
+    }
     Ok(())
 }
 
-fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
+fn by_runs(args: &RecommendArgs) -> Result<(Vec<Advice>, Study), Failure> {
     let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
     let study = asked_study(&source, &args.asked, |_| ())?;
     let recommendations = advise(&study, &args.asked.compute);
@@ -122,7 +130,8 @@ fn by_runs(args: &RecommendArgs) -> Result<Vec<Advice>, Failure> {
         return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
-    Ok(recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), Some(fitted))).collect())
+    let advice = recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), Some(fitted))).collect();
+    Ok((advice, study))
 }
 
 fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {

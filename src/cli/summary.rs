@@ -8,6 +8,7 @@ use crate::fit::{Estimate, FittedLaw};
 use crate::recommend::Allocation;
 use crate::spec::{Flops, short};
 use crate::study::{LawReport, Mixture, Study};
+use std::collections::HashSet;
 
 /// Doubts that are shown; the others are counted.
 const DOUBTS: usize = 2;
@@ -21,7 +22,33 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
         None => filled("", &format!("nothing is recommended: {}", why_not(study))),
     };
     text += &record(study);
-    text + &doubts(study)
+    text + &doubts(of_study(study))
+}
+
+/// What `recommend` prints where no details are asked for; without a study by a published law.
+pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> String {
+    let Some(first) = recommendations.first() else { return String::new() };
+    let mut text = entry("counts", &format!("N as {}, C as {}; losses in nats per token", first.size_measure, first.flop_rule));
+    text += &to_train(first, recommendations, study.and_then(Study::mixture));
+    let wasted = recommendations.iter().filter_map(|r| {
+        let waste = r.waste.as_ref()?;
+        let [median, worst] = [waste.median, waste.at_95].map(|part| format!("{:.1} %", 100.0 * part));
+        Some(format!("{} of {}, at most {worst} in 95 of 100", median, Flops(r.compute)))
+    });
+    let wasted: Vec<String> = wasted.collect();
+    if !wasted.is_empty() {
+        text += &format!("\n{}", entry("waste", &format!("if the optimum lies elsewhere in its interval, median {}", wasted.join("; "))));
+    }
+    // How far beyond the runs a budget lies is said in its line, why a law speaks alone beside "tested".
+    let said = |r: &Allocation| {
+        let caution = study.and_then(Study::mixture).and_then(|mixture| mixture.caution(r.extrapolation_factor));
+        r.beyond().into_iter().chain(caution).chain(study.and_then(Study::why_alone)).collect::<Vec<String>>()
+    };
+    let asked = recommendations.iter().flat_map(|r| {
+        let said = said(r);
+        r.warnings.iter().filter(move |warning| !said.contains(warning)).cloned()
+    });
+    text + &study.map_or(String::new(), record) + &doubts(study.map_or_else(Vec::new, of_study).into_iter().chain(asked))
 }
 
 /// What to ask next; commands are not wrapped.
@@ -119,9 +146,10 @@ fn record(study: &Study) -> String {
     format!("\n{}", entry("tested", &text))
 }
 
-/// What speaks against the answer, the first few of it. How far beyond the runs a budget lies is said in its line.
-fn doubts(study: &Study) -> String {
-    let all = all_doubts(study);
+/// What speaks against the answer, the first few of it, each once.
+fn doubts(all: impl IntoIterator<Item = String>) -> String {
+    let mut seen = HashSet::new();
+    let all: Vec<String> = all.into_iter().filter(|doubt| seen.insert(doubt.clone())).collect();
     let mut text: String = all.iter().take(DOUBTS).map(|doubt| filled("⚠ ", doubt)).collect();
     if all.len() > DOUBTS {
         text += &format!("  and {} more: --details\n", all.len() - DOUBTS);
@@ -129,7 +157,8 @@ fn doubts(study: &Study) -> String {
     if text.is_empty() { text } else { format!("\n{text}") }
 }
 
-fn all_doubts(study: &Study) -> Vec<String> {
+/// What speaks against a study's law. How far beyond the runs a budget lies is said in its line.
+fn of_study(study: &Study) -> Vec<String> {
     let mut all: Vec<String> = study.exponents_apart().map(apart).into_iter().collect();
     if study.laws.first().is_some_and(LawReport::is_refused) {
         all.push(REFUSED.to_owned());
@@ -137,8 +166,6 @@ fn all_doubts(study: &Study) -> Vec<String> {
     all.extend(study.notes.iter().cloned());
     all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
     all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|doubt| seen.insert(doubt.clone()));
     all
 }
 

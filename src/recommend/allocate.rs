@@ -65,7 +65,8 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         flop_rule: fit.evidence.flop_rule,
         warnings: Vec::new(),
     };
-    allocation.warnings = warnings(&allocation, fit);
+    allocation.warnings = allocation.beyond();
+    allocation.warnings.extend(fit.warnings.iter().cloned());
     allocation.warnings.extend(together.and_then(|mixture| mixture.caution(allocation.extrapolation_factor)));
     allocation
 }
@@ -120,32 +121,6 @@ fn followed(params: &Estimate, falling: impl Fn(f64) -> f64) -> Estimate {
     let per_width = known.se.map(|se| se / params.value / (known.high / known.low).ln());
     let se = per_width.map(|share| value * share * (high / low).ln());
     Estimate { value, uncertainty: Some(Uncertainty { se, low, high, ..known }) }
-}
-
-fn warnings(allocation: &Allocation, fit: &Fit) -> Vec<String> {
-    let mut words = Vec::new();
-    let factor = allocation.extrapolation_factor;
-    let [least, most] = allocation.evidence.compute;
-    if factor > 1.0 {
-        words.push(format!(
-            "{:.2e} FLOPs is {}x the largest run ({most:.2e}): an extrapolation{}",
-            allocation.compute,
-            if factor < 1e3 { short(factor) } else { format!("{factor:.0}") },
-            if allocation.loss_source.is_some() { "" } else { ", with an interval that assumes the law holds there" }
-        ));
-    } else if allocation.compute < least {
-        words.push(format!("{:.2e} FLOPs is below the smallest run ({least:.2e}): an extrapolation downwards", allocation.compute));
-    }
-    let outside = |what: &str, value: f64, range: [f64; 2]| {
-        let beyond = value < range[0] || value > range[1];
-        beyond.then(|| {
-            format!("the optimum of {} {what} lies outside the {} to {} of the runs", short(value), short(range[0]), short(range[1]))
-        })
-    };
-    words.extend(outside("parameters", allocation.params.value, allocation.evidence.params));
-    words.extend(outside("tokens", allocation.tokens.value, allocation.evidence.tokens));
-    words.extend(fit.warnings.iter().cloned());
-    words
 }
 
 /// Finished runs on the better side of the law, best residual at nearest compute first.

@@ -3,7 +3,7 @@
 use super::recipe::TrainingRecipe;
 use crate::fit::Estimate;
 use crate::law::Point;
-use crate::spec::{FlopRule, ModelShape, SizeMeasure};
+use crate::spec::{FlopRule, ModelShape, SizeMeasure, short};
 use serde::{Deserialize, Serialize};
 
 /// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
@@ -61,6 +61,33 @@ pub struct Allocation {
     pub warnings: Vec<String>,
     /// Where the learning rate and the batch come from, in words.
     pub hyperparameter_source: Option<String>,
+}
+
+impl Allocation {
+    /// How far the budget and its optimum lie outside what was run, in words; empty inside.
+    pub fn beyond(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let factor = self.extrapolation_factor;
+        let [least, most] = self.evidence.compute;
+        if factor > 1.0 {
+            words.push(format!(
+                "{:.2e} FLOPs is {}x the largest run ({most:.2e}): an extrapolation{}",
+                self.compute,
+                if factor < 1e3 { short(factor) } else { format!("{factor:.0}") },
+                if self.loss_source.is_some() { "" } else { ", with an interval that assumes the law holds there" }
+            ));
+        } else if self.compute < least {
+            words.push(format!("{:.2e} FLOPs is below the smallest run ({least:.2e}): an extrapolation downwards", self.compute));
+        }
+        let outside = |what: &str, value: f64, range: [f64; 2]| {
+            let beyond = value < range[0] || value > range[1];
+            let [low, high] = range.map(short);
+            beyond.then(|| format!("the optimum of {} {what} lies outside the {low} to {high} of the runs", short(value)))
+        };
+        words.extend(outside("parameters", self.params.value, self.evidence.params));
+        words.extend(outside("tokens", self.tokens.value, self.evidence.tokens));
+        words
+    }
 }
 
 /// A network that can be built, trained for the rest of the budget.

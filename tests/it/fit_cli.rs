@@ -91,6 +91,7 @@ fn a_recommendation_says_how_far_it_reaches() {
     let (_folder, path) = table(&noisy_runs());
     let mut said = Transcript::default();
     said.succeed(&["recommend", text(&path), "--compute", "1e25", "--refits", "50"]);
+    said.succeed(&["recommend", text(&path), "--details", "--compute", "1e25", "--refits", "50"]);
     said.refused(&["recommend", text(&path), "--compute=-5"]);
     said.check("fit_recommend_far");
 }
