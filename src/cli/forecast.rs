@@ -3,8 +3,8 @@
 use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
 use super::next_grid::write_grids;
-use super::recommend::why_not;
 use super::source::{RowArgs, Source, SourceArgs};
+use super::summary::why_not;
 use super::text::{number, rate_text, table};
 use crate::fit::{RecipeStudy, repeats};
 use crate::law::{ComputeCount, Point, points, tuned};

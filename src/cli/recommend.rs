@@ -3,7 +3,7 @@
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::serving::serving_pieces;
-use super::summary::answer;
+use super::summary::{answer, why_not};
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
 use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
@@ -211,23 +211,6 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
     }
     pieces.extend(advice.iter().filter_map(|one| one.serving.as_ref()).flat_map(serving_pieces));
     pieces
-}
-
-/// Why a study recommends nothing: its law was refused, is no law of N and D, or what its notes say.
-pub(super) fn why_not(study: &Study) -> String {
-    match study.laws.first() {
-        None => "an analysis of budgets was asked for, and no law of N and D".into(),
-        Some(report) => match &report.fitted {
-            Err(error) => format!("{} is not fitted: {error}", report.name),
-            Ok(fitted) if !fitted.law.may_advise() && !study.options.laws.is_empty() => format!("{} is no law of N and D", report.name),
-            Ok(_) => match study.means_nothing() {
-                Some(why) => format!(
-                    "this fit means nothing: {why}; add sizes and tokens that lie farther apart, or repeat runs (--force recommends all the same)"
-                ),
-                None => study.notes.join("; "),
-            },
-        },
-    }
 }
 
 /// Recommendations for a person.

@@ -1,7 +1,6 @@
 //! The answer of a fit on one screen of eighty columns: what the runs say, what to train for which compute, how far that was checked,
 //! and what is doubtful. Each number stands once; `--details` prints what is behind it.
 
-use super::recommend::why_not;
 use super::source::Source;
 use super::text::{counts, entry, filled, number, rate_text};
 use crate::fit::{Estimate, FittedLaw};
@@ -19,7 +18,7 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
     text += &study.best_law().map_or(String::new(), |fitted| law_lines(study, fitted));
     text += &match recommendations.first() {
         Some(first) => to_train(first, recommendations, study.mixture()),
-        None => filled("", &format!("nothing is recommended: {}", why_not(study))),
+        None => format!("\n{}", filled("", &format!("nothing is recommended: {}", why_not(study)))),
     };
     text += &record(study);
     text + &doubts(of_study(study))
@@ -49,6 +48,23 @@ pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> S
         r.warnings.iter().filter(move |warning| !said.contains(warning)).cloned()
     });
     text + &study.map_or(String::new(), record) + &doubts(study.map_or_else(Vec::new, of_study).into_iter().chain(asked))
+}
+
+/// Why a study recommends nothing: its law was refused, is no law of N and D, or what its notes say.
+pub(super) fn why_not(study: &Study) -> String {
+    match study.laws.first() {
+        None => "an analysis of budgets was asked for, and no law of N and D".into(),
+        Some(report) => match &report.fitted {
+            Err(error) => format!("{} is not fitted: {error}", report.name),
+            Ok(fitted) if !fitted.law.may_advise() && !study.options.laws.is_empty() => format!("{} is no law of N and D", report.name),
+            Ok(_) => match study.means_nothing() {
+                Some(why) => format!(
+                    "this fit means nothing: {why}; add sizes and tokens that lie farther apart, or repeat runs (--force recommends all the same)"
+                ),
+                None => study.notes.join("; "),
+            },
+        },
+    }
 }
 
 /// What to ask next; commands are not wrapped.

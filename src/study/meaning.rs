@@ -11,7 +11,8 @@ const WIDEST: f64 = 30.0;
 /// Why a law means nothing, in words; `None` where it may mean something.
 pub(super) fn means_nothing(fitted: &FittedLaw) -> Option<String> {
     let d = &fitted.diagnostics;
-    if 2 * d.failed_refits > d.refits {
+    // Where all fail there were too few runs to draw from, which is said elsewhere.
+    if 2 * d.failed_refits > d.refits && d.failed_refits < d.refits {
         return Some(format!("{} of {} refits to resampled runs ended nowhere", d.failed_refits, d.refits));
     }
     if d.residual_rms > FARTHEST {
