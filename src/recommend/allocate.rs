@@ -8,7 +8,7 @@ use super::recipe;
 use super::waste::{waste, waste_of_spread};
 use crate::fit::{Estimate, FORMAT, Fit, Quantity, Uncertainty};
 use crate::law::{ComputeCount, Point, Scale};
-use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure, short};
+use crate::spec::{Flops, RunRecord, RunStatus, SizeMeasure};
 use crate::study::{Mixture, Predictive};
 
 /// Best runs, near the frontier, that hyperparameters are taken from.
