@@ -7,10 +7,11 @@
 #   chinese-poetry  79 MB  Tang, Song and Yuan poems (npm; MIT)
 # The texts are not part of this project and are never committed.
 set -euo pipefail
+# Where this script lies; the program runs the copy that it holds as if it lay in ./corpora.
+mkdir -p "$(dirname "$0")"
 cd "$(dirname "$0")"
-here=$PWD
 
-usage() { sed -n '3,7s/^# \{0,1\}//p' "$here/get.sh" >&2; exit 2; }
+usage() { echo "usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry" >&2; exit 2; }
 need() { command -v "$1" >/dev/null || { echo "corpora/get.sh $name needs the program '$1'; install it first" >&2; exit 1; }; }
 apt_get() { need apt-get; apt-get download -q "$1" >&2 || { apt-get update -q >&2; apt-get download -q "$1" >&2; }; }
 

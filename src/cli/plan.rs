@@ -18,9 +18,9 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  scalelab plan sweeps/grid.toml\n  scalelab plan sweeps/grid.toml --plot schedules.png")]
 pub(super) struct PlanArgs {
-    /// Grid file, TOML
+    /// Grid file, TOML, or the name of a sweep: quick, smoke, entropy, grid, english, code, chinese, or NAME for sweeps/NAME.toml
     grid: PathBuf,
-    /// Make a missing corpus first, with corpora/get.sh
+    /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
     /// Worker processes to reckon with [default: run.workers of the grid, or one a core]

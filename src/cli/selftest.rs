@@ -3,6 +3,7 @@
 
 use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
+use super::load::{Loaded, load};
 use super::source::SourceArgs;
 use super::text::{number, table};
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
@@ -12,7 +13,6 @@ use crate::study::{Curves, FACTORS, Held, HeldByRule, Trust, prepare, seen_once,
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
-use std::path::Path;
 
 #[derive(Args)]
 #[command(
@@ -131,7 +131,7 @@ fn truth(name: &str, numbers: &[f64]) -> Result<Chinchilla, Failure> {
 fn design(args: &SelftestArgs) -> Result<Design, Failure> {
     let grid = args.source.path.as_deref().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     match grid {
-        Some(path) => planned(path),
+        Some(path) => of_plan(&load(path, false, None)?).or_input(),
         None => {
             let source = args.source.read()?;
             let prepared = prepare(&source.records, &Curves::default(), &Choices::default().options(&source));
@@ -142,15 +142,14 @@ fn design(args: &SelftestArgs) -> Result<Design, Failure> {
     }
 }
 
-fn planned(path: &Path) -> Result<Design, Failure> {
-    let loaded = super::load::load(path, false, None)?;
+/// The places of the runs of a plan, each cell once: the law sees the tuned cell.
+pub(super) fn of_plan(loaded: &Loaded) -> anyhow::Result<Design> {
     let point = |spec: &crate::spec::RunSpec| {
         let n = SizeMeasure::Matmul.of(&spec.shape).ok_or_else(|| anyhow!("{} cannot be counted", spec.shape))?;
         let c = FlopRule::Exact.of(&spec.shape, spec.tokens()).ok_or_else(|| anyhow!("{} cannot be counted", spec.shape))?;
         Ok(Point { c: c.0, ..Point::new(n.0, spec.tokens().0, 1.0) })
     };
-    let mut points: Vec<Point> = loaded.plan.runs.iter().map(|run| point(&run.spec)).collect::<anyhow::Result<_>>().or_input()?;
-    // Learning rates and seeds of one cell become one point: the law sees the tuned cell.
+    let mut points: Vec<Point> = loaded.plan.runs.iter().map(|run| point(&run.spec)).collect::<anyhow::Result<_>>()?;
     points.dedup_by(|a, b| (a.n, a.d) == (b.n, b.d));
     Ok(Design::of(&loaded.grid.name, &points))
 }

@@ -15,7 +15,7 @@ use std::process::Command;
     after_help = "Examples:\n  scalelab slurm sweeps/grid.toml --shards 8\n  scalelab slurm sweeps/grid.toml --shards 8 --cpus 4 --time 2:00:00 --submit\n\nTasks share the results folder, which must be on a disk that all nodes see."
 )]
 pub(super) struct SlurmArgs {
-    /// Grid file, TOML
+    /// Grid file, TOML, or the name of a sweep
     grid: PathBuf,
     /// Tasks of the array
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]

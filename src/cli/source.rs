@@ -2,6 +2,7 @@
 
 use super::failure::{Failure, OrInput, Outcome};
 use super::folders::Folders;
+use super::names::results_of;
 use crate::results::{
     ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
 };
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Which runs a command reads.
 #[derive(Args, Clone)]
 pub(super) struct SourceArgs {
-    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
+    /// Results folder of a sweep or its name, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
     /// rows may be whole runs or, where a column `run` names them, points of loss curves [default: the newest sweep]
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
@@ -130,7 +131,7 @@ impl SourceArgs {
 
     fn read_as(&self, by: Option<&str>, one_variable: bool) -> Result<Source, Failure> {
         let path = match &self.path {
-            Some(path) => path.clone(),
+            Some(path) => results_of(path, &self.folders.results),
             None => newest_sweep(&self.folders.results)?.path,
         };
         let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, one_variable, ..Wanted::default() };

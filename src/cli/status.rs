@@ -4,6 +4,7 @@
 use super::failure::{Failure, Outcome};
 use super::folders::Folders;
 use super::machine::{host, is_alive};
+use super::names::results_of;
 use super::pulse::now;
 use super::text::{duration, table};
 use crate::doctor::Overfitting;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Example:\n  scalelab status results/grid")]
 pub(super) struct StatusArgs {
-    /// Results folder of a sweep [default: the newest]
+    /// Results folder of a sweep, or its name [default: the newest]
     folder: Option<PathBuf>,
     #[command(flatten)]
     folders: Folders,
@@ -37,7 +38,7 @@ const MOST_ROWS: usize = 50;
 
 pub(super) fn run(args: &StatusArgs) -> Outcome {
     let folder = match &args.folder {
-        Some(path) => SweepFolder::at(path),
+        Some(path) => SweepFolder::at(results_of(path, &args.folders.results)),
         None => newest_sweep(&args.folders.results)?,
     };
     let nothing = || Failure::Input(anyhow!("{} has no plan.csv: it is no results folder of a sweep", folder.path.display()));

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
     after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep resumes where it was with the same command."
 )]
 pub(super) struct SweepArgs {
-    /// Grid file, TOML
+    /// Grid file, TOML, or the name of a sweep: quick, smoke, entropy, grid, english, code, chinese, or NAME for sweeps/NAME.toml
     grid: PathBuf,
     #[command(flatten)]
     devices: Devices,
@@ -34,7 +34,7 @@ pub(super) struct SweepArgs {
     shard: Option<Shard>,
     #[command(flatten)]
     folders: Folders,
-    /// Make a missing corpus first, with corpora/get.sh
+    /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
     /// Train these again: failed, diverged, or the name of a run

@@ -5,6 +5,7 @@ mod axis;
 mod cells;
 mod changes;
 mod cost;
+mod draft;
 mod expand;
 mod grid;
 mod lab;
@@ -25,6 +26,7 @@ pub use cost::{
     ASSUMED_FLOPS_PER_SECOND, Advance, MeasuredRate, Savings, exact_flops, flops_per_token, predicted_wall, predicted_work, savings,
     seconds_per_token,
 };
+pub use draft::Draft;
 pub use expand::expand;
 pub use grid::{
     Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
@@ -37,4 +39,5 @@ pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};
 pub use slurm::SlurmJob;
+pub use suggest::nearest;
 pub use trunk::{Tree, trees};

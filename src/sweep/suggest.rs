@@ -13,11 +13,16 @@ pub(super) fn with_suggestion(message: &str) -> String {
     let Some((found, known)) = quoted.get(before..).and_then(<[&str]>::split_first) else {
         return message.to_owned();
     };
-    let nearest = known.iter().map(|name| (levenshtein(found, name), *name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= found.len().max(name.len()) / 2 => format!("{}\ndid you mean `{name}`?", message.trim_end()),
-        _ => message.to_owned(),
+    match nearest(found, known.iter().copied()) {
+        Some(name) => format!("{}\ndid you mean `{name}`?", message.trim_end()),
+        None => message.to_owned(),
     }
+}
+
+/// The known name that is nearest to `word`, where one is near: at most half of its letters differ.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.map(|name| (levenshtein(word, name), name)).min()?;
+    (distance <= word.len().max(name.len()) / 2).then_some(name)
 }
 
 #[cfg(test)]
