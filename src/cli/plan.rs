@@ -23,7 +23,9 @@ pub(super) struct PlanArgs {
     /// Make a missing corpus first, with corpora/get.sh
     #[arg(long)]
     fetch: bool,
-    /// Worker processes to reckon with [default: run.workers of the grid, or one a core]
+    /// Worker processes to reckon with [default: of the grid]
+    ///
+    /// The grid says run.workers; where it does not, one a core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: Option<u64>,
     /// List every run instead of one line a cell

@@ -27,25 +27,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct SweepArgs {
     /// Grid file, TOML
     grid: PathBuf,
-    #[command(flatten)]
-    devices: Devices,
-    /// Train only part k of n (1/4, 2/4, …), the same on every machine
+    /// Train only part k of n, such as 1/4
+    ///
+    /// Every machine computes the same division of the plan.
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
-    #[command(flatten)]
-    folders: Folders,
     /// Make a missing corpus first, with corpora/get.sh
     #[arg(long)]
     fetch: bool,
     /// Train these again: failed, diverged, or the name of a run
     #[arg(long, value_name = "WHICH")]
     retry: Vec<String>,
-    /// Stop at the first run that fails, instead of going on with the others
+    /// Stop at the first run that fails, not after the others
     #[arg(long)]
     fail_fast: bool,
-    /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
+    /// Fit the laws and draw the figures when all runs are done
+    ///
+    /// As `scalelab fit` does.
     #[arg(long, conflicts_with = "shard")]
     fit: bool,
+    #[command(flatten)]
+    devices: Devices,
+    #[command(flatten, next_help_heading = "Folders")]
+    folders: Folders,
 }
 
 /// Values of a changed field that are spelt out.

@@ -37,4 +37,5 @@ pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};
 pub use slurm::SlurmJob;
+pub use suggest::nearest;
 pub use trunk::{Tree, trees};

@@ -13,11 +13,14 @@ pub(super) fn with_suggestion(message: &str) -> String {
     let Some((found, known)) = quoted.get(before..).and_then(<[&str]>::split_first) else {
         return message.to_owned();
     };
-    let nearest = known.iter().map(|name| (levenshtein(found, name), *name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= found.len().max(name.len()) / 2 => format!("{}\ndid you mean `{name}`?", message.trim_end()),
-        _ => message.to_owned(),
-    }
+    nearest(found, known.iter().copied())
+        .map_or_else(|| message.to_owned(), |name| format!("{}\ndid you mean `{name}`?", message.trim_end()))
+}
+
+/// The known name that is nearest to a misspelt one; `None` where more than half of it would have to change.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.into_iter().map(|name| (levenshtein(found, name), name)).min()?;
+    (distance <= found.len().max(name.len()) / 2).then_some(name)
 }
 
 #[cfg(test)]
