@@ -9,6 +9,18 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
+/// Documents that are valid by the schema, such that each field and choice is in one. A decay by timescale is a rule in the length of
+/// runs, which runs that share a trunk cannot follow: no field alone says so, hence no schema.
+fn documents() -> Vec<Value> {
+    let mut all = instances(&Grid::schema());
+    for document in &mut all {
+        if document["recipe"]["adamw"]["weight_decay"].is_object() {
+            document["recipe"]["trunk"] = json!("off");
+        }
+    }
+    all
+}
+
 /// A document as the text of a grid file.
 fn written(document: &Value) -> String {
     toml::to_string(document).unwrap_or_else(|error| panic!("{document}: {error}"))
@@ -39,7 +51,7 @@ fn every_sweep_of_the_repository_is_valid_by_the_schema() {
 #[test]
 fn every_field_and_choice_that_the_schema_names_is_read() {
     let schema = Grid::schema();
-    let all = instances(&schema);
+    let all = documents();
     assert!(all.len() > 80, "{} documents", all.len());
     for document in &all {
         assert_eq!(faults(&schema, document), Vec::<String>::new(), "{document}");
@@ -57,7 +69,7 @@ fn with_field(document: &Value, place: &[String], name: &str) -> Value {
 #[test]
 fn a_field_that_the_schema_does_not_know_is_refused_by_the_parser_too() {
     let (schema, mut tables) = (Grid::schema(), 0);
-    for document in instances(&schema) {
+    for document in documents() {
         for place in places(&document) {
             let changed = with_field(&document, &place, "zzz");
             let refused = parsed(&changed).is_err();
@@ -80,7 +92,7 @@ fn the_parser_knows_no_field_that_the_schema_does_not_name() {
     const ALIAS: &str = "tokens_per_param";
     let (schema, mut compared) = (Grid::schema(), 0);
     let text = schema.to_string();
-    for document in instances(&schema) {
+    for document in documents() {
         for place in places(&document) {
             let error = parsed(&with_field(&document, &place, "zzz")).expect_err("refused");
             for name in known_to_the_parser(&error).iter().filter(|name| *name != ALIAS) {
@@ -95,7 +107,7 @@ fn the_parser_knows_no_field_that_the_schema_does_not_name() {
 #[test]
 fn values_of_another_kind_are_refused_by_both() {
     let schema = Grid::schema();
-    let least = instances(&schema).into_iter().next().expect("a document");
+    let least = documents().into_iter().next().expect("a document");
     for section in ["model", "recipe", "seeds", "eval", "run"] {
         for name in schema["properties"][section]["properties"].as_object().expect("fields").keys() {
             let mut changed = least.clone();

