@@ -18,7 +18,7 @@ pub(super) struct SourceArgs {
     /// Results folder or CSV of runs [default: the newest sweep]
     ///
     /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
-    /// rows may be whole runs or, where a column `run` names them, points of loss curves. [default: the newest sweep]
+    /// rows may be whole runs or, where a column `run` names them, points of loss curves.
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
     pub(super) rows: RowArgs,
