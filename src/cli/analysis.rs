@@ -12,27 +12,38 @@ use clap::Args;
 /// What `fit`, `recommend`, `forecast` and `report` are asked.
 #[derive(Args)]
 pub(super) struct Asked {
+    /// Budgets to recommend for, FLOPs
+    ///
+    /// [default: 3, 10 and 100 times the largest of the runs]
+    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    pub(super) compute: Vec<Flops>,
+    /// Print one JSON document and write no file
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) source: SourceArgs,
     #[command(flatten)]
     pub(super) laws: Laws,
     #[command(flatten)]
     pub(super) choices: Choices,
-    /// Budgets to recommend for, FLOPs [default: 3, 10 and 100 times the largest of the runs]
-    #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    pub(super) compute: Vec<Flops>,
-    /// Print one JSON document to standard output and write no file
-    #[arg(long)]
-    pub(super) json: bool,
 }
+
+/// Heading of the options that say how laws are fitted.
+const FIT: &str = "How laws are fitted";
 
 /// Which laws are fitted, and whether one is used alone.
 #[derive(Args, Clone, Default)]
+#[command(next_help_heading = FIT)]
 pub(super) struct Laws {
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = law_name, help = law_help())]
+    #[arg(
+        long, value_name = "NAME,…", value_delimiter = ',', value_parser = law_name,
+        help = "Laws that are fitted, or all [default: auto]", long_help = law_help()
+    )]
     law: Vec<Named>,
-    /// The published law that data-constrained rests on [default: fitted to the runs that see their data once]
-    #[arg(long, value_name = "NAME", requires = "law", value_parser = PUBLISHED.map(|law| law.name))]
+    /// The published law that data-constrained rests on
+    ///
+    /// [default: fitted to the runs that see their data once]
+    #[arg(long, value_name = "NAME", requires = "law", value_parser = PUBLISHED.map(|law| law.name), hide_short_help = true)]
     base: Option<String>,
 }
 
@@ -73,43 +84,57 @@ impl Laws {
 
 /// How laws are fitted.
 #[derive(Args, Clone)]
+#[command(next_help_heading = FIT)]
 pub(super) struct Choices {
-    /// How N is counted: total, non-embedding, matmul, flops-per-token, as-given
+    /// How N is counted: matmul, total, …
+    ///
+    /// One of total, non-embedding, matmul, flops-per-token, as-given; `scalelab explain matmul` and the like say what they count.
     /// [default: matmul for sweeps of scalelab, as-given for other tables]
     #[arg(long, value_name = "MEASURE")]
     size_measure: Option<SizeMeasure>,
-    /// How C is counted: exact, md, 6nd, as-given [default: exact for sweeps of scalelab, as-given for other tables]
+    /// How C is counted: exact, md, 6nd, as-given
+    ///
+    /// [default: exact for sweeps of scalelab, as-given for other tables]
     #[arg(long, value_name = "RULE")]
     flop_rule: Option<FlopRule>,
-    /// What is minimised: huber-log, least-squares-log, least-squares, absolute-log
+    /// What is minimised: huber-log, …
+    ///
+    /// One of huber-log, least-squares-log, least-squares, absolute-log.
     /// [default: least-squares-log for sweeps of scalelab, huber-log for other tables]
     #[arg(long, value_name = "NAME")]
     estimator: Option<Estimator>,
     /// δ of huber-log
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, hide_short_help = true)]
     delta: f64,
-    /// What intervals of refits draw anew: runs, clusters (of runs that share steps) or residuals [default: residuals where a
-    /// fit other than least-squares-log has fewer than 100 runs or 20 clusters, else clusters or runs]
-    #[arg(long, value_name = "WHAT")]
+    /// What intervals of refits draw anew: runs, clusters, residuals
+    ///
+    /// Runs, clusters (of runs that share steps) or residuals [default: residuals where a fit other than least-squares-log has
+    /// fewer than 100 runs or 20 clusters, else clusters or runs]
+    #[arg(long, value_name = "WHAT", hide_short_help = true)]
     resample: Option<Resample>,
     /// Refits, for intervals
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, hide_short_help = true)]
     refits: usize,
-    /// Fit every point of the loss curves of a table, a cluster a run, not the last of each alone; the first BURN_IN of a run,
-    /// a tenth where nothing is said, is left out
-    #[arg(long, value_name = "BURN_IN", num_args = 0..=1, require_equals = true, default_missing_value = "0.1")]
+    /// Fit every point of loss curves, not the last alone
+    ///
+    /// Of the loss curves of a table, each a cluster; the first BURN_IN of a run, a tenth where nothing is said, is left out.
+    #[arg(
+        long, value_name = "BURN_IN", num_args = 0..=1, require_equals = true, default_missing_value = "0.1", hide_short_help = true
+    )]
     checkpoints: Option<f64>,
     /// Confidence level of intervals
     #[arg(long, default_value_t = 0.95)]
     level: f64,
     /// Seed of the resampling
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, hide_short_help = true)]
     seed: u64,
     /// Recommend by a law that means nothing, too
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     force: bool,
-    /// Hide runs of more compute than this, FLOPs (`forecast` forecasts them)
-    #[arg(long, value_name = "C")]
+    /// Hide runs of more compute than this, FLOPs
+    ///
+    /// `scalelab forecast` forecasts those that are hidden.
+    #[arg(long, value_name = "C", hide_short_help = true)]
     max_compute: Option<Flops>,
 }
 

@@ -24,30 +24,34 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw --floor 1.6\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6,0.578 --alpha 0.0912,0.0584\n\n`scalelab fit --by COLUMN` compares groups of one table."
+    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6 --alpha 0.0912\n\n`scalelab fit --by COLUMN` compares groups of one table."
 )]
 pub(super) struct CompareArgs {
     /// Results folders or CSVs of runs, one for each data set
     #[arg(required_unless_present = "losses", value_name = "PATH")]
     paths: Vec<PathBuf>,
-    #[command(flatten)]
-    rows: RowArgs,
-    #[command(flatten)]
-    choices: Choices,
-    #[command(flatten)]
-    speedup: SpeedupArgs,
-    /// Budgets that every law allocates, FLOPs [default: 1, 10 and 100 times the largest that all of them reached]; with
-    /// --speedup those at which it is asked for [default: the least, the middle and the largest that both reached]
+    /// Budgets that every law allocates, FLOPs
+    ///
+    /// [default: 1, 10 and 100 times the largest that all of them reached]; with --speedup those at which it is asked for
+    /// [default: the least, the middle and the largest that both reached]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
-    /// Print one JSON document to standard output and write no file
+    /// Print one JSON document and write no file
     #[arg(long)]
     json: bool,
-    /// Write the figure and the numbers into this folder [default for results folders: the figure into plots]
+    /// Write the figure and the numbers into this folder
+    ///
+    /// [default for results folders: the figure into plots]
     #[arg(long, value_name = "DIR", conflicts_with = "speedup")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    speedup: SpeedupArgs,
+    #[command(flatten)]
+    rows: RowArgs,
+    #[command(flatten)]
     folders: Folders,
+    #[command(flatten)]
+    choices: Choices,
 }
 
 /// What the laws of the groups make of a budget.

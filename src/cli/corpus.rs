@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab corpus inspect corpora/sotu.txt\n  scalelab corpus inspect 'web/*.jsonl.zst' --field content\n  scalelab corpus entropy sweeps/entropy.toml\n  scalelab corpus train-tokenizer corpora/sotu.txt --vocabulary 1024 --out corpora/sotu-1024.json"
+    after_help = "Examples:\n  scalelab corpus inspect corpora/sotu.txt\n  scalelab corpus inspect 'web/*.jsonl.zst' --field content\n  scalelab corpus entropy sweeps/entropy.toml\n  scalelab corpus train-tokenizer sotu.txt --vocabulary 1024 --out bpe.json"
 )]
 pub(super) struct CorpusArgs {
     #[command(subcommand)]
@@ -27,12 +27,15 @@ enum CorpusCommand {
     /// Bytes, documents, duplicates, entropies and compression of a text
     #[command(after_help = "Examples:\n  scalelab corpus inspect corpora/sotu.txt\n  scalelab corpus inspect sweeps/chinese.toml --json")]
     Inspect(InspectArgs),
-    /// The exact entropy of the source of a grid, and the lowest loss possible on its held-out windows
+    /// The exact entropy of the source of a grid
+    ///
+    /// And the lowest loss that is possible on its held-out windows.
     #[command(after_help = "Example:\n  scalelab corpus entropy sweeps/entropy.toml")]
     Entropy(EntropyArgs),
     /// Train a byte-level byte-pair tokenizer on the training side of a text
     #[command(
-        after_help = "Example:\n  scalelab corpus train-tokenizer corpora/sotu.txt --vocabulary 1024 --out corpora/sotu-1024.json\n\nA grid reads through it with corpus = { kind = \"bpe\", path = \"corpora/sotu.txt\", tokenizer = \"corpora/sotu-1024.json\" }."
+        override_usage = "scalelab corpus train-tokenizer --vocabulary <N> --out <FILE> <PATH>...",
+        after_help = "Example:\n  scalelab corpus train-tokenizer sotu.txt --vocabulary 1024 --out bpe.json\n\nA grid reads through it with\n  corpus = { kind = \"bpe\", path = \"sotu.txt\", tokenizer = \"bpe.json\" }"
     )]
     TrainTokenizer(TokenizerArgs),
 }
@@ -62,7 +65,7 @@ struct InspectArgs {
 
 #[derive(Args)]
 struct EntropyArgs {
-    /// Grid file, TOML, or the name of a sweep
+    /// Grid file, or the name of a sweep
     grid: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -73,7 +76,9 @@ struct EntropyArgs {
 struct TokenizerArgs {
     #[command(flatten)]
     text: TextArgs,
-    /// Tokens: every byte, begin and end of a document, and as many pairs as are left
+    /// Number of tokens
+    ///
+    /// Every byte, begin and end of a document, and as many pairs as are left.
     #[arg(long, value_name = "N")]
     vocabulary: usize,
     /// The tokenizer.json to write

@@ -10,11 +10,16 @@ use std::fmt;
 use std::str::FromStr;
 
 #[derive(Args)]
+#[command(next_help_heading = "Where it is trained")]
 pub(super) struct Devices {
-    /// Worker processes [default: run.workers of the grid, or one a core]
+    /// Worker processes [default: of the grid, or one a core]
+    ///
+    /// The grid says run.workers.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub(super) workers: Option<u64>,
-    /// Devices to train on: cpu, cuda:0,cuda:1 or metal:0; auto takes all CUDA devices, else Metal, else the processor
+    /// Devices to train on: cpu, cuda:0,cuda:1, metal:0 or auto
+    ///
+    /// auto takes all CUDA devices, else Metal, else the processor.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "cpu")]
     device: Vec<Asked>,
     /// Runs side by side on each GPU [default: 1]

@@ -13,14 +13,14 @@ use std::collections::BTreeMap;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\nThresholds, with their reasons, stand in src/doctor/rules.rs, stuck.rs and siblings.rs; tests/doctor.rs measures how often they are right."
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\n`scalelab explain ailment` lists what can ail a run."
 )]
 pub(super) struct DoctorArgs {
-    #[command(flatten)]
-    source: SourceArgs,
-    /// Print one JSON document to standard output
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 /// A run with what was found.

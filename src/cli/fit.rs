@@ -26,46 +26,64 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law gamma,chinchilla,kaplan --estimator least-squares-log\n  scalelab fit runs.csv --by dataset\n  scalelab fit runs.csv --starts starts.csv\n  scalelab fit results/grid --certificate\n  scalelab fit sizes.csv --certificate --noise 0.3%"
+    after_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --law gamma,chinchilla,kaplan",
+    after_long_help = "Examples:\n  scalelab fit\n  scalelab fit results/grid --compute 1e15,1e18\n  scalelab fit runs.csv --columns params=N,tokens=D,loss=val_loss --out fits\n  scalelab fit runs.csv --where dataset=c4 --json\n  scalelab fit runs.csv --law gamma,chinchilla,kaplan\n  scalelab fit runs.csv --estimator least-squares-log --starts starts.csv\n  scalelab fit runs.csv --by dataset\n  scalelab fit results/grid --certificate\n  scalelab fit sizes.csv --certificate --noise 0.3%\n\n`scalelab explain` says what the words of an answer mean."
 )]
 pub(super) struct FitArgs {
-    #[command(flatten)]
-    asked: Asked,
-    /// Nominal budgets, FLOPs, for isoflop of a table without a budget column: runs within 10 % of one belong to it
-    #[arg(long, value_name = "C,…", value_delimiter = ',')]
+    /// Nominal budgets of a table without a column of them, FLOPs
+    ///
+    /// For IsoFLOP profiles: runs within 10 % of one belong to it.
+    #[arg(long, hide_short_help = true, value_name = "C,…", value_delimiter = ',')]
     budgets: Vec<Flops>,
-    /// What the optimum of each budget weighs in the powers of compute through them: 1/se^2, or all the same as in published
-    /// practice
-    #[arg(long, value_name = "HOW", default_value = "weighted", value_parser = PossibleValuesParser::new(Vertices::NAMES).try_map(|name| name.parse::<Vertices>()))]
+    /// What the optimum of each budget weighs
+    ///
+    /// In the powers of compute through them: 1/se^2, or all the same as in published practice.
+    #[arg(long, hide_short_help = true, value_name = "HOW", default_value = "weighted", value_parser = PossibleValuesParser::new(Vertices::NAMES).try_map(|name| name.parse::<Vertices>()))]
     vertices: Vertices,
-    /// Compare groups of runs by a column: each by itself, tests of equal exponents, and a fit with shared ones
+    /// Compare groups of runs by a column
+    ///
+    /// Each by itself, tests of equal exponents, and a fit with shared ones.
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["law", "conventions", "compute"])]
     by: Option<String>,
-    /// Follow a published protocol whole: deepseek (M in FLOPs per token, C = M·D; hyperparameter laws from near-optimal runs,
-    /// IsoFLOP profiles, L(C), forecast to a thousand times the compute)
-    #[arg(long, value_name = "NAME", value_parser = ["deepseek"], conflicts_with_all = ["law", "by"])]
+    /// Follow a published protocol whole: deepseek
+    ///
+    /// M in FLOPs per token, C = M·D; hyperparameter laws from near-optimal runs, IsoFLOP profiles, L(C), forecast to a thousand
+    /// times the compute.
+    #[arg(long, value_name = "NAME", value_parser = ["deepseek"], hide_possible_values = true, conflicts_with_all = ["law", "by"])]
     protocol: Option<String>,
-    /// Print the exponent a under every convention of counting N and C, from the same runs
+    /// Print the exponent a under every convention of counting
+    ///
+    /// Of counting N and C, from the same runs.
     #[arg(long)]
     conventions: bool,
-    /// Fit no law: say what every sum of falling powers that agrees with the runs within their noise allows of larger ones, over
-    /// compute through the minima of budgets, else over the one variable in which the runs differ (a table of loss and one
-    /// of params, tokens and flops will do); losses that no such law has are rejected
+    /// Fit no law: say what the runs alone allow
+    ///
+    /// What every sum of falling powers that agrees with the runs within their noise allows, over compute through the minima of
+    /// budgets, else over the one variable in which the runs differ (a table of loss and one of params, tokens and flops will do);
+    /// losses that no such law has are rejected.
     #[arg(long, conflicts_with_all = ["law", "by", "protocol", "conventions", "starts", "out", "compute", "checkpoints"])]
     certificate: bool,
-    /// By what share of its loss one run scatters, for --certificate, such as 0.3% [default: what the runs show]
-    #[arg(long, value_name = "SHARE", requires = "certificate", value_parser = certificate::share)]
+    /// By what share one run scatters, for --certificate
+    ///
+    /// A share of its loss, such as 0.3% [default: what the runs show]
+    #[arg(long, hide_short_help = true, value_name = "SHARE", requires = "certificate", value_parser = certificate::share)]
     noise: Option<f64>,
     /// Write every start of L-BFGS, where it ended and why, into this CSV
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "json"])]
+    #[arg(long, hide_short_help = true, value_name = "FILE", conflicts_with_all = ["by", "json"])]
     starts: Option<PathBuf>,
-    /// Write fits and figures into this folder (a results folder keeps its own)
+    /// Write fits and figures into this folder
+    ///
+    /// A results folder keeps its own.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Print everything behind the answer: coefficients by every interval, how they were found, optima of cells, what other estimators
-    /// and conventions say, forecasts of runs that were left out
+    /// Print everything behind the answer
+    ///
+    /// Coefficients by every interval, how they were found, optima of cells, what other estimators and conventions say, forecasts of
+    /// runs that were left out.
     #[arg(long, conflicts_with = "json")]
     details: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 impl FitArgs {

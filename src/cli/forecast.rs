@@ -23,32 +23,45 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13,1.6e14 --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n  scalelab forecast results/grid --compute 3.2e13 --grid sweeps/grid-10x.toml\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\nscalelab verify results/study/forecast.json results/study-forecast"
+    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --max-compute 1e21",
+    after_long_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n  scalelab forecast results/grid --compute 3.2e13 --grid sweeps/grid-10x.toml\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\n  scalelab verify results/study/forecast.json results/study-3x"
 )]
 pub(super) struct ForecastArgs {
-    #[command(flatten)]
-    asked: Asked,
-    /// Networks to forecast at each budget, layers x width [default: the nearest to N*/2, N* and 2 N*]
+    /// Networks to forecast at each budget, layers x width
+    ///
+    /// [default: the nearest to N*/2, N* and 2 N*]
     #[arg(long, value_name = "LxD,…", value_delimiter = ',', value_parser = parse_layers_by_width)]
     shapes: Vec<(usize, usize)>,
-    /// Forecast a run of N weights on D tokens; may be given several times
+    /// Forecast a run of N parameters on D tokens
+    ///
+    /// May be given several times.
     #[arg(long, value_name = "N,D", value_parser = parse_place)]
     at: Vec<(f64, f64)>,
-    /// Forecast every run of this table or folder and say what came of it
+    /// Forecast every run of this table or folder
+    ///
+    /// And say what came of it.
     #[arg(long, value_name = "FILE", conflicts_with = "max_compute")]
     runs: Option<PathBuf>,
-    /// Take learning rate and batch from the runs of these sweeps together
+    /// Take learning rate and batch from these sweeps
+    ///
+    /// From the runs of all of them together.
     #[arg(long, value_name = "DIR,…", value_delimiter = ',')]
     recipe_from: Vec<PathBuf>,
-    /// Write the sweep that would test the forecast as a grid file, too; of several budgets FILE-1, FILE-2 and so on
+    /// Write the sweep that would test it as a grid, too
+    ///
+    /// Of several budgets FILE-1, FILE-2 and so on.
     #[arg(long, value_name = "FILE")]
     grid: Option<PathBuf>,
     /// Grid of the runs, whose corpus, context and recipe that takes over [default: sweeps/<sweep>.toml]
-    #[arg(long, value_name = "FILE", requires = "grid")]
+    #[arg(long, hide_short_help = true, value_name = "FILE", requires = "grid")]
     like: Option<PathBuf>,
-    /// File to write [default: forecast.json in the results folder; a table of others writes none]
+    /// File to write [default: forecast.json]
+    ///
+    /// In the results folder; of a table of others none is written.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(args: &ForecastArgs) -> Outcome {

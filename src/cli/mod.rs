@@ -9,11 +9,13 @@ mod bench;
 mod certificate;
 mod checklist;
 mod compare;
+mod completions;
 mod corpus;
 mod devices;
 mod display;
 mod doctor;
 mod estimates;
+mod explain;
 mod failure;
 mod fit;
 mod folders;
@@ -23,10 +25,12 @@ mod init;
 mod laws;
 mod load;
 mod machine;
+mod man;
 #[cfg(feature = "train")]
 mod memory;
 mod names;
 mod next_grid;
+mod overview;
 mod pack;
 mod plan;
 mod plot;
@@ -39,6 +43,7 @@ mod recipes;
 mod recommend;
 mod report;
 mod retry;
+mod schema;
 mod scrutiny;
 mod selftest;
 mod serving;
@@ -49,6 +54,8 @@ mod starts;
 mod status;
 mod summary;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod text;
 mod verify;
 #[cfg(feature = "train")]
@@ -56,12 +63,17 @@ mod worker;
 
 pub use machine::processor;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// The laboratory for neural scaling laws.
+/// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
-#[command(name = "scalelab", version, about, max_term_width = 100)]
+#[command(
+    name = "scalelab",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab fit runs.csv"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -69,41 +81,65 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Design a sweep for a text and a time, and write its grid file
+    /// Design a sweep for a text and a time
     Init(init::InitArgs),
-    /// Show what a grid would train and what it would cost; writes nothing
+    /// Show what a grid would train and cost; writes nothing
     Plan(plan::PlanArgs),
-    /// Train a grid; finished runs are kept, and a second call finishes only what is missing
+    /// Train what is missing of a grid
+    ///
+    /// Finished runs are kept, and a second call finishes only what is missing.
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
     /// Put a sweep's folder into few files, to keep or send it
     Pack(pack::PackArgs),
-    /// Write, or submit, the scripts that train a grid as a job array of a SLURM cluster
+    /// Train a grid as a job array of a SLURM cluster
+    ///
+    /// Writes the scripts, or submits them.
     Slurm(slurm::SlurmArgs),
-    /// Fit scaling laws to a sweep or to a CSV of runs, with intervals, plots and a recommendation
+    /// Fit scaling laws to a sweep or a CSV of runs
+    ///
+    /// With intervals, figures and a recommendation.
     Fit(fit::FitArgs),
     /// Draw the figures of a sweep or a CSV of runs
     Plot(plot::PlotArgs),
-    /// Write one HTML file with everything: verdict, figures, tables, a calculator, every run
+    /// Write one HTML file with everything
+    ///
+    /// Verdict, figures, tables, a calculator, every run.
     Report(report::ReportArgs),
-    /// Diagnose the runs from their loss curves, and say what to change
+    /// Say what ails the runs, and what to change
+    ///
+    /// From their loss curves.
     Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
-    /// Write down what the law says of runs that are not trained yet
+    /// Write down what the laws say of runs that are not trained yet
     Forecast(forecast::ForecastArgs),
     /// Hold a forecast against the runs that came after it
     Verify(verify::VerifyArgs),
-    /// Compare the laws of several sweeps, such as one on each of several data sets
+    /// Compare several sweeps: data sets, recipes, changes
+    ///
+    /// The laws of several sweeps, such as one on each of several data sets, or what a change is worth in compute.
     Compare(compare::CompareArgs),
-    /// Look into a corpus, print the entropy of a synthetic source, or train a tokenizer
+    /// Look into a text, or train a tokenizer on it
+    ///
+    /// Also prints the entropy of a synthetic source.
     Corpus(corpus::CorpusArgs),
-    /// Simulate a design: bias and coverage of what a fit of it would say
+    /// Simulate a design: what a fit of it would be worth
+    ///
+    /// Bias and coverage of what a fit of it would say.
     Selftest(selftest::SelftestArgs),
-    /// Measure how fast this machine trains, so that plan can predict time
+    /// Measure how fast this machine trains, for plan to predict time
     #[cfg(feature = "train")]
     Bench(bench::BenchArgs),
+    /// Say what a word means that is printed here
+    Explain(explain::ExplainArgs),
+    /// Print the JSON schema of grid files, for editors
+    Schema(schema::SchemaArgs),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+    /// Write man pages
+    Man(man::ManArgs),
     #[cfg(feature = "train")]
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
@@ -112,7 +148,9 @@ enum Command {
 /// Parses the command line, runs it, and says what went wrong.
 pub fn run() -> ExitCode {
     end_quietly_without_a_reader();
-    let outcome = match Cli::parse().command {
+    let asked = overview::grouped(Cli::command()).get_matches();
+    let asked = Cli::from_arg_matches(&asked).unwrap_or_else(|error| error.exit());
+    let outcome = match asked.command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
@@ -131,6 +169,10 @@ pub fn run() -> ExitCode {
         Command::Selftest(args) => selftest::run(&args),
         #[cfg(feature = "train")]
         Command::Bench(args) => bench::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args, &Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
         #[cfg(feature = "train")]
         Command::Worker(args) => worker::run(&args),
     };

@@ -18,12 +18,16 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  scalelab plan sweeps/grid.toml\n  scalelab plan sweeps/grid.toml --plot schedules.png")]
 pub(super) struct PlanArgs {
-    /// Grid file, TOML, or the name of a sweep: quick, smoke, entropy, grid, english, code, chinese, or NAME for sweeps/NAME.toml
+    /// Grid file, or the name of a sweep
+    ///
+    /// TOML. The program knows quick, smoke, entropy, grid, english, code and chinese; another NAME is sweeps/NAME.toml.
     grid: PathBuf,
     /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
-    /// Worker processes to reckon with [default: run.workers of the grid, or one a core]
+    /// Worker processes to reckon with [default: of the grid]
+    ///
+    /// The grid says run.workers; where it does not, one a core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: Option<u64>,
     /// List every run instead of one line a cell

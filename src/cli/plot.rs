@@ -15,15 +15,17 @@ use std::path::{Path, PathBuf};
 #[derive(Args)]
 #[command(after_help = "Examples:\n  scalelab plot results/grid\n  scalelab plot runs.csv --out figures")]
 pub(super) struct PlotArgs {
+    /// Folder for the pictures [default: plots/<sweep>]
+    ///
+    /// The default is that of a results folder, beside which the plots are.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     laws: Laws,
     #[command(flatten)]
     choices: Choices,
-    /// Folder for the pictures [default for a results folder: plots/<sweep> beside it]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &PlotArgs) -> Outcome {

@@ -20,60 +20,79 @@ use std::collections::HashSet;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --mfu 0.4 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --target-loss 1.4 --markdown\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12"
+    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12",
+    after_long_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --markdown\n  scalelab recommend results/grid --compute 1e13 --target-loss 1.4\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12"
 )]
 pub(super) struct RecommendArgs {
-    #[command(flatten)]
-    asked: Asked,
-    /// Recommend by a published law instead of runs
-    #[arg(long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute")]
+    #[arg(
+        long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute",
+        hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = published_help()
+    )]
     published: Option<String>,
     /// Published law of learning rate and batch that goes with --published [default: its own, else deepseek]
-    #[arg(long, value_name = "LAW", value_parser = RECIPES.map(|recipe| recipe.name), requires = "published")]
+    #[arg(long, hide_short_help = true, value_name = "LAW", value_parser = RECIPES.map(|recipe| recipe.name), requires = "published")]
     recipe: Option<String>,
     /// Context in tokens of the network that --published describes
-    #[arg(long, default_value_t = 4096, requires = "published")]
+    #[arg(long, default_value_t = 4096, requires = "published", hide_short_help = true)]
     context: usize,
     /// Vocabulary of the network that --published describes
-    #[arg(long, default_value_t = 32_000, requires = "published")]
+    #[arg(long, default_value_t = 32_000, requires = "published", hide_short_help = true)]
     vocabulary: usize,
-    /// What it would run on, for time and cost: a device and how many, or its peak FLOP/s
+    /// What it would run on, such as h100x8
+    ///
+    /// For time and cost: a device and how many, or its peak FLOP/s.
     #[arg(long, value_name = "DEVICExN")]
     hardware: Option<Hardware>,
     /// Share of the peak that training reaches
-    #[arg(long, default_value_t = 0.4, value_parser = share)]
+    #[arg(long, default_value_t = 0.4, value_parser = share, hide_short_help = true)]
     mfu: f64,
     /// Price of one device for an hour
     #[arg(long)]
     price: Option<f64>,
-    /// Compare with this size at the same budget
+    /// Compare with so many parameters
+    ///
+    /// At the same budget.
     #[arg(long, value_name = "N")]
     params: Option<Params>,
-    /// Compare with this number of tokens at the same budget
+    /// Compare with so many tokens
+    ///
+    /// At the same budget.
     #[arg(long, value_name = "D")]
     tokens: Option<Tokens>,
-    /// Compare with this many tokens per parameter at the same budget
+    /// Compare with so many tokens per parameter
+    ///
+    /// At the same budget.
     #[arg(long, value_name = "D/N")]
     tokens_per_param: Option<f64>,
-    /// Least compute that reaches this loss, nats per token
+    /// Least compute that reaches this loss
+    ///
+    /// In nats per token.
     #[arg(long, value_name = "L")]
     target_loss: Option<f64>,
+    /// Tokens that will be served later
+    ///
     /// Tokens that will be read and written: N and D of least cost for training and serving together, at --target-loss or the loss of
-    /// each budget
+    /// each budget.
     #[arg(long, value_name = "T")]
     serve_tokens: Option<Tokens>,
     /// Price of a FLOP of serving over that of a FLOP of training
-    #[arg(long, value_name = "RATIO", default_value_t = 1.0, value_parser = positive, requires = "serve_tokens")]
+    #[arg(long, hide_short_help = true, value_name = "RATIO", default_value_t = 1.0, value_parser = positive, requires = "serve_tokens")]
     serve_price: f64,
-    /// The best that can be done where there are only so many distinct tokens (repeats as in 2305.16264)
+    /// The best with so many distinct tokens
+    ///
+    /// Where there are no more they repeat, as in 2305.16264.
     #[arg(long, value_name = "U")]
     unique_tokens: Option<Tokens>,
     /// Print Markdown tables
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
-    /// Print everything behind the answer: bits per byte, schedule and optimizer, where each comes from, what the runs span
+    /// Print everything behind the answer
+    ///
+    /// Bits per byte, schedule and optimizer, where each comes from, what the runs span.
     #[arg(long, conflicts_with = "json")]
     details: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// A number above 0.
@@ -90,6 +109,10 @@ fn share(text: &str) -> Result<f64, String> {
 /// Every published law that allocates compute.
 fn preset_names() -> Vec<&'static str> {
     PUBLISHED.iter().map(|law| law.name).chain(FRONTIERS.iter().map(|frontier| frontier.name)).collect()
+}
+
+fn published_help() -> String {
+    format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
 }
 
 /// A recommendation with what was asked beside it.

@@ -31,9 +31,9 @@ use std::path::PathBuf;
     after_help = "Examples:\n  scalelab report results/grid\n  scalelab report results/grid --markdown report.md --latex tables.tex\n  scalelab report runs.csv --out runs.html"
 )]
 pub(super) struct ReportArgs {
-    #[command(flatten)]
-    asked: Asked,
-    /// Write the page here [default for a results folder: plots/<sweep>/report.html beside it]
+    /// Write the page here [default: plots/<sweep>/report.html]
+    ///
+    /// The default is that of a results folder, beside which the plots are.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write the same as Markdown, too
@@ -42,6 +42,8 @@ pub(super) struct ReportArgs {
     /// Write its tables for LaTeX, too
     #[arg(long, value_name = "FILE")]
     latex: Option<PathBuf>,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(args: &ReportArgs) -> Outcome {

@@ -16,35 +16,41 @@ use serde_json::json;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest runs.csv --truth 1.5,90,300,0.25,0.27 --sigma 0.002 --simulations 1000\n  scalelab selftest results/grid --truth 0.9,18,3800,0.36,0.66 --compute 1e13,3e13"
+    after_help = "Examples:\n  scalelab selftest sweeps/grid.toml --law chinchilla --sigma 0.005\n  scalelab selftest runs.csv --tails outliers --refits 200\n  scalelab selftest runs.csv --truth 1.5,90,300,0.25,0.27 --simulations 1000\n  scalelab selftest results/grid --compute 1e13,3e13"
 )]
 pub(super) struct SelftestArgs {
-    #[command(flatten)]
-    source: SourceArgs,
-    /// The published law that runs are drawn from, and that the other truths lie near; chinchilla is that of Hoffmann et al.
-    #[arg(long, value_name = "NAME", default_value = CHINCHILLA, value_parser = named_laws())]
+    #[arg(
+        long, value_name = "NAME", default_value = CHINCHILLA, value_parser = named_laws(), hide_possible_values = true,
+        help = "The published law that runs are drawn from", long_help = law_help()
+    )]
     law: String,
-    /// The law that runs are drawn from by its coefficients, E,A,B,alpha,beta
+    /// The law that runs are drawn from, by its coefficients
     #[arg(long, value_name = "E,A,B,α,β", value_delimiter = ',', conflicts_with = "law")]
     truth: Vec<f64>,
     /// Standard deviation of ln L between runs
-    #[arg(long, default_value_t = 0.005)]
+    #[arg(long, value_name = "S", default_value_t = 0.005)]
     sigma: f64,
     /// Standard deviation of ln L that runs of a cluster share
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
     cluster_sigma: f64,
-    /// Simulations of the exponent, and a tenth as many of each truth that runs may follow (fewer of designs of more than 50 runs; ten
-    /// at least)
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
+    /// Simulations of the exponent
+    ///
+    /// And a tenth as many of each truth that runs may follow (fewer of designs of more than 50 runs; ten at least).
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     simulations: u64,
-    /// How the noise of runs is distributed: normal, t3 (Student's with 3 degrees of freedom), outliers (one in ten, five
-    /// times as far off)
+    /// Noise of runs: normal, t3, outliers
+    ///
+    /// t3 is Student's with 3 degrees of freedom; of outliers one in ten is five times as far off.
     #[arg(long, value_name = "NAME", default_value = "normal")]
     tails: Tails,
-    /// Refits of each simulation, such as 100, to judge also the intervals of a that resample: minutes
-    #[arg(long, default_value_t = 0)]
+    /// Refits of each simulation
+    ///
+    /// Such as 100, to judge also the intervals of a that resample: minutes.
+    #[arg(long, value_name = "N", default_value_t = 0)]
     refits: usize,
-    /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
+    /// What the design can forecast of these budgets, FLOPs
+    ///
+    /// N*, D* and loss, bias and interval.
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
     compute: Vec<Flops>,
     /// Seed of the simulations
@@ -53,6 +59,8 @@ pub(super) struct SelftestArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(super) fn run(args: &SelftestArgs) -> Outcome {
@@ -112,6 +120,13 @@ fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
 
 /// The name of the law whose coefficients are the defaults.
 const CHINCHILLA: &str = "chinchilla";
+
+fn law_help() -> String {
+    format!(
+        "The published law that runs are drawn from, and that the other truths lie near: {}; chinchilla is that of Hoffmann et al.",
+        named_laws().join(", ")
+    )
+}
 
 fn named_laws() -> Vec<&'static str> {
     [CHINCHILLA].into_iter().chain(PUBLISHED.map(|law| law.name)).collect()

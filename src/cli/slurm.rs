@@ -15,7 +15,7 @@ use std::process::Command;
     after_help = "Examples:\n  scalelab slurm sweeps/grid.toml --shards 8\n  scalelab slurm sweeps/grid.toml --shards 8 --cpus 4 --time 2:00:00 --submit\n\nTasks share the results folder, which must be on a disk that all nodes see."
 )]
 pub(super) struct SlurmArgs {
-    /// Grid file, TOML, or the name of a sweep
+    /// Grid file, or the name of a sweep
     grid: PathBuf,
     /// Tasks of the array
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -23,7 +23,9 @@ pub(super) struct SlurmArgs {
     /// Cores, and workers, of a task
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1024))]
     cpus: u64,
-    /// Longest time of a task; what it does not finish is resumed when it is requeued
+    /// Longest time of a task
+    ///
+    /// What it does not finish is resumed when it is requeued.
     #[arg(long, value_name = "TIME", default_value = "1:00:00")]
     time: String,
     /// Memory of a task [default: the cluster's]
@@ -35,14 +37,14 @@ pub(super) struct SlurmArgs {
     /// GPUs of a task
     #[arg(long, value_name = "N", default_value_t = 0)]
     gpus: u64,
-    #[command(flatten)]
-    folders: Folders,
     /// Hand the scripts to sbatch instead of only writing them
     #[arg(long)]
     submit: bool,
     /// Further arguments of `scalelab sweep`, after --
     #[arg(last = true)]
     sweep_args: Vec<String>,
+    #[command(flatten, next_help_heading = "Folders")]
+    folders: Folders,
 }
 
 pub(super) fn run(args: &SlurmArgs) -> Outcome {

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 /// Which runs a command reads.
 #[derive(Args, Clone)]
 pub(super) struct SourceArgs {
-    /// Results folder of a sweep or its name, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
-    /// rows may be whole runs or, where a column `run` names them, points of loss curves [default: the newest sweep]
+    /// Results folder or CSV of runs, or the name of a sweep [default: the newest sweep]
+    ///
+    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
+    /// rows may be whole runs or, where a column `run` names them, points of loss curves.
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
     pub(super) rows: RowArgs,
@@ -27,17 +29,24 @@ pub(super) struct SourceArgs {
 
 /// Which rows of a table are read, and how.
 #[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Runs that are read, and folders")]
 pub(super) struct RowArgs {
-    /// Keep only rows in which a column has a value, or compares with one by !=, <, <=, > or >=; may be given several times
+    /// Keep only rows in which this holds
+    ///
+    /// A column has a value, or compares with one by !=, <, <=, > or >=; may be given several times, and all must hold.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub(super) filters: Vec<Filter>,
-    /// Which columns of a CSV are params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps, learning_rate,
-    /// schedule, corpus, seed or run, where their names differ (one may be both flops and budget); or a TOML file of such pairs,
+    /// Which columns of a CSV are params, tokens, loss, …
+    ///
+    /// OURS=THEIRS for each whose name differs of params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps,
+    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget); or a TOML file of such pairs,
     /// `params = "N"`
-    #[arg(long, value_name = "OURS=THEIRS,… | FILE.toml", value_delimiter = ',')]
+    #[arg(long, value_name = "PAIRS|FILE", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
-    /// A value that every row of a CSV has in a column that it lacks, such as params=7e9; may be given several times
-    #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair)]
+    /// A value of every row in a column that a CSV lacks
+    ///
+    /// Such as params=7e9; may be given several times.
+    #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair, hide_short_help = true)]
     pub(super) constants: Vec<(String, String)>,
 }
 

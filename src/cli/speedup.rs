@@ -12,28 +12,34 @@ use serde_json::json;
 
 /// What is asked of a comparison in compute.
 #[derive(Args)]
+#[command(next_help_heading = "What a change is worth")]
 pub(super) struct SpeedupArgs {
-    /// Say what each group is worth over the first in compute: how many times its compute the first needs for the same loss
+    /// Say what each group is worth over the first in compute
+    ///
+    /// How many times its compute the first needs for the same loss.
     #[arg(long)]
     pub(super) speedup: bool,
-    /// Groups of one table by a column, in place of several paths
+    /// Groups of one table by a column, not of several paths
     #[arg(long, value_name = "COLUMN", requires = "speedup", conflicts_with = "losses")]
     pub(super) by: Option<String>,
-    /// The group that others are measured against [default: the first]
+    /// The group to measure against [default: the first]
     #[arg(long, value_name = "NAME", requires = "speedup", conflicts_with = "losses")]
     baseline: Option<String>,
-    /// The loss that no compute removes: `shared` by both groups, `free` in each with an exponent of its own, or a number, such as
-    /// 1.6, in the unit of the losses [default: shared, or free between groups of several corpora]
+    /// The loss that no compute removes, or how to find it
+    ///
+    /// `shared` by both groups, `free` in each with an exponent of its own, or a number, such as 1.6, in the unit of the losses.
+    /// [default: shared, or free between groups of several corpora]
     #[arg(long, value_name = "E,…", value_delimiter = ',', requires = "speedup", value_parser = floor)]
     floor: Vec<Floor>,
     /// Losses at which it is asked for, beside the budgets of --compute
-    #[arg(long, value_name = "L,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
+    #[arg(long, hide_short_help = true, value_name = "L,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
     target_loss: Vec<f64>,
     /// Nominal budgets, FLOPs, of tables without a budget column: runs within 10 % of one belong to it
-    #[arg(long, value_name = "C,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
+    #[arg(long, hide_short_help = true, value_name = "C,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
     budgets: Vec<Flops>,
-    /// Two losses at one budget in place of runs, of the baseline and of the change; with --floor and --alpha, a number each or
-    /// as many pairs as may be true
+    /// Two losses at one budget in place of runs
+    ///
+    /// Of the baseline and of the change; with --floor and --alpha, a number each or as many pairs as may be true.
     #[arg(long, value_name = "L,L", value_delimiter = ',', num_args = 1, requires_all = ["speedup", "floor", "alpha"], conflicts_with = "paths")]
     losses: Vec<f64>,
     /// Exponent of compute that goes with each floor, for --losses

@@ -22,11 +22,11 @@ use std::path::PathBuf;
 pub(super) struct StatusArgs {
     /// Results folder of a sweep, or its name [default: the newest]
     folder: Option<PathBuf>,
-    #[command(flatten)]
-    folders: Folders,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten, next_help_heading = "Folders")]
+    folders: Folders,
 }
 
 /// Seconds without a heartbeat after which a driver on another machine counts as gone.

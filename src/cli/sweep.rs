@@ -22,30 +22,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep resumes where it was with the same command."
+    after_help = "Examples:\n  scalelab sweep quick --fit\n  scalelab sweep sweeps/grid.toml --fetch --workers 2\n\nA killed or interrupted sweep resumes where it was with the same command."
 )]
 pub(super) struct SweepArgs {
-    /// Grid file, TOML, or the name of a sweep: quick, smoke, entropy, grid, english, code, chinese, or NAME for sweeps/NAME.toml
+    /// Grid file, or the name of a sweep
+    ///
+    /// TOML. The program knows quick, smoke, entropy, grid, english, code and chinese; another NAME is sweeps/NAME.toml.
     grid: PathBuf,
-    #[command(flatten)]
-    devices: Devices,
-    /// Train only part k of n (1/4, 2/4, …), the same on every machine
+    /// Train only part k of n, such as 1/4
+    ///
+    /// Every machine computes the same division of the plan.
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
-    #[command(flatten)]
-    folders: Folders,
     /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
     /// Train these again: failed, diverged, or the name of a run
     #[arg(long, value_name = "WHICH")]
     retry: Vec<String>,
-    /// Stop at the first run that fails, instead of going on with the others
+    /// Stop at the first run that fails, not after the others
     #[arg(long)]
     fail_fast: bool,
-    /// Fit the laws and draw the figures when the sweep is complete, as `scalelab fit` does
+    /// Fit the laws and draw the figures when all runs are done
+    ///
+    /// As `scalelab fit` does.
     #[arg(long, conflicts_with = "shard")]
     fit: bool,
+    #[command(flatten)]
+    devices: Devices,
+    #[command(flatten, next_help_heading = "Folders")]
+    folders: Folders,
 }
 
 /// Values of a changed field that are spelt out.

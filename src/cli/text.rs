@@ -57,7 +57,7 @@ pub(super) fn markdown(pieces: &[Piece]) -> String {
 }
 
 /// Columns of a screen that everyone has.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// Where the text of an entry begins.
 const ENTRY: usize = 10;
 
@@ -69,6 +69,12 @@ pub(super) fn entry(word: &str, text: &str) -> String {
 /// A sentence behind a mark, wrapped behind it.
 pub(super) fn filled(mark: &str, text: &str) -> String {
     wrapped(text, mark, &" ".repeat(mark.chars().count()))
+}
+
+/// A sentence, wrapped and indented by two; names with dashes stay whole.
+pub(super) fn indented(text: &str) -> String {
+    let whole_words = textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, whole_words.initial_indent("  ").subsequent_indent("  ").break_words(false)) + "\n"
 }
 
 fn wrapped(text: &str, first: &str, others: &str) -> String {

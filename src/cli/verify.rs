@@ -14,22 +14,23 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab verify results/study/forecast.json results/study-3x results/study-10x\n  scalelab verify forecast.json results/study-3x --out verification.json\n  scalelab verify forecast.json held.csv --columns params=N,tokens=D\n\nA forecast of single runs (forecast --at, --runs, --max-compute) is held against the rows of a table whose N and D are\nthose of its runs; without results, against the losses that were known when it was made."
+    after_help = "Examples:\n  scalelab verify results/study/forecast.json results/study-3x\n  scalelab verify forecast.json results/study-3x --out verification.json\n  scalelab verify forecast.json held.csv --columns params=N,tokens=D\n\nA forecast of single runs (forecast --at, --runs, --max-compute) is held against the rows of a table whose N and D are those of its runs; without results, against the losses that were known when it was made."
 )]
 pub(super) struct VerifyArgs {
     /// File of `scalelab forecast`
     forecast: PathBuf,
-    /// Results folders, or CSVs, of the runs that came after it [default: the losses that were known when it was made and that it
-    /// did not look at]
+    /// Results folders, or CSVs, of the runs that came after it
+    ///
+    /// [default: the losses that were known when it was made and that it did not look at]
     results: Vec<PathBuf>,
-    #[command(flatten)]
-    rows: RowArgs,
     /// Write the scores into this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print one JSON document to standard output
+    /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    rows: RowArgs,
 }
 
 pub(super) fn run(args: &VerifyArgs) -> Outcome {

@@ -2,6 +2,7 @@
 //! (Pearce & Song 2406.12907, Porian 2406.19146), so a convention is a value that travels with a fit.
 
 use super::{Flops, ModelShape, Params, Tokens};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -111,7 +112,7 @@ fn flops_per_token_m(shape: &ModelShape) -> f64 {
 }
 
 /// The convention under which C is counted. Each gives C = (FLOPs per token) · D.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum FlopRule {
     /// 6·N·D with N all trained parameters (Kaplan 2001.08361, Hoffmann 2203.15556 approximate so).
     #[serde(rename = "6nd")]
@@ -124,6 +125,7 @@ pub enum FlopRule {
     Exact,
     /// As the imported table gives it.
     #[serde(rename = "as-given")]
+    #[schemars(skip)]
     AsGiven,
 }
 

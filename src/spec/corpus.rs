@@ -1,11 +1,13 @@
 //! Where tokens come from: text read as bytes or through a tokenizer, or a source whose entropy is known.
 //! What names a run is the content, never the path.
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Where tokens come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(transform = tokenizer_with_bpe_alone)]
 pub enum CorpusSpec {
     /// Text read as bytes.
     Text(TextSpec),
@@ -14,8 +16,10 @@ pub enum CorpusSpec {
     /// Records of Zipf-distributed keys with a fixed random fact each: an exactly known entropy.
     ZipfFacts {
         /// Keys k in 0.. have probability ∝ (k+1)^-(1+a).
+        #[schemars(example = 0.5)]
         a: f64,
         /// Number of keys, at most 64³.
+        #[schemars(example = 4096)]
         keys: u64,
         /// Seed of the facts and of the stream.
         #[serde(default)]
@@ -24,30 +28,34 @@ pub enum CorpusSpec {
 }
 
 /// Files of text, and how they are read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextSpec {
     /// Paths or patterns such as `docs/**/*.md`, relative to the folder in which scalelab runs. Plain, gzip or zstd; each
     /// file is a document, each line of a `.jsonl` file is one.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Paths", example = &"corpora/sotu.txt")]
     pub path: Vec<String>,
     /// The member of a JSON line that holds the text.
     #[serde(default = "text")]
     pub field: String,
     /// Text that stands between two documents of one file, such as a blank line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"\n\n")]
     pub separator: Option<String>,
     /// Whether documents and long lines that occurred before are removed.
     #[serde(default = "yes")]
     pub deduplicate: bool,
-    /// A `tokenizer.json`.
+    /// A `tokenizer.json`, where text is read through one; `scalelab corpus train-tokenizer` makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"corpora/sotu-1024.json")]
     pub tokenizer: Option<String>,
     /// Whether a token marks the beginning and the end of each document; by default so with a tokenizer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_tokens: Option<bool>,
     /// How often a token may be seen; a run that needs more is refused.
     #[serde(default = "one")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_epochs: f64,
 }
 
@@ -114,13 +122,27 @@ fn one() -> f64 {
     1.0
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a path or a list of paths")]
-    enum Paths {
-        One(String),
-        Many(Vec<String>),
+/// A path, or a list of them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a path or a list of paths")]
+enum Paths {
+    One(String),
+    Many(#[schemars(length(min = 1))] Vec<String>),
+}
+
+/// In the schema: a tokenizer is named where text is read through one, and nowhere else.
+fn tokenizer_with_bpe_alone(schema: &mut Schema) {
+    let kinds = schema.get_mut("oneOf").and_then(|kinds| kinds.as_array_mut());
+    for kind in kinds.into_iter().flatten() {
+        match kind["properties"]["kind"]["const"].as_str() {
+            Some("text") => drop(kind["properties"].as_object_mut().and_then(|all| all.remove("tokenizer"))),
+            Some("bpe") => kind["required"].as_array_mut().into_iter().for_each(|all| all.push("tokenizer".into())),
+            _ => {}
+        }
     }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(match Paths::deserialize(deserializer)? {
         Paths::One(path) => vec![path],
         Paths::Many(paths) => paths,

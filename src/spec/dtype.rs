@@ -1,10 +1,11 @@
 //! The number format of matrix products. Weights, moments, norms, softmax and loss are f32 under either.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What matrix products take and give (mixed precision, Micikevicius 1710.03740; bf16: Kalamkar 1905.12322).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
     /// 24 bits of mantissa.

@@ -1,31 +1,37 @@
 //! Ladders: the rule from a size to a shape.
 
 use super::{ModelShape, ShapeError, parse_layers_by_width};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the shapes of a sweep are written down.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ladder {
     /// Every shape by name, `"layers x width"`.
     List {
         /// Shapes such as `"2x64"`.
+        #[schemars(length(min = 1), inner(regex(pattern = r"^\s*[0-9]+\s*[x×]\s*[0-9]+\s*$")), example = ["2x32", "2x64"])]
         shapes: Vec<String>,
     },
     /// Widths, with layers = width / ratio, rounded, at least 2.
     AspectRatio {
         /// Width per layer; 32 to 37 in Porian's smallest networks (2406.19146).
         #[serde(default = "thirty_two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         ratio: f64,
         /// Widths of the residual stream.
+        #[schemars(length(min = 1), example = [64, 96])]
         widths: Vec<usize>,
     },
     /// One dial: layers, with width = ratio · layers rounded up to a multiple of 8.
     Depth {
         /// Width per layer.
         #[serde(default = "thirty_two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         ratio: f64,
         /// Numbers of layers.
+        #[schemars(length(min = 1), example = [2, 3])]
         layers: Vec<usize>,
     },
 }

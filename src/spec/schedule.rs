@@ -1,6 +1,7 @@
 //! Learning-rate schedules as pure functions: the multiplier of the peak learning rate at a step.
 //! Nothing is stored between steps, so a resumed run cannot use another rate than an uninterrupted one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use std::str::FromStr;
 const SQRT_TENTH: f64 = 0.316_227_766_016_837_94;
 
 /// How the learning rate moves over a run. Fractions are of the whole run, warmup included.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Schedule {
     /// The peak rate throughout.
@@ -18,27 +19,32 @@ pub enum Schedule {
     Linear {
         /// Rate at the end over peak rate.
         #[serde(default)]
+        #[schemars(range(min = 0.0, max = 1.0))]
         final_fraction: f64,
     },
     /// Half a cosine from the peak to `final_fraction` of it (Loshchilov 1608.03983).
     Cosine {
         /// Rate at the end over peak rate.
         #[serde(default = "tenth")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         final_fraction: f64,
     },
     /// A geometric decay from the peak to `final_fraction` of it.
     Exponential {
         /// Rate at the end over peak rate.
         #[serde(default = "tenth")]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
         final_fraction: f64,
     },
     /// The rate is multiplied by `factor` after every `every` of the run.
     Step {
         /// Fraction of the run between two drops.
         #[serde(default = "third")]
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
         every: f64,
         /// What each drop multiplies the rate by.
         #[serde(default = "half")]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
         factor: f64,
     },
     /// Full rate, then `factors[i]` of the peak from `milestones[i]` of the run on (DeepSeek: 0.8, 0.9 and √0.1, 0.1).
@@ -54,6 +60,7 @@ pub enum Schedule {
     Wsd {
         /// Fraction of the run that decays.
         #[serde(default = "fifth")]
+        #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0))]
         decay_fraction: f64,
         /// Form of the decay.
         #[serde(default)]
@@ -62,7 +69,7 @@ pub enum Schedule {
 }
 
 /// Form of a WSD cooldown over its progress p in 0..1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum DecayShape {
     /// 1 − √p (Hägele 2405.18392: the best of those tried).
     #[default]

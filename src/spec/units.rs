@@ -4,8 +4,10 @@
 //! 64-bit integers). Text such as `"2M"`, `"1.2e18"`, `"3,000,000"` is read by one parser; whole
 //! values are written without a fraction, others in the shortest form that reads back the same.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -130,6 +132,16 @@ macro_rules! quantity {
                 deserializer.deserialize_any(PositiveVisitor).map($name)
             }
         }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                quantity_schema()
+            }
+        }
     };
 }
 
@@ -174,6 +186,12 @@ fn serialize_number<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S
     } else {
         serializer.serialize_f64(value)
     }
+}
+
+/// What [`PositiveVisitor`] reads: a number above zero, or text of one as [`parse_quantity`] reads it.
+fn quantity_schema() -> Schema {
+    const TEXT: &str = r"^\s*\+?[0-9.][0-9.,_]*([eE][+-]?[0-9]+)?\s*[kKMBGTPE]?\s*$";
+    json_schema!({ "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": TEXT }] })
 }
 
 struct PositiveVisitor;

@@ -1,7 +1,10 @@
 //! A value or a list of values in a grid file: `2e-3` or `[1e-3, 2e-3]`.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The values of one axis; a single value is an axis of one.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +22,38 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Axis<T> {
     }
 }
 
+impl<T: Serialize> Serialize for Axis<T> {
+    /// As it is shortest to write.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            values => values.serialize(serializer),
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Axis<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("AxisOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": forms::<T>(generator) })
+    }
+}
+
+/// The ways to write one value of an axis, and a list of values.
+fn forms<T: JsonSchema>(generator: &mut SchemaGenerator) -> Vec<Value> {
+    let one = generator.subschema_for::<T>().to_value();
+    let list = json!({ "type": "array", "items": one, "minItems": 1 });
+    let mut forms = match one.get("anyOf").and_then(Value::as_array) {
+        Some(forms) => forms.clone(),
+        None => vec![one],
+    };
+    forms.push(list);
+    forms
+}
+
 /// An axis that may be searched: values as of [`Axis`], or `{ search = "adaptive", start = [1e-3, 2e-3, 4e-3] }`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Searched<T> {
@@ -26,6 +61,32 @@ pub(super) struct Searched<T> {
     pub(super) values: Vec<T>,
     /// Whether further values follow from results.
     pub(super) adaptive: bool,
+}
+
+impl<T: Serialize + Clone> Serialize for Searched<T> {
+    /// The values alone; a search is nobody's default.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Axis(self.values.clone()).serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Searched<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("SearchedOf{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut forms = forms::<T>(generator);
+        let start = json!({ "description": "Where the search starts.", "anyOf": forms });
+        forms.push(json!({
+            "type": "object",
+            "description": "Further values follow from results.",
+            "properties": { "search": { "const": "adaptive", "description": "How further values are chosen." }, "start": start },
+            "required": ["search", "start"],
+            "additionalProperties": false,
+        }));
+        json_schema!({ "anyOf": forms })
+    }
 }
 
 #[derive(Deserialize)]

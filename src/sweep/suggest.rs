@@ -13,16 +13,14 @@ pub(super) fn with_suggestion(message: &str) -> String {
     let Some((found, known)) = quoted.get(before..).and_then(<[&str]>::split_first) else {
         return message.to_owned();
     };
-    match nearest(found, known.iter().copied()) {
-        Some(name) => format!("{}\ndid you mean `{name}`?", message.trim_end()),
-        None => message.to_owned(),
-    }
+    nearest(found, known.iter().copied())
+        .map_or_else(|| message.to_owned(), |name| format!("{}\ndid you mean `{name}`?", message.trim_end()))
 }
 
-/// The known name that is nearest to `word`, where one is near: at most half of its letters differ.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, name) = known.map(|name| (levenshtein(word, name), name)).min()?;
-    (distance <= word.len().max(name.len()) / 2).then_some(name)
+/// The known name that is nearest to a misspelt one; `None` where more than half of it would have to change.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, name) = known.into_iter().map(|name| (levenshtein(found, name), name)).min()?;
+    (distance <= found.len().max(name.len()) / 2).then_some(name)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place; flate2 has two, for corpora and for curves.
-const OWNED: [(&str, &str); 27] = [
+const OWNED: [(&str, &str); 31] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -51,7 +51,11 @@ const OWNED: [(&str, &str); 27] = [
     ("base64", "view"),
     ("minijinja", "view"),
     ("strsim", "sweep"),
+    ("schemars", "spec"),
+    ("schemars", "sweep"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
 ];
 
 fn root() -> &'static Path {

@@ -16,6 +16,7 @@ mod fit_rows;
 mod forecast;
 mod fuzz_csv;
 mod held_out;
+mod help;
 mod house;
 mod lasting;
 mod pack;
@@ -28,6 +29,7 @@ mod report;
 #[cfg(feature = "train")]
 mod resume;
 mod scale;
+mod schema;
 #[cfg(feature = "train")]
 mod search;
 mod speedup;

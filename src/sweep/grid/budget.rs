@@ -3,8 +3,11 @@
 use super::super::axis::Axis;
 use super::corpus::checked_epochs;
 use super::error::{GridError, field, in_range, non_empty};
+use super::schema::{Choosing, Positive};
 use crate::spec::{FlopRule, Flops, Tokens};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// How D is set.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,20 +54,63 @@ pub struct BudgetAxes {
 
 /// `budget = { kind = "tokens", tokens = ["1M"] }` and its like. `kind` may be left out, since the list says it; so this is no
 /// tagged enum, which would also lose the place of an error in the file.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_of_three_kinds)]
 pub(super) struct BudgetFile {
+    /// Kind of the budget; its list says it, too.
     kind: Option<String>,
+    /// How a compute budget counts FLOPs.
+    #[schemars(extend("default" = "exact"))]
     rule: Option<FlopRule>,
+    /// Compute budgets, FLOPs; D = C / (FLOPs per token of the shape).
+    #[schemars(extend("examples" = [["1e11", "2e11"]]))]
     flops: Option<Axis<Flops>>,
+    /// Which shapes are trained at a compute budget: those nearest to `center`, or all.
+    #[schemars(with = "Option<Choosing>", extend("default" = "nearest"))]
     around: Option<String>,
+    /// Tokens per parameter that are expected at the optimum, where `around` is "nearest".
+    #[schemars(with = "Option<Positive>", extend("default" = EXPECTED_TOKENS_PER_PARAM))]
     center: Option<f64>,
+    /// How many shapes are nearest.
+    #[schemars(range(min = 1), extend("default" = SIZES_PER_BUDGET))]
     sizes: Option<usize>,
+    /// The same numbers of tokens for every shape.
+    #[schemars(extend("examples" = [["1M", "2M"]]))]
     tokens: Option<Axis<Tokens>>,
+    /// Tokens of a run for each of its parameters.
     #[serde(rename = "tokens-per-param", alias = "tokens_per_param")]
+    #[schemars(with = "Option<Axis<Positive>>", extend("examples" = [[20, 40]]))]
     tokens_per_param: Option<Axis<f64>>,
+    /// Fewest optimizer steps of a run; cells of fewer are left out. By default 300 of a compute budget, else 1.
+    #[schemars(extend("examples" = [100]))]
     min_steps: Option<u64>,
+    /// How often a run sees its data, an axis, each from 1 to 10000: D = epochs · unique tokens. By default as seldom as may be.
+    #[schemars(extend("examples" = [[1, 4]]))]
     epochs: Option<Axis<f64>>,
+}
+
+/// In the schema: one list, with what belongs to it.
+fn one_of_three_kinds(schema: &mut Schema) {
+    let of_all = ["kind", "min_steps", "epochs"];
+    let own: [(&str, &str, &str, &[&str]); 3] = [
+        ("iso-flop", "flops", "Amounts of compute, each for several shapes.", &["flops", "rule", "around", "center", "sizes"]),
+        ("tokens", "tokens", "The same lengths for every shape.", &["tokens"]),
+        ("tokens-per-param", "tokens-per-param", "Lengths in proportion to size.", &["tokens-per-param"]),
+    ];
+    let Some(fields) = schema.remove("properties") else { return };
+    let kinds = own.map(|(kind, list, meaning, own)| {
+        let mut named: serde_json::Map<String, Value> =
+            of_all.iter().chain(own).map(|name| ((*name).to_owned(), fields[*name].clone())).collect();
+        named["kind"] = json!({ "const": kind, "description": fields["kind"]["description"] });
+        json!({
+            "type": "object", "description": meaning, "properties": named, "required": [list], "additionalProperties": false,
+        })
+    });
+    for key in ["type", "additionalProperties"] {
+        schema.remove(key);
+    }
+    schema.insert("oneOf".into(), Value::from(kinds.to_vec()));
 }
 
 /// Fewest steps of a run of a compute budget unless the grid says: its longest shapes would be trained for a handful.

@@ -6,6 +6,7 @@ mod error;
 mod optimizer;
 mod recipe;
 mod run;
+mod schema;
 
 pub use budget::{Around, Budget, BudgetAxes};
 pub use corpus::CorpusFacts;
@@ -19,6 +20,7 @@ use budget::BudgetFile;
 use error::{field, non_empty};
 use recipe::RecipeFile;
 use run::{EvalFile, RunFile, SeedsFile};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A grid file after every field was checked.
@@ -47,6 +49,11 @@ impl Grid {
         file.check()
     }
 
+    /// The JSON schema of a grid file, for editors: every field with what it means, its default and what it may hold.
+    pub fn schema() -> serde_json::Value {
+        schema::schema_of::<GridFile>()
+    }
+
     /// The same with networks of a corpus' vocabulary.
     pub fn with_vocabulary(&self, vocabulary: usize) -> Self {
         let shapes = self.shapes.iter().map(|shape| ModelShape { vocabulary, ..shape.clone() }).collect();
@@ -54,31 +61,47 @@ impl Grid {
     }
 }
 
-#[derive(Deserialize)]
+/// A sweep of scalelab: which networks are trained, on what, how long and how.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct GridFile {
+    /// Name of the sweep and of its results folder: letters, digits, dots, underscores and dashes.
+    #[schemars(length(max = 100), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$"), example = &"grid")]
     name: String,
+    /// Which networks are trained.
     ladder: Ladder,
+    /// What they read.
     corpus: CorpusSpec,
+    /// How long runs are: compute, tokens, or tokens per parameter.
     budget: BudgetFile,
+    /// What all networks have in common.
     #[serde(default)]
     model: ModelFile,
+    /// How runs are trained.
     #[serde(default)]
     recipe: RecipeFile,
+    /// What is drawn, and how often.
     #[serde(default)]
     seeds: SeedsFile,
+    /// How runs are measured.
     #[serde(default)]
     eval: EvalFile,
+    /// How runs are executed.
     #[serde(default)]
     run: RunFile,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ModelFile {
+    /// Tokens that a network sees at once.
     context: usize,
+    /// Whether queries and keys are normalised.
     qk_norm: bool,
+    /// Whether the output matrix is the token embedding.
     tied_head: bool,
+    /// Heads of keys and values: "same" as of queries, or a number of them (grouped-query attention).
+    #[schemars(with = "schema::KvHeads", example = 1)]
     kv_heads: toml::Value,
 }
 

@@ -1,19 +1,37 @@
 //! What a grid file says of the optimizer: numbers, rules in their place, and factors of groups of parameters.
 
 use super::error::{GridError, field, in_range};
+use super::schema::Positive;
 use crate::spec::{AdamW, AdamWRule, Beta2, GroupFactors, OptimizerGroups, Tokens, WeightDecay};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// `adamw = { beta1 = 0.9, beta2 = 0.99, eps = 1e-8, weight_decay = 0.1 }`, with
 /// `beta2 = { half_life_tokens = "1M" }` and `weight_decay = { timescale = 0.5 }` for rules.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AdamWFile {
+    /// Memory of gradients.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1))]
     beta1: f64,
+    /// Memory of squared gradients: a number from 0 to below 1, or its half-life in tokens, whatever the batch.
+    #[schemars(schema_with = "beta2_schema")]
     beta2: toml::Value,
+    /// Added to the root of squared gradients.
+    #[schemars(with = "Positive")]
     eps: f64,
+    /// Decoupled decay of weights: a number from 0 up, or the fraction of the run over which weights are a running mean.
+    #[schemars(schema_with = "weight_decay_schema")]
     weight_decay: toml::Value,
+}
+
+fn beta2_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "number", "minimum": 0, "exclusiveMaximum": 1 }, HalfLife::json_schema(generator)] })
+}
+
+fn weight_decay_schema(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "number", "minimum": 0 }, Timescale::json_schema(generator)] })
 }
 
 impl Default for AdamWFile {
@@ -23,15 +41,19 @@ impl Default for AdamWFile {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HalfLife {
+    /// Tokens after which a squared gradient counts half.
+    #[schemars(extend("examples" = ["1M"]))]
     half_life_tokens: Tokens,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Timescale {
+    /// Fraction of the run: decay = 1 / (timescale · learning rate · steps).
+    #[schemars(with = "Positive", extend("examples" = [0.5]))]
     timescale: f64,
 }
 
@@ -74,20 +96,30 @@ fn rule<T: DeserializeOwned>(name: &'static str, value: &toml::Value, allowed: &
 }
 
 /// `groups = { base_width = 64, embedding = { rate = 2.0, decay = 0.0 }, … }`; what is left out stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct GroupsFile {
+    /// Width at which the learning rate of matrices and head is the one written; at others it is times base_width/width.
+    #[schemars(range(min = 1), extend("examples" = [64]))]
     base_width: Option<u64>,
+    /// Factors of the token embedding; by default rate 1, decay 0.
     embedding: FactorsFile,
+    /// Factors of the matrices of the blocks; by default 1 and 1.
     matrix: FactorsFile,
+    /// Factors of the output matrix; by default 1 and 1.
     head: FactorsFile,
+    /// Factors of the gains of norms; by default rate 1, decay 0.
     norm: FactorsFile,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct FactorsFile {
+    /// What the learning rate is multiplied by.
+    #[schemars(range(min = 0.0), extend("examples" = [2.0]))]
     rate: Option<f64>,
+    /// What the weight decay is multiplied by.
+    #[schemars(range(min = 0.0), extend("examples" = [0.5]))]
     decay: Option<f64>,
 }
 

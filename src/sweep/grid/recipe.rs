@@ -4,8 +4,11 @@ use super::super::axis::{Axis, Searched};
 use super::budget::Budget;
 use super::error::{GridError, field, in_range, non_empty};
 use super::optimizer::{AdamWFile, GroupsFile};
+use super::schema::{self, Positive};
 use crate::spec::{AdamWRule, Dtype, ModelShape, OptimizerGroups, Schedule, Tokens};
+use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// Over how many tokens the learning rate rises.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,19 +71,33 @@ pub struct RecipeAxes {
     pub sharing: Sharing,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RecipeFile {
+    /// Peak learning rates, an axis, or a search for the best.
+    #[schemars(with = "Searched<Positive>", extend("examples" = [[1e-3, 2e-3], { "search": "adaptive", "start": [1e-3, 2e-3, 4e-3] }]))]
     learning_rate: Searched<f64>,
     /// Rates of single shapes, for sweeps in which the best rate moves with size: `{ "2x16" = [4e-3, 8e-3] }`.
+    #[schemars(with = "HashMap<String, Axis<Positive>>", extend("examples" = [{ "2x32": [4e-3, 8e-3] }]))]
     learning_rate_by_shape: toml::Table,
+    /// Tokens of an optimizer step, whole contexts, an axis, or a search for the best.
     batch_tokens: Searched<Tokens>,
+    /// How the learning rate moves over a run, an axis.
     schedule: Axis<Schedule>,
+    /// Tokens over which the rate rises, or a share such as "5% of the shortest budget".
+    #[schemars(with = "schema::Warmup", extend("examples" = [0, "20k"]))]
     warmup_tokens: toml::Value,
+    /// Whether runs that differ only in length share their constant-rate steps: "auto", or "off".
+    #[schemars(with = "schema::Trunk")]
     trunk: String,
+    /// Settings of AdamW.
     adamw: AdamWFile,
+    /// What differs between groups of parameters.
     groups: GroupsFile,
+    /// Largest norm of a gradient; 0: none.
+    #[schemars(range(min = 0.0))]
     grad_clip: f64,
+    /// Number format of matrix products; bf16 on GPUs.
     dtype: Dtype,
 }
 

@@ -2,6 +2,8 @@
 
 use super::super::axis::Axis;
 use super::error::{GridError, field, non_empty, number_or_auto};
+use super::schema::{CountOrAuto, Windows};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -31,12 +33,17 @@ pub struct RunSettings {
     pub checkpoint_seconds: f64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SeedsFile {
+    /// Seeds of initialisations, an axis.
     init: Axis<u64>,
+    /// Seeds of the order of data, an axis.
     data: Axis<u64>,
+    /// Seed of the held-out windows.
     eval: u64,
+    /// Replicates of the corner cells: smallest and largest shape, shortest and longest run.
+    #[schemars(range(min = 1, max = 1000))]
     corners: u64,
 }
 
@@ -46,9 +53,11 @@ impl Default for SeedsFile {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EvalFile {
+    /// Held-out windows, the same for every run of the sweep: a number, or "auto" for as many as the plan wants.
+    #[schemars(with = "Windows", extend("examples" = [200]))]
     windows: toml::Value,
 }
 
@@ -58,11 +67,15 @@ impl Default for EvalFile {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RunFile {
+    /// Worker processes: a number, or "auto" for one a core.
+    #[schemars(with = "CountOrAuto", extend("examples" = [2]))]
     workers: toml::Value,
+    /// Time from one checkpoint of a run to the next, such as "60s", "5m" or "1m 30s".
     checkpoint_every: String,
+    /// Steps from one measurement of the gradient noise scale to the next; 0: none.
     noise_scale_every: u64,
 }
 

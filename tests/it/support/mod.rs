@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests of the whole program own folders")]
 
 pub(crate) mod imports;
+pub(crate) mod json_schema;
 pub(crate) mod large;
 pub(crate) mod mock;
 pub(crate) mod snapshot;

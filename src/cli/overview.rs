@@ -1,0 +1,40 @@
+//! The first page of help: commands in groups, by what one does with them.
+
+use clap::Command;
+use std::fmt::Write;
+
+/// Every command that is not hidden, in groups, in the order of the page.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Train a grid", &["init", "plan", "sweep", "status", "slurm", "bench"]),
+    ("Fit laws and ask them", &["fit", "recommend", "forecast", "verify", "compare", "report", "plot"]),
+    ("Check runs and designs", &["doctor", "selftest"]),
+    ("Files, words and help", &["corpus", "pack", "explain", "schema", "completions", "man"]),
+];
+
+/// The command with its help in groups.
+pub(super) fn grouped(command: Command) -> Command {
+    let template =
+        format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}", groups(&command));
+    command.help_template(template)
+}
+
+/// The groups with what each command is for. A build without training lacks a command.
+fn groups(command: &Command) -> String {
+    let styles = command.get_styles();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut text = String::new();
+    for (title, names) in GROUPS {
+        let _ = writeln!(text, "{header}{title}:{header:#}");
+        for below in names.iter().filter_map(|name| command.find_subcommand(name)) {
+            let about = below.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(text, "  {literal}{:<11}{literal:#}  {about}", below.get_name());
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+pub(super) fn named() -> Vec<&'static str> {
+    GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect()
+}
