@@ -1,6 +1,7 @@
 //! How the commands of the analysis wing ask for a study: the choices that they share, and the runs as a study takes them.
 
 use super::failure::{Failure, OrInput};
+use super::numbers;
 use super::source::{Source, SourceArgs};
 use crate::fit::{Estimator, FitOptions, Resample};
 use crate::law::{Exclusion, PUBLISHED, formulas, points};
@@ -92,15 +93,15 @@ pub(super) struct Choices {
     /// fit other than least-squares-log has fewer than 100 runs or 20 clusters, else clusters or runs]
     #[arg(long, value_name = "WHAT")]
     resample: Option<Resample>,
-    /// Refits, for intervals
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    /// Refits, for intervals; at most 1,000,000
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = numbers::refits)]
     refits: usize,
     /// Fit every point of the loss curves of a table, a cluster a run, not the last of each alone; the first BURN_IN of a run,
     /// a tenth where nothing is said, is left out
     #[arg(long, value_name = "BURN_IN", num_args = 0..=1, require_equals = true, default_missing_value = "0.1")]
     checkpoints: Option<f64>,
     /// Confidence level of intervals
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, value_parser = numbers::level)]
     level: f64,
     /// Seed of the resampling
     #[arg(long, default_value_t = 0)]
@@ -222,12 +223,17 @@ fn curves(source: &Source, options: &StudyOptions) -> Result<Curves, Failure> {
     let wanted = |record: &&RunRecord| all || record.epochs.is_some_and(|epochs| epochs > 1.0);
     let kept = folder.curves();
     for record in source.records.iter().filter(wanted) {
-        if let Some(curve) = kept.of(&record.run_id)? {
+        if let Some(curve) = kept.of(record)? {
             curves.training.insert(record.run_id.clone(), curve);
         }
     }
-    let with_windows = source.records.iter().filter_map(|record| Some((record.run_id.clone(), folder.window_losses(&record.run_id)?)));
-    curves.windows = with_windows.collect();
+    for record in &source.records {
+        match folder.window_losses(record) {
+            Ok(losses) => curves.windows.extend(losses.map(|losses| (record.run_id.clone(), losses))),
+            // They are not needed, and a folder that was sent has none.
+            Err(problem) => eprintln!("not used: {problem}"),
+        }
+    }
     Ok(curves)
 }
 

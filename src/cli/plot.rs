@@ -21,7 +21,7 @@ pub(super) struct PlotArgs {
     laws: Laws,
     #[command(flatten)]
     choices: Choices,
-    /// Folder for the pictures [default for a results folder: plots/<sweep> beside it]
+    /// Folder for the pictures [default for a results folder: plots/<sweep> beside it, as --plots says]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -70,7 +70,7 @@ fn curves(source: &Source) -> Result<Option<HashMap<String, Vec<CurvePoint>>>, F
     let Some(folder) = &source.folder else { return Ok(None) };
     let (kept, mut curves) = (folder.curves(), HashMap::new());
     for record in &source.records {
-        curves.extend(kept.of(&record.run_id)?.map(|curve| (record.run_id.clone(), curve)));
+        curves.extend(kept.of(record)?.map(|curve| (record.run_id.clone(), curve)));
     }
     Ok(Some(curves))
 }

@@ -3,6 +3,7 @@
 
 use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
+use super::numbers;
 use super::source::SourceArgs;
 use super::text::{number, table};
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
@@ -42,7 +43,7 @@ pub(super) struct SelftestArgs {
     #[arg(long, value_name = "NAME", default_value = "normal")]
     tails: Tails,
     /// Refits of each simulation, such as 100, to judge also the intervals of a that resample: minutes
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = numbers::refits)]
     refits: usize,
     /// What the design can forecast of these budgets, FLOPs: N*, D* and loss, bias and interval
     #[arg(long, value_name = "C,…", value_delimiter = ',')]

@@ -36,5 +36,5 @@ pub use planned::{Branch, Chain, PlannedRun};
 pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};
-pub use slurm::SlurmJob;
+pub use slurm::{NoSlurmTime, SlurmJob, SlurmTime};
 pub use trunk::{Tree, trees};

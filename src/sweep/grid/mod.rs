@@ -6,6 +6,7 @@ mod error;
 mod optimizer;
 mod recipe;
 mod run;
+mod size;
 
 pub use budget::{Around, Budget, BudgetAxes};
 pub use corpus::CorpusFacts;
@@ -96,7 +97,7 @@ impl GridFile {
         let budget = self.budget.check()?;
         recipe.fits_trunks_of(&budget.amounts)?;
         let least_batch = recipe.batch_tokens.iter().copied().min().unwrap_or(context);
-        Ok(Grid {
+        let grid = Grid {
             name: checked_name(self.name)?,
             shapes,
             corpus: corpus::checked(self.corpus)?,
@@ -104,7 +105,9 @@ impl GridFile {
             recipe,
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
-        })
+        };
+        size::check(&grid)?;
+        Ok(grid)
     }
 
     fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {
