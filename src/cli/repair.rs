@@ -32,7 +32,7 @@ pub(super) fn run(args: &RepairArgs) -> Outcome {
         }
         left += mends.iter().filter(|mend| matches!(mend.end, MendEnd::Left(_))).count();
     }
-    if left > 0 { Err(Failure::Work(anyhow!("{left} files are damaged and cannot be made again from the folder"))) } else { Ok(()) }
+    if left > 0 { Err(Failure::Work(anyhow!("damaged files that cannot be made again from the folder: {left}"))) } else { Ok(()) }
 }
 
 /// A file, what is wrong with it, and what comes of it.

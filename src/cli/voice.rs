@@ -1,6 +1,6 @@
 //! What is said to a person, and what happens where nobody can hear it: the reader of a pipe is gone, a log is on a full disk, the
 //! terminal is closed. The macros of the standard library panic then; in the front door these of the same names stand before them.
-//! Nothing ends for want of standard error. For want of standard output a command ends whose product is what it prints, and one goes
+//! Nothing ends for want of standard error. For want of standard output a command ends whose product is what it prints, and one continues
 //! on that works for its files.
 
 use std::fmt::Arguments;
@@ -28,7 +28,7 @@ macro_rules! eprint {
 /// 128 + SIGPIPE, as a shell reports a program whose reader is gone.
 const NO_READER: u8 = 141;
 
-/// Whether the command goes on where its output cannot be written.
+/// Whether the command continues where its output cannot be written.
 static GOES_ON: AtomicBool = AtomicBool::new(false);
 /// Whether it was said that it does.
 static TOLD: AtomicBool = AtomicBool::new(false);
@@ -46,7 +46,7 @@ pub(super) fn say(text: Arguments<'_>) {
     match written {
         Err(error) if GOES_ON.load(Ordering::Relaxed) => {
             if !TOLD.swap(true, Ordering::Relaxed) {
-                warn(format_args!("standard output cannot be written ({error}); the work goes on\n"));
+                warn(format_args!("standard output cannot be written ({error}); the work continues\n"));
             }
         }
         Err(error) => std::process::exit(unheard(&error).into()),

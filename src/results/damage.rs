@@ -21,6 +21,12 @@ pub(super) fn unbroken(path: &Path, bytes: &[u8]) -> Result<(), TableError> {
     Err(TableError::Row { path: path.to_owned(), line, problem: problem.to_owned() })
 }
 
+/// What is wrong with a file, after its path, where the words do not begin with it already.
+pub(super) fn placed(path: &Path, problem: &str) -> String {
+    let path = path.display().to_string();
+    if problem.starts_with(&path) { problem.to_owned() } else { format!("{path}: {problem}") }
+}
+
 /// Why a curve is not the whole curve of a run that finished.
 pub(super) fn curve_problem(record: &RunRecord, curve: &[CurvePoint]) -> Option<String> {
     let steps = record.steps.filter(|_| record.status == RunStatus::Finished)?;

@@ -2,7 +2,7 @@
 //! the only copy of the rows in it; in any other it is made again from `runs/`.
 
 use super::atomic::write_whole;
-use super::damage::{unbroken, windows_problem};
+use super::damage::{placed, unbroken, windows_problem};
 use super::import::{Imported, import_bytes};
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
@@ -143,7 +143,7 @@ impl SweepFolder {
             "`scalelab repair {}` sets it aside, and `scalelab sweep GRID --retry {run}` trains its run again",
             self.path.display()
         );
-        FolderError::Damaged { path: path.to_owned(), problem: format!("{}: {problem}", path.display()), remedy }
+        FolderError::Damaged { path: path.to_owned(), problem: placed(path, problem), remedy }
     }
 
     fn damaged(&self, name: &str, error: &TableError, remedy: String) -> FolderError {
@@ -211,6 +211,9 @@ impl SweepFolder {
             }
             (false, false) => error.into(),
         };
+        if bytes.contains(&0) {
+            unbroken(&path, &bytes).map_err(broken)?;
+        }
         match import_bytes(&path, &bytes, Wanted::default()) {
             // With no byte in it, not even a header, the only copy is lost; that is no sweep without a run.
             Err(TableError::Empty { .. }) if !(bytes.is_empty() && packed) => Ok(None),

@@ -4,7 +4,7 @@
 //! were packed go.
 
 use super::atomic::settle;
-use super::damage::{curve_problem, unbroken};
+use super::damage::{curve_problem, placed, unbroken};
 use super::folder::{FolderError, ONLY_COPY, PACKED_CURVES, SweepFolder, bytes_of, one_record};
 use super::import::import_bytes;
 use super::lock::Claim;
@@ -77,7 +77,7 @@ impl RunCurves {
 
     fn spoilt(&self, problem: &str) -> FolderError {
         let path = self.folder.join(PACKED_CURVES);
-        FolderError::Damaged { problem: format!("{}: {problem}", path.display()), path, remedy: ONLY_COPY.to_owned() }
+        FolderError::Damaged { problem: placed(&path, problem), path, remedy: ONLY_COPY.to_owned() }
     }
 
     fn packed(&self) -> Result<&Curves, FolderError> {

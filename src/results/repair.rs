@@ -92,7 +92,7 @@ impl SweepFolder {
                 format!("{}: it lacks the rows of {lacks} runs that have files in runs/", self.runs_csv().display())
             }
             Err(error) if own.is_empty() => return Ok(Some(left(error))),
-            Err(error) => error.to_string(),
+            Err(error) => error.problem(),
         };
         if !dry {
             self.write_runs(&self.in_order(own, self.plan().ok().flatten().unwrap_or_default()))?;

@@ -75,7 +75,7 @@ fn damaged(whole: &[u8], how: &str) -> Vec<u8> {
     let ends: Vec<usize> = (1..=whole.len()).filter(|at| whole[at - 1] == b'\n').collect();
     match how {
         "cut off" => whole[..whole.len() * 3 / 5].to_vec(),
-        "cut at the end of a line" => whole[..ends.get(ends.len() / 2).copied().unwrap_or(whole.len() / 8 * 4)].to_vec(),
+        "cut at the end of a line" => whole[..ends.get(ends.len().saturating_sub(1) / 2).copied().unwrap_or(whole.len() / 8 * 4)].to_vec(),
         "zeroed" => vec![0; whole.len()],
         "zeroed from the middle" => [&whole[..whole.len() / 2], &vec![0; whole.len() - whole.len() / 2]].concat(),
         "without its last byte" => whole[..whole.len() - 1].to_vec(),

@@ -61,7 +61,8 @@ fn a_sweep_goes_on_whoever_hears_it() {
         assert!(status.success(), "{at}: {status}");
         assert_eq!(fs::read_to_string(results.join("tiny/runs.csv")).expect("a table").lines().count(), 3);
     }
-    let args = ["sweep", text(&grid), "--results", text(&folder.path().join("0"))];
+    let again = folder.path().join("0");
+    let args = ["sweep", text(&grid), "--results", text(&again)];
     let said = stderr(&scalelab(&args).stdout(full()).output().expect("starts"));
     assert_eq!(said.matches("standard output cannot be written").count(), 1, "{said}");
 }

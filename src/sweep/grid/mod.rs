@@ -106,7 +106,7 @@ impl GridFile {
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
         };
-        size::check(&grid)?;
+        size::check(grid.shapes.len(), &grid.budget, &grid.recipe, &grid.seeds)?;
         Ok(grid)
     }
 

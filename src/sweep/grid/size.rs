@@ -1,14 +1,16 @@
 //! How many runs a grid stands for, counted before they are listed.
 
+use super::budget::{Around, Budget, BudgetAxes};
 use super::error::GridError;
-use super::{Around, Budget, Grid};
+use super::recipe::RecipeAxes;
+use super::run::SeedAxes;
 
 /// More runs than anybody trains: a list with a slip of the pen in it.
 const MOST_RUNS: u32 = 200_000;
 
-/// Refuses a grid whose axes multiply to too many runs, and says which do.
-pub(super) fn check(grid: &Grid) -> Result<(), GridError> {
-    let axes = axes(grid);
+/// Refuses axes that multiply to too many runs, and says which do.
+pub(super) fn check(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> Result<(), GridError> {
+    let axes = axes(shapes, budget, recipe, seeds);
     let runs: f64 = axes.iter().map(|(_, length)| *length as f64).product();
     if runs <= f64::from(MOST_RUNS) {
         return Ok(());
@@ -19,11 +21,10 @@ pub(super) fn check(grid: &Grid) -> Result<(), GridError> {
 }
 
 /// Every axis with its length.
-fn axes(grid: &Grid) -> [(&'static str, usize); 8] {
-    let (recipe, budget) = (&grid.recipe, &grid.budget);
+fn axes(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> [(&'static str, usize); 8] {
     let shapes = match &budget.amounts {
-        Budget::IsoFlop { around: Around::Nearest { sizes, .. }, .. } => grid.shapes.len().min(*sizes),
-        _ => grid.shapes.len(),
+        Budget::IsoFlop { around: Around::Nearest { sizes, .. }, .. } => shapes.min(*sizes),
+        _ => shapes,
     };
     let of_shapes = recipe.shape_learning_rates.iter().map(|(_, rates)| rates.len()).max();
     [
@@ -33,8 +34,8 @@ fn axes(grid: &Grid) -> [(&'static str, usize); 8] {
         ("batches", recipe.batch_tokens.len()),
         ("schedules", recipe.schedules.len()),
         ("learning rates", recipe.learning_rates.len().max(of_shapes.unwrap_or(0))),
-        ("seeds.init", grid.seeds.init.len()),
-        ("seeds.data", grid.seeds.data.len()),
+        ("seeds.init", seeds.init.len()),
+        ("seeds.data", seeds.data.len()),
     ]
 }
 
