@@ -4,7 +4,6 @@
 use crate::support::snapshot::Transcript;
 use crate::support::{grid, run, scalelab, stderr, text};
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 
 /// Two runs of a tenth of a second.
@@ -69,7 +68,7 @@ fn a_sweep_goes_on_whoever_hears_it() {
 
 /// Runs a sweep with SIGHUP ignored or not, sends it to driver and workers, and gives the exit code.
 #[cfg(feature = "train")]
-fn hung_up(grid: &Path, results: &Path, ignored: bool) -> Option<i32> {
+fn hung_up(grid: &std::path::Path, results: &std::path::Path, ignored: bool) -> Option<i32> {
     use std::process::Command;
     use std::thread::sleep;
     use std::time::{Duration, Instant};
