@@ -1,6 +1,7 @@
 //! How the commands of the analysis wing ask for a study: the choices that they share, and the runs as a study takes them.
 
 use super::failure::{Failure, OrInput};
+use super::numbers;
 use super::source::{Source, SourceArgs};
 use crate::fit::{Estimator, FitOptions, Resample};
 use crate::law::{Exclusion, PUBLISHED, formulas, points};
@@ -112,8 +113,8 @@ pub(super) struct Choices {
     /// fewer than 100 runs or 20 clusters, else clusters or runs]
     #[arg(long, value_name = "WHAT", hide_short_help = true)]
     resample: Option<Resample>,
-    /// Refits, for intervals
-    #[arg(long, value_name = "N", default_value_t = 1000, hide_short_help = true)]
+    /// Refits, for intervals; at most 1,000,000
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = numbers::refits, hide_short_help = true)]
     refits: usize,
     /// Fit every point of loss curves, not the last alone
     ///
@@ -123,7 +124,7 @@ pub(super) struct Choices {
     )]
     checkpoints: Option<f64>,
     /// Confidence level of intervals
-    #[arg(long, default_value_t = 0.95)]
+    #[arg(long, default_value_t = 0.95, value_parser = numbers::level)]
     level: f64,
     /// Seed of the resampling
     #[arg(long, default_value_t = 0, hide_short_help = true)]
@@ -247,12 +248,17 @@ fn curves(source: &Source, options: &StudyOptions) -> Result<Curves, Failure> {
     let wanted = |record: &&RunRecord| all || record.epochs.is_some_and(|epochs| epochs > 1.0);
     let kept = folder.curves();
     for record in source.records.iter().filter(wanted) {
-        if let Some(curve) = kept.of(&record.run_id)? {
+        if let Some(curve) = kept.of(record)? {
             curves.training.insert(record.run_id.clone(), curve);
         }
     }
-    let with_windows = source.records.iter().filter_map(|record| Some((record.run_id.clone(), folder.window_losses(&record.run_id)?)));
-    curves.windows = with_windows.collect();
+    for record in &source.records {
+        match folder.window_losses(record) {
+            Ok(losses) => curves.windows.extend(losses.map(|losses| (record.run_id.clone(), losses))),
+            // They are not needed, and a folder that was sent has none.
+            Err(problem) => eprintln!("not used: {problem}"),
+        }
+    }
     Ok(curves)
 }
 

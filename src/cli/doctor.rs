@@ -39,7 +39,7 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let mut curves = Vec::new();
     for record in &source.records {
         curves.push(match &kept {
-            Some(kept) => kept.of(&record.run_id)?.unwrap_or_default(),
+            Some(kept) => kept.of(record)?.unwrap_or_default(),
             None => of_trajectory(&source, &record.run_id),
         });
     }

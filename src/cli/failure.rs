@@ -49,7 +49,9 @@ impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         match error {
             FolderError::Io { .. } | FolderError::Locked { .. } => Self::Work(error.into()),
-            FolderError::Table(_) | FolderError::NoSweep { .. } | FolderError::Unpackable { .. } => Self::Input(error.into()),
+            FolderError::Table(_) | FolderError::Damaged { .. } | FolderError::NoSweep { .. } | FolderError::Unpackable { .. } => {
+                Self::Input(error.into())
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The front door: the only room that speaks to a person. One file a subcommand; each reads, calls
 //! the other rooms, writes and says. No arithmetic of its own.
 #![expect(clippy::disallowed_methods, reason = "the front door owns files named by the user, the clock and the environment")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the front door speaks to a person")]
+
+#[macro_use]
+mod voice;
 
 mod analysis;
 #[cfg(feature = "train")]
@@ -30,6 +32,7 @@ mod man;
 mod memory;
 mod names;
 mod next_grid;
+mod numbers;
 mod overview;
 mod pack;
 mod plan;
@@ -41,12 +44,14 @@ mod pulse;
 mod rates;
 mod recipes;
 mod recommend;
+mod repair;
 mod report;
 mod retry;
 mod schema;
 mod scrutiny;
 mod selftest;
 mod serving;
+mod signals;
 mod slurm;
 mod source;
 mod speedup;
@@ -91,6 +96,10 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Make a sweep's folder whole again
+    ///
+    /// What can be made from what is whole is made, and what is damaged is set aside.
+    Repair(repair::RepairArgs),
     /// Put a sweep's folder into few files, to keep or send it
     Pack(pack::PackArgs),
     /// Train a grid as a job array of a SLURM cluster
@@ -147,14 +156,17 @@ enum Command {
 
 /// Parses the command line, runs it, and says what went wrong.
 pub fn run() -> ExitCode {
-    end_quietly_without_a_reader();
-    let asked = overview::grouped(Cli::command()).get_matches();
-    let asked = Cli::from_arg_matches(&asked).unwrap_or_else(|error| error.exit());
+    let asked = overview::grouped(Cli::command()).try_get_matches();
+    let asked = match asked.and_then(|asked| Cli::from_arg_matches(&asked)) {
+        Ok(asked) => asked,
+        Err(said) => return voice::usage(&said),
+    };
     let outcome = match asked.command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Repair(args) => repair::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
@@ -180,18 +192,4 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
-}
-
-/// `scalelab fit | head` is no failure: where nobody reads what is printed any more, the program ends as others do.
-fn end_quietly_without_a_reader() {
-    /// 128 + SIGPIPE, as a shell reports it.
-    const NO_READER: i32 = 141;
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let words = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if words.starts_with("failed printing to stdout") && words.contains("Broken pipe") {
-            std::process::exit(NO_READER);
-        }
-        usual(panic);
-    }));
 }

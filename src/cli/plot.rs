@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct PlotArgs {
     /// Folder for the pictures [default: plots/<sweep>]
     ///
-    /// The default is that of a results folder, beside which the plots are.
+    /// The default is that of a results folder, beside which the pictures are, as --plots says.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ fn curves(source: &Source) -> Result<Option<HashMap<String, Vec<CurvePoint>>>, F
     let Some(folder) = &source.folder else { return Ok(None) };
     let (kept, mut curves) = (folder.curves(), HashMap::new());
     for record in &source.records {
-        curves.extend(kept.of(&record.run_id)?.map(|curve| (record.run_id.clone(), curve)));
+        curves.extend(kept.of(record)?.map(|curve| (record.run_id.clone(), curve)));
     }
     Ok(Some(curves))
 }

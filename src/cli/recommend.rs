@@ -2,6 +2,7 @@
 
 use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
+use super::numbers;
 use super::serving::serving_pieces;
 use super::summary::{answer, why_not};
 use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
@@ -9,7 +10,7 @@ use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
     Allocation, Alternative, Cost, Fixed, Hardware, Preset, Service, Serving, Template, TrainingRecipe, advise, alternatives, cost,
-    from_published, serving, unanswerable,
+    from_published, lowest_short_of, serving, unanswerable,
 };
 use crate::spec::{Flops, Params, Tokens, short};
 use crate::study::Study;
@@ -33,10 +34,10 @@ pub(super) struct RecommendArgs {
     #[arg(long, hide_short_help = true, value_name = "LAW", value_parser = RECIPES.map(|recipe| recipe.name), requires = "published")]
     recipe: Option<String>,
     /// Context in tokens of the network that --published describes
-    #[arg(long, default_value_t = 4096, requires = "published", hide_short_help = true)]
+    #[arg(long, default_value_t = 4096, requires = "published", value_parser = numbers::size::<1>, hide_short_help = true)]
     context: usize,
     /// Vocabulary of the network that --published describes
-    #[arg(long, default_value_t = 32_000, requires = "published", hide_short_help = true)]
+    #[arg(long, default_value_t = 32_000, requires = "published", value_parser = numbers::size::<2>, hide_short_help = true)]
     vocabulary: usize,
     /// What it would run on, such as h100x8
     ///
@@ -44,10 +45,10 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "DEVICExN")]
     hardware: Option<Hardware>,
     /// Share of the peak that training reaches
-    #[arg(long, default_value_t = 0.4, value_parser = share, hide_short_help = true)]
+    #[arg(long, default_value_t = 0.4, value_parser = numbers::share, hide_short_help = true)]
     mfu: f64,
     /// Price of one device for an hour
-    #[arg(long)]
+    #[arg(long, value_parser = numbers::price)]
     price: Option<f64>,
     /// Compare with so many parameters
     ///
@@ -62,12 +63,12 @@ pub(super) struct RecommendArgs {
     /// Compare with so many tokens per parameter
     ///
     /// At the same budget.
-    #[arg(long, value_name = "D/N")]
+    #[arg(long, value_name = "D/N", value_parser = numbers::ratio)]
     tokens_per_param: Option<f64>,
     /// Least compute that reaches this loss
     ///
     /// In nats per token.
-    #[arg(long, value_name = "L")]
+    #[arg(long, value_name = "L", value_parser = numbers::loss)]
     target_loss: Option<f64>,
     /// Tokens that will be served later
     ///
@@ -76,7 +77,7 @@ pub(super) struct RecommendArgs {
     #[arg(long, value_name = "T")]
     serve_tokens: Option<Tokens>,
     /// Price of a FLOP of serving over that of a FLOP of training
-    #[arg(long, hide_short_help = true, value_name = "RATIO", default_value_t = 1.0, value_parser = positive, requires = "serve_tokens")]
+    #[arg(long, hide_short_help = true, value_name = "RATIO", default_value_t = 1.0, value_parser = numbers::positive, requires = "serve_tokens")]
     serve_price: f64,
     /// The best with so many distinct tokens
     ///
@@ -93,17 +94,6 @@ pub(super) struct RecommendArgs {
     details: bool,
     #[command(flatten)]
     asked: Asked,
-}
-
-/// A number above 0.
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0).ok_or_else(|| "a number above 0 such as 1.5 is wanted".into())
-}
-
-/// A share above 0 and at most 1.
-fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "a number such as 0.4 is wanted".to_owned())?;
-    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("must be above 0 and at most 1".into()) }
 }
 
 /// Every published law that allocates compute.
@@ -153,7 +143,8 @@ fn by_runs(args: &RecommendArgs) -> Result<(Vec<Advice>, Study), Failure> {
         return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
-    let advice = recommendations.into_iter().map(|one| args.beside(one, Some((&fitted.law, &count)), Some(fitted))).collect();
+    let beside = |one| args.beside(one, Some((&fitted.law, &count)), Some(fitted));
+    let advice = recommendations.into_iter().map(beside).collect::<Result<_, _>>()?;
     Ok((advice, study))
 }
 
@@ -161,9 +152,6 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
     let own = args.recipe.as_deref().or(published_recipe(name).map(|recipe| recipe.name)).unwrap_or("deepseek");
     let recipe = published_recipe(own).ok_or_else(|| Failure::Input(anyhow!("there is no published recipe `{own}`")))?;
     let template = Template { context: args.context, vocabulary: args.vocabulary };
-    if args.context == 0 || args.vocabulary < 2 {
-        return Err(Failure::Input(anyhow!("--context must be at least 1 and --vocabulary at least 2")));
-    }
     let law = published(name);
     let preset = match (law, published_frontier(name)) {
         (Some(law), _) => Preset::Loss(law),
@@ -174,12 +162,22 @@ fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure
     let loss_law = law.map(|law| Law::from(law.law));
     let one =
         |budget: &Flops| args.beside(from_published(preset, recipe, budget.0, template), loss_law.as_ref().map(|law| (law, &count)), None);
-    Ok(args.asked.compute.iter().map(one).collect())
+    args.asked.compute.iter().map(one).collect()
 }
 
 impl RecommendArgs {
     /// Time, cost and alternatives beside a recommendation.
-    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>, fit: Option<&Fit>) -> Advice {
+    fn beside(&self, mut allocation: Allocation, law: Option<(&Law, &ComputeCount)>, fit: Option<&Fit>) -> Result<Advice, Failure> {
+        if let (Some((law, count)), Some(target)) = (law, self.target_loss)
+            && let Some(lowest) = lowest_short_of(law, count, &allocation, target)
+        {
+            return Err(Failure::Input(anyhow!(
+                "--target-loss {target}: no compute reaches it; the floor of {}, beside what is recommended for {}, is {}: ask for a loss above it",
+                law.name(),
+                Flops(allocation.compute),
+                number(lowest)
+            )));
+        }
         let fixed = Fixed {
             params: self.params.map(|n| n.0),
             tokens: self.tokens.map(|d| d.0),
@@ -199,7 +197,7 @@ impl RecommendArgs {
             });
             found
         });
-        Advice { allocation, cost, alternatives, serving }
+        Ok(Advice { allocation, cost, alternatives, serving })
     }
 }
 

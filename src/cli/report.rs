@@ -132,7 +132,7 @@ fn diagnosed(source: &Source) -> Result<Vec<Diagnosed<'_>>, Failure> {
     let mut curves = Vec::new();
     for record in &source.records {
         curves.push(match &kept {
-            Some(kept) => kept.of(&record.run_id)?.unwrap_or_default(),
+            Some(kept) => kept.of(record)?.unwrap_or_default(),
             None => Vec::new(),
         });
     }

@@ -4,6 +4,7 @@
 use super::analysis::{Choices, of_source};
 use super::failure::{Failure, OrInput, Outcome};
 use super::load::{Loaded, load};
+use super::numbers;
 use super::source::SourceArgs;
 use super::text::{number, table};
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
@@ -46,7 +47,7 @@ pub(super) struct SelftestArgs {
     /// Refits of each simulation
     ///
     /// Such as 100, to judge also the intervals of a that resample: minutes.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::refits)]
     refits: usize,
     /// What the design can forecast of these budgets, FLOPs
     ///

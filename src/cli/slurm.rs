@@ -4,7 +4,7 @@ use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::load::read_grid;
 use crate::results::write_whole;
-use crate::sweep::SlurmJob;
+use crate::sweep::{SlurmJob, SlurmTime};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -25,17 +25,17 @@ pub(super) struct SlurmArgs {
     cpus: u64,
     /// Longest time of a task
     ///
-    /// What it does not finish is resumed when it is requeued.
+    /// As SLURM writes it: minutes, 90:00, 1:30:00, 1-12 or 1-12:30:00; what it does not finish is resumed when it is requeued.
     #[arg(long, value_name = "TIME", default_value = "1:00:00")]
-    time: String,
-    /// Memory of a task [default: the cluster's]
-    #[arg(long, value_name = "SIZE")]
+    time: SlurmTime,
+    /// Memory of a task, such as 4G [default: the cluster's]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<String>,
-    /// Partition [default: the cluster's]
-    #[arg(long, value_name = "NAME")]
+    /// Partition, or several with commas [default: the cluster's]
+    #[arg(long, value_name = "NAME", value_parser = partition)]
     partition: Option<String>,
-    /// GPUs of a task
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// GPUs of a task, and of the job that gathers and fits
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=64))]
     gpus: u64,
     /// Hand the scripts to sbatch instead of only writing them
     #[arg(long)]
@@ -47,7 +47,41 @@ pub(super) struct SlurmArgs {
     folders: Folders,
 }
 
+/// Memory as `sbatch --mem` takes it.
+fn memory(text: &str) -> Result<String, String> {
+    let digits = text.strip_suffix(['K', 'M', 'G', 'T']).unwrap_or(text);
+    let fine = (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    if fine { Ok(text.to_owned()) } else { Err("a whole number of megabytes, or with K, M, G or T, is wanted, such as 4G".into()) }
+}
+
+/// Partitions as `sbatch --partition` takes them.
+fn partition(text: &str) -> Result<String, String> {
+    let fine = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-,".contains(c));
+    if fine { Ok(text.to_owned()) } else { Err("a name of a partition is wanted, such as gpu, without blanks".into()) }
+}
+
+/// Refuses arguments of the sweep that the scripts give themselves, and GPUs that they do not ask for.
+fn check_sweep_args(args: &SlurmArgs) -> Outcome {
+    let given = |name: &str| args.sweep_args.iter().find(|arg| *arg == name || arg.starts_with(&format!("{name}=")));
+    for (name, instead) in [
+        ("--shard", "the scripts give each task its own; say how many with --shards"),
+        ("--fit", "the job after the array fits"),
+        ("--results", "give it before --"),
+        ("--plots", "give it before --"),
+    ] {
+        if let Some(arg) = given(name) {
+            return Err(Failure::Input(anyhow!("{arg} after --: {instead}")));
+        }
+    }
+    let cuda = given("--device").is_some() && args.sweep_args.iter().any(|arg| arg.contains("cuda"));
+    if cuda && args.gpus == 0 {
+        return Err(Failure::Input(anyhow!("--device after -- names GPUs and the scripts ask for none: say --gpus N")));
+    }
+    Ok(())
+}
+
 pub(super) fn run(args: &SlurmArgs) -> Outcome {
+    check_sweep_args(args)?;
     let name = read_grid(&args.grid)?.name;
     let logs = args.folders.results.join(&name).join("slurm");
     let job = SlurmJob {
@@ -55,6 +89,7 @@ pub(super) fn run(args: &SlurmArgs) -> Outcome {
         folder: text(&std::env::current_dir().or_work()?)?,
         grid: text(&args.grid)?,
         results: text(&args.folders.results)?,
+        plots: args.folders.plots.as_deref().map(text).transpose()?,
         shards: args.shards,
         cpus: args.cpus,
         time: args.time.clone(),

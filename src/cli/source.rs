@@ -1,7 +1,7 @@
 //! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
 
 use super::failure::{Failure, OrInput, Outcome};
-use super::folders::Folders;
+use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
     ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
@@ -147,20 +147,25 @@ impl SourceArgs {
         if path.is_dir() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
     }
 
-    /// Folder for the pictures of a source: `plots` beside the results folder, or where `--plots` says.
+    /// Folder for the pictures of a source: beside the results folder, or where `--plots` says.
     pub(super) fn plots_of(&self, source: &Source) -> PathBuf {
         // The path as it was written, where it names a parent folder; else the whole path.
-        let names_parents = source.path.parent().and_then(Path::parent).is_some();
+        let names_parents = source.path.parent().and_then(Path::file_name).is_some();
         let whole = source.path.canonicalize().unwrap_or_else(|_| source.path.clone());
         let path = if names_parents { &source.path } else { &whole };
-        let parent = path.parent().unwrap_or(Path::new(""));
-        let beside = parent.parent().unwrap_or(Path::new("")).join("plots");
-        self.folders.plots.clone().unwrap_or(beside).join(&source.name)
+        let beside = || plots_beside(path.parent().unwrap_or(Path::new("")));
+        self.folders.plots.clone().unwrap_or_else(beside).join(&source.name)
     }
 
     fn read_folder(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
-        let (gathered, planned) = (folder.gathered()?, folder.plan()?);
+        let ((gathered, damaged), planned) = (folder.gathered_and_damaged()?, folder.plan()?);
+        if let Some(lost) = folder.lost_rows()? {
+            return Err(lost.into());
+        }
+        for (_, error) in &damaged {
+            eprintln!("damaged: {error}; `scalelab repair {}` mends it, or the next sweep", path.display());
+        }
         if gathered.is_empty() && planned.is_none() && is_folder_of_tables(path) {
             return self.read_file(path, wanted);
         }
@@ -175,11 +180,14 @@ impl SourceArgs {
         let in_plan = |record: &RunRecord| planned.as_ref().is_none_or(|planned| planned.contains(&record.run_id));
         let missing =
             planned.as_ref().map_or(0, |planned| planned.len() - gathered.iter().filter(|record| planned.contains(&record.run_id)).count());
-        let notes =
+        let mut notes =
             if missing > 0 { vec![format!("{missing} planned runs are not done yet: the sweep is not complete")] } else { Vec::new() };
         let kept: Vec<bool> = imported.records.iter().map(in_plan).collect();
         let groups = imported.groups.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(group, _)| group).collect();
         let (records, orphaned): (Vec<RunRecord>, Vec<RunRecord>) = imported.records.into_iter().partition(in_plan);
+        if !orphaned.is_empty() {
+            notes.push(format!("{} runs are left out: plan.csv does not name them, as after a change of the grid", orphaned.len()));
+        }
         let left_out = orphaned.into_iter().map(|record| (record.run_id, "not in the plan of the sweep any more".to_owned())).collect();
         let name = path
             .canonicalize()

@@ -1,6 +1,7 @@
 //! `compare --speedup`: how many times its compute a baseline needs for the loss that a change has.
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
+use super::numbers;
 use super::text::{number, table};
 use crate::fit::{Asked, Estimate, FORMAT, Floor, Speedup, SpeedupAt, speedup_of_losses};
 use crate::spec::Flops;
@@ -32,7 +33,7 @@ pub(super) struct SpeedupArgs {
     #[arg(long, value_name = "E,…", value_delimiter = ',', requires = "speedup", value_parser = floor)]
     floor: Vec<Floor>,
     /// Losses at which it is asked for, beside the budgets of --compute
-    #[arg(long, hide_short_help = true, value_name = "L,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
+    #[arg(long, hide_short_help = true, value_name = "L,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses", value_parser = numbers::loss)]
     target_loss: Vec<f64>,
     /// Nominal budgets, FLOPs, of tables without a budget column: runs within 10 % of one belong to it
     #[arg(long, hide_short_help = true, value_name = "C,…", value_delimiter = ',', requires = "speedup", conflicts_with = "losses")]
@@ -40,10 +41,10 @@ pub(super) struct SpeedupArgs {
     /// Two losses at one budget in place of runs
     ///
     /// Of the baseline and of the change; with --floor and --alpha, a number each or as many pairs as may be true.
-    #[arg(long, value_name = "L,L", value_delimiter = ',', num_args = 1, requires_all = ["speedup", "floor", "alpha"], conflicts_with = "paths")]
+    #[arg(long, value_name = "L,L", value_delimiter = ',', num_args = 1, requires_all = ["speedup", "floor", "alpha"], conflicts_with = "paths", value_parser = numbers::loss)]
     losses: Vec<f64>,
     /// Exponent of compute that goes with each floor, for --losses
-    #[arg(long, value_name = "ALPHA,…", value_delimiter = ',', requires = "losses")]
+    #[arg(long, value_name = "ALPHA,…", value_delimiter = ',', requires = "losses", value_parser = numbers::positive)]
     alpha: Vec<f64>,
 }
 

@@ -44,12 +44,15 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     let nothing = || Failure::Input(anyhow!("{} has no plan.csv: it is no results folder of a sweep", folder.path.display()));
     let plan = folder.plan()?.ok_or_else(nothing)?;
     let (done, damaged) = folder.done()?;
+    if let Some(lost) = folder.lost_rows()? {
+        eprintln!("damaged: {lost}");
+    }
     let (alive, gone): (Vec<Heartbeat>, Vec<Heartbeat>) = folder.pulses().into_iter().partition(is_working);
     let mut finished: Vec<RunRecord> = done.values().cloned().collect();
     finished.sort_by(|a, b| a.run_id.cmp(&b.run_id));
     let (kept, mut curves) = (folder.curves(), Curves::default());
     for record in finished.iter().filter(|record| record.epochs.is_some_and(|epochs| epochs > 1.0)) {
-        if let Some(curve) = kept.of(&record.run_id)? {
+        if let Some(curve) = kept.of(record)? {
             curves.training.insert(record.run_id.clone(), curve);
         }
     }
@@ -196,6 +199,12 @@ impl Status {
         }
         for (path, error) in &self.damaged {
             text += &format!("damaged, its run counts as not done: {}: {error}\n", path.display());
+        }
+        if !self.damaged.is_empty() {
+            text += &format!(
+                "`scalelab repair {}` mends what can be mended; the next sweep trains the rest again\n",
+                self.folder.path.display()
+            );
         }
         text
     }

@@ -9,7 +9,9 @@ use super::machine::holder;
 use super::process::ProcessTrainer;
 use super::pulse::with_pulse;
 use super::retry::retries;
+use super::signals::on_request;
 use super::text::trunk_line;
+use super::voice::go_on_unheard;
 use crate::results::{Claim, Conflict, SweepFolder};
 use crate::spec::{RunRecord, RunStatus, Shard};
 use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Slot, changes, exact_flops, run_plan};
@@ -58,6 +60,7 @@ pub(super) struct SweepArgs {
 const VALUES_SHOWN: usize = 8;
 
 pub(super) fn run(args: &SweepArgs) -> Outcome {
+    go_on_unheard();
     args.devices.check()?;
     let mut loaded = load(&args.grid, args.fetch, args.devices.workers)?;
     let slots = args.devices.slots(loaded.workers)?;
@@ -70,6 +73,9 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     for (path, error) in &damaged {
         eprintln!("damaged, its run is trained again: {}: {error}", path.display());
     }
+    if let Some(lost) = folder.lost_rows().ok().flatten() {
+        eprintln!("damaged, the runs are trained again: {lost}");
+    }
     loaded.plan.check_against(&done).or_input()?;
     let conflicts = folder.conflicts(&done);
     if !conflicts.is_empty() && retry.is_empty() {
@@ -78,8 +84,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
     loaded.follow(&done)?;
     let planned = loaded.plan.records();
-    // A plan that cannot be read any more has nothing to compare with; it is written anew.
-    let earlier = folder.plan().ok().flatten().unwrap_or_default();
+    let earlier = earlier_plan(&folder);
     folder.write_plan(&planned)?;
     if !earlier.is_empty() {
         print!("{}", changes_as_text(&changes(&earlier, &planned)));
@@ -130,17 +135,27 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     Ok(())
 }
 
+/// What was planned in the folder before. A plan that cannot be read any more has nothing to compare with; it is written anew.
+fn earlier_plan(folder: &SweepFolder) -> Vec<RunRecord> {
+    folder
+        .plan()
+        .unwrap_or_else(|error| {
+            eprintln!("damaged: {error}");
+            None
+        })
+        .unwrap_or_default()
+}
+
 /// A flag that the first interrupt sets; the second ends the process.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
+    on_request(move || {
         if asked.swap(true, Ordering::SeqCst) {
             std::process::exit(75);
         }
         eprintln!("stopping: every run keeps its state; interrupt again to stop at once");
-    })
-    .or_work()?;
+    })?;
     Ok(stop)
 }
 

@@ -33,10 +33,13 @@ pub(super) struct VerifyArgs {
     rows: RowArgs,
 }
 
+/// What is done about a forecast that is not whole.
+const SEALED: &str = "one that was damaged cannot be made again: put back a copy, or forecast what is not trained yet anew";
+
 pub(super) fn run(args: &VerifyArgs) -> Outcome {
     let path = args.forecast.display();
     let text = std::fs::read_to_string(&args.forecast).with_context(|| format!("cannot read {path}")).map_err(Failure::Input)?;
-    let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}")))?;
+    let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}; {SEALED}")))?;
     let records = records(args)?;
     if args.results.is_empty() && forecast.runs.iter().all(|run| run.found.is_none()) {
         return Err(Failure::Input(anyhow!("{path} holds no loss that was known when it was made; name the runs that came after it")));

@@ -4,8 +4,9 @@
 use super::failure::{Failure, OrWork, Outcome};
 use super::machine::{gpu_driver, host};
 use super::memory::{forget_peak, peak_mb};
-use super::preparing::quiet_cache;
+use super::preparing::open_quietly;
 use super::process::{Job, WorkerMessage};
+use super::signals::on_request;
 use crate::corpus::Corpus;
 use crate::results::{StoredCheckpoint, SweepFolder};
 use crate::spec::{CorpusSpec, Device, Progress, TrainedRun};
@@ -40,7 +41,7 @@ const INTERRUPTED: i32 = 75;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &WorkerArgs) -> Outcome {
-    ctrlc::set_handler(stop).or_work()?;
+    on_request(stop)?;
     let device = args.device;
     let jobs = read_jobs();
     let work = move || execute_all(&jobs, &device);
@@ -92,7 +93,7 @@ fn execute_all(jobs: &Receiver<String>, device: &Device) -> Outcome {
 fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device) -> anyhow::Result<TrainedRun> {
     let spec = &job.spec;
     if opened.as_ref().is_none_or(|(corpus_spec, _)| *corpus_spec != spec.corpus) {
-        *opened = Some((spec.corpus.clone(), Corpus::open(&spec.corpus, &quiet_cache())?));
+        *opened = Some((spec.corpus.clone(), open_quietly(&spec.corpus)?));
     }
     let (_, corpus) = opened.as_ref().expect("just opened");
     let tokenizer = corpus.tokenizer().name;

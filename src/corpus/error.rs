@@ -110,7 +110,7 @@ pub enum CorpusError {
         problem: String,
     },
     /// What was made of the text cannot be kept.
-    #[error("the prepared corpus cannot be kept in {path}: {source}")]
+    #[error("the prepared corpus cannot be kept in {path}: {source}; name a folder that can be written with XDG_CACHE_HOME")]
     Cache {
         /// Folder of the cache.
         path: PathBuf,

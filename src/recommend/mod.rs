@@ -33,4 +33,4 @@ pub use recipe::{Milestone, TrainingRecipe};
 pub use serving::{Served, Service, Serving, serving};
 pub use verification::{Held, SaidByLaw, ScoredBudget, ScoredLaw, ScoredRecipe, ScoredRun, Verification};
 pub use verify::verify;
-pub use waste::{Alternative, Fixed, alternatives, unanswerable, waste_of_spread};
+pub use waste::{Alternative, Fixed, alternatives, lowest_short_of, unanswerable, waste_of_spread};

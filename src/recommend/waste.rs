@@ -92,12 +92,31 @@ pub struct Fixed {
     pub unique_tokens: Option<f64>,
 }
 
+fn known(ratio: f64) -> f64 {
+    if ratio.is_finite() { ratio } else { 1.0 }
+}
+
+/// The loss that is recommended over the law's.
+fn raised(law: &Law, count: &ComputeCount, recommended: &Allocation) -> f64 {
+    known(recommended.loss.value / law.optimal_loss(recommended.compute, count))
+}
+
+/// Compute beyond which a loss falls no further that anybody could measure.
+const ENDLESS: f64 = 1e45;
+
+/// The lowest loss that any compute reaches beside a recommendation, where that is not as low as a target.
+pub fn lowest_short_of(law: &Law, count: &ComputeCount, recommended: &Allocation, target: f64) -> Option<f64> {
+    let raised = raised(law, count, recommended);
+    let out_of_reach = law.compute_for_loss(target / raised, count, recommended.compute).is_none();
+    let lowest = raised * law.optimal_loss(ENDLESS, count);
+    (out_of_reach && lowest >= target).then_some(lowest)
+}
+
 /// The alternatives that were asked for, after half and twice the recommended size. The profile of losses is that of the law, put where
 /// the recommendation has its minimum: the laws together may put it elsewhere, in size and in loss.
 pub fn alternatives(law: &Law, count: &ComputeCount, recommended: &Allocation, asked: &Fixed) -> Vec<Alternative> {
     let (compute, best) = (recommended.compute, recommended.params.value);
-    let known = |ratio: f64| if ratio.is_finite() { ratio } else { 1.0 };
-    let raised = known(recommended.loss.value / law.optimal_loss(compute, count));
+    let raised = raised(law, count, recommended);
     let moved = known(law.optimal_params(compute, count) / best);
     let at = |name: String, params: f64, tokens: f64| {
         let compute = count.compute(params, tokens);

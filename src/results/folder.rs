@@ -2,6 +2,7 @@
 //! the only copy of the rows in it; in any other it is made again from `runs/`.
 
 use super::atomic::write_whole;
+use super::damage::{placed, unbroken, windows_problem};
 use super::import::{Imported, import_bytes};
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// written last.
 pub(super) const PACKED_CURVES: &str = "curves.csv.gz";
 
+/// What is done about a damaged file of a packed folder.
+pub(super) const ONLY_COPY: &str = "a packed folder has no other copy of what stood there: put back the file as it was committed or sent";
+
 /// Why a results folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -27,9 +31,19 @@ pub enum FolderError {
         /// What the system says.
         source: io::Error,
     },
-    /// A table in it is damaged.
+    /// A table in it is not to be read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A file in it that we wrote is not whole.
+    #[error("{problem}; {remedy}")]
+    Damaged {
+        /// Path of the file.
+        path: PathBuf,
+        /// The file, and what is wrong with it.
+        problem: String,
+        /// How it is made again.
+        remedy: String,
+    },
     /// Another sweep runs in it.
     #[error("another scalelab ({holder}) is running in {}; wait for it or stop it", path.display())]
     Locked {
@@ -52,6 +66,16 @@ pub enum FolderError {
         /// The folder looked in.
         path: PathBuf,
     },
+}
+
+impl FolderError {
+    /// What is wrong, without what is to be done.
+    pub(super) fn problem(self) -> String {
+        match self {
+            Self::Damaged { problem, .. } => problem,
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The folder of one sweep.
@@ -98,10 +122,32 @@ impl SweepFolder {
     }
 
     /// Held-out loss of a run on every window, nats per token; `None` where it was not kept (`eval/` is not committed).
-    pub fn window_losses(&self, run_id: &str) -> Option<Vec<f32>> {
-        let bytes = fs::read(self.path.join(format!("eval/{run_id}.f32"))).ok()?;
-        let whole = bytes.len() % 4 == 0;
-        whole.then(|| bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
+    ///
+    /// # Errors
+    /// Where what was kept is not what its row says.
+    pub fn window_losses(&self, record: &RunRecord) -> Result<Option<Vec<f32>>, FolderError> {
+        let path = self.path.join(format!("eval/{}.f32", record.run_id));
+        let Some(bytes) = bytes_of(&path)? else { return Ok(None) };
+        let (fours, rest) = bytes.as_chunks::<4>();
+        let losses: Vec<f32> = fours.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        let cut = (!rest.is_empty()).then(|| "it ends within a number: it was cut off".to_owned());
+        match cut.or_else(|| windows_problem(record, &losses)) {
+            Some(problem) => Err(self.of_run(&path, &problem, &record.run_id)),
+            None => Ok(Some(losses)),
+        }
+    }
+
+    /// A damaged file that a run left beside its row.
+    pub(super) fn of_run(&self, path: &Path, problem: &str, run: &str) -> FolderError {
+        let remedy = format!(
+            "`scalelab repair {}` sets it aside, and `scalelab sweep GRID --retry {run}` trains its run again",
+            self.path.display()
+        );
+        FolderError::Damaged { path: path.to_owned(), problem: placed(path, problem), remedy }
+    }
+
+    fn damaged(&self, name: &str, error: &TableError, remedy: String) -> FolderError {
+        FolderError::Damaged { path: self.path.join(name), problem: error.to_string(), remedy }
     }
 
     /// Every run that is done, by run id: those with a file of their own and, in a folder that was packed, the rows of `runs.csv`.
@@ -123,7 +169,7 @@ impl SweepFolder {
     }
 
     /// Every run with a file of its own, by run id, and the files that cannot be read.
-    fn own_runs(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
+    pub(super) fn own_runs(&self) -> Result<(HashMap<String, RunRecord>, Vec<DamagedRun>), FolderError> {
         let (mut own, mut damaged) = (HashMap::new(), Vec::new());
         for path in self.tables_of("runs")? {
             match one_record(&path) {
@@ -155,11 +201,49 @@ impl SweepFolder {
     pub(super) fn table(&self) -> Result<Option<Imported>, FolderError> {
         let path = self.runs_csv();
         let Some(bytes) = bytes_of(&path)? else { return Ok(None) };
+        let packed = self.path.join(PACKED_CURVES).exists();
+        let own = !self.tables_of("runs")?.is_empty();
+        let broken = |error: TableError| match (packed, own) {
+            (true, _) => self.damaged("runs.csv", &error, ONLY_COPY.to_owned()),
+            (false, true) => {
+                let remedy = format!("`scalelab repair {}` makes it again from runs/", self.path.display());
+                self.damaged("runs.csv", &error, remedy)
+            }
+            (false, false) => error.into(),
+        };
+        if bytes.contains(&0) {
+            unbroken(&path, &bytes).map_err(broken)?;
+        }
         match import_bytes(&path, &bytes, Wanted::default()) {
             // With no byte in it, not even a header, the only copy is lost; that is no sweep without a run.
-            Err(TableError::Empty { .. }) if !(bytes.is_empty() && self.path.join(PACKED_CURVES).exists()) => Ok(None),
-            table => Ok(Some(table?)),
+            Err(TableError::Empty { .. }) if !(bytes.is_empty() && packed) => Ok(None),
+            Ok(table) if table.own => unbroken(&path, &bytes).map(|()| Some(table)).map_err(broken),
+            table => table.map(Some).map_err(broken),
         }
+    }
+
+    /// Why runs of a packed folder have no row: their curves are there, and `runs.csv`, the only copy of the rows, was cut.
+    ///
+    /// # Errors
+    /// Where a file of the folder cannot be read.
+    pub fn lost_rows(&self) -> Result<Option<FolderError>, FolderError> {
+        if !self.path.join(PACKED_CURVES).exists() {
+            return Ok(None);
+        }
+        let (done, damaged) = self.done()?;
+        let known =
+            |run: &str| done.contains_key(run) || damaged.iter().any(|(path, _)| path.file_stem().is_some_and(|stem| *stem == *run));
+        // Curves are unpacked only where a planned run has no row.
+        if self.plan()?.is_some_and(|plan| plan.iter().all(|planned| known(&planned.run_id))) {
+            return Ok(None);
+        }
+        let mut lost: Vec<String> = self.curves().packed_runs()?.into_iter().filter(|run| !known(run)).collect();
+        lost.sort();
+        let Some(first) = lost.first() else { return Ok(None) };
+        let path = self.runs_csv();
+        let problem =
+            format!("{}: {} runs, such as {first}, have curves in {PACKED_CURVES} and no row: it was cut off", path.display(), lost.len());
+        Ok(Some(FolderError::Damaged { path, problem, remedy: ONLY_COPY.to_owned() }))
     }
 
     /// Rows of which `runs.csv` is the only copy: those of a folder that was packed, none of any other, whose `runs.csv` may be stale,
@@ -182,15 +266,27 @@ impl SweepFolder {
     /// Every row there is, whether gathered or not: files of `runs/` first, rows of `runs.csv` without a file that can be read after
     /// them; in the order of the plan, orphaned runs last by name.
     pub fn gathered(&self) -> Result<Vec<RunRecord>, FolderError> {
-        let (mut done, _) = self.own_runs()?;
+        Ok(self.gathered_and_damaged()?.0)
+    }
+
+    /// The same with the files of `runs/` that cannot be read.
+    ///
+    /// # Errors
+    /// Where `runs.csv`, `plan.csv` or the folder cannot be read.
+    pub fn gathered_and_damaged(&self) -> Result<(Vec<RunRecord>, Vec<DamagedRun>), FolderError> {
+        let (mut done, damaged) = self.own_runs()?;
         let rows = self.table()?.map_or_else(Vec::new, |table| table.records);
         rows.into_iter().for_each(|row| _ = done.entry(row.run_id.clone()).or_insert(row));
-        let order: HashMap<String, usize> =
-            self.plan()?.unwrap_or_default().into_iter().enumerate().map(|(at, row)| (row.run_id, at)).collect();
-        let mut records: Vec<RunRecord> = done.into_values().collect();
+        Ok((self.in_order(done, self.plan()?.unwrap_or_default()), damaged))
+    }
+
+    /// Rows in the order of a plan, others last by name.
+    pub(super) fn in_order(&self, rows: HashMap<String, RunRecord>, plan: Vec<RunRecord>) -> Vec<RunRecord> {
+        let order: HashMap<String, usize> = plan.into_iter().enumerate().map(|(at, row)| (row.run_id, at)).collect();
+        let mut records: Vec<RunRecord> = rows.into_values().collect();
         let place = |record: &RunRecord| (order.get(&record.run_id).copied().unwrap_or(usize::MAX), record.run_id.clone());
         records.sort_by_cached_key(place);
-        Ok(records)
+        records
     }
 
     /// Rows of the plan as it is now, where there is one; else all. Runs of a plan that was changed since are another family.
@@ -231,10 +327,8 @@ impl SweepFolder {
             return Ok(None);
         }
         let bytes = fs::read(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
-        let table = RawTable::parse(path, &bytes)?;
-        let names = StringRecord::from(table.headers.clone());
-        let rows: Result<Vec<RunRecord>, TableError> = table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect();
-        Ok(Some(rows?))
+        let remedy = "`scalelab sweep GRID` writes it anew from its grid file".to_owned();
+        planned_rows(path, &bytes).map(Some).map_err(|error| self.damaged("plan.csv", &error, remedy))
     }
 
     /// Writes a file of the folder, whole.
@@ -254,6 +348,18 @@ pub fn newest_sweep(results: &Path) -> Result<SweepFolder, FolderError> {
     newest.map(|(_, path)| SweepFolder::at(path)).ok_or_else(none)
 }
 
+/// Rows of a `plan.csv`.
+fn planned_rows(path: PathBuf, bytes: &[u8]) -> Result<Vec<RunRecord>, TableError> {
+    unbroken(&path, bytes)?;
+    let table = RawTable::parse(path, bytes)?;
+    if !table.headers.iter().any(|name| name == "run_id") {
+        let found = format!("the columns are {}", table.headers.join(", "));
+        return Err(TableError::MissingColumn { path: table.path, wanted: "run_id", found });
+    }
+    let names = StringRecord::from(table.headers.clone());
+    table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect()
+}
+
 /// The bytes of a file, where it is there.
 pub(super) fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
     match fs::read(path) {
@@ -266,6 +372,7 @@ pub(super) fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
 /// The one row of a run's own file, and the bytes of it.
 pub(super) fn one_record(path: &Path) -> Result<(RunRecord, Vec<u8>), TableError> {
     let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.to_owned(), source })?;
+    unbroken(path, &bytes)?;
     let imported = import_bytes(path, &bytes, Wanted::default())?;
     let named_like_its_file = |record: &RunRecord| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == record.run_id);
     match imported.records.as_slice() {
@@ -282,6 +389,11 @@ pub(super) fn one_record(path: &Path) -> Result<(RunRecord, Vec<u8>), TableError
 pub(super) mod tests {
     use super::*;
     use crate::spec::{CurvePoint, Nats, Params, Tokens};
+
+    /// The row of a run of which nothing but the name is known.
+    pub(in crate::results) fn named(id: &str) -> RunRecord {
+        RunRecord { run_id: id.into(), ..RunRecord::default() }
+    }
 
     pub(in crate::results) fn trained(id: &str) -> TrainedRun {
         let record = RunRecord {
@@ -311,8 +423,8 @@ pub(super) mod tests {
         assert_eq!(done["a"], trained("a").record);
         assert_eq!(done["b"], diverged.record);
         let curves = folder.curves();
-        assert_eq!(curves.of("a").expect("reads"), Some(trained("a").curve));
-        assert_eq!(curves.of("none").expect("reads"), None);
+        assert_eq!(curves.of(&named("a")).expect("reads"), Some(trained("a").curve));
+        assert_eq!(curves.of(&named("none")).expect("reads"), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! were packed go.
 
 use super::atomic::settle;
-use super::folder::{FolderError, PACKED_CURVES, SweepFolder, bytes_of, one_record};
+use super::damage::{curve_problem, placed, unbroken};
+use super::folder::{FolderError, ONLY_COPY, PACKED_CURVES, SweepFolder, bytes_of, one_record};
 use super::import::import_bytes;
 use super::lock::Claim;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
@@ -39,19 +40,54 @@ impl RunCurves {
     /// The curve of a run, where it left one.
     ///
     /// # Errors
-    /// Where its file cannot be read.
-    pub fn of(&self, run_id: &str) -> Result<Option<Vec<CurvePoint>>, FolderError> {
-        let path = self.folder.join(format!("curves/{run_id}.csv"));
-        match bytes_of(&path)? {
-            Some(bytes) => Ok(Some(curve_of(path, &bytes)?)),
-            None => Ok(self.packed()?.get(run_id).cloned()),
+    /// Where its file cannot be read, or is not the whole curve of the run.
+    pub fn of(&self, record: &RunRecord) -> Result<Option<Vec<CurvePoint>>, FolderError> {
+        if let Some(curve) = self.own(record)? {
+            return Ok(Some(curve));
         }
+        let Some(curve) = self.packed()?.get(&record.run_id) else { return Ok(None) };
+        match curve_problem(record, curve) {
+            Some(problem) => Err(self.spoilt(&format!("run {}: {problem}", record.run_id))),
+            None => Ok(Some(curve.clone())),
+        }
+    }
+
+    /// The curve of a run that has a file of its own.
+    pub(super) fn own(&self, record: &RunRecord) -> Result<Option<Vec<CurvePoint>>, FolderError> {
+        let run = &record.run_id;
+        let path = self.folder.join(format!("curves/{run}.csv"));
+        let Some(bytes) = bytes_of(&path)? else { return Ok(None) };
+        let of_run = |problem: &str| SweepFolder::at(&self.folder).of_run(&path, problem, run);
+        let curve = unbroken(&path, &bytes).and_then(|()| curve_of(path.clone(), &bytes)).map_err(|error| of_run(&error.to_string()))?;
+        match curve_problem(record, &curve) {
+            Some(problem) => Err(of_run(&problem)),
+            None => Ok(Some(curve)),
+        }
+    }
+
+    /// Names of the runs whose curves are packed.
+    pub(super) fn packed_runs(&self) -> Result<Vec<String>, FolderError> {
+        Ok(self.packed()?.keys().cloned().collect())
+    }
+
+    /// Whether the packed curves can be read, where there are any.
+    pub(super) fn check_packed(&self) -> Result<(), FolderError> {
+        self.packed().map(|_| ())
+    }
+
+    fn spoilt(&self, problem: &str) -> FolderError {
+        let path = self.folder.join(PACKED_CURVES);
+        FolderError::Damaged { problem: placed(&path, problem), path, remedy: ONLY_COPY.to_owned() }
     }
 
     fn packed(&self) -> Result<&Curves, FolderError> {
         if self.packed.get().is_none() {
             let path = self.folder.join(PACKED_CURVES);
-            let curves = bytes_of(&path)?.map_or_else(|| Ok(Curves::new()), |bytes| curves_of(&path, &unpacked(&path, &bytes)?))?;
+            let read = |bytes: Vec<u8>| {
+                let text = unpacked(&bytes).map_err(|error| self.spoilt(&format!("it cannot be unpacked: {error}")))?;
+                curves_of(&path, &text).map_err(|error| self.spoilt(&error.to_string()))
+            };
+            let curves = bytes_of(&path)?.map_or_else(|| Ok(Curves::new()), read)?;
             return Ok(self.packed.get_or_init(|| curves));
         }
         Ok(self.packed.get_or_init(Curves::new))
@@ -97,6 +133,9 @@ impl SweepFolder {
         self.own_table()?;
         if self.gathered()?.is_empty() {
             return Err(FolderError::NoSweep { path: self.path.clone() });
+        }
+        if let Some(lost) = self.lost_rows()? {
+            return Err(lost);
         }
         let _lock = self.lock(Claim::Whole, holder)?;
         self.refuse_open_runs()?;
@@ -187,16 +226,13 @@ impl SweepFolder {
             }
         }
         let rows = self.gathered()?;
-        let known: HashSet<&str> = rows.iter().map(|row| row.run_id.as_str()).collect();
+        let known: HashMap<&str, &RunRecord> = rows.iter().map(|row| (row.run_id.as_str(), row)).collect();
         let kept = self.curves();
         let mut all = kept.packed()?.clone();
         for path in self.tables_of("curves")? {
             let run = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            if !known.contains(run.as_str()) {
-                continue;
-            }
-            let Some(bytes) = bytes_of(&path)? else { continue };
-            let curve = curve_of(path.clone(), &bytes)?;
+            let Some(row) = known.get(run.as_str()) else { continue };
+            let (Some(bytes), Some(curve)) = (bytes_of(&path)?, kept.own(row)?) else { continue };
             self.refuse_foreign_columns(&path, &bytes, &to_csv(&[CurvePoint::default()]))?;
             if !curve.is_empty() {
                 all.insert(run, curve);
@@ -214,7 +250,7 @@ impl SweepFolder {
     fn check(&self, rows: &[RunRecord], curves: &[(String, Vec<CurvePoint>)], table: &[u8], archive: &[u8]) -> Result<(), FolderError> {
         let path = self.path.join(PACKED_CURVES);
         let again = import_bytes(&self.runs_csv(), table, Wanted::default())?;
-        let read = curves_of(&path, &unpacked(&path, archive)?)?;
+        let read = curves_of(&path, &unpacked(archive).map_err(|source| self.trouble(source))?)?;
         let same = |(run, curve): &(String, Vec<CurvePoint>)| read.get(run).is_some_and(|read| same_curve(read, curve));
         if again.own && again.records == rows && read.len() == curves.len() && curves.iter().all(same) {
             return Ok(());
@@ -230,7 +266,7 @@ impl SweepFolder {
             self.write("runs.csv", table)?;
         }
         // Another build may compress the same text to other bytes.
-        let there = |bytes: Option<Vec<u8>>| bytes.is_some_and(|bytes| unpacked(&path, &bytes).is_ok_and(|found| found == text));
+        let there = |bytes: Option<Vec<u8>>| bytes.is_some_and(|bytes| unpacked(&bytes).is_ok_and(|found| found == text));
         if !there(bytes_of(&path)?) {
             self.write(PACKED_CURVES, archive)?;
         }
@@ -312,9 +348,9 @@ fn compressed(text: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, FolderError> {
+fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    MultiGzDecoder::new(bytes).read_to_end(&mut text).map_err(|source| FolderError::Io { path: path.to_owned(), source })?;
+    MultiGzDecoder::new(bytes).read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -341,7 +377,7 @@ fn curves_of(path: &Path, text: &[u8]) -> Result<Curves, FolderError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::folder::tests::trained;
+    use crate::results::folder::tests::{named, trained};
     use crate::spec::{Nats, RunStatus, TrainedRun};
     use std::collections::BTreeMap;
 
@@ -384,7 +420,7 @@ mod tests {
     fn told(folder: &SweepFolder) -> Read {
         let (rows, curves) = (folder.gathered().expect("reads"), folder.curves());
         let done: BTreeMap<String, RunRecord> = folder.done().expect("reads").0.into_iter().collect();
-        let all: Vec<Option<Vec<CurvePoint>>> = rows.iter().map(|row| curves.of(&row.run_id).expect("reads")).collect();
+        let all: Vec<Option<Vec<CurvePoint>>> = rows.iter().map(|row| curves.of(row).expect("reads")).collect();
         (done, rows, all)
     }
 
@@ -413,7 +449,7 @@ mod tests {
         );
         assert!(folder.is_packed().expect("reads") && !folder.path.join("runs").exists() && !folder.path.join("curves").exists());
         assert_eq!(told(&folder), before);
-        assert_eq!(folder.curves().of("none").expect("reads"), None);
+        assert_eq!(folder.curves().of(&named("none")).expect("reads"), None);
     }
 
     #[test]
@@ -426,7 +462,7 @@ mod tests {
         assert_eq!(files(&first), before);
         let bytes = &before[PACKED_CURVES];
         assert_eq!(&bytes[3..8], [0; 5], "neither a name nor a time");
-        let text = String::from_utf8(unpacked(Path::new("x"), bytes).expect("reads")).expect("text");
+        let text = String::from_utf8(unpacked(bytes).expect("reads")).expect("text");
         let first_cells: Vec<&str> = text.lines().filter_map(|line| line.split(',').next()).collect();
         assert_eq!(first_cells, ["run_id", "c", "c", "a", "a"]);
     }
@@ -447,7 +483,7 @@ mod tests {
         let curve: Vec<CurvePoint> = numbers.iter().enumerate().map(point).collect();
         folder.keep(&TrainedRun { curve: curve.clone(), ..trained("a") }).expect("kept");
         folder.pack("a test").expect("packed");
-        assert!(same_curve(&folder.curves().of("a").expect("reads").expect("there"), &curve));
+        assert!(same_curve(&folder.curves().of(&named("a")).expect("reads").expect("there"), &curve));
         let zero = |learning_rate| [CurvePoint { learning_rate, ..CurvePoint::default() }];
         assert!(!same_curve(&zero(0.0), &zero(-0.0)) && same_curve(&zero(f64::NAN), &zero(f64::NAN)) && !same_curve(&zero(0.0), &[]));
     }
@@ -504,18 +540,18 @@ mod tests {
     fn runs_that_are_trained_later_stand_beside_the_packed_ones_and_are_packed_with_them() {
         let (_place, folder) = temporary();
         pack(&folder);
-        let old = folder.curves().of("a").expect("reads");
+        let old = folder.curves().of(&named("a")).expect("reads");
         folder.keep(&trained("d")).expect("kept");
         // Trained again, with another end: its own file stands before the packed one.
         let again = TrainedRun { curve: trained("c").curve[..1].to_vec(), ..trained("c") };
         folder.keep(&again).expect("kept");
         let before = told(&folder);
         assert_eq!(folder.done().expect("reads").0.len(), 4);
-        assert_eq!(folder.curves().of("c").expect("reads"), Some(again.curve));
+        assert_eq!(folder.curves().of(&named("c")).expect("reads"), Some(again.curve));
         assert_eq!(pack(&folder), [4, 3, 4]);
         assert_eq!(told(&folder), before);
-        assert_eq!(folder.curves().of("a").expect("reads"), old);
-        assert_eq!(folder.curves().of("d").expect("reads"), Some(trained("d").curve));
+        assert_eq!(folder.curves().of(&named("a")).expect("reads"), old);
+        assert_eq!(folder.curves().of(&named("d")).expect("reads"), Some(trained("d").curve));
     }
 
     #[test]
@@ -569,7 +605,7 @@ mod tests {
         assert_eq!(pack(&folder), [3, 2, 5]);
         assert!(strange.iter().all(|name| folder.path.join(name).exists()));
         assert_eq!(told(&folder), before);
-        assert_eq!(folder.curves().of("b").expect("reads"), Some(Vec::new()), "a curve without a point is one, and stays");
+        assert_eq!(folder.curves().of(&named("b")).expect("reads"), Some(Vec::new()), "a curve without a point is one, and stays");
         // A file that changed while it was packed is no longer what was packed.
         let (_place, folder) = temporary();
         let contents = folder.contents().expect("reads");
@@ -652,8 +688,8 @@ mod tests {
         // Neither rows nor curves with files of their own need it.
         assert_eq!(folder.gathered().expect("reads").len(), 4);
         let curves = folder.curves();
-        assert_eq!(curves.of("d").expect("reads"), Some(trained("d").curve));
+        assert_eq!(curves.of(&named("d")).expect("reads"), Some(trained("d").curve));
         assert!(curves.packed.get().is_none());
-        assert!(curves.of("a").expect_err("damaged").to_string().contains(PACKED_CURVES));
+        assert!(curves.of(&named("a")).expect_err("damaged").to_string().contains(PACKED_CURVES));
     }
 }

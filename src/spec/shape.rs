@@ -15,6 +15,16 @@ pub enum ShapeError {
     /// A context in which no token sees another.
     #[error("a context of 1: a token would attend to itself alone; use at least 2 tokens")]
     ContextOfOne,
+    /// More than any network has; counts of its weights would no longer fit into 64 bits.
+    #[error("{name} = {found} is more than any network has: at most {most}")]
+    TooLarge {
+        /// Name of the dimension.
+        name: &'static str,
+        /// What it is.
+        found: usize,
+        /// What it may be.
+        most: usize,
+    },
     /// Heads do not divide the width.
     #[error("{heads} heads do not divide a width of {width}")]
     HeadsDoNotDivide {
@@ -91,16 +101,19 @@ impl ModelShape {
     /// Whether such a network can be built.
     pub fn check(&self) -> Result<(), ShapeError> {
         let dimensions = [
-            ("layers", self.layers),
-            ("width", self.width),
-            ("heads", self.heads),
-            ("kv_heads", self.kv_heads),
-            ("ffn", self.ffn),
-            ("vocabulary", self.vocabulary),
-            ("context", self.context),
+            ("layers", self.layers, 10_000),
+            ("width", self.width, 1_000_000),
+            ("heads", self.heads, 1_000_000),
+            ("kv_heads", self.kv_heads, 1_000_000),
+            ("ffn", self.ffn, 100_000_000),
+            ("vocabulary", self.vocabulary, 100_000_000),
+            ("context", self.context, 100_000_000),
         ];
-        if let Some((name, _)) = dimensions.iter().find(|(_, size)| *size == 0) {
+        if let Some((name, ..)) = dimensions.iter().find(|(_, size, _)| *size == 0) {
             return Err(ShapeError::Zero(name));
+        }
+        if let Some(&(name, found, most)) = dimensions.iter().find(|(_, size, most)| size > most) {
+            return Err(ShapeError::TooLarge { name, found, most });
         }
         if self.context == 1 {
             return Err(ShapeError::ContextOfOne);
@@ -150,7 +163,7 @@ pub fn derived_heads(width: usize) -> usize {
 /// Feed-forward width: 8/3 of the width, rounded up to a multiple of 8, so that a SwiGLU layer has
 /// about the weights of a 4x layer with two matrices (Shazeer 2002.05202).
 pub fn derived_ffn(width: usize) -> usize {
-    (8 * width).div_ceil(3).next_multiple_of(8)
+    width.saturating_mul(8).div_ceil(3).next_multiple_of(8)
 }
 
 #[cfg(test)]
@@ -197,6 +210,8 @@ mod tests {
         let kv = ModelShape { kv_heads: 3, ..shape.clone() };
         assert_eq!(kv.check(), Err(ShapeError::KvHeadsDoNotDivide { kv_heads: 3, heads: 4 }));
         assert_eq!(ModelShape { layers: 0, ..shape }.check(), Err(ShapeError::Zero("layers")));
+        let huge = ModelShape::derived(usize::MAX / 2, 64).check().expect_err("no network").to_string();
+        assert!(huge.contains("layers = 9223372036854775807") && huge.contains("at most 10000"), "{huge}");
         assert!(ModelShape::derived(1, 7).check().is_err(), "an odd width has no even head");
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// Why a text is not a quantity.
@@ -20,6 +21,9 @@ pub enum QuantityError {
     /// The number is zero, negative, infinite or NaN.
     #[error("`{0}` must be a finite number above zero")]
     NotPositive(String),
+    /// The number is finite, and powers and products of it are not.
+    #[error("`{0}` cannot be reckoned with: it must lie from 1e-60 to 1e60")]
+    OutOfRange(String),
 }
 
 /// Reads a positive number: digits with optional thousands separators (`,` or `_`), an optional
@@ -44,7 +48,18 @@ pub fn parse_quantity(text: &str) -> Result<f64, QuantityError> {
     }
     // "1.2e3" written with a suffix is scaled as text, so that 1.1M is 1100000 and not 1100000.0000000001.
     let value: f64 = scaled(&plain, factor).ok_or_else(not_a_number)?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(QuantityError::NotPositive(text.to_owned())) }
+    checked(value, || text.to_owned())
+}
+
+/// Quantities whose products and powers stay finite.
+const REASONABLE: RangeInclusive<f64> = 1e-60..=1e60;
+
+fn checked(value: f64, text: impl Fn() -> String) -> Result<f64, QuantityError> {
+    match value {
+        value if !(value.is_finite() && value > 0.0) => Err(QuantityError::NotPositive(text())),
+        value if !REASONABLE.contains(&value) => Err(QuantityError::OutOfRange(text())),
+        value => Ok(value),
+    }
 }
 
 fn scaled(plain: &str, factor: f64) -> Option<f64> {
@@ -204,7 +219,7 @@ impl Visitor<'_> for PositiveVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
-        if value.is_finite() && value > 0.0 { Ok(value) } else { Err(E::custom(QuantityError::NotPositive(value.to_string()))) }
+        checked(value, || if value.abs() > 1e15 { format!("{value:e}") } else { value.to_string() }).map_err(E::custom)
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {

@@ -38,6 +38,6 @@ pub use planned::{Branch, Chain, PlannedRun};
 pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};
-pub use slurm::SlurmJob;
+pub use slurm::{NoSlurmTime, SlurmJob, SlurmTime};
 pub use suggest::nearest;
 pub use trunk::{Tree, trees};

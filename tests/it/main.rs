@@ -10,6 +10,7 @@ mod cli;
 mod compare;
 mod corpora;
 mod coverage;
+mod damage;
 mod doctor;
 mod fit_cli;
 mod fit_rows;
@@ -28,6 +29,7 @@ mod recovery;
 mod report;
 #[cfg(feature = "train")]
 mod resume;
+mod robust;
 mod scale;
 mod schema;
 #[cfg(feature = "train")]

@@ -47,7 +47,7 @@ fn a_sweep_too_small_for_a_law_is_plotted_and_a_stale_table_is_not_believed() {
     let sweep = folder.path().join("smoke");
     let table = std::fs::read_to_string(sweep.join("runs.csv")).expect("reads");
     let first_two: Vec<&str> = table.lines().take(2).collect();
-    std::fs::write(sweep.join("runs.csv"), first_two.join("\n")).expect("written");
+    std::fs::write(sweep.join("runs.csv"), first_two.join("\n") + "\n").expect("written");
     let plots = folder.path().join("pictures");
     succeed(&["plot", text(&sweep), "--out", text(&plots)]);
     assert!(plots.join("loss-curves.png").exists() && plots.join("loss-by-tokens.png").exists());

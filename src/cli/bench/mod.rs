@@ -59,16 +59,27 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
             rates.push(measure(&workload, threads, length, gemm_gflops)?);
         }
     }
-    let kept = Rates::load().keep(rates.clone()).or_work()?;
+    let kept = kept(&rates);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rates).or_work()?);
-        return Ok(());
+    } else {
+        print!("{}", as_text(&rates));
     }
-    print!("{}", as_text(&rates));
-    if let Some(path) = kept {
-        println!("kept in {}", path.display());
+    match kept {
+        Ok(path) if !args.json => println!("kept in {}", path.display()),
+        Ok(_) => {}
+        Err(why) => eprintln!("the rates are not kept, so plan and sweep go on guessing: {why}"),
     }
     Ok(())
+}
+
+/// Keeps rates for plan and sweep; where they are, or why they are not.
+fn kept(rates: &[Rate]) -> Result<PathBuf, String> {
+    match Rates::load().keep(rates.to_vec()) {
+        Ok(Some(path)) => Ok(path),
+        Ok(None) => Err("neither XDG_CACHE_HOME nor HOME is set".into()),
+        Err(error) => Err(format!("the user's cache folder cannot be written: {error}; name another with XDG_CACHE_HOME")),
+    }
 }
 
 fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f64) -> Result<Rate, Failure> {

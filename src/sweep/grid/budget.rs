@@ -8,6 +8,7 @@ use crate::spec::{FlopRule, Flops, Tokens};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::ops::RangeInclusive;
 
 /// How D is set.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +114,8 @@ fn one_of_three_kinds(schema: &mut Schema) {
     schema.insert("oneOf".into(), Value::from(kinds.to_vec()));
 }
 
+/// Tokens per parameter that a run may have.
+const RATIOS: RangeInclusive<f64> = 1e-6..=1e9;
 /// Fewest steps of a run of a compute budget unless the grid says: its longest shapes would be trained for a handful.
 const LEAST_STEPS_OF_COMPUTE: u64 = 300;
 
@@ -149,7 +152,7 @@ impl BudgetFile {
         if let Some(ratios) = self.tokens_per_param {
             let ratios = non_empty("budget.tokens-per-param", ratios.0)?;
             for &ratio in &ratios {
-                in_range("budget.tokens-per-param", ratio, ratio > 0.0 && ratio.is_finite(), "above 0")?;
+                in_range("budget.tokens-per-param", ratio, RATIOS.contains(&ratio), "above 0, from 1e-6 to 1e9, such as 20")?;
             }
             return Ok(Budget::TokensPerParam(ratios));
         }
@@ -181,7 +184,7 @@ const SIZES_PER_BUDGET: usize = 5;
 fn checked_around(around: Option<&str>, center: Option<f64>, sizes: Option<usize>) -> Result<Around, GridError> {
     let center = center.unwrap_or(EXPECTED_TOKENS_PER_PARAM);
     let sizes = sizes.unwrap_or(SIZES_PER_BUDGET);
-    in_range("budget.center", center, center > 0.0 && center.is_finite(), "tokens per parameter, above 0")?;
+    in_range("budget.center", center, RATIOS.contains(&center), "tokens per parameter, above 0, from 1e-6 to 1e9, such as 60")?;
     match around.unwrap_or("nearest") {
         "all" => Ok(Around::All),
         "nearest" if sizes > 0 => Ok(Around::Nearest { center, sizes }),

@@ -18,6 +18,16 @@ pub enum GridError {
         /// What it may hold.
         allowed: String,
     },
+    /// Its axes multiply to more runs than anybody trains.
+    #[error("the grid has {runs:.3e} runs ({axes}), and at most {most} are allowed: shorten a list")]
+    TooManyRuns {
+        /// How many there would be.
+        runs: f64,
+        /// What multiplies to that.
+        axes: String,
+        /// How many there may be.
+        most: u32,
+    },
     /// A list that spans the grid has no values.
     #[error("{0} is an empty list; give it at least one value, or leave the line out for the default")]
     EmptyAxis(&'static str),
@@ -36,6 +46,9 @@ pub(super) fn field(name: &'static str, found: impl std::fmt::Display, allowed: 
 
 /// The same of a number, unless it is fine.
 pub(super) fn in_range(name: &'static str, found: f64, ok: bool, allowed: &str) -> Result<(), GridError> {
+    // Written out, 1e300 has 300 digits.
+    let plain = found == 0.0 || !found.is_finite() || (1e-6..1e15).contains(&found.abs());
+    let found = if plain { found.to_string() } else { format!("{found:e}") };
     if ok { Ok(()) } else { Err(field(name, found, allowed)) }
 }
 

@@ -7,6 +7,7 @@ mod optimizer;
 mod recipe;
 mod run;
 mod schema;
+mod size;
 
 pub use budget::{Around, Budget, BudgetAxes};
 pub use corpus::CorpusFacts;
@@ -119,7 +120,7 @@ impl GridFile {
         let budget = self.budget.check()?;
         recipe.fits_trunks_of(&budget.amounts)?;
         let least_batch = recipe.batch_tokens.iter().copied().min().unwrap_or(context);
-        Ok(Grid {
+        let grid = Grid {
             name: checked_name(self.name)?,
             shapes,
             corpus: corpus::checked(self.corpus)?,
@@ -127,7 +128,9 @@ impl GridFile {
             recipe,
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
-        })
+        };
+        size::check(grid.shapes.len(), &grid.budget, &grid.recipe, &grid.seeds)?;
+        Ok(grid)
     }
 
     fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {

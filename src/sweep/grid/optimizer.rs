@@ -60,7 +60,7 @@ struct Timescale {
 impl AdamWFile {
     pub(super) fn check(self) -> Result<AdamWRule, GridError> {
         in_range("recipe.adamw.beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "from 0 to below 1")?;
-        in_range("recipe.adamw.eps", self.eps, self.eps > 0.0 && self.eps.is_finite(), "above 0")?;
+        in_range("recipe.adamw.eps", self.eps, (1e-30..=1.0).contains(&self.eps), "above 0, from 1e-30 to 1, such as 1e-8")?;
         Ok(AdamWRule { beta1: self.beta1, beta2: beta2(&self.beta2)?, eps: self.eps, weight_decay: weight_decay(&self.weight_decay)? })
     }
 }
@@ -72,18 +72,20 @@ fn beta2(value: &toml::Value) -> Result<Beta2, GridError> {
         return Ok(Beta2::Fixed(beta2));
     }
     let HalfLife { half_life_tokens } = rule("recipe.adamw.beta2", value, ALLOWED)?;
+    let half_life = half_life_tokens.0;
+    in_range("recipe.adamw.beta2.half_life_tokens", half_life, (1.0..=1e15).contains(&half_life), "from 1 to 1e15 tokens")?;
     Ok(Beta2::HalfLife(half_life_tokens))
 }
 
 fn weight_decay(value: &toml::Value) -> Result<WeightDecay, GridError> {
     const NAME: &str = "recipe.adamw.weight_decay";
-    const ALLOWED: &str = "a number from 0 up, or { timescale = 0.5 }, a fraction of the run above 0";
+    const ALLOWED: &str = "a number from 0 to 1000, or { timescale = 0.5 }, a fraction of the run above 0, from 1e-6 to 1e6";
     if let Some(decay) = number(value) {
-        in_range(NAME, decay, decay >= 0.0 && decay.is_finite(), ALLOWED)?;
+        in_range(NAME, decay, (0.0..=1e3).contains(&decay), ALLOWED)?;
         return Ok(WeightDecay::Fixed(decay));
     }
     let Timescale { timescale } = rule(NAME, value, ALLOWED)?;
-    in_range(NAME, timescale, timescale > 0.0 && timescale.is_finite(), ALLOWED)?;
+    in_range(NAME, timescale, (1e-6..=1e6).contains(&timescale), ALLOWED)?;
     Ok(WeightDecay::Timescale(timescale))
 }
 
@@ -143,7 +145,7 @@ impl FactorsFile {
     fn over(self, name: &'static str, usual: GroupFactors) -> Result<GroupFactors, GridError> {
         let factors = GroupFactors { rate: self.rate.unwrap_or(usual.rate), decay: self.decay.unwrap_or(usual.decay) };
         for factor in [factors.rate, factors.decay] {
-            in_range(name, factor, factor >= 0.0 && factor.is_finite(), "factors from 0 up")?;
+            in_range(name, factor, (0.0..=1e6).contains(&factor), "factors from 0 to 1e6")?;
         }
         Ok(factors)
     }

@@ -9,6 +9,7 @@ use crate::spec::{AdamWRule, Dtype, ModelShape, OptimizerGroups, Schedule, Token
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 /// Over how many tokens the learning rate rises.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,7 +127,8 @@ impl RecipeFile {
     pub(super) fn check(self, shapes: &[ModelShape]) -> Result<RecipeAxes, GridError> {
         let schedules = non_empty("recipe.schedule", self.schedule.0)?;
         schedules.iter().try_for_each(Schedule::check)?;
-        in_range("recipe.grad_clip", self.grad_clip, self.grad_clip >= 0.0, "a number from 0 (no clipping) up")?;
+        let clips = self.grad_clip == 0.0 || CLIPS.contains(&self.grad_clip);
+        in_range("recipe.grad_clip", self.grad_clip, clips, "0 (no clipping) or a gradient norm from 1e-9 to 1e9, such as 1.0")?;
         let search = SearchedAxes { learning_rate: self.learning_rate.adaptive, batch: self.batch_tokens.adaptive };
         if search.learning_rate && !self.learning_rate_by_shape.is_empty() {
             return Err(field(
@@ -179,9 +181,16 @@ fn checked_sharing(trunk: &str) -> Result<Sharing, GridError> {
     }
 }
 
+/// Learning rates that f32 weights feel, and that do not throw them away at the first step.
+const RATES: RangeInclusive<f64> = 1e-12..=1e3;
+/// Gradient norms that a run may be clipped to.
+const CLIPS: RangeInclusive<f64> = 1e-9..=1e9;
+/// Tokens of a batch beyond which no device holds it.
+const MOST_BATCH: f64 = 1e12;
+
 fn checked_rates(name: &'static str, rates: Vec<f64>) -> Result<Vec<f64>, GridError> {
     for &rate in &rates {
-        in_range(name, rate, rate > 0.0 && rate.is_finite(), "above 0")?;
+        in_range(name, rate, RATES.contains(&rate), "above 0, from 1e-12 to 1000, such as 2e-3")?;
     }
     non_empty(name, rates)
 }
@@ -201,6 +210,9 @@ fn rates_by_shape(table: toml::Table, shapes: &[ModelShape]) -> Result<Vec<(Stri
 
 fn checked_batches(batches: &[Tokens], context: usize) -> Result<Vec<u64>, GridError> {
     let whole = |batch: &Tokens| batch.0.fract() == 0.0 && (batch.0 as u64).is_multiple_of(context as u64);
+    for batch in batches {
+        in_range("recipe.batch_tokens", batch.0, batch.0 <= MOST_BATCH, "at most 1e12 tokens, such as 4096")?;
+    }
     if let Some(bad) = batches.iter().find(|batch| !whole(batch)) {
         return Err(field("recipe.batch_tokens", bad.0, &format!("a multiple of model.context = {context}")));
     }

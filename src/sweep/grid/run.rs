@@ -90,6 +90,11 @@ const MOST_CORNERS: u64 = 1000;
 /// Held-out windows beyond which they no longer fit into memory.
 const MOST_WINDOWS: u64 = 1_000_000;
 
+/// Worker processes of one machine, as of `--workers`.
+const MOST_WORKERS: u64 = 1024;
+/// States are written at most so often.
+const LEAST_BETWEEN_STATES: Duration = Duration::from_millis(1);
+
 impl SeedsFile {
     pub(super) fn check(self) -> Result<SeedAxes, GridError> {
         if self.corners == 0 {
@@ -125,16 +130,25 @@ impl RunFile {
         Ok(RunSettings {
             eval_windows: eval.windows()?,
             noise_scale_every: self.noise_scale_every,
-            workers: number_or_auto("run.workers", &self.workers)?.map(|n| n as usize),
+            workers: self.workers()?,
             checkpoint_seconds: duration_seconds(&self.checkpoint_every)?,
         })
+    }
+}
+
+impl RunFile {
+    fn workers(&self) -> Result<Option<usize>, GridError> {
+        match number_or_auto("run.workers", &self.workers)? {
+            Some(workers) if workers > MOST_WORKERS => Err(field("run.workers", &self.workers, "at most 1024")),
+            workers => Ok(workers.map(|n| n as usize)),
+        }
     }
 }
 
 /// Reads `"60s"`, `"5m"`, `"2h"`.
 fn duration_seconds(text: &str) -> Result<f64, GridError> {
     match humantime::parse_duration(text) {
-        Ok(time) if time > Duration::ZERO => Ok(time.as_secs_f64()),
-        _ => Err(field("run.checkpoint_every", text, "a time such as \"60s\", \"5m\" or \"2h\"")),
+        Ok(time) if time >= LEAST_BETWEEN_STATES => Ok(time.as_secs_f64()),
+        _ => Err(field("run.checkpoint_every", text, "a time of at least 1ms, such as \"60s\", \"5m\" or \"2h\"")),
     }
 }

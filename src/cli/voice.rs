@@ -1,0 +1,78 @@
+//! What is said to a person, and what happens where nobody can hear it: the reader of a pipe is gone, a log is on a full disk, the
+//! terminal is closed. The macros of the standard library panic then; in the front door these of the same names stand before them.
+//! Nothing ends for want of standard error. For want of standard output a command ends whose product is what it prints, and one continues
+//! on that works for its files.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+macro_rules! println {
+    () => { $crate::cli::voice::say(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::cli::voice::say(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::voice::say(format_args!($($text)*)) };
+}
+
+macro_rules! eprintln {
+    ($($text:tt)*) => { $crate::cli::voice::warn(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::cli::voice::warn(format_args!($($text)*)) };
+}
+
+/// 128 + SIGPIPE, as a shell reports a program whose reader is gone.
+const NO_READER: u8 = 141;
+
+/// Whether the command continues where its output cannot be written.
+static GOES_ON: AtomicBool = AtomicBool::new(false);
+/// Whether it was said that it does.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing ends for want of standard output: what this command is called for is in files.
+pub(super) fn go_on_unheard() {
+    GOES_ON.store(true, Ordering::Relaxed);
+}
+
+/// Writes to standard output, or ends the program as [`unheard`] says.
+pub(super) fn say(text: Arguments<'_>) {
+    let mut output = io::stdout().lock();
+    let written = output.write_fmt(text).and_then(|()| output.flush());
+    drop(output);
+    match written {
+        Err(error) if GOES_ON.load(Ordering::Relaxed) => {
+            if !TOLD.swap(true, Ordering::Relaxed) {
+                warn(format_args!("standard output cannot be written ({error}); the work continues\n"));
+            }
+        }
+        Err(error) => std::process::exit(unheard(&error).into()),
+        Ok(()) => {}
+    }
+}
+
+/// Writes to standard error, or nowhere.
+pub(super) fn warn(text: Arguments<'_>) {
+    let mut errors = io::stderr().lock();
+    let _ = errors.write_fmt(text).and_then(|()| errors.flush());
+}
+
+/// The exit code where standard output cannot be written: a reader that is gone (`fit | head`) is no failure to speak of.
+fn unheard(error: &io::Error) -> u8 {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return NO_READER;
+    }
+    warn(format_args!("error: standard output cannot be written: {error}; make room, or send it elsewhere\n"));
+    1
+}
+
+/// Prints help, or why a command line is refused.
+pub(super) fn usage(said: &clap::Error) -> ExitCode {
+    match said.print() {
+        Err(error) if !said.use_stderr() => ExitCode::from(unheard(&error)),
+        _ => ExitCode::from(said.exit_code().clamp(0, 255) as u8),
+    }
+}
