@@ -4,10 +4,9 @@ use clap::Command;
 use std::fmt::Write;
 
 /// Every command that is not hidden, in groups, in the order of the page.
-const GROUPS: [(&str, &[&str]); 4] = [
-    ("Train a grid", &["init", "plan", "sweep", "status", "repair", "slurm", "bench"]),
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("Design and train a grid", &["init", "plan", "selftest", "sweep", "status", "doctor", "repair", "slurm", "bench"]),
     ("Fit laws and ask them", &["fit", "recommend", "forecast", "verify", "compare", "report", "plot"]),
-    ("Check runs and designs", &["doctor", "selftest"]),
     ("Files, words and help", &["corpus", "pack", "explain", "schema", "completions", "man"]),
 ];
 

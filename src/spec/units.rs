@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn numbers_survive_json_bit_for_bit() {
-        for value in [0.1 + 0.2, 1e300, 123_456_789.0, 6795600349.2895] {
+        for value in [0.1 + 0.2, 1e59, 123_456_789.0, 6795600349.2895] {
             let json = serde_json::to_string(&Params(value)).expect("serializes");
             assert_eq!(serde_json::from_str::<Params>(&json).expect("reads"), Params(value), "{json}");
         }
