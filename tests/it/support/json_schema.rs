@@ -119,7 +119,7 @@ fn tables(schema: &Value) -> Vec<Value> {
 /// is a learning rate as well as a batch.
 fn ways(part: &Value) -> Vec<Value> {
     let ways = instances(part);
-    if ways.is_empty() { vec![json!(4096)] } else { ways }
+    if ways.is_empty() { vec![json!(512)] } else { ways }
 }
 
 /// The required fields of a table.
