@@ -121,7 +121,7 @@ fn fitting(name: &str, corpus: &CorpusSpec, time: Duration, workers: Option<u64>
     let short = || {
         let tokens = facts.as_ref().and_then(|facts| facts.unique_tokens).unwrap_or(0);
         Failure::Input(anyhow!(
-            "the text has {tokens} tokens to train on, too few for five budgets: 2 MB of text are enough for the smallest sweep"
+            "the text has {tokens} tokens to train on, too few for five budgets of which the least is as small as the smallest networks allow; add text"
         ))
     };
     found.ok_or_else(short).map(|(draft, loaded)| (draft, loaded, true))
@@ -159,11 +159,12 @@ fn simulated(draft: &Draft, loaded: &Loaded) -> Result<String, Failure> {
         (Some(size), Some(loss)) => entry(
             "tells",
             &format!(
-                "in {SIMULATIONS} simulations with runs that scatter by {} %, it knew of {BEYOND} times its compute the best size within a factor {:.1} and the best loss within {:.1} %; the first held {:.0} times in 100",
+                "in {SIMULATIONS} simulations of a law like that of English speeches, with runs that scatter by {} %, the 95 % intervals at {BEYOND} times its compute were a factor {:.1} to each side for the best size and {:.1} % for the best loss, and held {:.0} and {:.0} times in 100",
                 100.0 * NOISE,
                 (1.0 + size.width).sqrt(),
                 half(loss),
-                100.0 * size.coverage
+                100.0 * size.coverage,
+                100.0 * loss.coverage
             ),
         ),
         _ => entry("tells", "no simulation of this design could be fitted: it tells no law"),

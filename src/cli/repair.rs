@@ -2,17 +2,18 @@
 
 use super::failure::{Failure, Outcome};
 use super::machine::holder;
+use super::names::results_of;
 use crate::results::{Mend, MendEnd, SweepFolder};
 use anyhow::anyhow;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  scalelab repair results/grid --dry-run\n  scalelab repair results/grid\n\nruns.csv is made again from runs/, and a run's file in runs/ from its row in runs.csv. Of a run whose file, curve or window losses\nare damaged and stand nowhere else, the file is moved into damaged/ within the folder. plan.csv needs the grid: `scalelab sweep`\nwrites it anew. What a packed folder lost is nowhere else. Where nothing is wrong, nothing is changed."
 )]
 pub(super) struct RepairArgs {
-    /// Results folders of sweeps
+    /// Results folders of sweeps, or their names
     #[arg(required = true)]
     folders: Vec<PathBuf>,
     /// Say what would be done and change nothing
@@ -22,7 +23,8 @@ pub(super) struct RepairArgs {
 
 pub(super) fn run(args: &RepairArgs) -> Outcome {
     let mut left = 0;
-    for path in &args.folders {
+    for named in &args.folders {
+        let path = &results_of(named, Path::new("results"));
         let mends = SweepFolder::at(path).repair(&holder(), args.dry_run)?;
         if mends.is_empty() {
             println!("{}: nothing is damaged", path.display());

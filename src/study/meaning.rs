@@ -20,10 +20,8 @@ pub(super) fn means_nothing(fitted: &FittedLaw) -> Option<String> {
     }
     let kinds = fitted.law.coefficients().iter();
     let exponents = kinds.zip(&fitted.coefficients.0).filter(|(one, _)| matches!(one.kind, Kind::Exponent { .. }));
-    let wide = exponents.filter_map(|(_, (name, value))| value.uncertainty.map(|known| (name, value, known)));
-    wide.filter(|(_, _, known)| is_open(known.low, known.high))
-        .next()
-        .map(|(name, value, _)| format!("these runs do not fix {name} = {value}"))
+    let mut known = exponents.filter_map(|(_, (name, value))| value.uncertainty.map(|known| (name, value, known)));
+    known.find(|(_, _, known)| is_open(known.low, known.high)).map(|(name, value, _)| format!("these runs do not fix {name} = {value}"))
 }
 
 /// Whether an exponent between these ends may be nearly anything. An end that was not found is told as such beside the number.
