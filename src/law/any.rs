@@ -55,7 +55,7 @@ pub trait AnyFormula: Debug + Send + Sync {
 }
 
 /// Directions that one of several passes differentiates by, and their second derivatives.
-const WIDTH: usize = 8;
+const WIDTH: usize = 9;
 const TRIANGLE: usize = WIDTH * (WIDTH + 1) / 2;
 
 impl<F: Formula> AnyFormula for F {
@@ -151,10 +151,10 @@ impl<F: Formula> Derivatives<'_, F> {
         match (self.free.len(), self.second) {
             (0..=4, false) => self.narrow::<4, 0>(),
             (5..=6, false) => self.narrow::<6, 0>(),
-            (7..=9, false) => self.narrow::<9, 0>(),
+            (7..=WIDTH, false) => self.narrow::<WIDTH, 0>(),
             (0..=4, true) => self.narrow::<4, 10>(),
             (5..=6, true) => self.narrow::<6, 21>(),
-            (7..=9, true) => self.narrow::<9, 45>(),
+            (7..=WIDTH, true) => self.narrow::<WIDTH, TRIANGLE>(),
             _ => self.wide(),
         }
     }

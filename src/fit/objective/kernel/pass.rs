@@ -4,7 +4,8 @@
 //! objective the Hessian Σ bend·v·vᵀ with, on the block of each term, Σ slope·pₖ·(1, −zₖ)(1, −zₖ)ᵀ.
 //!
 //! Points are taken in blocks that stay in the first-level cache, and every step is a plain loop over a block: compilers
-//! make vector instructions of such loops, and of one loop with all sums in it they do not (LOG.md).
+//! make vector instructions of such loops, and of one loop with all sums in it they do not (LOG.md). How many terms there
+//! are is a number and no parameter of a type: a pass of its own for each took minutes to compile and was no faster.
 
 #![expect(clippy::needless_range_loop, reason = "loops over the columns of a block read best with their indices")]
 
@@ -57,7 +58,7 @@ impl Pass for Sum<'_> {
     type Output = Evaluation;
     #[inline(always)]
     fn run(self) -> Evaluation {
-        self.columns.dispatch(self.loss, self.phi, self.order, self.groups)
+        self.columns.accumulate(self.loss, self.phi, self.order, self.groups)
     }
 }
 
@@ -77,51 +78,22 @@ impl Columns {
     }
 
     #[inline(always)]
-    fn dispatch(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
-        match (self.powers(), self.floor) {
-            (1, false) => self.by_order::<1, 0>(loss, phi, order, groups),
-            (1, true) => self.by_order::<1, 1>(loss, phi, order, groups),
-            (2, false) => self.by_order::<2, 0>(loss, phi, order, groups),
-            (2, true) => self.by_order::<2, 1>(loss, phi, order, groups),
-            (3, false) => self.by_order::<3, 0>(loss, phi, order, groups),
-            _ => self.by_order::<3, 1>(loss, phi, order, groups),
-        }
-    }
-
-    #[inline(always)]
-    fn by_order<const P: usize, const FLOORS: usize>(
-        &self,
-        loss: ResidualLoss,
-        phi: &[f64],
-        order: Order,
-        groups: Range<usize>,
-    ) -> Evaluation {
-        match order {
-            Order::Value => self.accumulate::<P, FLOORS, 0>(loss, phi, groups),
-            Order::Gradient => self.accumulate::<P, FLOORS, 1>(loss, phi, groups),
-            Order::Hessian => self.accumulate::<P, FLOORS, 2>(loss, phi, groups),
-            Order::Reweighted => self.accumulate::<P, FLOORS, 3>(loss, phi, groups),
-        }
-    }
-
-    #[inline(always)]
-    fn accumulate<const P: usize, const FLOORS: usize, const ORDER: usize>(
-        &self,
-        loss: ResidualLoss,
-        phi: &[f64],
-        groups: Range<usize>,
-    ) -> Evaluation {
+    fn accumulate(&self, loss: ResidualLoss, phi: &[f64], order: Order, groups: Range<usize>) -> Evaluation {
         let empty = [0.0; BLOCK * GROUP];
         let mut scratch = Scratch { v: [empty; MAX_DIM], total: empty, cost: empty, slope: empty, bend: empty };
-        let floor = if FLOORS == 1 { exp(phi[0]) } else { 0.0 };
+        let floor = if self.floor { exp(phi[0]) } else { 0.0 };
         let mut out = Sums { value: 0.0, gradient: [0.0; MAX_DIM], hessian: [[0.0; MAX_DIM]; MAX_DIM] };
         for start in groups.clone().step_by(BLOCK) {
             let block = start..(start + BLOCK).min(groups.end);
-            self.parts::<P, FLOORS>(floor, phi, block.clone(), &mut scratch);
-            self.residuals::<ORDER>(loss, block.clone(), &mut scratch);
-            self.sums::<P, FLOORS, ORDER>(block, &mut scratch, &mut out);
+            self.parts(floor, phi, block.clone(), &mut scratch);
+            if order == Order::Reweighted {
+                self.residuals::<true>(loss, block.clone(), &mut scratch);
+            } else {
+                self.residuals::<false>(loss, block.clone(), &mut scratch);
+            }
+            self.sums(order, block, &mut scratch, &mut out);
         }
-        let dim = 2 * P + FLOORS;
+        let dim = self.dim();
         let mut evaluation = Evaluation::zero(dim);
         evaluation.value = out.value;
         evaluation.gradient.copy_from_slice(&out.gradient[..dim]);
@@ -136,16 +108,16 @@ impl Columns {
 
     /// exp(t) of every term, and their sum.
     #[inline(always)]
-    fn parts<const P: usize, const FLOORS: usize>(&self, floor: f64, phi: &[f64], block: Range<usize>, scratch: &mut Scratch) {
-        let points = GROUP * block.len();
+    fn parts(&self, floor: f64, phi: &[f64], block: Range<usize>, scratch: &mut Scratch) {
+        let (floors, powers, points) = (usize::from(self.floor), self.powers(), GROUP * block.len());
         let total = &mut scratch.total[..points];
         total.fill(floor);
-        if FLOORS == 1 {
+        if self.floor {
             scratch.v[0][..points].fill(floor);
         }
-        for k in 0..P {
-            let (z, part) = (numbers(&self.z[k], &block, points), &mut scratch.v[FLOORS + k][..points]);
-            let (ln_factor, exponent) = (phi[FLOORS + k], phi[P + FLOORS + k]);
+        for k in 0..powers {
+            let (z, part) = (numbers(&self.z[k], &block, points), &mut scratch.v[floors + k][..points]);
+            let (ln_factor, exponent) = (phi[floors + k], phi[powers + floors + k]);
             for j in 0..points {
                 part[j] = exp(ln_factor - exponent * z[j]);
                 total[j] += part[j];
@@ -155,7 +127,7 @@ impl Columns {
 
     /// The cost of every residual and its derivatives.
     #[inline(always)]
-    fn residuals<const ORDER: usize>(&self, loss: ResidualLoss, block: Range<usize>, scratch: &mut Scratch) {
+    fn residuals<const REWEIGHTED: bool>(&self, loss: ResidualLoss, block: Range<usize>, scratch: &mut Scratch) {
         let points = GROUP * block.len();
         let (total, residual) = (&mut scratch.total[..points], &mut scratch.bend[..points]);
         if loss.log {
@@ -174,7 +146,7 @@ impl Columns {
         let weights = numbers(&self.weight, &block, points);
         let (cost, slope) = (&mut scratch.cost[..points], &mut scratch.slope[..points]);
         // ∂² ln Σ exp(t) = diag(p) − p·pᵀ: the second part goes with v·vᵀ.
-        let curved = if loss.log && ORDER != 3 { 1.0 } else { 0.0 };
+        let curved = if loss.log && !REWEIGHTED { 1.0 } else { 0.0 };
         for j in 0..points {
             let weight = weights[j] * loss.factor;
             let r = residual[j];
@@ -183,10 +155,12 @@ impl Columns {
             cost[j] = weight * q * (size - 0.5 * q);
             let inside = size <= loss.quadratic_until;
             slope[j] = weight * if inside { r } else { r.max(-loss.delta).min(loss.delta) };
-            let curvature = match ORDER {
-                3 => weight * (loss.delta / size).min(1.0),
-                _ if inside => weight,
-                _ => 0.0,
+            let curvature = if REWEIGHTED {
+                weight * (loss.delta / size).min(1.0)
+            } else if inside {
+                weight
+            } else {
+                0.0
             };
             residual[j] = curvature - curved * slope[j];
         }
@@ -194,27 +168,28 @@ impl Columns {
 
     /// Adds a block's value, gradient and upper triangle of the Hessian.
     #[inline(always)]
-    fn sums<const P: usize, const FLOORS: usize, const ORDER: usize>(&self, block: Range<usize>, scratch: &mut Scratch, out: &mut Sums) {
-        let (terms, dim, points) = (P + FLOORS, 2 * P + FLOORS, GROUP * block.len());
-        let z: [&[f64]; MAX_POWERS] = std::array::from_fn(|k| if k < P { numbers(&self.z[k], &block, points) } else { &[] });
+    fn sums(&self, order: Order, block: Range<usize>, scratch: &mut Scratch, out: &mut Sums) {
+        let (floors, powers, points) = (usize::from(self.floor), self.powers(), GROUP * block.len());
+        let (terms, dim) = (floors + powers, floors + 2 * powers);
+        let z: [&[f64]; MAX_POWERS] = std::array::from_fn(|k| if k < powers { numbers(&self.z[k], &block, points) } else { &[] });
         let (scale, slope, bend) = (&scratch.total[..points], &scratch.slope[..points], &scratch.bend[..points]);
         let product = &mut scratch.cost[..points];
         out.value += sum_of(product);
-        if ORDER == 0 {
+        if order == Order::Value {
             return;
         }
         let (of_factors, of_exponents) = scratch.v.split_at_mut(terms);
         for k in 0..terms {
             of_factors[k][..points].iter_mut().zip(scale).for_each(|(part, scale)| *part *= scale);
         }
-        for k in 0..P {
-            multiply(&mut of_exponents[k][..points], &of_factors[FLOORS + k][..points], z[k], -1.0);
+        for k in 0..powers {
+            multiply(&mut of_exponents[k][..points], &of_factors[floors + k][..points], z[k], -1.0);
         }
         let v = scratch.v.each_ref().map(|column| &column[..points]);
         for k in 0..dim {
             out.gradient[k] += dot(slope, v[k]);
         }
-        if ORDER == 1 {
+        if order == Order::Gradient {
             return;
         }
         for k in 0..dim {
@@ -223,14 +198,14 @@ impl Columns {
                 out.hessian[k][l] += dot(product, v[l]);
             }
         }
-        if ORDER == 3 {
+        if order == Order::Reweighted {
             return;
         }
         for k in 0..terms {
             out.hessian[k][k] += dot(slope, v[k]);
         }
-        for k in 0..P {
-            out.hessian[FLOORS + k][terms + k] += dot(slope, v[terms + k]);
+        for k in 0..powers {
+            out.hessian[floors + k][terms + k] += dot(slope, v[terms + k]);
             multiply(product, slope, v[terms + k], -1.0);
             out.hessian[terms + k][terms + k] += dot(product, z[k]);
         }
