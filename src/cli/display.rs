@@ -3,8 +3,8 @@
 
 use super::text::duration;
 use crate::results::RunningRun;
-use crate::spec::{Progress, RunRecord, RunSpec, RunStatus};
-use crate::sweep::{Advance, LabEvent, PlannedRun, Task, predicted_wall, predicted_work};
+use crate::spec::{Progress, RunRecord, RunSpec, RunStatus, Seeds, short};
+use crate::sweep::{Advance, Begun, LabEvent, PlannedRun, Task, Work, flops_per_token, trees};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -14,24 +14,27 @@ use std::time::Instant;
 pub(super) struct Display {
     state: Mutex<State>,
     bars: Option<Bars>,
-    workers: usize,
 }
 
 struct State {
-    started: Instant,
-    /// Predicted seconds of the runs that no worker took yet.
-    waiting: f64,
+    /// Runs that no worker took yet, the longest first.
+    waiting: Vec<(String, Work)>,
+    /// Runs that a search will still ask for.
+    later: Vec<Work>,
     running: Vec<Option<Running>>,
-    /// Predicted seconds of the runs that ended.
-    predicted_done: f64,
-    ended: usize,
+    ended: Vec<Begun>,
     total: usize,
     last_plain_line: Instant,
 }
 
 struct Running {
     id: String,
-    predicted: f64,
+    shape: String,
+    seed: String,
+    work: Work,
+    /// The first step that falls to a worker: runs that branch off a trunk begin there.
+    own: u64,
+    started: Instant,
     /// Step and time of the first message: rates leave out the start of a worker, and steps made before.
     first: Option<(u64, Instant)>,
     step: u64,
@@ -49,19 +52,28 @@ struct Bars {
 const PLAIN_EVERY: f64 = 30.0;
 
 impl Display {
-    pub(super) fn new(runs: &[&PlannedRun], workers: usize) -> Self {
+    /// Of the runs of a sweep that are missing, and of those that its search is expected to ask for when they are done.
+    pub(super) fn new(name: &str, runs: &[&PlannedRun], later: &[PlannedRun], workers: usize) -> Self {
+        let mut waiting: Vec<(String, Work)> = trees(runs)
+            .into_iter()
+            .flat_map(|tree| {
+                let branches = tree.branches.into_iter().map(|run| (run.id.clone(), work(run, run.branch_seconds())));
+                std::iter::once((tree.leader.id.clone(), work(tree.leader, tree.leader.predicted_seconds))).chain(branches)
+            })
+            .collect();
+        waiting.sort_by(|a, b| b.1.predicted.total_cmp(&a.1.predicted));
         let state = State {
-            started: Instant::now(),
-            waiting: predicted_work(runs),
+            waiting,
+            later: later.iter().map(|run| work(run, run.predicted_seconds)).collect(),
             running: (0..workers).map(|_| None).collect(),
-            predicted_done: 0.0,
-            ended: 0,
-            total: runs.len(),
+            ended: Vec::new(),
+            total: runs.len() + later.len(),
             last_plain_line: Instant::now(),
         };
-        let bars = std::io::stderr().is_terminal().then(|| Bars::new(runs.len(), workers));
-        eprintln!("{} runs on {workers} workers, about {}", runs.len(), duration(predicted_wall(runs, workers)));
-        Self { state: Mutex::new(state), bars, workers }
+        let searched = if later.is_empty() { String::new() } else { format!(", then about {} that the search will ask for", later.len()) };
+        eprintln!("{} runs on {}{searched}: about {}", runs.len(), workers_in_words(workers), duration(state.time_left()));
+        let bars = std::io::stderr().is_terminal().then(|| Bars::new(name, state.total, workers));
+        Self { state: Mutex::new(state), bars }
     }
 
     /// Takes one event in and shows what it changes.
@@ -85,7 +97,7 @@ impl Display {
     pub(super) fn now(&self) -> (Vec<RunningRun>, f64) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let running = state.running.iter().enumerate().filter_map(|(worker, running)| Some(running.as_ref()?.render(worker)));
-        (running.collect(), state.time_left(self.workers))
+        (running.collect(), state.time_left())
     }
 
     /// Clears the live lines.
@@ -99,20 +111,21 @@ impl Display {
     fn progress(&self, state: &mut State, worker: usize, text: &str) {
         if let Some(bars) = &self.bars {
             bars.workers[worker].set_message(text.to_owned());
-            bars.sweep.set_message(format!("{} left", duration(state.time_left(self.workers))));
+            bars.sweep.set_message(state.left());
         } else if state.last_plain_line.elapsed().as_secs_f64() > PLAIN_EVERY {
             state.last_plain_line = Instant::now();
-            eprintln!("[{}/{}] {text}; {} left", state.ended, state.total, duration(state.time_left(self.workers)));
+            eprintln!("[{}/{}] {text}; {}", state.ended.len(), state.total, state.left());
         }
     }
 
     fn ended(&self, state: &State, worker: usize, run: &PlannedRun, record: &RunRecord) {
-        let line =
-            format!("[{}/{}] {}; {} left", state.ended, state.total, outcome(&run.spec, record), duration(state.time_left(self.workers)));
-        if let Some(bars) = &self.bars {
-            bars.workers[worker].set_message("waiting");
-            bars.sweep.set_position(state.ended as u64);
-        }
+        let line = outcome(&run.spec, record);
+        let Some(bars) = &self.bars else {
+            return eprintln!("[{}/{}] {line}; {}", state.ended.len(), state.total, state.left());
+        };
+        bars.workers[worker].set_message("waiting");
+        bars.sweep.set_position(state.ended.len() as u64);
+        bars.sweep.set_message(state.left());
         self.say(line);
     }
 
@@ -124,14 +137,26 @@ impl Display {
     }
 }
 
+fn workers_in_words(workers: usize) -> String {
+    if workers == 1 { "one worker".into() } else { format!("{workers} workers") }
+}
+
+fn work(run: &PlannedRun, predicted: f64) -> Work {
+    Work { predicted, flops: flops_per_token(&run.spec.shape) }
+}
+
 impl State {
     fn start(&mut self, worker: usize, task: &Task<'_>) {
-        let predicted = task.predicted_seconds;
-        self.waiting = (self.waiting - predicted).max(0.0);
-        let spec = &task.run.spec;
+        let (run, spec) = (task.run, &task.run.spec);
+        self.waiting.retain(|(id, _)| *id != run.id);
+        let branches = task.predicted_seconds < run.predicted_seconds;
         self.running[worker] = Some(Running {
-            id: task.run.id.clone(),
-            predicted,
+            id: run.id.clone(),
+            shape: spec.shape.to_string(),
+            seed: seed(spec.seeds),
+            work: work(run, task.predicted_seconds),
+            own: run.branch.as_ref().filter(|_| branches).map_or(0, |branch| branch.step),
+            started: Instant::now(),
             first: None,
             step: 0,
             steps: spec.steps,
@@ -145,29 +170,35 @@ impl State {
         };
         running.step = progress.step;
         running.first.get_or_insert((progress.step, Instant::now()));
-        let rate = running.tokens_per_second().map_or("starting".into(), |rate| format!("{:.1}k tokens/s", rate / 1e3));
-        let loss = progress.train_loss_nats.map_or("loss not finite".to_owned(), |loss| format!("loss {loss:.3}"));
-        format!("{} {:>3.0} %  {loss}  {rate}", running.id, 100.0 * running.step as f64 / running.steps as f64)
+        let rate = running.tokens_per_second().map_or("starting".into(), tokens_per_second);
+        let loss = progress.train_loss_nats.map_or("train loss not finite".to_owned(), |loss| format!("train loss {loss:.3}"));
+        let percent = 100.0 * running.step as f64 / running.steps as f64;
+        format!("{:<6} seed {:<4} {percent:>3.0} %   {loss}   {rate}", running.shape, running.seed)
     }
 
     fn end(&mut self, worker: usize) {
-        self.predicted_done += self.running[worker].take().map_or(0.0, |run| run.predicted);
-        self.ended += 1;
+        self.ended
+            .extend(self.running[worker].take().map(|run| Begun { seconds: run.started.elapsed().as_secs_f64(), ..run.begun(run.steps) }));
     }
 
-    /// Seconds that are left, by how the work done so far compared with its prediction.
-    fn time_left(&self, workers: usize) -> f64 {
-        let running = self.running.iter().flatten().map(|run| (run.predicted, run.share())).collect();
-        let elapsed = self.started.elapsed().as_secs_f64();
-        Advance { waiting: self.waiting, running, ended: self.predicted_done, elapsed, workers }.time_left()
+    /// Seconds that are left, by what runs of like size took.
+    fn time_left(&self) -> f64 {
+        let running = self.running.iter().flatten().map(|run| run.begun(run.step)).collect();
+        let waiting = self.waiting.iter().map(|(_, work)| *work).collect();
+        Advance { waiting, later: self.later.clone(), running, ended: self.ended.clone(), workers: self.running.len() }.time_left()
+    }
+
+    fn left(&self) -> String {
+        format!("about {} left", duration(self.time_left()))
     }
 }
 
 impl Running {
-    /// The part that is done of what this worker took on: of the steps since its first message where it went on from a state.
-    fn share(&self) -> f64 {
-        let first = self.first.map_or(self.step, |(step, _)| step);
-        (self.step - first) as f64 / (self.steps - first).max(1) as f64
+    /// What of it is done and left when it has made so many steps.
+    fn begun(&self, step: u64) -> Begun {
+        let (first, since) = self.first.unwrap_or((self.step.max(self.own), self.started));
+        let part = |from: u64, to: u64| to.saturating_sub(from) as f64 / self.steps.saturating_sub(self.own).max(1) as f64;
+        Begun { work: self.work, done: part(first, step), seconds: since.elapsed().as_secs_f64(), rest: part(step.max(first), self.steps) }
     }
 
     fn tokens_per_second(&self) -> Option<f64> {
@@ -182,11 +213,11 @@ impl Running {
 }
 
 impl Bars {
-    fn new(runs: usize, workers: usize) -> Self {
+    fn new(name: &str, runs: usize, workers: usize) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed} so far, {msg}").expect("a valid template");
-        let sweep = all.add(ProgressBar::new(runs as u64)).with_style(style).with_message("…");
-        let line = ProgressStyle::with_template("  {spinner} {wide_msg}").expect("a valid template");
+        let style = ProgressStyle::with_template("{prefix}  {bar:24}  {pos}/{len}   {elapsed} · {msg}").expect("a valid template");
+        let sweep = all.add(ProgressBar::new(runs as u64)).with_style(style).with_prefix(name.to_owned()).with_message("…");
+        let line = ProgressStyle::with_template("  {wide_msg}").expect("a valid template");
         let workers = (0..workers).map(|_| all.add(ProgressBar::new_spinner()).with_style(line.clone()).with_message("starting")).collect();
         Self { sweep, workers, _all: all }
     }
@@ -200,15 +231,24 @@ pub(super) fn counting(what: &str, total: usize) -> ProgressBar {
 
 /// One run's end in words.
 fn outcome(spec: &RunSpec, record: &RunRecord) -> String {
-    let what = format!("{} D={} lr={}", spec.shape, spec.tokens(), spec.recipe.learning_rate);
-    let seconds = record.wall_seconds.map_or(String::new(), |seconds| format!(" in {}", duration(seconds)));
+    let (shape, tokens, rate) = (spec.shape.to_string(), short(spec.tokens().0), spec.recipe.learning_rate);
+    let what = format!("{shape:<6} {tokens} tokens  lr {rate:.1e}  seed {}", seed(spec.seeds));
+    let seconds = record.wall_seconds.map_or(String::new(), |seconds| format!("  {}", duration(seconds)));
     match record.status {
         RunStatus::Finished => {
-            let loss = record.loss_nats.map_or("?".into(), |loss| loss.to_string());
-            let rate = record.tokens_per_second.map_or(String::new(), |rate| format!(", {:.1}k tokens/s", rate / 1e3));
-            format!("{what}: loss {loss} nats{seconds}{rate}")
+            let loss = record.loss_nats.map_or("?".into(), |loss| format!("{:.4}", loss.0));
+            format!("✓ {what}  held-out {loss} nats{seconds}")
         }
-        RunStatus::Failed => format!("{what}: FAILED: {}", record.diagnosis.as_deref().unwrap_or("no reason known")),
-        status => format!("{what}: {status}{seconds}"),
+        RunStatus::Failed => format!("✗ {what}  failed: {}", record.diagnosis.as_deref().unwrap_or("no reason known")),
+        status => format!("✗ {what}  {status}{seconds}"),
     }
+}
+
+/// Seeds of initialisation and of data, once where they are the same.
+fn seed(seeds: Seeds) -> String {
+    if seeds.init == seeds.data { seeds.init.to_string() } else { format!("{}.{}", seeds.init, seeds.data) }
+}
+
+fn tokens_per_second(rate: f64) -> String {
+    format!("{:.1}k tokens/s", rate / 1e3)
 }

@@ -4,11 +4,11 @@ use super::failure::{Failure, OrInput};
 use super::machine::worker_count;
 use super::names::grid_text;
 use super::preparing::with_cache;
-use super::rates::Rates;
+use super::speeds::Speeds;
 use crate::corpus::{Corpus, CorpusError};
 use crate::fit::propose;
 use crate::spec::{CorpusSpec, RunRecord, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, Resolved, resolve, seconds_per_token};
+use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, foresee, resolve, seconds_per_token};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,6 +36,12 @@ impl Loaded {
         (self.plan, self.search) = (plan, (settled, families));
         Ok(())
     }
+
+    /// The runs that a search is expected to ask for beyond the plan.
+    pub(super) fn foreseen(&self, done: &HashMap<String, RunRecord>) -> Result<Vec<PlannedRun>, Failure> {
+        let seconds = |spec: &RunSpec| seconds_per_token(&self.rates, spec, self.workers);
+        foresee(&self.grid, &self.facts, &seconds, done, &propose).or_input()
+    }
 }
 
 /// Reads a grid file, opens its corpus (fetching it where asked to) and expands it.
@@ -49,11 +55,10 @@ pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loa
 pub(super) fn expanded(grid: Grid, facts: CorpusFacts, workers: Option<u64>) -> anyhow::Result<Loaded> {
     let grid = grid.with_vocabulary(facts.vocabulary);
     let workers = worker_count(workers, grid.run.workers);
-    let rates = Rates::load();
-    let measured = rates.measured();
-    let seconds = |spec: &RunSpec| seconds_per_token(&measured, spec, workers);
+    let Speeds { known, origin } = Speeds::load();
+    let seconds = |spec: &RunSpec| seconds_per_token(&known, spec, workers);
     let Resolved { plan, settled, families } = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
-    Ok(Loaded { grid, facts, plan, workers, speed: rates.origin(), search: (settled, families), rates: measured })
+    Ok(Loaded { grid, facts, plan, workers, speed: origin, search: (settled, families), rates: known })
 }
 
 /// Reads and checks a grid file, or the sweep of that name.

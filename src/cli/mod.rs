@@ -54,6 +54,7 @@ mod serving;
 mod signals;
 mod slurm;
 mod source;
+mod speeds;
 mod speedup;
 mod starts;
 mod status;

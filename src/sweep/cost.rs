@@ -112,37 +112,6 @@ pub fn predicted_wall(runs: &[&PlannedRun], workers: usize) -> f64 {
     (predicted_work(runs) / workers as f64).max(longest)
 }
 
-/// How far a sweep has come, in seconds that were predicted before it began.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Advance {
-    /// Of the runs that no worker took yet.
-    pub waiting: f64,
-    /// Of each run that a worker is at, with the part of it that is done, from 0 to 1.
-    pub running: Vec<(f64, f64)>,
-    /// Of the runs that ended.
-    pub ended: f64,
-    /// Seconds since it began, by the clock.
-    pub elapsed: f64,
-    /// Runs trained at once.
-    pub workers: usize,
-}
-
-/// Seconds of work a worker that the prediction counts as evidence of its own: the first seconds by the clock say little.
-const PRIOR_SECONDS: f64 = 5.0;
-
-impl Advance {
-    /// Seconds that are left: predicted work, scaled by how the work done so far compared with its prediction.
-    pub fn time_left(&self) -> f64 {
-        let workers = self.workers as f64;
-        let done = self.ended + self.running.iter().map(|(predicted, part)| predicted * part).sum::<f64>();
-        let prior = PRIOR_SECONDS * workers;
-        let scale = (self.elapsed * workers + prior) / (done + prior);
-        let rests = || self.running.iter().map(|(predicted, part)| predicted * (1.0 - part));
-        // The longest run starts first, so none that waits is longer than those that run.
-        ((self.waiting + rests().sum::<f64>()) / workers).max(rests().fold(0.0, f64::max)) * scale
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::expand::tests::plan;
@@ -188,14 +157,5 @@ mod tests {
         assert_eq!(seconds_per_token(&[], &spec, 2), flops_per_token(&spec.shape) / ASSUMED_FLOPS_PER_SECOND);
         let near = seconds_per_token(&[rate(2 * own, 2, 50.0)], &spec, 2);
         assert!((near / (2.0 / 50.0) - 1.0).abs() < 1e-12, "another batch of the shape: its rate");
-    }
-
-    #[test]
-    fn time_left_follows_what_the_first_runs_took_and_is_no_less_than_the_longest_rest() {
-        let advance = Advance { waiting: 100.0, running: vec![(100.0, 0.5), (20.0, 0.5)], ended: 0.0, elapsed: 60.0, workers: 2 };
-        // 60 predicted seconds took 120: with the prior of 10, a scale of 130/70; 160 seconds are left for two.
-        assert!((advance.time_left() - 80.0 * 130.0 / 70.0).abs() < 1e-9, "{}", advance.time_left());
-        let last = Advance { waiting: 0.0, running: vec![(100.0, 0.0)], ended: 0.0, elapsed: 0.0, workers: 2 };
-        assert_eq!(last.time_left(), 100.0, "one run is no shorter for a second worker");
     }
 }

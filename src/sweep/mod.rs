@@ -7,6 +7,7 @@ mod changes;
 mod cost;
 mod draft;
 mod expand;
+mod foresee;
 mod grid;
 mod lab;
 mod memory;
@@ -18,16 +19,18 @@ mod shard;
 mod slots;
 mod slurm;
 mod suggest;
+mod time_left;
 mod trunk;
 
 pub use cells::LeftOut;
 pub use changes::{Change, changes};
 pub use cost::{
-    ASSUMED_FLOPS_PER_SECOND, Advance, MeasuredRate, Savings, exact_flops, flops_per_token, predicted_wall, predicted_work, savings,
+    ASSUMED_FLOPS_PER_SECOND, MeasuredRate, Savings, exact_flops, flops_per_token, predicted_wall, predicted_work, savings,
     seconds_per_token,
 };
 pub use draft::Draft;
 pub use expand::expand;
+pub use foresee::foresee;
 pub use grid::{
     Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
 };
@@ -40,4 +43,5 @@ pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};
 pub use slurm::{NoSlurmTime, SlurmJob, SlurmTime};
 pub use suggest::nearest;
+pub use time_left::{Advance, Begun, Work};
 pub use trunk::{Tree, trees};

@@ -27,7 +27,7 @@ pub struct Branch {
 }
 
 /// A chain of families, small to large on one budget: what is tried on one depends on those before it and on nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Chain {
     /// Its number in the grid.
     pub number: usize,

@@ -26,10 +26,15 @@ pub(crate) fn published(file: &str) -> Option<PathBuf> {
     None
 }
 
-/// The program, run from the project's folder; what it wraps, it wraps at a width of its own.
+/// The program, run from the project's folder; what it wraps, it wraps at a width of its own, and what it keeps in a cache it
+/// keeps beside the build: speeds of tests would spoil the times that are predicted on this machine.
 pub(crate) fn scalelab(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scalelab"));
-    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env("COLUMNS", "100");
+    command
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("COLUMNS", "100")
+        .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
     command
 }
 

@@ -1,0 +1,104 @@
+//! Speeds that runs of any sweep had on this machine, kept in the user's cache folder beside what `bench` measured: later plans
+//! and sweeps predict time from them.
+
+use super::machine::{host, processor};
+use super::rates::{Rates, cache_folder};
+use crate::results::write_whole;
+use crate::spec::sample::median;
+use crate::spec::{ModelShape, RunRecord, RunStatus};
+use crate::sweep::{MeasuredRate, PlannedRun};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// How fast runs of one shape and batch were trained, so many at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Speed {
+    shape: ModelShape,
+    batch_tokens: u64,
+    threads: usize,
+    /// Of all runs at once.
+    tokens_per_second: f64,
+    processor: Option<String>,
+}
+
+/// Seconds of training below which a run says little of its speed.
+const LEAST_SECONDS: f64 = 2.0;
+/// Speeds that are kept, the newest.
+const MOST_KEPT: usize = 1000;
+
+/// What is known of this machine's speed.
+pub(super) struct Speeds {
+    pub(super) known: Vec<MeasuredRate>,
+    /// Where it is known from, in words.
+    pub(super) origin: String,
+}
+
+impl Speeds {
+    /// What `bench` measured and what runs had, the latter where both are known.
+    pub(super) fn load() -> Self {
+        let rates = Rates::load();
+        let own = processor();
+        let learnt = read().into_iter().filter(|speed| speed.processor == own).map(|speed| MeasuredRate {
+            shape: speed.shape,
+            batch_tokens: speed.batch_tokens,
+            threads: speed.threads,
+            tokens_per_second: speed.tokens_per_second,
+        });
+        let learnt: Vec<MeasuredRate> = learnt.collect();
+        let origin = match (learnt.len(), rates.0.is_empty()) {
+            (0, _) => rates.origin(),
+            (_, true) => "from the speed of earlier runs on this machine".into(),
+            (_, false) => "from the speed of earlier runs on this machine and from `scalelab bench`".into(),
+        };
+        let mut known = rates.measured();
+        known.retain(|rate| !learnt.iter().any(|one| (one.threads, &one.shape) == (rate.threads, &rate.shape)));
+        known.extend(learnt);
+        Self { known, origin }
+    }
+}
+
+/// Keeps the speeds of runs that this machine's processor just trained, `workers` at once. Only predictions of time would miss
+/// them, so a folder that cannot be written is no error.
+pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, workers: usize) {
+    let mut rates: Vec<(&ModelShape, u64, Vec<f64>)> = Vec::new();
+    for run in trained {
+        let Some(rate) = done.get(&run.id).and_then(rate) else { continue };
+        let (shape, batch) = (&run.spec.shape, run.spec.recipe.batch_tokens);
+        match rates.iter_mut().find(|(known, size, _)| (*known, *size) == (shape, batch)) {
+            Some((_, _, rates)) => rates.push(rate),
+            None => rates.push((shape, batch, vec![rate])),
+        }
+    }
+    let speed = |(shape, batch_tokens, rates): (&ModelShape, u64, Vec<f64>)| {
+        let tokens_per_second = workers as f64 * median(rates)?;
+        Some(Speed { shape: shape.clone(), batch_tokens, threads: workers, tokens_per_second, processor: processor() })
+    };
+    let new: Vec<Speed> = rates.into_iter().filter_map(speed).collect();
+    if new.is_empty() {
+        return;
+    }
+    let of = |speed: &Speed| (speed.shape.clone(), speed.batch_tokens, speed.threads, speed.processor.clone());
+    let mut kept = read();
+    kept.retain(|old| !new.iter().any(|one| of(one) == of(old)));
+    kept.extend(new);
+    let text = serde_json::to_vec_pretty(&kept[kept.len().saturating_sub(MOST_KEPT)..]).expect("numbers and names");
+    let _ = path().map(|path| write_whole(&path, &text));
+}
+
+/// Tokens per second of a run that this machine's processor trained.
+fn rate(record: &RunRecord) -> Option<f64> {
+    let here = record.host.is_some() && record.host == host();
+    let on_processor = record.device.as_deref().is_some_and(|device| device.starts_with("cpu"));
+    let long = record.wall_seconds.is_some_and(|seconds| seconds > LEAST_SECONDS);
+    record.tokens_per_second.filter(|_| here && on_processor && long && record.status == RunStatus::Finished)
+}
+
+fn read() -> Vec<Speed> {
+    let read = || serde_json::from_slice(&std::fs::read(path()?).ok()?).ok();
+    read().unwrap_or_default()
+}
+
+fn path() -> Option<PathBuf> {
+    Some(cache_folder()?.join("speeds.json"))
+}
