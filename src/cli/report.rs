@@ -1,15 +1,16 @@
 //! `scalelab report`: everything about a sweep in one file: verdict, calculator, figures, tables, every run, and what a reader
 //! needs to judge and repeat it.
 
-use super::analysis::{Asked, study};
+use super::analysis::{Asked, Choices, Laws, study};
 use super::checklist::{checklist, commands, conventions_of, methods};
 use super::estimates::{estimates_rows, floor_text};
 use super::failure::{Failure, OrWork, Outcome};
 use super::fit::report as fit_text;
+use super::folders::Folders;
 use super::plot::figures_of;
 use super::recommend::recommendation_pieces;
 use super::scrutiny::{BY_ESTIMATOR, estimator_rows, scrutiny_text};
-use super::source::Source;
+use super::source::{Source, SourceArgs};
 use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
 use crate::fit::Convention;
@@ -24,11 +25,11 @@ use crate::view::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab report results/grid\n  scalelab report results/grid --markdown report.md --latex tables.tex\n  scalelab report runs.csv --out runs.html"
+    after_help = "Examples:\n  scalelab report results/grid --open\n  scalelab report results/grid --markdown report.md --latex tables.tex\n  scalelab report runs.csv --out runs.html"
 )]
 pub(super) struct ReportArgs {
     /// Write the page here [default: plots/<sweep>/report.html]
@@ -42,8 +43,20 @@ pub(super) struct ReportArgs {
     /// Write its tables for LaTeX, too
     #[arg(long, value_name = "FILE")]
     latex: Option<PathBuf>,
+    /// Show the page in a browser
+    #[arg(long, conflicts_with = "json")]
+    open: bool,
     #[command(flatten)]
     asked: Asked,
+}
+
+impl ReportArgs {
+    /// The report that follows a sweep.
+    pub(super) fn of_sweep(folder: &SweepFolder, folders: &Folders) -> Self {
+        let (source, choices) = (SourceArgs::of_folder(folder, folders), Choices::default());
+        let asked = Asked { source, laws: Laws::default(), choices, compute: Vec::new(), json: false };
+        Self { out: None, markdown: None, latex: None, open: false, asked }
+    }
 }
 
 pub(super) fn run(args: &ReportArgs) -> Outcome {
@@ -65,9 +78,15 @@ pub(super) fn run(args: &ReportArgs) -> Outcome {
     for (path, render) in texts.into_iter().filter_map(|(path, render)| Some((path?, render))) {
         let text = render(&report);
         write_whole(path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
-        println!("{} ({:.1} MB)", path.display(), text.len() as f64 / 1e6);
+        println!("report  {} ({:.1} MB)", path.display(), text.len() as f64 / 1e6);
     }
-    Ok(())
+    if args.open { shown(&page) } else { Ok(()) }
+}
+
+/// Shows a page in whatever shows pages here.
+fn shown(page: &Path) -> Outcome {
+    let why = |error| anyhow!("nothing here opens {}: {error}; open it by hand", page.display());
+    open::that_detached(page).map_err(why).or_work()
 }
 
 /// The sections with their tables, for a program.

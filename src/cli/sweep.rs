@@ -10,6 +10,7 @@ use super::process::ProcessTrainer;
 use super::pulse::with_pulse;
 use super::retry::retries;
 use super::signals::on_request;
+use super::speeds::learn;
 use super::text::trunk_line;
 use super::voice::go_on_unheard;
 use crate::results::{Claim, Conflict, SweepFolder};
@@ -45,9 +46,9 @@ pub(super) struct SweepArgs {
     /// Stop at the first run that fails, not after the others
     #[arg(long)]
     fail_fast: bool,
-    /// Fit the laws and draw the figures when all runs are done
+    /// Fit the laws and write the report when all runs are done
     ///
-    /// As `scalelab fit` does.
+    /// As `scalelab fit` and `scalelab report` do.
     #[arg(long, conflicts_with = "shard")]
     fit: bool,
     #[command(flatten)]
@@ -100,10 +101,12 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
             folder.drop_states_except(&needed_states(&missing, &done));
         }
         if !missing.is_empty() {
-            summary = train_missing(args, slots.clone(), &loaded, &folder, &missing, &stop)?;
+            let later = later(args, &loaded, &done)?;
+            summary = train_missing(args, slots.clone(), &loaded, &folder, (&missing, &later), &stop)?;
         }
         let trained = missing.len();
         done = folder.done()?.0;
+        learn(&missing, &done, slots.len().min(trained));
         folder.write_runs(&loaded.plan.gathered(&folder.held(&done)?))?;
         if trained == 0 || summary.not_run > 0 || loaded.search.1 == 0 {
             break;
@@ -126,6 +129,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     if args.fit {
         println!();
         super::fit::run(&super::fit::FitArgs::of_sweep(&folder, &args.folders))?;
+        super::report::run(&super::report::ReportArgs::of_sweep(&folder, &args.folders))?;
     } else {
         println!("{}", next_step(&all, &done, &folder));
     }
@@ -163,6 +167,14 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
 fn mine<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Vec<&'a PlannedRun> {
     let all: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
     args.shard.map_or_else(|| all.clone(), |shard| shard.of(&all))
+}
+
+/// What the search is expected to ask of this driver, whose chains are all in the plan from the start.
+fn later(args: &SweepArgs, loaded: &Loaded, done: &HashMap<String, RunRecord>) -> Result<Vec<PlannedRun>, Failure> {
+    let own: HashSet<_> = mine(args, loaded).into_iter().filter_map(|run| run.chain).collect();
+    let mut foreseen = loaded.foreseen(done)?;
+    foreseen.retain(|run| run.chain.is_some_and(|chain| own.contains(&chain)));
+    Ok(foreseen)
 }
 
 /// What to do when this part of the plan is done.
@@ -209,14 +221,14 @@ fn train_missing(
     mut slots: Vec<Slot>,
     loaded: &Loaded,
     folder: &SweepFolder,
-    missing: &[&PlannedRun],
+    (missing, later): (&[&PlannedRun], &[PlannedRun]),
     stop: &AtomicBool,
 ) -> Result<LabSummary, Failure> {
     slots.truncate(missing.len());
     check_room(missing, &slots)?;
     let workers = slots.len();
     eprint!("{}", trunk_line(&exact_flops(missing)));
-    let display = Display::new(missing, workers);
+    let display = Display::new(&loaded.grid.name, missing, later, workers);
     let trainer = ProcessTrainer::new(slots, folder, loaded.grid.run.checkpoint_seconds);
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
     let claim = claim(args);

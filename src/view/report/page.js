@@ -13,6 +13,12 @@ function parse(text) {
   return m ? parseFloat(m[1]) * (SUFFIX[m[2]] || 1) : NaN;
 }
 
+// An amount as a person types it, all of it read: 1e13, 3.5e12, 30T.
+function amount(text) {
+  const m = /^\s*(\d+\.?\d*(?:e\+?\d+)?)\s*([kMBGT])?\s*(?:FLOPs?)?\s*$/i.exec(text);
+  return m ? Number(m[1]) * (SUFFIX[m[2]] || SUFFIX[(m[2] || "").toUpperCase()] || 1) : NaN;
+}
+
 // Tables are sorted by a click on a column: numbers by value, what is no number last.
 function sort(head) {
   const table = head.closest("table"), body = table.tBodies[0], at = head.cellIndex;
@@ -80,8 +86,26 @@ function calculator(box) {
       `<tr><td>D*/N*</td><td class="n">${short(ratio)}</td><td></td></tr>` + line("loss", "loss, nats per token", r.loss, fixed) +
       line("learning_rate", "peak learning rate", r.learning_rate, rate) + line("batch_tokens", "batch, tokens", r.batch_tokens, short);
   };
-  slider.addEventListener("input", () => { const c = Math.pow(10, +slider.value); entry.value = c.toPrecision(3); show(c); });
-  entry.addEventListener("change", () => { const c = Number(entry.value); if (c > 0) { slider.value = Math.log10(c); show(c); } });
+  // What cannot be read, or lies where the page has no numbers, is refused in words; nothing stale stays beside it.
+  const refuse = why => {
+    entry.setAttribute("aria-invalid", "true");
+    [where.textContent, where.className] = [why, "outside"];
+    box.querySelector("tbody").innerHTML = "";
+  };
+  const ask = c => {
+    if (!(c > 0)) return refuse("not a number of FLOPs: write it as 1e13 or 3.5e12");
+    if (Math.log10(c) < low - 1e-9 || Math.log10(c) > high + 1e-9) {
+      return refuse(`this page computes from ${short(Math.pow(10, low))} to ${short(Math.pow(10, high))}; beyond: scalelab recommend --compute ${c.toPrecision(3)}`);
+    }
+    entry.removeAttribute("aria-invalid");
+    show(c);
+  };
+  slider.addEventListener("input", () => { const c = Math.pow(10, +slider.value); entry.value = c.toPrecision(3); ask(c); });
+  entry.addEventListener("input", () => {
+    const c = amount(entry.value);
+    if (c > 0) slider.value = Math.log10(c);
+    ask(c);
+  });
   slider.value = Math.log10(data.evidence[1]);
   entry.value = data.evidence[1].toPrecision(3);
   show(data.evidence[1]);
@@ -94,6 +118,23 @@ for (const first of document.querySelectorAll("section > figure:first-of-type"))
   const all = [...first.parentNode.querySelectorAll(":scope > figure")];
   first.before(grid);
   grid.append(...all);
+}
+
+// A click on a figure shows it as large as the window; another, or Escape, puts it back.
+const large = document.createElement("dialog");
+large.className = "large";
+document.body.append(large);
+large.addEventListener("click", () => large.close());
+function enlarge(picture) {
+  const copy = picture.cloneNode();
+  copy.removeAttribute("tabindex");
+  large.replaceChildren(copy);
+  large.showModal();
+}
+for (const picture of document.querySelectorAll("figure > img")) {
+  picture.tabIndex = 0;
+  picture.addEventListener("click", () => enlarge(picture));
+  picture.addEventListener("keydown", e => { if (e.key === "Enter") enlarge(picture); });
 }
 
 // Paper cannot be unfolded: what is folded is printed open.
@@ -117,6 +158,14 @@ function selfTest() {
     }
     const slider = document.getElementById("compute"), value = key => +document.querySelector(`[data-key=${key}]`).dataset.value;
     const before = value("params");
+    const entry = document.getElementById("entry"), where = document.getElementById("where");
+    const type = text => { entry.value = text; entry.dispatchEvent(new Event("input")); };
+    for (const [text, words] of [["much", "not a number"], ["-1e9", "not a number"], ["1e13x", "not a number"], ["1e99", "recommend --compute"]]) {
+      type(text);
+      check("refuses " + text, where.textContent.includes(words) && !document.querySelector("[data-key=params]"));
+    }
+    type(data.rows[0].compute.toExponential(15));
+    check("reads what is typed", off(value("params"), data.rows[0].params[0]) < 1e-6);
     slider.value = +slider.max;
     slider.dispatchEvent(new Event("input"));
     check("slider moves", value("params") > before && off(value("params"), data.rows[data.rows.length - 1].params[0]) < 0.05);
@@ -128,6 +177,15 @@ function selfTest() {
     const v = values();
     check("sorts", v.length > 1 && v.every((x, i) => i === 0 || sign * (x - v[i - 1]) >= 0));
   }
+  const picture = document.querySelector("figure > img");
+  if (picture) {
+    picture.click();
+    check("a figure enlarges", large.open && large.querySelector("img").clientWidth >= picture.clientWidth);
+    large.click();
+    check("and goes back", !large.open);
+  }
+  const columns = table.tHead.rows[0].cells.length;
+  check("every run has every column", [...table.tBodies[0].rows].every(row => row.cells.length === columns));
   check("no sideways scrolling", document.documentElement.scrollWidth <= window.innerWidth);
   const failed = found.filter(line => line.startsWith("FAILED"));
   document.title = `${found.length - failed.length} of ${found.length} checks hold` + (failed.length ? ": " + [...new Set(failed)].join(", ") : "");
