@@ -137,11 +137,14 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
         }
     };
     write(&path, &picture)?;
-    say(&format!("figure: {}", path.display()));
-    if let Some(path) = numbers {
-        write(&path, &serde_json::to_vec_pretty(&document).or_work()?)?;
-        say(&format!("numbers: {}", path.display()));
-    }
+    let numbers = match numbers {
+        Some(numbers) => {
+            write(&numbers, &serde_json::to_vec_pretty(&document).or_work()?)?;
+            format!(", numbers: {}", numbers.display())
+        }
+        None => String::new(),
+    };
+    say(&format!("figure: {}{numbers}", path.display()));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::colour::heading;
 use super::groups;
-use super::text::{counts, doubts, filled, indented, screen_table, table, tokens_per};
+use super::text::{counts, filled, first_doubts, indented, screen_table, table, tokens_per};
 use crate::fit::{Comparison, Estimate};
 use crate::recommend::Allocation;
 use crate::spec::{Flops, short};
@@ -107,7 +107,8 @@ impl Compared<'_> {
         if self.allocated.iter().any(|one| !one.groups.is_empty()) {
             text += &format!("\n{}", self.budgets());
         }
-        text + &doubts(self.doubts())
+        let room = if self.groups.len() > 2 { 1 } else { 2 };
+        text + &first_doubts(self.doubts(), room)
     }
 
     /// What each group makes of each budget.
@@ -198,6 +199,6 @@ impl Compared<'_> {
                     &format!("\n{name}: N* and losses by the law above alone; intervals are statistical, and hold only if the law does");
             }
         }
-        text + "\n"
+        text + "\n" + &first_doubts(self.doubts(), usize::MAX)
     }
 }

@@ -3,7 +3,7 @@
 use super::colour::{good, heading, warning};
 use super::failure::{Failure, OrWork, Outcome};
 use super::source::{Source, SourceArgs};
-use super::text::{entry, filled, plural, table};
+use super::text::{entry, filled, names, plural, table};
 use super::voice::is_quiet;
 use crate::doctor::{Ailment, FEWEST_POINTS, Finding, diagnose_all};
 use crate::results::SweepFolder;
@@ -119,7 +119,7 @@ fn by_ailment(diagnosed: &[Diagnosed]) -> ByAilment<'_> {
 }
 
 /// Ailments that are shown; the others are counted.
-const MOST_AILMENTS: usize = 4;
+const MOST_AILMENTS: usize = 3;
 /// Runs of an ailment that are named.
 const MOST_RUNS: usize = 3;
 
@@ -128,17 +128,17 @@ fn answer(source: &Source, diagnosed: &[Diagnosed]) -> String {
     let said = filled("", &format!("{}: {}", source.path.display(), counts(diagnosed)));
     let sick = diagnosed.iter().any(|run| run.healthy == Some(false));
     let mut text = if sick { warning(&said) } else { good(&said) };
-    let names = short_names(diagnosed);
+    let short = short_names(diagnosed);
     let all = by_ailment(diagnosed);
     for ((remark, ailment), found) in all.iter().take(MOST_AILMENTS) {
         let kind = if *remark { ", which is a remark" } else { "" };
         text += &format!("\n{}", heading(&format!("{ailment}: {} of {}{kind}\n", found.len(), plural(diagnosed.len(), "run", "runs"))));
         text += &entry("cause", found[0].1.cause);
         text += &entry("remedy", found[0].1.change);
-        let shown = found.iter().take(MOST_RUNS).filter_map(|(run, _)| names.get(run.run.as_str()).map(String::as_str));
+        let shown = found.iter().take(MOST_RUNS).filter_map(|(run, _)| short.get(run.run.as_str()).map(String::as_str));
         let more = found.len().saturating_sub(MOST_RUNS);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        text += &entry("runs", &(shown.collect::<Vec<_>>().join(", ") + &more));
+        text += &names("runs", &(shown.collect::<Vec<_>>().join(", ") + &more));
     }
     let more = all.len().saturating_sub(MOST_AILMENTS);
     if more > 0 {

@@ -1,7 +1,7 @@
 //! `fit --by COLUMN`: groups of runs side by side, tests of equal exponents, and the fit with shared ones.
 
 use super::colour::dim;
-use super::text::{number, p_value, table};
+use super::text::{indented, number, p_value, table};
 use crate::fit::{BlockGroup, Blocks, Comparison, EqualityTest, Estimate, GroupFit};
 use crate::law::Chinchilla;
 
@@ -16,13 +16,13 @@ pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
     let mut text = format!("\ngroups on the same cells and seeds ({} blocks)\n", found.blocks);
     let header = format!("{:.0} %", 100.0 * level);
     text += &table(&[by, "loss, nats", "above the lowest", &header], &found.groups.iter().map(row).collect::<Vec<_>>());
-    text += &format!(
-        "  noise that group and block do not explain: {:.2} % of the loss, {} degrees of freedom; each interval by itself\n",
+    text += &indented(&format!(
+        "noise that group and block do not explain: {:.2} % of the loss, {} degrees of freedom; each interval by itself",
         100.0 * found.sigma,
         found.degrees
-    );
+    ));
     if found.left_out > 0 {
-        text += &format!("  {} runs are left out: some group has none on their cell and seed\n", found.left_out);
+        text += &indented(&format!("{} runs are left out: some group has none on their cell and seed", found.left_out));
     }
     text
 }

@@ -6,6 +6,7 @@ use super::text::{doubts, duration, entry, filled, plural, screen_table};
 use crate::spec::sample::extent;
 use crate::spec::{Device, Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
 use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
+use std::collections::BTreeSet;
 
 /// Lines of the table of runs that are shown; the others are counted.
 const MOST_LINES: usize = 14;
@@ -53,8 +54,9 @@ fn recipe(runs: &[&PlannedRun]) -> String {
     let schedule = distinct(runs, |spec| spec.recipe.schedule.label());
     let rate = distinct(runs, |spec| spec.recipe.learning_rate.to_string());
     let batch = distinct(runs, |spec| spec.recipe.batch_tokens.to_string());
-    let seeds = distinct(runs, |spec| format!("{}.{}", spec.seeds.init, spec.seeds.data));
-    format!("{schedule}; learning rate {rate}; batch {batch} tokens; seeds {seeds}")
+    let seeds: BTreeSet<(u64, u64)> = runs.iter().map(|run| (run.spec.seeds.init, run.spec.seeds.data)).collect();
+    let seeds = plural(seeds.len(), "pair of seeds", "pairs of seeds");
+    format!("{schedule}; learning rate {rate}; batch {batch} tokens; {seeds}")
 }
 
 /// How many runs an adaptive search comes to.

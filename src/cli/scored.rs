@@ -7,9 +7,9 @@ use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, Score
 use crate::spec::{Flops, short};
 
 /// Runs that are shown, those that were missed most first.
-const MOST_RUNS: usize = 5;
+const MOST_RUNS: usize = 4;
 /// Budgets of which something is said.
-const MOST_BUDGETS: usize = 3;
+const MOST_BUDGETS: usize = 2;
 /// Chances of so few runs inside: from the first on a forecast held, below the second it did not.
 const LIKELY: [f64; 2] = [0.2, 0.05];
 

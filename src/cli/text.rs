@@ -72,11 +72,16 @@ const DOUBTS: usize = 2;
 
 /// What speaks against an answer, the first few of it, each once.
 pub(super) fn doubts(all: impl IntoIterator<Item = String>) -> String {
+    first_doubts(all, DOUBTS)
+}
+
+/// The same with as many as there is room for.
+pub(super) fn first_doubts(all: impl IntoIterator<Item = String>, most: usize) -> String {
     let mut seen = std::collections::HashSet::new();
     let all: Vec<String> = all.into_iter().filter(|doubt| seen.insert(doubt.clone())).collect();
-    let mut text: String = all.iter().take(DOUBTS).map(|doubt| warning(&filled("⚠ ", doubt))).collect();
-    if all.len() > DOUBTS {
-        text += &format!("  and {} more: --details\n", all.len() - DOUBTS);
+    let mut text: String = all.iter().take(most).map(|doubt| warning(&filled("⚠ ", doubt))).collect();
+    if all.len() > most {
+        text += &format!("  and {} more: --details\n", all.len() - most);
     }
     if text.is_empty() { text } else { format!("\n{text}") }
 }
@@ -131,6 +136,15 @@ const ENTRY: usize = 10;
 /// A word and what is said of it, wrapped beside it.
 pub(super) fn entry(word: &str, text: &str) -> String {
     wrapped(text, &format!("  {word:<width$}", width = ENTRY - 2), &" ".repeat(ENTRY))
+}
+
+/// A word and names that belong to it, wrapped beside it; names with dashes stay whole.
+pub(super) fn names(word: &str, all: &str) -> String {
+    let first = format!("  {word:<width$}", width = ENTRY - 2);
+    let indent = " ".repeat(ENTRY);
+    let whole = textwrap::Options::new(WIDTH).word_separator(textwrap::WordSeparator::AsciiSpace);
+    let whole = whole.word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false);
+    textwrap::fill(all, whole.initial_indent(&first).subsequent_indent(&indent)) + "\n"
 }
 
 /// A sentence behind a mark, wrapped behind it.

@@ -71,10 +71,9 @@ fn what_a_design_can_tell_is_a_screen_and_a_line() {
 #[test]
 fn colour_changes_no_word_and_is_where_it_is_asked_for() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let shows = |args: &[&str]| without_colour(&succeed(&[args, &["--color", "always"]].concat()));
     for args in calls(text(folder.path())).iter().filter(|args| !args.contains(&"fit")) {
-        assert_eq!(shows(args), succeed(args), "{args:?}");
         let painted = succeed(&[&args[..], &["--color=always"]].concat());
+        assert_eq!(without_colour(&painted), succeed(args), "{args:?}");
         assert!(painted.contains(ESCAPE), "{args:?}: no colour in\n{painted}");
     }
     for args in [&["doctor", "results/grid", "--json"][..], &["doctor", "results/grid", "-q"], &["explain", "matmul"]] {
