@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6 --alpha 0.0912\n\n`scalelab fit --by COLUMN` compares groups of one table.",
+    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n\n`scalelab fit --by COLUMN` compares groups of one table.",
     after_long_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6 --alpha 0.0912\n\n`scalelab fit --by COLUMN` compares groups of one table."
 )]
 pub(super) struct CompareArgs {

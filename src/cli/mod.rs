@@ -76,6 +76,9 @@ pub use machine::processor;
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Options of every command stand behind its own.
+const LAST: usize = 900;
+
 /// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
 #[command(
@@ -88,12 +91,15 @@ struct Cli {
     /// Print the answer in one line, and no progress
     ///
     /// Errors and refusals are printed all the same, and --json goes before it.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     quiet: bool,
     /// When to print in colour: auto, always, never
     ///
     /// auto: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE colours everywhere.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true, hide_possible_values = true)]
+    #[arg(
+        long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true, hide_possible_values = true,
+        display_order = LAST
+    )]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,

@@ -22,7 +22,7 @@ use std::collections::HashSet;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12",
+    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8",
     after_long_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --markdown\n  scalelab recommend results/grid --compute 1e13 --target-loss 1.4\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12"
 )]
 pub(super) struct RecommendArgs {
