@@ -4,6 +4,7 @@ use super::analysis::of_source;
 use super::failure::{OrWork, Outcome};
 use super::source::Source;
 use super::text::{number, table};
+use super::voice::is_quiet;
 use crate::fit::{Certificate, FORMAT, Place, Range, Verdict};
 use crate::spec::sample::extent;
 use crate::spec::{Flops, short};
@@ -24,10 +25,22 @@ pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, j
         let mut document = serde_json::to_value(&found).or_work()?;
         (document["format"], document["source"]) = (json!(FORMAT), json!(source.path));
         println!("{document:#}");
+    } else if is_quiet() {
+        println!("{}", line(&found));
     } else {
         print!("{}", text(source, &found));
     }
     Ok(())
+}
+
+/// The verdict, a line.
+fn line(found: &Certified) -> String {
+    let end = |end: Option<f64>| end.map_or("not bounded".to_owned(), number);
+    let range = |range: &Range| format!("{} to {} at {}x the largest", end(range.low), end(range.high), short(range.multiple));
+    match &found.certificate.verdict {
+        Verdict::Rejected { .. } => "rejected: no floor with any sum of falling powers has these losses".into(),
+        Verdict::Holds { ranges } => format!("certified, loss in nats: {}", ranges.iter().map(range).collect::<Vec<_>>().join("; ")),
+    }
 }
 
 /// For a person: the ranges or the refusal first, then what they rest on.

@@ -2,29 +2,30 @@
 //! have. Exponents with intervals, tests of equality, the fit with shared exponents, and what each law makes of one budget.
 
 use super::analysis::Choices;
+use super::compared::{Allocated, Compared};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
-use super::groups;
 use super::source::{RowArgs, Source, SourceArgs};
 use super::speedup::{self, Runs, SpeedupArgs};
-use super::text::{counts, table};
+use super::text::entry;
+use super::voice::is_quiet;
 use crate::fit::{Comparison, FORMAT, GroupFit};
 use crate::law::ComputeCount;
-use crate::recommend::{Allocation, Known, allocate};
+use crate::recommend::{Known, allocate};
 use crate::results::write_whole;
+use crate::spec::Flops;
 use crate::spec::sample::extent;
-use crate::spec::{Flops, short};
 use crate::study::{Group, LossUnit, Mixture, NamedRuns, StudyOptions, compare_groups, groups_of};
 use crate::view::{ComparedLaw, Conventions, FrontierPoint, Range, comparison, frontier_of, frontier_together};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use rayon::prelude::*;
-use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6 --alpha 0.0912\n\n`scalelab fit --by COLUMN` compares groups of one table."
+    after_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n\n`scalelab fit --by COLUMN` compares groups of one table.",
+    after_long_help = "Examples:\n  scalelab compare results/english results/code results/chinese\n  scalelab compare a.csv b.csv --compute 1e21 --out comparison\n  scalelab compare before.csv after.csv --speedup\n  scalelab compare runs.csv --speedup --by optimizer --baseline adamw\n  scalelab compare --speedup --losses 2.975,2.958 --floor 1.6 --alpha 0.0912\n\n`scalelab fit --by COLUMN` compares groups of one table."
 )]
 pub(super) struct CompareArgs {
     /// Results folders or CSVs of runs, one for each data set
@@ -39,6 +40,11 @@ pub(super) struct CompareArgs {
     /// Print one JSON document and write no file
     #[arg(long)]
     json: bool,
+    /// Print everything behind the answer
+    ///
+    /// Tests of equal exponents, the fit with shared ones, sizes and tokens with their intervals, which laws say them.
+    #[arg(long, conflicts_with_all = ["json", "speedup"])]
+    details: bool,
     /// Write the figure and the numbers into this folder
     ///
     /// [default for results folders: the figure into plots]
@@ -52,13 +58,6 @@ pub(super) struct CompareArgs {
     folders: Folders,
     #[command(flatten)]
     choices: Choices,
-}
-
-/// What the laws of the groups make of a budget.
-#[derive(Serialize)]
-struct Allocated {
-    compute: f64,
-    groups: Vec<(String, Allocation)>,
 }
 
 const DEFAULT_MULTIPLES: [f64; 3] = [1.0, 10.0, 100.0];
@@ -111,13 +110,19 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
     let (unit, groups) = args.grouped(&sources)?;
     let found = compare_groups(&groups, &args.choices.options(first)).or_input()?;
     let optimal = optimal(&found, &groups);
-    let allocated = allocated(&optimal, &groups, &args.compute);
-    let document = document(unit, &found, &allocated)?;
+    let budgets = allocated(&optimal, &groups, &args.compute);
+    let document = document(unit, &found, &budgets)?;
     if args.json {
         println!("{document:#}");
         return Ok(());
     }
-    print!("{}", text(unit, &found, &allocated));
+    let measured = allocated(&optimal, &groups, &[Flops(common(&groups))]);
+    let compared = Compared { unit, found: &found, groups: &groups, measured: measured.first(), allocated: &budgets };
+    if is_quiet() {
+        println!("{}", compared.line());
+    } else {
+        print!("{}", if args.details { compared.details() } else { compared.answer() });
+    }
     let picture = figure(&found, &groups, &optimal).or_work()?;
     let (path, numbers) = match (&args.out, &first.folder) {
         (Some(out), _) => (out.join("comparison.png"), Some(out.join("comparison.json"))),
@@ -127,17 +132,27 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
             (plots.parent().unwrap_or(Path::new(".")).join(format!("compare-{}.png", names.join("-"))), None)
         }
         (None, None) => {
-            println!("\nnothing was written beside the tables; --out DIR keeps the figure and the numbers");
+            say("nothing was written beside the tables; --out DIR keeps the figure and the numbers");
             return Ok(());
         }
     };
     write(&path, &picture)?;
-    println!("\nfigure: {}", path.display());
-    if let Some(path) = numbers {
-        write(&path, &serde_json::to_vec_pretty(&document).or_work()?)?;
-        println!("numbers: {}", path.display());
-    }
+    let numbers = match numbers {
+        Some(numbers) => {
+            write(&numbers, &serde_json::to_vec_pretty(&document).or_work()?)?;
+            format!(", numbers: {}", numbers.display())
+        }
+        None => String::new(),
+    };
+    say(&format!("figure: {}{numbers}", path.display()));
     Ok(())
+}
+
+/// What was kept, for those who do not want one line alone.
+fn say(what: &str) {
+    if !is_quiet() {
+        print!("{}", entry("kept", what));
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Outcome {
@@ -168,10 +183,14 @@ fn optimal<'a>(found: &'a Comparison, groups: &'a [Group]) -> Vec<Optimal<'a>> {
     found.groups.par_iter().filter(|fit| has_optimum(fit)).map(one).collect()
 }
 
+/// The largest compute that all groups reached, FLOPs.
+fn common(groups: &[Group]) -> f64 {
+    groups.iter().map(|group| group.evidence.largest_compute()).fold(f64::INFINITY, f64::min)
+}
+
 /// Every group that has optima, at every budget.
 fn allocated(optimal: &[Optimal<'_>], groups: &[Group], asked: &[Flops]) -> Vec<Allocated> {
-    let common = groups.iter().map(|group| group.evidence.largest_compute()).fold(f64::INFINITY, f64::min);
-    let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common));
+    let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * common(groups)));
     let budgets = if asked.is_empty() { &defaults[..] } else { asked };
     let one = |budget: &Flops| {
         let allocation = |Optimal { fit, group, mixture }: &Optimal<'_>| {
@@ -206,39 +225,6 @@ fn document(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> Resu
         document.insert("allocations".into(), allocated.iter().map(budget).collect());
     }
     Ok(document)
-}
-
-fn text(unit: LossUnit, found: &Comparison, allocated: &[Allocated]) -> String {
-    let (loss, tokens) = (unit.name(), if unit == LossUnit::BitsPerByte { "bytes of text" } else { "tokens" });
-    let mut text = format!("loss in {loss}, D in {tokens}\n");
-    text += &groups::text("data", found);
-    for one in allocated {
-        text += &format!("\nthe same budget for each: C = {} FLOPs\n", Flops(one.compute));
-        let row = |(name, a): &(String, Allocation)| {
-            vec![
-                name.clone(),
-                short(a.params.value),
-                counts(&a.params),
-                short(a.tokens.value),
-                counts(&a.tokens),
-                short(a.tokens_per_param.value),
-                a.loss.to_string(),
-                short(a.extrapolation_factor),
-            ]
-        };
-        let header = ["data", "N*", "", "D*", "", "D/N", loss, "extrapolation (x)"];
-        text += &table(&header, &one.groups.iter().map(row).collect::<Vec<_>>());
-    }
-    for (name, a) in allocated.first().iter().flat_map(|one| &one.groups) {
-        let by = |what: &str, source: &Option<String>| {
-            source.as_ref().map_or_else(String::new, |source| format!("\n{name}: {what} by {source}"))
-        };
-        text += &(by("N*", &a.size_source) + &by("losses", &a.loss_source));
-        if a.loss_source.is_none() {
-            text += &format!("\n{name}: N* and losses by the law above alone; intervals are statistical, and hold only if the law does");
-        }
-    }
-    text + "\n"
 }
 
 /// How many computes a frontier is drawn at.

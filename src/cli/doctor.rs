@@ -1,9 +1,11 @@
 //! `scalelab doctor`: diagnoses of the runs of a sweep, from their curves.
 
+use super::colour::{good, heading, warning};
 use super::failure::{Failure, OrWork, Outcome};
-use super::source::SourceArgs;
-use super::text::table;
-use crate::doctor::{FEWEST_POINTS, Finding, diagnose_all};
+use super::source::{Source, SourceArgs};
+use super::text::{entry, filled, names, plural, table};
+use super::voice::is_quiet;
+use crate::doctor::{Ailment, FEWEST_POINTS, Finding, diagnose_all};
 use crate::results::SweepFolder;
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
@@ -16,6 +18,11 @@ use std::collections::BTreeMap;
     after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\n`scalelab explain ailment` lists what can ail a run."
 )]
 pub(super) struct DoctorArgs {
+    /// Print everything behind the answer
+    ///
+    /// Every run that something ails, by its whole name, at which step, and what was seen.
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -54,8 +61,12 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&diagnosed).or_work()?);
-    } else {
+    } else if is_quiet() {
+        println!("{}", counts(&diagnosed));
+    } else if args.details {
         print!("{}", render(&diagnosed));
+    } else {
+        print!("{}", answer(&source, &diagnosed));
     }
     Ok(())
 }
@@ -86,19 +97,76 @@ fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
     trajectory.points.iter().map(point).collect()
 }
 
-/// Findings by ailment, each with its runs, evidence, cause and change.
-fn render(diagnosed: &[Diagnosed]) -> String {
+/// How many runs are healthy, a line.
+fn counts(diagnosed: &[Diagnosed]) -> String {
     let count = |state: Option<bool>| diagnosed.iter().filter(|run| run.healthy == state).count();
-    let mut text = format!("{} runs: {} healthy, {} sick", diagnosed.len(), count(Some(true)), count(Some(false)));
+    let text = format!("{}: {} healthy, {} sick", plural(diagnosed.len(), "run", "runs"), count(Some(true)), count(Some(false)));
     let unknown = count(None);
-    text += &if unknown > 0 { format!(", {unknown} without a curve of {FEWEST_POINTS} losses\n") } else { "\n".into() };
-    let mut by_ailment: BTreeMap<_, Vec<(&Diagnosed, &Finding)>> = BTreeMap::new();
+    text + &if unknown > 0 { format!(", {unknown} without a curve of {FEWEST_POINTS} losses") } else { String::new() }
+}
+
+/// What ails runs, faults before remarks and the gravest first, each with its runs.
+type ByAilment<'a> = BTreeMap<(bool, Ailment), Vec<(&'a Diagnosed, &'a Finding)>>;
+
+fn by_ailment(diagnosed: &[Diagnosed]) -> ByAilment<'_> {
+    let mut all = ByAilment::new();
     for run in diagnosed {
         for finding in &run.findings {
-            by_ailment.entry((finding.ailment, !finding.fault)).or_default().push((run, finding));
+            all.entry((!finding.fault, finding.ailment)).or_default().push((run, finding));
         }
     }
-    for ((ailment, remark), found) in by_ailment {
+    all
+}
+
+/// Ailments that are shown; the others are counted.
+const MOST_AILMENTS: usize = 3;
+/// Runs of an ailment that are named.
+const MOST_RUNS: usize = 3;
+
+/// Counts, and the gravest ailments with cause, remedy and a few runs.
+fn answer(source: &Source, diagnosed: &[Diagnosed]) -> String {
+    let said = filled("", &format!("{}: {}", source.path.display(), counts(diagnosed)));
+    let sick = diagnosed.iter().any(|run| run.healthy == Some(false));
+    let mut text = if sick { warning(&said) } else { good(&said) };
+    let short = short_names(diagnosed);
+    let all = by_ailment(diagnosed);
+    for ((remark, ailment), found) in all.iter().take(MOST_AILMENTS) {
+        let kind = if *remark { ", which is a remark" } else { "" };
+        text += &format!("\n{}", heading(&format!("{ailment}: {} of {}{kind}\n", found.len(), plural(diagnosed.len(), "run", "runs"))));
+        text += &entry("cause", found[0].1.cause);
+        text += &entry("remedy", found[0].1.change);
+        let shown = found.iter().take(MOST_RUNS).filter_map(|(run, _)| short.get(run.run.as_str()).map(String::as_str));
+        let more = found.len().saturating_sub(MOST_RUNS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text += &names("runs", &(shown.collect::<Vec<_>>().join(", ") + &more));
+    }
+    let more = all.len().saturating_sub(MOST_AILMENTS);
+    if more > 0 {
+        text += &format!("\n  and {}: --details\n", plural(more, "ailment more", "ailments more"));
+    }
+    text
+}
+
+/// Names of runs without the parts that all have in common and without the hash, where that leaves them apart.
+fn short_names(diagnosed: &[Diagnosed]) -> BTreeMap<&str, String> {
+    let parts: Vec<Vec<&str>> = diagnosed.iter().map(|run| run.run.split('-').collect()).collect();
+    let common = |at: usize| parts.len() > 1 && parts.iter().all(|one| one.get(at) == parts[0].get(at));
+    let short = |one: &Vec<&str>| {
+        let last = if one.len() > 1 { one.len() - 1 } else { 1 };
+        let kept: Vec<&str> = one[..last].iter().enumerate().filter(|(at, _)| !common(*at)).map(|(_, part)| *part).collect();
+        kept.join("-")
+    };
+    let shortened: Vec<String> = parts.iter().map(short).collect();
+    let is_unique = |name: &String| !name.is_empty() && shortened.iter().filter(|other| *other == name).count() == 1;
+    let named = |(run, name): (&'_ Diagnosed, &String)| if is_unique(name) { name.clone() } else { run.run.clone() };
+    diagnosed.iter().zip(&shortened).map(|(run, name)| (run.run.as_str(), named((run, name)))).collect()
+}
+
+/// Findings by ailment, each with its runs, evidence, cause and change.
+fn render(diagnosed: &[Diagnosed]) -> String {
+    let mut text = counts(diagnosed) + "\n";
+    let by_ailment = by_ailment(diagnosed);
+    for ((remark, ailment), found) in by_ailment {
         let (first, kind) = (found[0].1, if remark { " (a remark)" } else { "" });
         text += &format!(
             "\n{ailment}{kind}: {} of {} runs\n  likely cause: {}\n  what to change: {}\n",
@@ -123,4 +191,22 @@ fn left_aligned(rows: &[Vec<String>]) -> String {
     let mut text = format!("{}  evidence\n", lines.next().unwrap_or_default());
     lines.zip(rows).for_each(|(line, row)| text += &format!("{line}  {}\n", row[2]));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_tells_runs_apart() {
+        let of = |names: &[&str]| -> Vec<String> {
+            let one = |name: &&str| Diagnosed { run: (*name).to_owned(), points: 0, healthy: None, findings: Vec::new() };
+            let all: Vec<Diagnosed> = names.iter().map(one).collect();
+            let short = short_names(&all);
+            names.iter().map(|name| short[name].clone()).collect()
+        };
+        assert_eq!(of(&["2x8-d1m-lr0.008-s0.0-aa", "2x16-d1m-lr0.004-s0.0-bb"]), ["2x8-lr0.008", "2x16-lr0.004"]);
+        assert_eq!(of(&["2x8-s0-aa", "2x8-s0-bb"]), ["2x8-s0-aa", "2x8-s0-bb"], "the hash alone tells them apart");
+        assert_eq!(of(&["sick", "healthy"]), ["sick", "healthy"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! How a command fails: the exit code, and the chain of causes on standard error.
 
+use super::colour;
 use crate::results::FolderError;
 use std::process::ExitCode;
 
@@ -19,9 +20,10 @@ pub(super) type Outcome = Result<(), Failure>;
 impl Failure {
     /// Says what went wrong and gives the exit code.
     pub(super) fn report(&self) -> ExitCode {
+        let said = |error| format!("{} {}", colour::error("error:"), without_repeats(error));
         let (code, text) = match self {
-            Self::Input(error) => (2, format!("error: {}", without_repeats(error))),
-            Self::Work(error) => (1, format!("error: {}", without_repeats(error))),
+            Self::Input(error) => (2, said(error)),
+            Self::Work(error) => (1, said(error)),
             Self::Interrupted(text) => (75, text.clone()),
         };
         eprintln!("{text}");

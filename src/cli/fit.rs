@@ -1,6 +1,7 @@
 //! `scalelab fit`: laws with intervals, figures and a recommendation, from a sweep or any table of runs.
 
 use super::analysis::{Asked, Choices, Laws, asked_study, of_source};
+use super::colour::heading;
 use super::failure::{OrWork, Outcome};
 use super::folders::Folders;
 use super::laws::{law_text, side_by_side};
@@ -9,8 +10,9 @@ use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, s
 use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
 use super::source::{Source, SourceArgs};
-use super::summary::{next, summary};
-use super::text::{entry, number};
+use super::summary::{law_line, next, summary};
+use super::text::{entry, filled, indented, number};
+use super::voice::is_quiet;
 use super::{certificate, groups, plot, starts};
 use crate::fit::{Estimate, Protocol, SeedNoise, Vertices};
 use crate::law::recipe_trials;
@@ -148,6 +150,10 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         println!("{document:#}");
         return Ok(());
     }
+    if is_quiet() {
+        println!("{}", law_line(&study));
+        return keep(args, &source, &study, &recommendations);
+    }
     let details = args.details || protocol.is_some() || args.conventions || study.laws.len() > 1;
     if details {
         print_details(&source, &study, protocol.as_ref(), &recommendations);
@@ -176,6 +182,9 @@ fn print_details(source: &Source, study: &Study, protocol: Option<&Protocol>, re
     print!("{}", recommendation_rows(recommendations));
 }
 
+/// What is said of groups that have no laws to compare.
+const NO_LAWS: &str = "no law of N and D can be fitted to each group, so exponents are not compared";
+
 /// `--by`: groups side by side, as laws where each has one, and on the cells that they share.
 fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
     let source = args.asked.choices.seen_aloud(args.asked.source.read_by(Some(by))?)?;
@@ -193,11 +202,17 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
         println!("{document:#}");
         return Ok(());
     }
-    println!("{}: {} runs in groups by {by}", source.path.display(), source.records.len());
-    print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level)));
-    match &comparison {
-        Some(comparison) => print!("{}", groups::text(by, comparison)),
-        None => println!("  no law of N and D can be fitted to each group, so exponents are not compared"),
+    let counted = format!("{}: {} runs in groups by {by}", source.path.display(), source.records.len());
+    let exponents = comparison.as_ref().map_or_else(|| NO_LAWS.to_owned(), groups::exponents);
+    if is_quiet() {
+        println!("{counted}: {exponents}");
+    } else {
+        print!("{}", heading(&filled("", &counted)));
+        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level)));
+        match comparison.as_ref().filter(|_| args.details) {
+            Some(comparison) => print!("{}", groups::text(by, comparison)),
+            None => print!("{}{}", comparison.as_ref().map_or(String::new(), |found| groups::laws(by, found)), indented(&exponents)),
+        }
     }
     match &args.out {
         Some(out) => write_json(&out.join("fits/comparison.json"), &document),
@@ -218,7 +233,7 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
                 (Some(_), true) => "--law leaves the fits of the sweep as they are",
                 (None, _) => "nothing was written beside the table",
             };
-            print!("\n{}", entry("kept", &format!("{what}; --out DIR keeps fits and figures")));
+            say_kept(&format!("{what}; --out DIR keeps fits and figures"));
             return Ok(());
         }
     };
@@ -231,8 +246,15 @@ fn keep(args: &FitArgs, source: &Source, study: &Study, recommendations: &[Alloc
         SweepFolder::at(&fits).write("cells.csv", &to_csv(&cell_rows(hyperparameters)))?;
     }
     let drawn = plot::draw_all(source, study, &plots)?.len();
-    print!("\n{}", entry("kept", &format!("fits in {}, {drawn} figures in {}", fits.display(), plots.display())));
+    say_kept(&format!("fits in {}, {drawn} figures in {}", fits.display(), plots.display()));
     Ok(())
+}
+
+/// Where fits and figures are, for those who do not want one line alone.
+fn say_kept(what: &str) {
+    if !is_quiet() {
+        print!("\n{}", entry("kept", what));
+    }
 }
 
 fn write_json(path: &Path, value: &Value) -> Outcome {

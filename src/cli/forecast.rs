@@ -5,7 +5,8 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::next_grid::write_grids;
 use super::source::{RowArgs, Source, SourceArgs};
 use super::summary::why_not;
-use super::text::{number, rate_text, table};
+use super::text::{known_between, number, rate_text, table};
+use super::voice::is_quiet;
 use crate::fit::{RecipeStudy, repeats};
 use crate::law::{ComputeCount, Point, points, tuned};
 use crate::recommend::{
@@ -90,16 +91,24 @@ pub(super) fn run(args: &ForecastArgs) -> Outcome {
         print!("{text}");
         return Ok(());
     }
-    print!("{}", render(&forecast));
+    let say = |text: String| {
+        if !is_quiet() {
+            print!("{text}")
+        }
+    };
+    if is_quiet() {
+        println!("{}", line(&forecast));
+    }
+    say(render(&forecast));
     if let Some(out) = &args.grid {
         let like = args.like.clone().unwrap_or_else(|| PathBuf::from(format!("sweeps/{}.toml", source.name)));
         let files = write_grids(&forecast, out, &like)?;
-        files.iter().for_each(|file| println!("\ngrid: {}; train it with scalelab sweep {}", file.display(), file.display()));
+        files.iter().for_each(|file| say(format!("\ngrid: {}; train it with scalelab sweep {}\n", file.display(), file.display())));
     }
     if let Some(file) = &file {
         let seal = Forecast::from_text(&text).or_work()?.sha256;
         write_whole(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display())).or_work()?;
-        println!("\nforecast: {} (SHA-256 {})", file.display(), &seal[..16]);
+        say(format!("\nforecast: {} (SHA-256 {})\n", file.display(), &seal[..16]));
     }
     Ok(())
 }
@@ -196,6 +205,28 @@ fn program_sha256() -> Result<String, Failure> {
     let path = std::env::current_exe().or_work()?;
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display())).or_work()?;
     Ok(format!("{:x}", Sha256::digest(bytes)))
+}
+
+/// What is forecast of each budget, or of each run where none was asked for, a line for all of them.
+fn line(forecast: &Forecast) -> String {
+    let ends = |low: Option<f64>, high: Option<f64>| [low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)];
+    let of_budget = |budget: &BudgetForecast| {
+        let said = &budget.loss_of_a_run;
+        let loss = said.intervals.last().map(|band| known_between(said.value, ends(band.low, band.high), band.level).to_string());
+        let loss = loss.unwrap_or_else(|| number(said.value));
+        let [size, tokens] = [&budget.params, &budget.tokens].map(|one| short(one.value));
+        format!("{} FLOPs: N {size}, D {tokens}, loss of one run {loss}", Flops(budget.compute))
+    };
+    let of_run = |run: &RunAhead| {
+        let said = &run.one_run;
+        let loss = known_between(said.value, ends(said.low, said.high), said.level);
+        format!("N {}, D {}: loss of one run {loss}", short(run.params), short(run.tokens))
+    };
+    let all: Vec<String> = match forecast.budgets.as_slice() {
+        [] => forecast.runs.iter().map(of_run).collect(),
+        budgets => budgets.iter().map(of_budget).collect(),
+    };
+    all.join("; ")
 }
 
 /// A forecast for a person.

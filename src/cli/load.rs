@@ -29,6 +29,11 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// Whether times come from rates that were measured here.
+    pub(super) fn has_rates(&self) -> bool {
+        !self.rates.is_empty()
+    }
+
     /// The plan as far as results tell: more than at first where learning rate or batch is searched.
     pub(super) fn follow(&mut self, done: &HashMap<String, RunRecord>) -> Result<(), Failure> {
         let seconds = |spec: &RunSpec| seconds_per_token(&self.rates, spec, self.workers);

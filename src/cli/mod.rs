@@ -10,7 +10,9 @@ mod analysis;
 mod bench;
 mod certificate;
 mod checklist;
+mod colour;
 mod compare;
+mod compared;
 mod completions;
 mod corpus;
 mod devices;
@@ -33,6 +35,7 @@ mod memory;
 mod names;
 mod next_grid;
 mod numbers;
+mod outline;
 mod overview;
 mod pack;
 mod plan;
@@ -48,6 +51,7 @@ mod repair;
 mod report;
 mod retry;
 mod schema;
+mod scored;
 mod scrutiny;
 mod selftest;
 mod serving;
@@ -63,14 +67,18 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trusted;
 mod verify;
 #[cfg(feature = "train")]
 mod worker;
 
 pub use machine::processor;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
+
+/// Options of every command stand behind its own.
+const LAST: usize = 900;
 
 /// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
@@ -81,6 +89,19 @@ use std::process::ExitCode;
     after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab fit runs.csv"
 )]
 struct Cli {
+    /// Print the answer in one line, and no progress
+    ///
+    /// Errors and refusals are printed all the same, and --json goes before it.
+    #[arg(short, long, global = true, display_order = LAST)]
+    quiet: bool,
+    /// When to print in colour: auto, always, never
+    ///
+    /// auto: on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE colours everywhere.
+    #[arg(
+        long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true, hide_possible_values = true,
+        display_order = LAST
+    )]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -157,11 +178,16 @@ enum Command {
 
 /// Parses the command line, runs it, and says what went wrong.
 pub fn run() -> ExitCode {
+    colour::choose(colour::asked_in(std::env::args_os()));
     let asked = overview::grouped(Cli::command()).try_get_matches();
     let asked = match asked.and_then(|asked| Cli::from_arg_matches(&asked)) {
         Ok(asked) => asked,
         Err(said) => return voice::usage(&said),
     };
+    colour::choose(asked.color);
+    if asked.quiet {
+        voice::be_quiet();
+    }
     let outcome = match asked.command {
         Command::Init(args) => init::run(&args),
         Command::Plan(args) => plan::run(&args),

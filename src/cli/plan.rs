@@ -2,13 +2,14 @@
 
 use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
+use super::outline::{self, distinct, searched, worker_megabytes};
 use super::text::{duration, table, trunk_line};
+use super::voice::is_quiet;
 use crate::results::write_whole;
-use crate::spec::sample::extent;
 use crate::spec::{
-    AdamW, Device, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, short,
+    AdamW, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, short,
 };
-use crate::sweep::{PlannedRun, exact_flops, predicted_bytes, predicted_wall};
+use crate::sweep::{PlannedRun, exact_flops, predicted_wall};
 use crate::view::{ScheduleCurve, schedules};
 use anyhow::Context;
 use clap::Args;
@@ -30,7 +31,12 @@ pub(super) struct PlanArgs {
     /// The grid says run.workers; where it does not, one a core.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: Option<u64>,
-    /// List every run instead of one line a cell
+    /// Print everything behind the answer
+    ///
+    /// Every shape under every count of parameters, every cell with its compute under every rule, the whole recipe, what is left out.
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
+    /// List every run instead of one line a cell, with all details
     #[arg(long)]
     all: bool,
     /// Draw the learning-rate schedules of the grid into this PNG file
@@ -50,10 +56,21 @@ pub(super) fn run(args: &PlanArgs) -> Outcome {
     }
     if args.json {
         println!("{:#}", as_json(&loaded));
-    } else {
+    } else if is_quiet() {
+        println!("{}", outline::line(&loaded));
+    } else if args.details || args.all {
         print!("{}", as_text(&loaded, args.all));
+    } else {
+        print!("{}", outline::outline(&loaded));
+        print!("\n{}", next(args));
     }
     Ok(())
+}
+
+/// What to do next; commands are not wrapped.
+fn next(args: &PlanArgs) -> String {
+    let grid = args.grid.display();
+    format!("  next    scalelab sweep {grid}\n          scalelab plan {grid} --details\n")
 }
 
 /// Every schedule of the grid, over the longest run that uses it.
@@ -73,7 +90,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
     text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
     text += "\nruns\n";
-    let header = ["shape", "D", "D/N", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
+    let header = ["shape", "D", "D/N total", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
     let rows = if every_run { runs.chunks(1).map(cell_row).collect() } else { cells(&runs).map(cell_row).collect::<Vec<_>>() };
     text += &table(&header, &rows);
     text += &recipe(&runs);
@@ -108,18 +125,7 @@ fn search_line(families: usize, first: usize) -> String {
     if families == 0 {
         return String::new();
     }
-    format!(
-        "adaptive search: {families} families (a shape on a budget); the {first} runs above start it, and results say what follows: \
-         about {} to {} runs in all\n",
-        3 * families,
-        5 * families
-    )
-}
-
-/// Largest predicted memory of a worker, MB.
-fn worker_megabytes(loaded: &Loaded) -> f64 {
-    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cpu));
-    extent(bytes).map_or(0.0, |bytes| bytes.1) / 1e6
+    format!("adaptive search: {}\n", searched(families, first))
 }
 
 fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {
@@ -155,21 +161,6 @@ fn cell_row(runs: &[&PlannedRun]) -> Vec<String> {
     row.extend(FlopRule::COUNTED.iter().filter_map(|rule| rule.of(&spec.shape, tokens)).map(|flops| flops.to_string()));
     row.push(duration(runs.iter().map(|run| run.predicted_seconds).sum()));
     row
-}
-
-/// The distinct values of something among runs, in their order; of more than four the first, the last and how many.
-fn distinct(runs: &[&PlannedRun], value: impl Fn(&RunSpec) -> String) -> String {
-    let mut values: Vec<String> = Vec::new();
-    for run in runs {
-        let text = value(&run.spec);
-        if !values.contains(&text) {
-            values.push(text);
-        }
-    }
-    match values.as_slice() {
-        [first, .., last] if values.len() > 4 => format!("{first} … {last} ({} values)", values.len()),
-        few => few.join(", "),
-    }
 }
 
 /// What the runs have in common, or the values that they have.

@@ -2,6 +2,7 @@
 
 use super::rates::cache_folder;
 use super::text::duration;
+use super::voice::is_quiet;
 #[cfg(feature = "train")]
 use crate::corpus::Corpus;
 use crate::corpus::{Cache, CorpusError, Preparing};
@@ -51,7 +52,8 @@ const SHORT: Duration = Duration::from_millis(500);
 
 /// Does some work with the cache, telling a person who waits.
 pub(super) fn with_cache<T>(mut work: impl FnMut(&Cache<'_>) -> Result<T, CorpusError>) -> Result<T, CorpusError> {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+    let target = if is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}, {elapsed} so far").expect("a valid template");
     bar.set_style(style);
     let began = RefCell::new(("", Instant::now()));

@@ -4,8 +4,9 @@ use super::analysis::{Asked, asked_study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::numbers;
 use super::serving::serving_pieces;
-use super::summary::{answer, why_not};
-use super::text::{Piece, counts, duration, markdown, number, plain, rate_text};
+use super::summary::{advice_line, answer, why_not};
+use super::text::{Piece, counts, duration, markdown, number, plain, rate_text, tokens_per};
+use super::voice::is_quiet;
 use crate::fit::{Estimate, Fit};
 use crate::law::{ComputeCount, FRONTIERS, Law, PUBLISHED, RECIPES, published, published_frontier, published_recipe};
 use crate::recommend::{
@@ -21,7 +22,7 @@ use std::collections::HashSet;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12",
+    after_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8",
     after_long_help = "Examples:\n  scalelab recommend --compute 1e15\n  scalelab recommend runs.csv --compute 1e22,1e24 --json\n  scalelab recommend --published deepseek --compute 1e21 --hardware h100x8 --price 2.5\n  scalelab recommend results/grid --compute 1e13 --tokens-per-param 20 --markdown\n  scalelab recommend results/grid --compute 1e13 --target-loss 1.4\n  scalelab recommend results/grid --compute 1e13 --serve-tokens 1e12"
 )]
 pub(super) struct RecommendArgs {
@@ -125,6 +126,10 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
         return Ok(());
     }
     let allocations: Vec<Allocation> = advice.iter().map(|one| one.allocation.clone()).collect();
+    if is_quiet() {
+        println!("{}", advice_line(&allocations));
+        return Ok(());
+    }
     let asked_for = asked_for(args, &advice);
     if args.details || args.markdown {
         let pieces: Vec<Piece> = recommendation_pieces(&allocations).into_iter().chain(asked_for).collect();
@@ -215,7 +220,8 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
         pieces.push(Piece::Table(vec!["C, FLOPs", "time", "device hours", "price"], rows));
     }
     for one in advice.iter().filter(|one| !one.alternatives.is_empty()) {
-        pieces.push(Piece::Title(format!("beside the recommendation for {}", Flops(one.allocation.compute))));
+        let budget = Flops(one.allocation.compute);
+        pieces.push(Piece::Title(format!("beside the recommendation for {budget} (N counted as {})", one.allocation.size_measure)));
         let row = |other: &Alternative| {
             vec![
                 other.name.clone(),
@@ -230,7 +236,8 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
         let header = vec!["", "N", "D", "C, FLOPs", "loss, nats", "difference", "compute wasted"];
         pieces.push(Piece::Table(header, one.alternatives.iter().map(row).collect()));
     }
-    pieces.extend(advice.iter().filter_map(|one| one.serving.as_ref()).flat_map(serving_pieces));
+    let served = advice.iter().filter_map(|one| Some((one.serving.as_ref()?, one.allocation.size_measure)));
+    pieces.extend(served.flat_map(|(serving, measure)| serving_pieces(serving, measure)));
     pieces
 }
 
@@ -247,7 +254,7 @@ pub(super) fn recommendation_pieces(recommendations: &[Allocation]) -> Vec<Piece
     let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
     let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
-    let header = vec!["C, FLOPs", "N*", "", "D*", "", "D/N", "loss, nats", "mean", "one run", "extrapolation (x)"];
+    let header = vec!["C, FLOPs", "N*", "", "D*", "", tokens_per(first.size_measure), "loss, nats", "mean", "one run", "extrapolation (x)"];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
     let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();

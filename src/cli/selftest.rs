@@ -7,12 +7,15 @@ use super::load::{Loaded, load};
 use super::numbers;
 use super::source::SourceArgs;
 use super::text::{number, table};
+use super::trusted::Simulated;
+use super::voice::is_quiet;
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions, forecast_coverage, selftest};
 use crate::law::{Chinchilla, Design, Noise, PUBLISHED, Point, Tails, published};
 use crate::spec::{FlopRule, Flops, SizeMeasure, short};
 use crate::study::{Curves, FACTORS, Held, HeldByRule, Trust, prepare, seen_once, trust, truths};
 use anyhow::anyhow;
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::json;
 
 #[derive(Args)]
@@ -57,6 +60,11 @@ pub(super) struct SelftestArgs {
     /// Seed of the simulations
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Print everything behind the answer
+    ///
+    /// Bias and coverage of every interval of a, widths, 4 times the largest compute, and one law alone beside several together.
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -81,23 +89,34 @@ pub(super) fn run(args: &SelftestArgs) -> Outcome {
     if design.cells.len() < 6 {
         return Err(Failure::Input(anyhow!("the design has {} runs; a law of five coefficients needs at least 6", design.cells.len())));
     }
-    let bar = super::display::counting("simulations", options.simulations);
+    let bar = counting("simulations", options.simulations);
     let rows = selftest(&design, &options, &|| bar.inc(1));
     bar.finish_and_clear();
     if rows.is_empty() {
         return Err(Failure::Input(anyhow!("no simulation of this design could be fitted: its runs do not tell N and D apart")));
     }
     let computes: Vec<f64> = args.compute.iter().map(|budget| budget.0).collect();
-    let bar = super::display::counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
+    let bar = counting("forecasts", if computes.is_empty() { 0 } else { options.simulations });
     let coverages = if computes.is_empty() { Vec::new() } else { forecast_coverage(&design, &options, &computes, &|| bar.inc(1)) };
     bar.finish_and_clear();
     let trusted = trusted(&design, &options);
+    let (exponent, forecasts) = (rows.as_slice(), coverages.as_slice());
+    let simulated = Simulated { design: &design, options: &options, exponent, forecasts, trusted: &trusted };
     if args.json {
         println!("{:#}", json!({ "exponent": rows, "forecasts": coverages, "truths": trusted }));
+    } else if is_quiet() {
+        println!("{}", simulated.line());
+    } else if !args.details {
+        print!("{}", simulated.answer(of_each_truth(&design, options.simulations)));
     } else {
         print!("{}{}{}", as_text(&design, &options, &rows), forecast_coverage_text(&coverages), trusted_text(&design, &options, &trusted));
     }
     Ok(())
+}
+
+/// A line that counts up to `total`, for those who want to see progress.
+fn counting(what: &str, total: usize) -> ProgressBar {
+    if is_quiet() { ProgressBar::hidden() } else { super::display::counting(what, total) }
 }
 
 /// Fewest simulations of a truth.
@@ -113,7 +132,7 @@ fn of_each_truth(design: &Design, simulations: usize) -> usize {
 fn trusted(design: &Design, options: &SelftestOptions) -> Vec<Trust> {
     let truths = truths(options.truth, design);
     let options = SelftestOptions { simulations: of_each_truth(design, options.simulations), ..options.clone() };
-    let bar = super::display::counting("simulations of what runs may follow", truths.len() * options.simulations);
+    let bar = counting("simulations of what runs may follow", truths.len() * options.simulations);
     let rows = trust(design, &truths, &options, &|| bar.inc(1));
     bar.finish_and_clear();
     rows
@@ -177,11 +196,11 @@ fn as_text(design: &Design, options: &SelftestOptions, rows: &[Coverage]) -> Str
         design.name,
         design.cells.len(),
         options.simulations,
-        law.e,
-        law.a,
-        law.b,
-        law.alpha,
-        law.beta,
+        number(law.e),
+        number(law.a),
+        number(law.b),
+        number(law.alpha),
+        number(law.beta),
         number(law.params_exponent()),
         options.noise.run,
         options.noise.cluster,

@@ -2,7 +2,8 @@
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::numbers;
-use super::text::{number, table};
+use super::text::{filled, number, screen_table, table};
+use super::voice::is_quiet;
 use crate::fit::{Asked, Estimate, FORMAT, Floor, Speedup, SpeedupAt, speedup_of_losses};
 use crate::spec::Flops;
 use crate::spec::sample::extent;
@@ -64,18 +65,32 @@ pub(super) type Runs = (LossUnit, Vec<Group>, StudyOptions);
 
 /// Compares and says; `runs` reads what there is to compare, `compute` are budgets at which it is asked for.
 pub(super) fn run(args: &SpeedupArgs, compute: &[Flops], json: bool, runs: impl FnOnce() -> Result<Runs, Failure>) -> Outcome {
-    let (text, mut document) = if args.losses.is_empty() { of_runs(args, compute, runs()?)? } else { of_losses(args)? };
+    let Said { line, text, mut document } = if args.losses.is_empty() { of_runs(args, compute, runs()?)? } else { of_losses(args)? };
     document["format"] = json!(FORMAT);
     if json {
         println!("{document:#}");
+    } else if is_quiet() {
+        println!("{line}");
     } else {
-        print!("{text}");
+        print!("{}", text.lines().map(within).collect::<String>());
     }
     Ok(())
 }
 
 /// What a person and what a program reads.
-type Said = (String, serde_json::Value);
+struct Said {
+    /// The verdict.
+    line: String,
+    text: String,
+    document: serde_json::Value,
+}
+
+/// A line of a screen: one that is too long is wrapped behind its own indentation.
+fn within(line: &str) -> String {
+    let words = line.trim_start();
+    let indent = " ".repeat(line.len() - words.len());
+    filled(&indent, words)
+}
 
 fn of_losses(args: &SpeedupArgs) -> Result<Said, Failure> {
     let refuse = |words: String| Err(Failure::Input(anyhow!(words)));
@@ -102,14 +117,16 @@ fn of_losses(args: &SpeedupArgs) -> Result<Said, Failure> {
     }
     let (low, high) = extent(rows.iter().map(|row| row.2)).unwrap_or((f64::NAN, f64::NAN));
     let range = if low < high { format!("{low:.3} to {high:.3}") } else { format!("{low:.3}") };
-    let mut text = format!("a loss of {changed} in place of {base}: the baseline needs {range} times the compute for it\n");
+    let line = format!("a loss of {changed} in place of {base}: the baseline needs {range} times the compute for it");
+    let mut text = format!("{line}\n");
     if rows.len() > 1 {
         let row = |(floor, alpha, times): &(f64, f64, f64)| vec![floor.to_string(), alpha.to_string(), format!("{times:.3}")];
         text += &table(&["floor", "alpha", "times the compute"], &rows.iter().map(row).collect::<Vec<_>>());
     }
     text += "  two losses tell no noise, and none is in this: compare sweeps, or repeat both runs with other seeds\n";
     let each = |(floor, alpha, times): &(f64, f64, f64)| json!({ "floor": floor, "alpha": alpha, "speedup": times });
-    Ok((text, json!({ "losses": args.losses, "range": [low, high], "floors": rows.iter().map(each).collect::<Vec<_>>() })))
+    let document = json!({ "losses": args.losses, "range": [low, high], "floors": rows.iter().map(each).collect::<Vec<_>>() });
+    Ok(Said { line, text, document })
 }
 
 fn of_runs(args: &SpeedupArgs, compute: &[Flops], (unit, groups, options): Runs) -> Result<Said, Failure> {
@@ -130,7 +147,27 @@ fn of_runs(args: &SpeedupArgs, compute: &[Flops], (unit, groups, options): Runs)
     let found = worth(&groups, &WorthOptions { floor, baseline: args.baseline.clone(), asked }, &options).or_input()?;
     let mut document = serde_json::to_value(&found).or_work()?;
     document["loss_unit"] = serde_json::to_value(unit).or_work()?;
-    Ok((text(&found, unit, explicit), document))
+    Ok(Said { line: line(&found), text: text(&found, unit, explicit), document })
+}
+
+/// The verdict on each group, a line for all of them.
+fn line(found: &Worth) -> String {
+    let needs =
+        |name: &str, speedup: &Estimate| format!("{}: {} needs {speedup} times its compute", verdict(name, speedup), found.baseline);
+    let group = |group: &GroupWorth| {
+        let (name, at) = (
+            &group.group,
+            match &group.worth {
+                OverBaseline::Minima { speedup, .. } => match &speedup.constant {
+                    Some(constant) if !speedup.drifts() => return needs(&group.group, constant),
+                    _ => speedup.at.last(),
+                },
+                OverBaseline::Laws { at, .. } => at.last(),
+            },
+        );
+        at.map_or_else(|| format!("{name} is not compared"), |at| format!("{} at {} FLOPs", needs(name, &at.speedup), Flops(at.compute)))
+    };
+    found.groups.iter().map(group).collect::<Vec<_>>().join("; ")
 }
 
 /// For a person. `explicit`: places were asked for, so they are told though one number does for all.
@@ -196,7 +233,7 @@ fn at_places(found: &Worth, name: &str, unit: &str, at: &[SpeedupAt]) -> String 
         &format!("{:.0} %", 100.0 * found.level),
         "",
     ];
-    table(&header, &at.iter().map(row).collect::<Vec<_>>())
+    screen_table(&header, &at.iter().map(row).collect::<Vec<_>>())
 }
 
 fn trend(speedup: &Speedup, explicit: bool) -> String {

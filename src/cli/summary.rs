@@ -1,16 +1,13 @@
 //! The answer of a fit on one screen of eighty columns: what the runs say, what to train for which compute, how far that was checked,
 //! and what is doubtful. Each number stands once; `--details` prints what is behind it.
 
+use super::colour::{dim, heading, warning};
 use super::source::Source;
-use super::text::{counts, entry, filled, number, rate_text};
+use super::text::{counts, doubts, entry, filled, number, rate_text};
 use crate::fit::{Estimate, FittedLaw};
 use crate::recommend::Allocation;
 use crate::spec::{Flops, short};
 use crate::study::{LawReport, Mixture, Study};
-use std::collections::HashSet;
-
-/// Doubts that are shown; the others are counted.
-const DOUBTS: usize = 2;
 
 /// What `fit` prints where no details are asked for.
 pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocation]) -> String {
@@ -50,6 +47,24 @@ pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> S
     text + &study.map_or(String::new(), record) + &doubts(study.map_or_else(Vec::new, of_study).into_iter().chain(asked))
 }
 
+/// The law of a fit with its floor, a line.
+pub(super) fn law_line(study: &Study) -> String {
+    let Some(fitted) = study.best_law() else { return format!("no law of N and D: {}", why_not(study)) };
+    let floor = fitted.law.floor_index().map(|at| format!("; E = {}", fitted.coefficients.0[at].1));
+    format!("L = {}{}", with_numbers(fitted), floor.unwrap_or_default())
+}
+
+/// What to train for each budget, a line for all of them.
+pub(super) fn advice_line(recommendations: &[Allocation]) -> String {
+    let one = |r: &Allocation| {
+        let rate = r.learning_rate.as_ref().map(|rate| format!(", learning rate {}", rate_text(rate.value)));
+        let batch = r.batch_tokens.as_ref().map(|batch| format!(", batch {} tokens", short(batch.value)));
+        let (size, tokens) = (short(r.params.value), short(r.tokens.value));
+        format!("{} FLOPs: N {size}, D {tokens}{}{}", Flops(r.compute), rate.unwrap_or_default(), batch.unwrap_or_default())
+    };
+    recommendations.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// Why a study recommends nothing: its law was refused, is no law of N and D, or what its notes say.
 pub(super) fn why_not(study: &Study) -> String {
     match study.laws.first() {
@@ -81,14 +96,14 @@ fn headline(source: &Source, study: &Study) -> String {
     let excluded = study.exclusions_by_reason().values().sum::<usize>();
     let without = if excluded == 0 { String::new() } else { format!(" ({excluded} left out)") };
     let whose = source.path.display();
-    format!("{whose}: what {} runs say{without}\n", evidence.points.len())
+    heading(&format!("{whose}: what {} runs say{without}\n", evidence.points.len()))
         + &entry("counts", &format!("N as {}, C as {}; losses in nats per token", evidence.size_measure, evidence.flop_rule))
 }
 
 /// The law with its numbers, its floor, and how the best size grows.
 fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
     let spread = format!("rms of runs {:.1} %", 100.0 * fitted.diagnostics.residual_rms);
-    let mut text = entry("loss", &format!("{}; {spread}", with_numbers(fitted)));
+    let mut text = heading(&entry("loss", &format!("{}; {spread}", with_numbers(fitted))));
     if let Some((_, floor)) = fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]) {
         let known = study.floor_nats.map_or(String::new(), |known| {
             let side = if floor.holds(known) { "inside" } else { "outside" };
@@ -126,7 +141,8 @@ fn with_numbers(fitted: &FittedLaw) -> String {
 /// A budget, its size, tokens and loss, with intervals below and what can be built.
 fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<&Mixture>) -> String {
     let level = first.params.level().map_or(String::new(), |level| format!(" [{:.0} %]", 100.0 * level));
-    let mut text = format!("\n  {:<18}{:<19}{:<19}loss of one run{level}\n", "compute", "parameters", "tokens");
+    let head = format!("  {:<18}{:<19}{:<19}loss of one run{level}\n", "compute", "parameters", "tokens");
+    let mut text = format!("\n{}", dim(&head));
     let mut marked = false;
     for r in recommendations {
         let beyond = mixture.map_or(r.extrapolation_factor > 1.0, |mixture| mixture.caution(r.extrapolation_factor).is_some());
@@ -135,12 +151,14 @@ fn to_train(first: &Allocation, recommendations: &[Allocation], mixture: Option<
         let times = if r.extrapolation_factor.is_finite() { format!("{}x", short(r.extrapolation_factor)) } else { String::new() };
         let mark = if beyond { "⚠" } else { " " };
         let loss = r.loss_of_a_run.to_string();
-        text += &format!("  {:<10}{times:>5}{mark}  {:<19}{:<19}{loss}\n", Flops(r.compute), short(r.params.value), short(r.tokens.value));
+        let line =
+            format!("  {:<10}{times:>5}{mark}  {:<19}{:<19}{loss}\n", Flops(r.compute), short(r.params.value), short(r.tokens.value));
+        text += &heading(&line);
         let ends = format!("  {:<18}{:<19}{}", "", counts(&r.params), counts(&r.tokens));
         text += &if r.params.uncertainty.is_some() { ends.trim_end().to_owned() + "\n" } else { String::new() };
         text += &built(r).map_or(String::new(), |line| format!("  {:<18}{line}\n", ""));
     }
-    text + if marked { "  ⚠ farther than these runs could check\n" } else { "" }
+    text + &if marked { warning("  ⚠ farther than these runs could check\n") } else { String::new() }
 }
 
 /// The network that can be built, with its learning rate and batch.
@@ -160,17 +178,6 @@ fn record(study: &Study) -> String {
         (None, None) => return String::new(),
     };
     format!("\n{}", entry("tested", &text))
-}
-
-/// What speaks against the answer, the first few of it, each once.
-fn doubts(all: impl IntoIterator<Item = String>) -> String {
-    let mut seen = HashSet::new();
-    let all: Vec<String> = all.into_iter().filter(|doubt| seen.insert(doubt.clone())).collect();
-    let mut text: String = all.iter().take(DOUBTS).map(|doubt| filled("⚠ ", doubt)).collect();
-    if all.len() > DOUBTS {
-        text += &format!("  and {} more: --details\n", all.len() - DOUBTS);
-    }
-    if text.is_empty() { text } else { format!("\n{text}") }
 }
 
 /// What speaks against a study's law. How far beyond the runs a budget lies is said in its line.

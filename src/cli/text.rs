@@ -1,7 +1,8 @@
 //! Tables and numbers for a terminal.
 
-use crate::fit::Estimate;
-use crate::spec::short;
+use super::colour::{dim, warning};
+use crate::fit::{Estimate, Interval};
+use crate::spec::{SizeMeasure, short};
 use crate::sweep::Savings;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -17,6 +18,77 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     }
     let text = table.to_string();
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The same on a screen: heads are dim, and columns that do not fit stand in tables of their own, each with the first column.
+pub(super) fn screen_table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str).chain([header[column]]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0) + 2
+    };
+    let mut parts: Vec<Vec<usize>> = vec![vec![0]];
+    let mut taken = width(0);
+    for column in 1..header.len() {
+        if taken + width(column) > WIDTH && parts.last().is_some_and(|part| part.len() > 1) {
+            parts.push(vec![0]);
+            taken = width(0);
+        }
+        taken += width(column);
+        parts.last_mut().expect("there is one").push(column);
+    }
+    let part = |columns: &Vec<usize>| {
+        let heads: Vec<&str> = columns.iter().map(|&column| header[column]).collect();
+        let cells = |row: &Vec<String>| columns.iter().map(|&column| row[column].clone()).collect();
+        let text = table(&heads, &rows.iter().map(cells).collect::<Vec<_>>());
+        let (first, others) = text.split_once('\n').unwrap_or((&text, ""));
+        format!("{}\n{others}", dim(first))
+    };
+    parts.iter().map(part).collect()
+}
+
+/// A value with an interval whose digits follow from its width, where no standard error is known.
+pub(super) fn known_between(value: f64, [low, high]: [f64; 2], level: f64) -> Estimate {
+    Estimate::new(value, 0.25 * (high - low), [low, high], level, Interval::Mixture)
+}
+
+/// A number in the digits that a number known to `error` has.
+pub(super) fn rounded(value: f64, error: f64) -> String {
+    Estimate::new(value, error, [value, value], 0.0, Interval::Delta).render()[0].clone()
+}
+
+/// Which count of parameters a number of tokens per parameter uses.
+pub(super) fn tokens_per(measure: SizeMeasure) -> &'static str {
+    match measure {
+        SizeMeasure::Total => "tokens per parameter of all",
+        SizeMeasure::NonEmbedding => "tokens per non-embedding parameter",
+        SizeMeasure::Matmul => "tokens per matmul weight",
+        SizeMeasure::FlopsPerToken => "tokens per FLOP of a token",
+        SizeMeasure::AsGiven => "tokens per parameter as given",
+    }
+}
+
+/// Doubts that are shown; the others are counted.
+const DOUBTS: usize = 2;
+
+/// What speaks against an answer, the first few of it, each once.
+pub(super) fn doubts(all: impl IntoIterator<Item = String>) -> String {
+    first_doubts(all, DOUBTS)
+}
+
+/// The same with as many as there is room for.
+pub(super) fn first_doubts(all: impl IntoIterator<Item = String>, most: usize) -> String {
+    let mut seen = std::collections::HashSet::new();
+    let all: Vec<String> = all.into_iter().filter(|doubt| seen.insert(doubt.clone())).collect();
+    let mut text: String = all.iter().take(most).map(|doubt| warning(&filled("⚠ ", doubt))).collect();
+    if all.len() > most {
+        text += &format!("  and {} more: --details\n", all.len() - most);
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+/// One or many of a thing, in words.
+pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A part of a report that is shown on a terminal or kept as Markdown.
@@ -64,6 +136,15 @@ const ENTRY: usize = 10;
 /// A word and what is said of it, wrapped beside it.
 pub(super) fn entry(word: &str, text: &str) -> String {
     wrapped(text, &format!("  {word:<width$}", width = ENTRY - 2), &" ".repeat(ENTRY))
+}
+
+/// A word and names that belong to it, wrapped beside it; names with dashes stay whole.
+pub(super) fn names(word: &str, all: &str) -> String {
+    let first = format!("  {word:<width$}", width = ENTRY - 2);
+    let indent = " ".repeat(ENTRY);
+    let whole = textwrap::Options::new(WIDTH).word_separator(textwrap::WordSeparator::AsciiSpace);
+    let whole = whole.word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false);
+    textwrap::fill(all, whole.initial_indent(&first).subsequent_indent(&indent)) + "\n"
 }
 
 /// A sentence behind a mark, wrapped behind it.
@@ -176,6 +257,22 @@ mod tests {
     fn columns_of_a_table_are_aligned() {
         let text = table(&["shape", "N"], &[vec!["2x8".into(), "5.8k".into()], vec!["2x128".into(), "470k".into()]]);
         assert_eq!(text, "  shape     N\n  2x8    5.8k\n  2x128  470k\n");
+    }
+
+    #[test]
+    fn a_wide_table_is_cut_into_narrow_ones() {
+        let header = ["name", "a", "b", "c"];
+        let rows = vec![vec!["one".to_owned(), "x".repeat(30), "y".repeat(30), "z".repeat(30)]];
+        let text = anstream::adapter::strip_str(&screen_table(&header, &rows)).to_string();
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(WIDTH) && text.matches("one").count() == 2 && text.matches("name").count() == 2, "{text}");
+        assert_eq!(anstream::adapter::strip_str(&screen_table(&["n"], &[vec!["1".into()]])).to_string(), "  n\n  1\n");
+    }
+
+    #[test]
+    fn a_number_has_the_digits_of_its_error() {
+        assert_eq!([rounded(0.038_93, 0.043_8), rounded(-1.2, 0.4), rounded(223.8049, 9.0)], ["0.039", "-1.20", "223.8"]);
+        assert_eq!(known_between(1.2558, [1.2277, 1.2845], 0.95).to_string(), "1.256 [1.228, 1.285]");
     }
 
     #[test]

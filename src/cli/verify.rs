@@ -2,8 +2,10 @@
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
+use super::scored;
 use super::source::{RowArgs, SourceArgs};
 use super::text::{as_compute, counts, number, rate_text, table};
+use super::voice::is_quiet;
 use crate::fit::OffTheLaw;
 use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification, verify};
 use crate::results::write_whole;
@@ -26,6 +28,11 @@ pub(super) struct VerifyArgs {
     /// Write the scores into this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print everything behind the answer
+    ///
+    /// Every run, every law with how often its intervals of each level held, every budget.
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -52,8 +59,18 @@ pub(super) fn run(args: &VerifyArgs) -> Outcome {
     if let Some(out) = &args.out {
         write_whole(out, document.as_bytes()).with_context(|| format!("cannot write {}", out.display())).or_work()?;
     }
-    print!("{}", if args.json { document } else { render(&forecast, &verification) });
+    print!("{}", said(args, &forecast, &verification, document));
     Ok(())
+}
+
+/// The scores in the form that was asked for.
+fn said(args: &VerifyArgs, forecast: &Forecast, found: &Verification, document: String) -> String {
+    match (args.json, is_quiet(), args.details) {
+        (true, ..) => document,
+        (_, true, _) => scored::verdict(found) + "\n",
+        (.., true) => render(forecast, found),
+        _ => scored::answer(forecast, found, &reasons(found)),
+    }
 }
 
 fn records(args: &VerifyArgs) -> Result<Vec<RunRecord>, Failure> {

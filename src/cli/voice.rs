@@ -1,8 +1,9 @@
 //! What is said to a person, and what happens where nobody can hear it: the reader of a pipe is gone, a log is on a full disk, the
 //! terminal is closed. The macros of the standard library panic then; in the front door these of the same names stand before them.
 //! Nothing ends for want of standard error. For want of standard output a command ends whose product is what it prints, and one continues
-//! on that works for its files.
+//! on that works for its files. Colours are taken off here where nobody looks.
 
+use anstream::AutoStream;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -32,6 +33,18 @@ const NO_READER: u8 = 141;
 static GOES_ON: AtomicBool = AtomicBool::new(false);
 /// Whether it was said that it does.
 static TOLD: AtomicBool = AtomicBool::new(false);
+/// Whether a command says its answer in one line, and nothing of how it gets there.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on a command says its answer in one line, and no progress.
+pub(super) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether one line was asked for.
+pub(super) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// From now on nothing ends for want of standard output: what this command is called for is in files.
 pub(super) fn go_on_unheard() {
@@ -40,7 +53,7 @@ pub(super) fn go_on_unheard() {
 
 /// Writes to standard output, or ends the program as [`unheard`] says.
 pub(super) fn say(text: Arguments<'_>) {
-    let mut output = io::stdout().lock();
+    let mut output = AutoStream::auto(io::stdout().lock());
     let written = output.write_fmt(text).and_then(|()| output.flush());
     drop(output);
     match written {
@@ -56,7 +69,7 @@ pub(super) fn say(text: Arguments<'_>) {
 
 /// Writes to standard error, or nowhere.
 pub(super) fn warn(text: Arguments<'_>) {
-    let mut errors = io::stderr().lock();
+    let mut errors = AutoStream::auto(io::stderr().lock());
     let _ = errors.write_fmt(text).and_then(|()| errors.flush());
 }
 
@@ -65,7 +78,8 @@ fn unheard(error: &io::Error) -> u8 {
     if error.kind() == ErrorKind::BrokenPipe {
         return NO_READER;
     }
-    warn(format_args!("error: standard output cannot be written: {error}; make room, or send it elsewhere\n"));
+    let head = super::colour::error("error:");
+    warn(format_args!("{head} standard output cannot be written: {error}; make room, or send it elsewhere\n"));
     1
 }
 

@@ -103,6 +103,26 @@ pub struct Held {
     pub of: usize,
 }
 
+impl Held {
+    /// How many runs would be inside if intervals held at their level.
+    pub fn expected(&self) -> f64 {
+        self.level * self.of as f64
+    }
+
+    /// How likely so few runs or fewer are inside where intervals hold at their level and runs err independently.
+    pub fn chance(&self) -> f64 {
+        // Terms of the binomial distribution, each from the one before.
+        let miss = 1.0 - self.level;
+        let mut term = miss.powi(self.of as i32);
+        let mut sum = 0.0;
+        for held in 0..=self.held.min(self.of) {
+            sum += term;
+            term *= (self.of - held) as f64 / (held + 1) as f64 * self.level / miss;
+        }
+        sum.min(1.0)
+    }
+}
+
 /// A budget: the optimum forecast for it beside the best run trained there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoredBudget {
@@ -150,5 +170,19 @@ impl ScoredRecipe {
             excess if excess <= self.noise => "not told from the best: within the noise of runs",
             _ => "not near-optimal",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_few_inside_are_as_likely_as_the_binomial_distribution_says() {
+        let chance = |held, of| Held { level: 0.95, held, of }.chance();
+        for (held, of, exact) in [(3, 3, 1.0), (2, 3, 1.0 - 0.857_375), (1, 3, 0.007_25), (0, 2, 0.0025), (1, 2, 0.0975)] {
+            assert!((chance(held, of) - exact).abs() < 1e-9, "{held} of {of}: {}", chance(held, of));
+        }
+        assert!((Held { level: 0.95, held: 1, of: 3 }.expected() - 2.85).abs() < 1e-12);
     }
 }

@@ -176,11 +176,29 @@ fn row(truth: &Truth, ahead: &Ahead, scores: &[[Score; 2]]) -> Trust {
 }
 
 impl Held {
+    /// Whether fewer intervals hold than would by chance in one of forty sets of simulations, were their level right.
+    pub fn falls_short_of(&self, level: f64) -> bool {
+        let error = (level * (1.0 - level) / self.simulations.max(1) as f64).sqrt();
+        self.coverage < level - 2.0 * error
+    }
+
     fn of(scores: &[(f64, f64)]) -> Option<Self> {
         Some(Self {
             simulations: scores.len(),
             coverage: mean(scores.iter().map(|score| score.0))?,
             width: median(scores.iter().map(|score| score.1))?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_simulations_refute_an_interval_only_by_much() {
+        let held = |simulations, coverage| Held { simulations, coverage, width: 1.0 };
+        assert!(!held(10, 0.85).falls_short_of(0.95), "two errors of ten simulations are 14 of 100");
+        assert!(held(10, 0.8).falls_short_of(0.95) && held(1000, 0.93).falls_short_of(0.95));
     }
 }

@@ -73,7 +73,7 @@ fn four_doublings_save_37_per_cent_and_the_plan_says_so() {
     assert!((saved - 0.37).abs() < 0.01, "{saved}");
     assert_eq!((json["trunks"].as_u64(), json["runs_on_trunks"].as_u64()), (Some(4), Some(16)));
     let mut said = Transcript::default();
-    said.lines(&["trunks:"], &["plan", text(&path)]);
+    said.lines(&["trunks:"], &["plan", text(&path), "--details"]);
     said.check("branch_plan");
     std::fs::write(&path, doubling.replace("[recipe]", "[recipe]\n trunk = \"off\"")).expect("written");
     let json: serde_json::Value = serde_json::from_str(&succeed(&["plan", text(&path), "--json"])).expect("JSON");

@@ -124,6 +124,9 @@ fn a_plan_prints_costs_as_text_and_json() {
     let output = scalelab(&args).env("XDG_CACHE_HOME", cache.path()).output().expect("starts");
     let mut said = Transcript::default();
     said.answer(&args, &String::from_utf8_lossy(&output.stdout));
+    let details = [&args[..], &["--details"]].concat();
+    let output = scalelab(&details).env("XDG_CACHE_HOME", cache.path()).output().expect("starts");
+    said.answer(&details, &String::from_utf8_lossy(&output.stdout));
     said.check("cli_plan");
     let json: serde_json::Value = serde_json::from_str(&succeed(&["plan", "sweeps/smoke.toml", "--json"])).expect("JSON");
     assert_eq!(json["runs"].as_array().map(Vec::len), Some(4));

@@ -46,6 +46,7 @@ fn laws_of_two_tables_are_told_apart_and_allocate_the_same_budget_by_their_own()
     // Nothing is written beside a table unless a folder is named.
     let mut said = Transcript::default();
     said.succeed(&["compare", &first, &second, "--refits", "100"]);
+    said.succeed(&["compare", &first, &second, "--refits", "100", "--details"]);
     said.check("compare");
     let beside = std::fs::read_dir(folder.path()).expect("listed").count();
     assert_eq!(beside, 3, "the three tables");

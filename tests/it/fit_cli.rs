@@ -227,7 +227,7 @@ fn a_design_is_judged_by_simulation_before_it_is_trained() {
     let mut said = Transcript::default();
     // What was simulated and what the tables show; the numbers are those of the JSON.
     let headings = ["runs:", "ln L scatters", "estimator, interval", "of 100 intervals", "together:", "alone:", "loss of one run", "N*"];
-    said.lines(&headings, &["selftest", text(&path), "--simulations", "40", "--refits", "10"]);
+    said.lines(&headings, &["selftest", text(&path), "--simulations", "40", "--refits", "10", "--details"]);
     let rows: Value =
         serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--refits", "10", "--json"])).expect("JSON");
     let [exponent, truths] = ["exponent", "truths"].map(|part| rows[part].as_array().expect("a list"));

@@ -20,6 +20,7 @@ fn groups_are_compared_and_share_exponents() {
     let (folder, path) = table(&csv);
     let mut said = Transcript::default();
     said.succeed(&["fit", text(&path), "--by", "dataset", "--refits", "60"]);
+    said.succeed(&["fit", text(&path), "--by", "dataset", "--refits", "60", "--details"]);
     said.refused(&["fit", text(&path), "--by", "nosuch"]);
     said.check("fit_groups");
     let document = fit_json(&path, &["--by", "dataset", "--refits", "60"]);

@@ -271,6 +271,7 @@ fn a_forecast_of_single_runs_is_scored_by_any_table_and_by_what_was_hidden_from_
     assert!((laws[0]["interval_score_percent"].as_f64().expect("bounded") - score).abs() < 1e-6, "{score} in {:#}", laws[0]);
     let mut said = Transcript::default();
     said.succeed(&args);
+    said.succeed(&[&args[..], &["--details"]].concat());
     said.refused(&["verify", text(&file)]);
     // What was hidden needs no other table.
     let hidden = folder.path().join("hidden.json");

@@ -32,6 +32,7 @@ mod resume;
 mod robust;
 mod scale;
 mod schema;
+mod screens;
 #[cfg(feature = "train")]
 mod search;
 mod speedup;

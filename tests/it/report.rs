@@ -113,6 +113,7 @@ fn the_doctor_names_the_sick_run_and_the_json_says_the_same() {
     let (_place, folder) = folder_of(&[trained("well", 2, 32, 4e6), sick]);
     let mut said = Transcript::default();
     said.succeed(&["doctor", text(&folder.path)]);
+    said.succeed(&["doctor", text(&folder.path), "--details"]);
     said.check("report_doctor");
     let output: serde_json::Value = serde_json::from_str(&succeed(&["doctor", text(&folder.path), "--json"])).expect("JSON");
     let found: Vec<_> = output.as_array().expect("a list").iter().filter(|one| one["healthy"] == false).collect();

@@ -84,7 +84,8 @@ fn a_search_settles_every_family_and_goes_on_to_the_same_table_where_it_was_cut(
 fn a_plan_of_a_search_says_what_may_follow_and_a_bad_one_is_refused() {
     let (_folder, path) = grid(SEARCHED);
     let mut said = Transcript::default();
-    said.lines(&["adaptive search:"], &["plan", text(&path)]);
+    said.lines(&["adaptive search:"], &["plan", text(&path), "--details"]);
+    said.lines(&["search"], &["plan", text(&path)]);
     let (_folder, path) = grid(&SEARCHED.replace("adaptive", "random"));
     said.about("search = \"random\"");
     said.refused(&["plan", text(&path)]);

@@ -75,6 +75,17 @@ impl Estimate {
         }
     }
 
+    /// This number less another that is independent of it: half widths add in squares (Zou & Donner 2008, as above). Where either has
+    /// no interval the difference has none.
+    pub fn less(self, other: Self) -> Self {
+        let value = self.value - other.value;
+        let (Some(one), Some(also)) = (self.uncertainty, other.uncertainty) else { return Self::exact(value) };
+        let below = (self.value - one.low).hypot(also.high - other.value);
+        let above = (one.high - self.value).hypot(other.value - also.low);
+        let se = one.se.zip(also.se).map(|(own, its)| own.hypot(its));
+        Self { value, uncertainty: Some(Uncertainty { se, low: value - below, high: value + above, ..one }) }
+    }
+
     /// Interval of one new run where this is the mean: the noise of a run, `sigma` of ln L, added in squares.
     pub fn of_new_run(self, sigma: f64) -> Self {
         self.widened_in_logarithms(sigma, f64::INFINITY)

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 pub enum Budget {
     /// The same numbers of tokens for every shape.
     Tokens(Vec<Tokens>),
-    /// Tokens per trained weight.
+    /// Tokens per parameter, all counted.
     TokensPerParam(Vec<f64>),
     /// Compute budgets; D = C / (FLOPs per token of the shape).
     IsoFlop {
@@ -33,9 +33,9 @@ pub enum Budget {
 pub enum Around {
     /// Every shape at every budget.
     All,
-    /// The `sizes` shapes whose tokens per parameter at this budget are nearest to `center`.
+    /// The `sizes` shapes whose tokens per parameter (all counted) at this budget are nearest to `center`.
     Nearest {
-        /// Expected tokens per parameter at the optimum.
+        /// Expected tokens per parameter (all counted) at the optimum.
         center: f64,
         /// Shapes per budget.
         sizes: usize,
@@ -70,7 +70,7 @@ pub(super) struct BudgetFile {
     /// Which shapes are trained at a compute budget: those nearest to `center`, or all.
     #[schemars(with = "Option<Choosing>", extend("default" = "nearest"))]
     around: Option<String>,
-    /// Tokens per parameter that are expected at the optimum, where `around` is "nearest".
+    /// Tokens per parameter, all counted, that are expected at the optimum, where `around` is "nearest".
     #[schemars(with = "Option<Positive>", extend("default" = EXPECTED_TOKENS_PER_PARAM))]
     center: Option<f64>,
     /// How many shapes are nearest.
@@ -79,7 +79,7 @@ pub(super) struct BudgetFile {
     /// The same numbers of tokens for every shape.
     #[schemars(extend("examples" = [["1M", "2M"]]))]
     tokens: Option<Axis<Tokens>>,
-    /// Tokens of a run for each of its parameters.
+    /// Tokens of a run for each of its parameters, all counted.
     #[serde(rename = "tokens-per-param", alias = "tokens_per_param")]
     #[schemars(with = "Option<Axis<Positive>>", extend("examples" = [[20, 40]]))]
     tokens_per_param: Option<Axis<f64>>,

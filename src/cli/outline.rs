@@ -1,0 +1,177 @@
+//! A plan on one screen: what it costs, its runs by shape and budget, what is doubtful of it.
+
+use super::colour::heading;
+use super::load::Loaded;
+use super::text::{doubts, duration, entry, filled, plural, screen_table};
+use crate::spec::sample::extent;
+use crate::spec::{Device, Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
+use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
+use std::collections::BTreeSet;
+
+/// Lines of the table of runs that are shown; the others are counted.
+const MOST_LINES: usize = 14;
+/// Values of a setting that are named; of more the first and the last.
+const MOST_VALUES: usize = 4;
+
+/// Runs, compute and time, a line.
+pub(super) fn line(loaded: &Loaded) -> String {
+    let runs: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    let time = duration(predicted_wall(&runs, loaded.workers));
+    let (count, workers) = (plural(runs.len(), "run", "runs"), plural(loaded.workers, "worker", "workers"));
+    format!("{count}, {} FLOPs, about {time} on {workers}", Flops(exact_flops(&runs).shared))
+}
+
+/// All of it on one screen.
+pub(super) fn outline(loaded: &Loaded) -> String {
+    let Loaded { grid, plan, workers, .. } = loaded;
+    let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+    let mut text = heading(&filled("", &format!("sweep {}: {}", grid.name, line(loaded))));
+    let most = worker_megabytes(loaded);
+    text += &entry("memory", &format!("at most {most:.0} MB a worker, {:.0} MB in all", most * *workers as f64));
+    let cost = exact_flops(&runs);
+    if cost.trunks > 0 {
+        let saved =
+            format!("{} of {} runs share steps, which saves {:.0} % of the compute", cost.sharing, runs.len(), 100.0 * cost.fraction());
+        text += &entry("steps", &saved);
+    }
+    text += &entry("text", &unique(loaded));
+    text += &entry("recipe", &recipe(&runs));
+    if loaded.search.1 > 0 {
+        text += &entry("search", &searched(loaded.search.1, runs.len()));
+    }
+    text += &format!("\n  runs, and tokens per parameter of all (N counts every parameter)\n{}", cells(loaded));
+    text + &doubts(all_doubts(loaded))
+}
+
+/// What the runs read, and how much there is of it.
+fn unique(loaded: &Loaded) -> String {
+    let tokens = loaded.facts.unique_tokens.map(|tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
+    format!("{}; {}", loaded.grid.corpus.name(), tokens.unwrap_or_else(|| "without end".into()))
+}
+
+/// Schedule, learning rate, batch and seeds.
+fn recipe(runs: &[&PlannedRun]) -> String {
+    let schedule = distinct(runs, |spec| spec.recipe.schedule.label());
+    let rate = distinct(runs, |spec| spec.recipe.learning_rate.to_string());
+    let batch = distinct(runs, |spec| spec.recipe.batch_tokens.to_string());
+    let seeds: BTreeSet<(u64, u64)> = runs.iter().map(|run| (run.spec.seeds.init, run.spec.seeds.data)).collect();
+    let seeds = plural(seeds.len(), "pair of seeds", "pairs of seeds");
+    format!("{schedule}; learning rate {rate}; batch {batch} tokens; {seeds}")
+}
+
+/// How many runs an adaptive search comes to.
+pub(super) fn searched(families: usize, first: usize) -> String {
+    format!(
+        "{families} families (a shape on a budget): these {first} runs start it, and results say what follows, about {} to {} runs in all",
+        3 * families,
+        5 * families
+    )
+}
+
+/// The distinct values of something among runs, in their order; of more than four the first, the last and how many.
+pub(super) fn distinct(runs: &[&PlannedRun], value: impl Fn(&RunSpec) -> String) -> String {
+    let mut values: Vec<String> = Vec::new();
+    for run in runs {
+        let text = value(&run.spec);
+        if !values.contains(&text) {
+            values.push(text);
+        }
+    }
+    match values.as_slice() {
+        [first, .., last] if values.len() > MOST_VALUES => format!("{first} … {last} ({} values)", values.len()),
+        few => few.join(", "),
+    }
+}
+
+/// Largest predicted memory of a worker, MB.
+pub(super) fn worker_megabytes(loaded: &Loaded) -> f64 {
+    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cpu));
+    extent(bytes).map_or(0.0, |bytes| bytes.1) / 1e6
+}
+
+fn params(shape: &ModelShape) -> f64 {
+    ParamCounts::of(shape).total() as f64
+}
+
+/// The column of a run: what the grid gives it to spend.
+fn budget(loaded: &Loaded, spec: &RunSpec) -> String {
+    let tokens = spec.tokens();
+    match (&loaded.grid.budget.amounts, spec.budget_flops) {
+        (Budget::IsoFlop { .. }, Some(flops)) => flops.to_string(),
+        (Budget::TokensPerParam(ratios), _) => {
+            let off = |ratio: &&f64| (tokens.0 / params(&spec.shape) / **ratio).ln().abs();
+            let nearest = ratios.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+            nearest.map_or_else(|| tokens.to_string(), |ratio| format!("D/N {}", short(*ratio)))
+        }
+        _ => tokens.to_string(),
+    }
+}
+
+/// A line for each shape, a column for each budget: how many runs there are, and at how many tokens per parameter.
+fn cells(loaded: &Loaded) -> String {
+    let runs = || loaded.plan.runs.iter().map(|run| &run.spec);
+    let mut columns: Vec<String> = Vec::new();
+    for name in runs().map(|spec| budget(loaded, spec)) {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    let here = |shape: &ModelShape, column: &str| {
+        runs().filter(|spec| spec.shape == *shape && budget(loaded, spec) == *column).collect::<Vec<_>>()
+    };
+    let cell = |shape: &ModelShape, column: &str| match here(shape, column).as_slice() {
+        [] => "—".to_owned(),
+        all => format!("{} at {}", all.len(), ratios(all, shape)),
+    };
+    let row = |shape: &ModelShape| {
+        let name = format!("{shape} ({})", short(params(shape)));
+        std::iter::once(name).chain(columns.iter().map(|column| cell(shape, column))).collect::<Vec<String>>()
+    };
+    let trained = loaded.grid.shapes.iter().filter(|shape| runs().any(|spec| spec.shape == **shape));
+    let kind = if matches!(loaded.grid.budget.amounts, Budget::IsoFlop { .. }) { "shape (N), C" } else { "shape (N), D" };
+    let header: Vec<&str> = std::iter::once(kind).chain(columns.iter().map(String::as_str)).collect();
+    cropped(&screen_table(&header, &trained.map(row).collect::<Vec<_>>()))
+}
+
+/// Tokens per parameter of runs of one shape.
+fn ratios(all: &[&RunSpec], shape: &ModelShape) -> String {
+    let (low, high) = extent(all.iter().map(|spec| spec.tokens().0 / params(shape))).unwrap_or((f64::NAN, f64::NAN));
+    let [low, high] = [low, high].map(two_digits);
+    if low == high { low } else { format!("{low}-{high}") }
+}
+
+fn two_digits(value: f64) -> String {
+    short(format!("{value:.1e}").parse().unwrap_or(value))
+}
+
+/// The first lines of a table, and how many are not shown.
+fn cropped(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() <= MOST_LINES {
+        return text.to_owned();
+    }
+    let shown: String = lines.iter().take(MOST_LINES - 1).map(|line| format!("{line}\n")).collect();
+    format!("{shown}  and {} more lines: --details\n", lines.len() + 1 - MOST_LINES)
+}
+
+/// What is doubtful of a plan, each with what to do about it.
+fn all_doubts(loaded: &Loaded) -> Vec<String> {
+    let left_out = loaded.plan.left_out.first().map(|cell| {
+        let count = loaded.plan.left_out.len();
+        let head = if count == 1 { "1 cell is left out".to_owned() } else { format!("{count} cells are left out, first") };
+        format!("{head}: {} at {}: {}", cell.shape, cell.budget, cell.reason)
+    });
+    let epochs = |spec: &RunSpec| {
+        let unique = spec.unique_tokens.or(loaded.facts.unique_tokens)?;
+        Some(spec.tokens().0 / unique as f64)
+    };
+    let most = loaded.plan.runs.iter().filter_map(|run| epochs(&run.spec)).fold(0.0, f64::max);
+    let repeated = (most > 1.005).then(|| {
+        format!(
+            "the longest run sees its text {} times, and a law of N and D knows no repeats: add text, or fit data-constrained, too",
+            two_digits(most)
+        )
+    });
+    let guessed = (!loaded.has_rates()).then(|| format!("the time is a guess: {}", loaded.speed));
+    left_out.into_iter().chain(repeated).chain(guessed).collect()
+}
