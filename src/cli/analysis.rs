@@ -1,8 +1,10 @@
 //! How the commands of the analysis wing ask for a study: the choices that they share, and the runs as a study takes them.
 
+use super::display::patiently;
 use super::failure::{Failure, OrInput};
 use super::numbers;
 use super::source::{Source, SourceArgs};
+use super::text::plural;
 use crate::fit::{Estimator, FitOptions, Resample};
 use crate::law::{Exclusion, PUBLISHED, formulas, points};
 use crate::spec::{FlopRule, Flops, RunRecord, SizeMeasure};
@@ -228,7 +230,8 @@ impl Choices {
 /// Studies the runs of a source.
 pub(super) fn study(source: &Source, options: &StudyOptions) -> Result<Study, Failure> {
     let curves = curves(source, options)?;
-    Study::of(&source.records, &curves, options).map_err(|error| of_source(source, error))
+    let what = format!("studying {}", plural(source.records.len(), "run", "runs"));
+    patiently(&what, || Study::of(&source.records, &curves, options)).map_err(|error| of_source(source, error))
 }
 
 /// A refusal, with the path of the runs.

@@ -1,19 +1,22 @@
 //! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
 //! lines where standard error is no terminal.
 
-use super::text::duration;
+use super::text::{duration, plural};
+use super::voice::is_quiet;
 use crate::results::RunningRun;
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus, Seeds, short};
 use crate::sweep::{Advance, Begun, LabEvent, PlannedRun, Task, Work, flops_per_token, trees};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Shows the events of a lab.
 pub(super) struct Display {
     state: Mutex<State>,
     bars: Option<Bars>,
+    /// Whether nothing is said but of runs that failed.
+    quiet: bool,
 }
 
 struct State {
@@ -71,9 +74,12 @@ impl Display {
             last_plain_line: Instant::now(),
         };
         let searched = if later.is_empty() { String::new() } else { format!(", then about {} that the search will ask for", later.len()) };
-        eprintln!("{} runs on {}{searched}: about {}", runs.len(), workers_in_words(workers), duration(state.time_left()));
-        let bars = std::io::stderr().is_terminal().then(|| Bars::new(name, state.total, workers));
-        Self { state: Mutex::new(state), bars }
+        let (quiet, workers_said) = (is_quiet(), plural(workers, "worker", "workers"));
+        if !quiet {
+            eprintln!("{} on {workers_said}{searched}: about {}", plural(runs.len(), "run", "runs"), duration(state.time_left()));
+        }
+        let bars = (std::io::stderr().is_terminal() && !quiet).then(|| Bars::new(name, state.total, workers));
+        Self { state: Mutex::new(state), bars, quiet }
     }
 
     /// Takes one event in and shows what it changes.
@@ -112,7 +118,7 @@ impl Display {
         if let Some(bars) = &self.bars {
             bars.workers[worker].set_message(text.to_owned());
             bars.sweep.set_message(state.left());
-        } else if state.last_plain_line.elapsed().as_secs_f64() > PLAIN_EVERY {
+        } else if !self.quiet && state.last_plain_line.elapsed().as_secs_f64() > PLAIN_EVERY {
             state.last_plain_line = Instant::now();
             eprintln!("[{}/{}] {text}; {}", state.ended.len(), state.total, state.left());
         }
@@ -121,7 +127,10 @@ impl Display {
     fn ended(&self, state: &State, worker: usize, run: &PlannedRun, record: &RunRecord) {
         let line = outcome(&run.spec, record);
         let Some(bars) = &self.bars else {
-            return eprintln!("[{}/{}] {line}; {}", state.ended.len(), state.total, state.left());
+            if !self.quiet || record.status != RunStatus::Finished {
+                eprintln!("[{}/{}] {line}; {}", state.ended.len(), state.total, state.left());
+            }
+            return;
         };
         bars.workers[worker].set_message("waiting");
         bars.sweep.set_position(state.ended.len() as u64);
@@ -135,10 +144,6 @@ impl Display {
             None => eprintln!("{line}"),
         }
     }
-}
-
-fn workers_in_words(workers: usize) -> String {
-    if workers == 1 { "one worker".into() } else { format!("{workers} workers") }
 }
 
 fn work(run: &PlannedRun, predicted: f64) -> Work {
@@ -227,6 +232,20 @@ impl Bars {
 pub(super) fn counting(what: &str, total: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {elapsed} so far, {eta} left").expect("a valid template");
     ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(5)).with_style(style).with_message(what.to_owned())
+}
+
+/// Does what may take a while; on a terminal a line says for how long it did so far.
+pub(super) fn patiently<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    const TICK: Duration = Duration::from_millis(250);
+    if is_quiet() {
+        return work();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far").expect("a valid template");
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4)).with_style(style).with_message(what.to_owned());
+    line.enable_steady_tick(TICK);
+    let done = work();
+    line.finish_and_clear();
+    done
 }
 
 /// One run's end in words.

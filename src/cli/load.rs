@@ -19,6 +19,8 @@ pub(super) struct Loaded {
     pub(super) grid: Grid,
     pub(super) facts: CorpusFacts,
     pub(super) plan: Plan,
+    /// Runs that a search is expected to ask for beyond the plan.
+    pub(super) later: Vec<PlannedRun>,
     /// Workers to run it on.
     pub(super) workers: usize,
     /// Where the predicted times come from, in words.
@@ -38,14 +40,9 @@ impl Loaded {
     pub(super) fn follow(&mut self, done: &HashMap<String, RunRecord>) -> Result<(), Failure> {
         let seconds = |spec: &RunSpec| seconds_per_token(&self.rates, spec, self.workers);
         let Resolved { plan, settled, families } = resolve(&self.grid, &self.facts, &seconds, done, &propose).or_input()?;
-        (self.plan, self.search) = (plan, (settled, families));
+        let later = foresee(&self.grid, &self.facts, &seconds, done, &propose).or_input()?;
+        (self.plan, self.later, self.search) = (plan, later, (settled, families));
         Ok(())
-    }
-
-    /// The runs that a search is expected to ask for beyond the plan.
-    pub(super) fn foreseen(&self, done: &HashMap<String, RunRecord>) -> Result<Vec<PlannedRun>, Failure> {
-        let seconds = |spec: &RunSpec| seconds_per_token(&self.rates, spec, self.workers);
-        foresee(&self.grid, &self.facts, &seconds, done, &propose).or_input()
     }
 }
 
@@ -63,7 +60,8 @@ pub(super) fn expanded(grid: Grid, facts: CorpusFacts, workers: Option<u64>) -> 
     let Speeds { known, origin } = Speeds::load();
     let seconds = |spec: &RunSpec| seconds_per_token(&known, spec, workers);
     let Resolved { plan, settled, families } = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
-    Ok(Loaded { grid, facts, plan, workers, speed: origin, search: (settled, families), rates: known })
+    let later = foresee(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
+    Ok(Loaded { grid, facts, plan, later, workers, speed: origin, search: (settled, families), rates: known })
 }
 
 /// Reads and checks a grid file, or the sweep of that name.

@@ -13,12 +13,14 @@ const MOST_LINES: usize = 14;
 /// Values of a setting that are named; of more the first and the last.
 const MOST_VALUES: usize = 4;
 
-/// Runs, compute and time, a line.
+/// Runs, compute and time, a line; with what a search will still ask for.
 pub(super) fn line(loaded: &Loaded) -> String {
-    let runs: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    let later = &loaded.later;
+    let runs: Vec<&PlannedRun> = loaded.plan.runs.iter().chain(later).collect();
+    let about = if later.is_empty() { "" } else { "about " };
     let time = duration(predicted_wall(&runs, loaded.workers));
     let (count, workers) = (plural(runs.len(), "run", "runs"), plural(loaded.workers, "worker", "workers"));
-    format!("{count}, {} FLOPs, about {time} on {workers}", Flops(exact_flops(&runs).shared))
+    format!("{about}{count}, {about}{} FLOPs, about {time} on {workers}", Flops(exact_flops(&runs).shared))
 }
 
 /// All of it on one screen.
@@ -37,7 +39,7 @@ pub(super) fn outline(loaded: &Loaded) -> String {
     text += &entry("text", &unique(loaded));
     text += &entry("recipe", &recipe(&runs));
     if loaded.search.1 > 0 {
-        text += &entry("search", &searched(loaded.search.1, runs.len()));
+        text += &entry("search", &searched(loaded.search.1, runs.len(), loaded.later.len()));
     }
     text += &format!("\n  runs, and tokens per parameter of all (N counts every parameter)\n{}", cells(loaded));
     text + &doubts(all_doubts(loaded))
@@ -59,13 +61,9 @@ fn recipe(runs: &[&PlannedRun]) -> String {
     format!("{schedule}; learning rate {rate}; batch {batch} tokens; {seeds}")
 }
 
-/// How many runs an adaptive search comes to.
-pub(super) fn searched(families: usize, first: usize) -> String {
-    format!(
-        "{families} families (a shape on a budget): these {first} runs start it, and results say what follows, about {} to {} runs in all",
-        3 * families,
-        5 * families
-    )
+/// How many runs an adaptive search comes to, if every valley lies as its neighbours'.
+pub(super) fn searched(families: usize, first: usize, later: usize) -> String {
+    format!("{families} families (a shape on a budget): these {first} runs start it, and about {later} more follow as results come")
 }
 
 /// The distinct values of something among runs, in their order; of more than four the first, the last and how many.

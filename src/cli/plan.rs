@@ -83,7 +83,7 @@ fn schedule_curves(loaded: &Loaded) -> Vec<ScheduleCurve> {
 }
 
 fn as_text(loaded: &Loaded, every_run: bool) -> String {
-    let Loaded { grid, facts, plan, workers, speed, search, .. } = loaded;
+    let Loaded { grid, facts, plan, workers, speed, .. } = loaded;
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
         facts.unique_tokens.map_or("without end".to_owned(), |tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
@@ -109,7 +109,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
         Tokens((windows * context) as f64)
     );
     text += &trunk_line(&cost);
-    text += &search_line(search.1, runs.len());
+    text += &search_line(loaded, runs.len());
     let time = duration(predicted_wall(&runs, *workers));
     text += &format!("total: {:.3e} FLOPs (exact), about {time} on {workers} workers ({speed})\n", cost.shared);
     text += &format!(
@@ -121,11 +121,9 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
 }
 
 /// What a search adds to the first round.
-fn search_line(families: usize, first: usize) -> String {
-    if families == 0 {
-        return String::new();
-    }
-    format!("adaptive search: {}\n", searched(families, first))
+fn search_line(loaded: &Loaded, first: usize) -> String {
+    let families = loaded.search.1;
+    if families == 0 { String::new() } else { format!("adaptive search: {}\n", searched(families, first, loaded.later.len())) }
 }
 
 fn shape_rows(shapes: &[ModelShape]) -> Vec<Vec<String>> {

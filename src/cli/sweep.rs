@@ -101,7 +101,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
             folder.drop_states_except(&needed_states(&missing, &done));
         }
         if !missing.is_empty() {
-            let later = later(args, &loaded, &done)?;
+            let later = later(args, &loaded);
             summary = train_missing(args, slots.clone(), &loaded, &folder, (&missing, &later), &stop)?;
         }
         let trained = missing.len();
@@ -170,11 +170,9 @@ fn mine<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Vec<&'a PlannedRun> {
 }
 
 /// What the search is expected to ask of this driver, whose chains are all in the plan from the start.
-fn later(args: &SweepArgs, loaded: &Loaded, done: &HashMap<String, RunRecord>) -> Result<Vec<PlannedRun>, Failure> {
+fn later(args: &SweepArgs, loaded: &Loaded) -> Vec<PlannedRun> {
     let own: HashSet<_> = mine(args, loaded).into_iter().filter_map(|run| run.chain).collect();
-    let mut foreseen = loaded.foreseen(done)?;
-    foreseen.retain(|run| run.chain.is_some_and(|chain| own.contains(&chain)));
-    Ok(foreseen)
+    loaded.later.iter().filter(|run| run.chain.is_some_and(|chain| own.contains(&chain))).cloned().collect()
 }
 
 /// What to do when this part of the plan is done.

@@ -1,5 +1,4 @@
 //! Answers on one screen: thirty lines of eighty columns at most, one line with `--quiet`, and the same words in colour.
-#![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
 use crate::support::{run, scalelab, stderr, succeed, text};
 
