@@ -1,6 +1,7 @@
 //! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
 //! lines where standard error is no terminal.
 
+use super::loss_trace::LossTrace;
 use super::text::duration;
 use crate::results::RunningRun;
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus};
@@ -37,6 +38,9 @@ struct Running {
     step: u64,
     steps: u64,
     batch_tokens: u64,
+    /// Loss of the latest batch, where it is finite.
+    train_loss_nats: Option<f64>,
+    losses: LossTrace,
 }
 
 struct Bars {
@@ -45,6 +49,8 @@ struct Bars {
     _all: MultiProgress,
 }
 
+/// Losses along a run that a heartbeat tells at most.
+const LOSSES_TOLD: usize = 48;
 /// Seconds between plain lines when no run ends.
 const PLAIN_EVERY: f64 = 30.0;
 
@@ -136,6 +142,8 @@ impl State {
             step: 0,
             steps: spec.steps,
             batch_tokens: spec.recipe.batch_tokens,
+            train_loss_nats: None,
+            losses: LossTrace::of_at_most(LOSSES_TOLD),
         });
     }
 
@@ -144,9 +152,11 @@ impl State {
             return String::new();
         };
         running.step = progress.step;
+        running.train_loss_nats = progress.train_loss_nats.filter(|loss| loss.is_finite());
+        running.train_loss_nats.iter().for_each(|loss| running.losses.add(progress.step, *loss));
         running.first.get_or_insert((progress.step, Instant::now()));
         let rate = running.tokens_per_second().map_or("starting".into(), |rate| format!("{:.1}k tokens/s", rate / 1e3));
-        let loss = progress.train_loss_nats.map_or("loss not finite".to_owned(), |loss| format!("loss {loss:.3}"));
+        let loss = progress.train_loss_nats.map_or("train loss not finite".to_owned(), |loss| format!("train loss {loss:.3}"));
         format!("{} {:>3.0} %  {loss}  {rate}", running.id, 100.0 * running.step as f64 / running.steps as f64)
     }
 
@@ -177,7 +187,9 @@ impl Running {
 
     fn render(&self, worker: usize) -> RunningRun {
         let (run_id, tokens_per_second) = (self.id.clone(), self.tokens_per_second());
-        RunningRun { worker, run_id, step: self.step, steps: self.steps, tokens_per_second }
+        let train_losses = self.losses.points().to_vec();
+        let (step, steps, train_loss_nats) = (self.step, self.steps, self.train_loss_nats);
+        RunningRun { worker, run_id, step, steps, tokens_per_second, train_loss_nats, train_losses }
     }
 }
 

@@ -24,8 +24,10 @@ mod folders;
 mod forecast;
 mod groups;
 mod init;
+mod labels;
 mod laws;
 mod load;
+mod loss_trace;
 mod machine;
 mod man;
 #[cfg(feature = "train")]
@@ -40,6 +42,7 @@ mod plot;
 mod preparing;
 mod process;
 mod profiles;
+mod progress;
 mod pulse;
 mod rates;
 mod recipes;
@@ -57,12 +60,14 @@ mod source;
 mod speedup;
 mod starts;
 mod status;
+mod status_text;
 mod summary;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod text;
 mod verify;
+mod watch;
 #[cfg(feature = "train")]
 mod worker;
 
@@ -96,6 +101,10 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Watch a sweep live: progress, curves, what ails runs
+    ///
+    /// Reads its folder alone, also that of a sweep on another machine, and never touches the sweep.
+    Watch(watch::WatchArgs),
     /// Make a sweep's folder whole again
     ///
     /// What can be made from what is whole is made, and what is damaged is set aside.
@@ -166,6 +175,7 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Repair(args) => repair::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Slurm(args) => slurm::run(&args),

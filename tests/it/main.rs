@@ -35,5 +35,6 @@ mod schema;
 #[cfg(feature = "train")]
 mod search;
 mod speedup;
+mod status;
 mod tables;
 mod trust;
