@@ -74,7 +74,11 @@ fn rate(value: f64) -> String {
     let text = format!("{value:.2e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     let digits = digits.trim_end_matches('0').trim_end_matches('.');
-    if (1e-2..1e2).contains(&value.abs()) { format!("{}", format!("{digits}e{power}").parse().unwrap_or(value)) } else { format!("{digits}e{power}") }
+    if (1e-2..1e2).contains(&value.abs()) {
+        format!("{}", format!("{digits}e{power}").parse().unwrap_or(value))
+    } else {
+        format!("{digits}e{power}")
+    }
 }
 
 #[cfg(test)]

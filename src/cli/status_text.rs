@@ -9,11 +9,8 @@ use crate::spec::{RunRecord, short};
 use std::collections::BTreeMap;
 
 /// How much of everything a screen lists, the most first: runs at work, reasons why runs ended without a loss, lines of the rest.
-const LIMITS: [Limits; 3] = [
-    Limits { running: 8, reasons: 3, lines: 3 },
-    Limits { running: 5, reasons: 2, lines: 2 },
-    Limits { running: 3, reasons: 1, lines: 1 },
-];
+const LIMITS: [Limits; 3] =
+    [Limits { running: 8, reasons: 3, lines: 3 }, Limits { running: 5, reasons: 2, lines: 2 }, Limits { running: 3, reasons: 1, lines: 1 }];
 /// Lines of a screen.
 const LINES: usize = 30;
 /// Columns of a bar.
@@ -68,9 +65,14 @@ fn heading(progress: &Progress, runs: &[(&RunRecord, RunState)]) -> String {
     let path = progress.folder.path.display().to_string();
     let room = WIDTH - BAR - 2 - 28;
     let break_line = if path.chars().count() > room { "\n  " } else { "  " };
-    let mut text = format!("{path}{break_line}[{}]  {done} of {} runs ended\n", bar(done as f64 / runs.len().max(1) as f64, BAR), runs.len());
-    let counts: Vec<String> =
-        RunState::ALL.into_iter().map(|state| (count(state), state)).filter(|(n, _)| *n > 0).map(|(n, state)| format!("{n} {state}")).collect();
+    let mut text =
+        format!("{path}{break_line}[{}]  {done} of {} runs ended\n", bar(done as f64 / runs.len().max(1) as f64, BAR), runs.len());
+    let counts: Vec<String> = RunState::ALL
+        .into_iter()
+        .map(|state| (count(state), state))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, state)| format!("{n} {state}"))
+        .collect();
     text += &indented(&format!("{}; {} of worker time so far", counts.join(", "), duration(progress.worker_seconds())));
     let elapsed = progress.elapsed().map_or(String::new(), |seconds| format!("{} since it began, ", duration(seconds as f64)));
     if let Some(left) = progress.seconds_left() {
@@ -136,7 +138,9 @@ fn reasons(progress: &Progress, runs: &[(&RunRecord, RunState)], labels: &Labels
 /// Why a run ended without a loss.
 fn why(progress: &Progress, run: &RunRecord, state: RunState) -> String {
     let said = progress.contents.done.get(&run.run_id).and_then(|done| done.diagnosis.clone());
-    said.unwrap_or_else(|| if state == RunState::Diverged { "its loss or gradient is no number any more" } else { "no reason is known" }.into())
+    said.unwrap_or_else(|| {
+        if state == RunState::Diverged { "its loss or gradient is no number any more" } else { "no reason is known" }.into()
+    })
 }
 
 /// Counts of runs that did not begin or were interrupted, by shape in the order of the plan: `2x8 12, 2x16 4`.
@@ -171,7 +175,8 @@ fn what_next(progress: &Progress, runs: &[(&RunRecord, RunState)], lines: usize)
     let mut text = if lines > 0 { listed(&silent, lines, "drivers that stopped responding") } else { String::new() };
     if let Some((file, problem)) = damaged.first().filter(|_| lines > 0) {
         // The problem begins with the path of its file, which may be longer than a line.
-        let problem = if problem.contains(&file.display().to_string()) { problem.clone() } else { format!("{}: {problem}", file.display()) };
+        let problem =
+            if problem.contains(&file.display().to_string()) { problem.clone() } else { format!("{}: {problem}", file.display()) };
         let others = if damaged.len() > 1 { format!(" ({} more files are damaged)", damaged.len() - 1) } else { String::new() };
         text += &clipped(&indented(&format!("damaged, its run counts as not done: {problem}{others}")), lines + 1);
     }
@@ -187,7 +192,7 @@ fn what_next(progress: &Progress, runs: &[(&RunRecord, RunState)], lines: usize)
         text += &entry("failed", &format!("{} trains failed runs again", progress.sweep_words(" --retry failed")));
     }
     if diverged > 0 {
-        text += &entry("diverged", &format!("scalelab doctor {path} says at which step and why"));
+        text += &entry("doctor", &format!("scalelab doctor {path} says why runs diverged"));
     }
     if open + failed + diverged > 0 {
         text += &entry("all", &format!("scalelab status {path} --details lists every run that is not finished"));

@@ -18,8 +18,8 @@ const GRID: &str = r#"
     [recipe]
     learning_rate = [2e-3, 4e-3, 8e-3]
     batch_tokens = 4096
-    [run]
-    seeds = [0, 1, 2]
+    [seeds]
+    init = [0, 1, 2]
 "#;
 
 /// A folder in the middle of its sweep: sixty runs finished, ten diverged, ten failed, twelve at work.
@@ -79,7 +79,7 @@ fn a_crowded_sweep_is_told_on_a_screen_with_what_runs_what_failed_and_what_to_do
         "more at work",
         "diverged: ",
         "process 18 on another machine stopped responding",
-        "left      ",
+        "left    ",
         "of 4x128",
         "scalelab watch ",
         "--retry failed",

@@ -55,13 +55,13 @@ sweep=$!
 await 'of 4 runs ended'
 await '^1 .*\[.*\] .*/.*train loss [0-9.]* .* tokens/s'
 await 'left at the speed of the runs so far'
-await 'train loss, nats, over log steps'
+await 'train loss (nats) over log steps'
 await 'held-out loss'
 [ "$(screen | wc -l)" -le 24 ] || fail "more than 24 rows"
 if mux capture-pane -p -e -t watch | grep -q $'\e\[[0-9;]*3[0-7]m'; then fail "colour in spite of NO_COLOR"; fi
 screen
 mux send-keys -t watch l
-await 'train loss, nats, over steps'
+await 'train loss (nats) over steps'
 mux resize-window -t watch -x 120 -y 40
 await 'at work$'
 mux resize-window -t watch -x 80 -y 24

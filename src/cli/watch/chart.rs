@@ -39,8 +39,8 @@ pub(super) fn has_curves(view: &View) -> bool {
 pub(super) fn title(view: &View, look: Look) -> String {
     let axis = if look.log_steps { "log steps" } else { "steps" };
     let levels: Vec<String> = references(view).iter().map(|(mark, loss, name)| format!("{mark} {loss:.3} {name}")).collect();
-    let levels = if levels.is_empty() { String::new() } else { format!("; held-out, best finished: {}", levels.join(", ")) };
-    format!("train loss, nats, over {axis}{levels}")
+    let levels = if levels.is_empty() { String::new() } else { format!("; best held-out {}", levels.join(", ")) };
+    format!("train loss (nats) over {axis}{levels}")
 }
 
 /// The best finished runs: mark, held-out loss, name.
@@ -85,7 +85,11 @@ fn curves(view: &View, look: Look) -> Vec<Drawn> {
 fn levels(view: &View, bounds: &Bounds, columns: usize) -> Vec<Drawn> {
     let many = (columns / SPACING).max(2);
     let at = |place: usize| bounds.x[0] + (bounds.x[1] - bounds.x[0]) * place as f64 / (many - 1) as f64;
-    let level = |(mark, loss, _): (char, f64, String)| Drawn { mark, style: Style::new(), points: (0..many).map(|place| (at(place), loss)).collect() };
+    let level = |(mark, loss, _): (char, f64, String)| Drawn {
+        mark,
+        style: Style::new(),
+        points: (0..many).map(|place| (at(place), loss)).collect(),
+    };
     references(view).into_iter().map(level).collect()
 }
 

@@ -91,7 +91,10 @@ fn until_left(terminal: &mut DefaultTerminal, views: &Receiver<View>, asked: &At
         }
         if new {
             let lost = || "the terminal cannot be drawn on any more";
-            terminal.draw(|frame| screen::draw(&view, read.elapsed(), look, frame.area(), frame.buffer_mut())).with_context(lost).or_work()?;
+            terminal
+                .draw(|frame| screen::draw(&view, read.elapsed(), look, frame.area(), frame.buffer_mut()))
+                .with_context(lost)
+                .or_work()?;
             drawn = Some(Instant::now());
         }
         if event::poll(ANSWER_WITHIN).or_work()? {

@@ -81,7 +81,10 @@ fn draw_part(part: &Part, look: Look, area: Rect, buffer: &mut Buffer) -> u16 {
 fn heading(view: &View, age: Duration, look: Look, width: usize) -> Vec<Line<'static>> {
     let Some(progress) = &view.progress else {
         let text = view.problem.clone().unwrap_or_else(|| "is read …".into());
-        return textwrap::wrap(&format!("{} {text}", view.place), width.max(20)).into_iter().map(|line| Line::raw(line.into_owned())).collect();
+        return textwrap::wrap(&format!("{} {text}", view.place), width.max(20))
+            .into_iter()
+            .map(|line| Line::raw(line.into_owned()))
+            .collect();
     };
     let (state, colour) = match progress.alive.as_slice() {
         [] => ("no sweep runs here".to_owned(), Color::Yellow),
@@ -150,7 +153,7 @@ fn parts(view: &View, progress: &Progress, look: Look, rows: usize, width: usize
     let mut parts = Vec::new();
     if !running.is_empty() {
         let lines = running.iter().enumerate().map(|(at, run)| at_work(view, progress, look, at, run, width)).collect();
-        parts.push(Part { title: "runs at work".into(), lines: first(lines, (rows / 5).max(1), "at work") });
+        parts.push(Part { title: "runs at work".into(), lines: first(lines, (rows / 5).max(2), "at work") });
     }
     if !ended.is_empty() && !small {
         let lines = ailing.iter().map(|ailing| ailment(ailing, look, width)).collect();

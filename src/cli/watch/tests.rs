@@ -110,8 +110,8 @@ fn a_sweep_at_work_shows_all_its_parts_on_80_by_24() {
         assert!(worker.contains(part), "no {part} in {worker}");
     }
     line(&rows, "2 2x16 D 1M seed 3");
-    let title = line(&rows, "train loss, nats, over log steps");
-    assert!(title.contains("held-out, best finished: A 0.840 2x8 D 1M seed 2"), "{title}");
+    let title = line(&rows, "train loss (nats) over log steps");
+    assert!(title.contains("best held-out A 0.840 2x8 D 1M seed 2"), "{title}");
     let chart: String = rows[rows.iter().position(|row| row == title).expect("there") + 1..][..6].concat();
     assert!(chart.contains('1') && chart.contains('2') && chart.contains('A'), "curves and reference by their marks: {chart}");
     assert!(line(&rows, "doctor: 1 of 9 runs sick").contains("scalelab doctor results/quick"));
@@ -164,8 +164,8 @@ fn the_axis_of_steps_is_logarithmic_or_linear() {
     let of = |log_steps: bool| drawn(&view(&[9]), Look { log_steps, ..LOOK }, [80, 24]);
     let [log, linear] = [of(true), of(false)];
     assert!(line(&log, "over log steps").len() > 40 && log != linear);
-    line(&linear, "train loss, nats, over steps");
-    line(&linear, "604");
+    line(&linear, "train loss (nats) over steps");
+    line(&linear, "605");
     line(&log, " 35");
 }
 
