@@ -113,7 +113,7 @@ impl Progress {
 
     /// Seconds of all workers that went into runs that ended.
     pub(super) fn worker_seconds(&self) -> f64 {
-        self.contents.done.values().filter_map(|record| record.wall_seconds).sum()
+        self.contents.done.values().filter_map(|record| record.wall_seconds).fold(0.0, |sum, seconds| sum + seconds)
     }
 
     /// Seconds until the last driver at work is through; none where nobody works.

@@ -102,7 +102,7 @@ pub(super) fn at_step(told: &RunningRun) -> String {
 }
 
 pub(super) fn train_loss(told: &RunningRun) -> String {
-    told.train_loss_nats.map_or("train loss ?".to_owned(), |loss| format!("train loss {loss:.3}"))
+    told.train_loss_nats.map_or("no train loss".to_owned(), |loss| format!("train loss {loss:.3}"))
 }
 
 pub(super) fn speed(told: &RunningRun) -> String {
@@ -195,7 +195,7 @@ fn what_next(progress: &Progress, runs: &[(&RunRecord, RunState)], lines: usize)
         text += &entry("doctor", &format!("scalelab doctor {path} says why runs diverged"));
     }
     if open + failed + diverged > 0 {
-        text += &entry("all", &format!("scalelab status {path} --details lists every run that is not finished"));
+        text += &entry("all", &format!("scalelab status {path} --details"));
     }
     text
 }

@@ -58,7 +58,7 @@ await 'left at the speed of the runs so far'
 await 'train loss (nats) over log steps'
 await 'held-out loss'
 [ "$(screen | wc -l)" -le 24 ] || fail "more than 24 rows"
-if mux capture-pane -p -e -t watch | grep -q $'\e\[[0-9;]*3[0-7]m'; then fail "colour in spite of NO_COLOR"; fi
+if mux capture-pane -p -e -t watch | grep -qE $'\e\\[([0-9;]*;)?3([0-7]m|8;)'; then fail "colour in spite of NO_COLOR"; fi
 screen
 mux send-keys -t watch l
 await 'train loss (nats) over steps'
@@ -84,6 +84,16 @@ shell=$(mux display-message -p -t watch '#{pane_pid}')
 read -r watcher _ < "/proc/$shell/task/$shell/children"
 kill -TERM "$watcher"
 left_by SIGTERM
+
+# A terminal that goes away takes the screen with it.
+watching "$call"
+await 'of 4 runs ended'
+shell=$(mux display-message -p -t watch '#{pane_pid}')
+read -r watcher _ < "/proc/$shell/task/$shell/children"
+mux kill-server
+for _ in $(seq 50); do [ -e "/proc/$watcher" ] || break; sleep 0.1; done
+[ ! -e "/proc/$watcher" ] || { echo "it outlives its terminal" >&2; exit 1; }
+echo "left with its terminal"
 
 kill -0 "$sweep" || fail "the sweep ended while it was watched"
 "$scalelab" status "$place/results/watched"

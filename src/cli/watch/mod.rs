@@ -12,7 +12,7 @@ mod view;
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
 use super::pulse::now;
-use super::signals::on_request;
+use super::signals::{end_with_terminal, on_request};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use gather::{Gatherer, Target};
@@ -30,7 +30,7 @@ use view::View;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab watch\n  scalelab watch quick\n\nq, Esc or Ctrl-C leave; the sweep continues. l changes between a logarithmic and a\nlinear axis of steps. NO_COLOR=1 draws without colour."
+    after_help = "Examples:\n  scalelab watch\n  scalelab watch quick\n\nq, Esc or Ctrl-C leave; the sweep continues. l changes between a logarithmic\nand a linear axis of steps. NO_COLOR=1 draws without colour."
 )]
 pub(super) struct WatchArgs {
     /// Results folder of a sweep, or its name [default: the newest]
@@ -59,6 +59,7 @@ pub(super) fn show(named: Option<&Path>, results: &Path) -> Outcome {
     let asked = Arc::new(AtomicBool::new(false));
     let leave = Arc::clone(&asked);
     on_request(move || leave.store(true, Ordering::SeqCst))?;
+    end_with_terminal();
     let views = read_again_and_again(Target::of(named, results));
     // On a panic, too, the terminal is put back: a hook that this call sets does it.
     let mut terminal = ratatui::try_init().context("the terminal cannot be drawn on").or_work()?;

@@ -20,7 +20,7 @@ const LEAST_CHART: u16 = 7;
 /// Age of what is shown from which on it is told.
 const STALE: Duration = Duration::from_secs(5);
 /// Columns of the bar in the heading, and of one beside a run.
-const BARS: [usize; 2] = [24, 8];
+const BARS: [usize; 2] = [24, 6];
 
 /// Lines of one part of the screen, with its title.
 struct Part {
@@ -153,7 +153,9 @@ fn parts(view: &View, progress: &Progress, look: Look, rows: usize, width: usize
     let mut parts = Vec::new();
     if !running.is_empty() {
         let lines = running.iter().enumerate().map(|(at, run)| at_work(view, progress, look, at, run, width)).collect();
-        parts.push(Part { title: "runs at work".into(), lines: first(lines, (rows / 5).max(2), "at work") });
+        let told =
+            if chart::has_curves(view) || running.iter().all(|run| run.step == 0) { "" } else { ", whose driver tells no train losses" };
+        parts.push(Part { title: format!("runs at work{told}"), lines: first(lines, (rows / 5).max(2), "at work") });
     }
     if !ended.is_empty() && !small {
         let lines = ailing.iter().map(|ailing| ailment(ailing, look, width)).collect();
@@ -181,10 +183,10 @@ fn first(mut lines: Vec<Line<'static>>, most: usize, what: &str) -> Vec<Line<'st
 fn at_work(view: &View, progress: &Progress, look: Look, at: usize, run: &RunningRun, width: usize) -> Line<'static> {
     let planned = progress.plan().iter().find(|planned| planned.run_id == run.run_id);
     let name = planned.map_or_else(|| run.run_id.clone(), |planned| view.labels.of_run(planned));
-    let columns = width.saturating_sub(BARS[1] + 2 + 49).clamp(12, 40);
+    let columns = width.saturating_sub(BARS[1] + 2 + 48).clamp(12, 40);
     let part = run.step as f64 / run.steps.max(1) as f64;
     let (bar, step, loss, speed) = (bar(part, BARS[1]), at_step(run), train_loss(run), speed(run));
-    let text = format!(" {:<columns$} [{bar}] {step:>11}  {loss:<16}  {speed}", cut(&name, columns));
+    let text = format!(" {:<columns$} [{bar}] {step:>10}  {loss:<16}  {speed}", cut(&name, columns));
     Line::from(vec![Span::styled(chart::mark(at).to_string(), look.curve(at)), Span::raw(cut(&text, width.saturating_sub(1)))])
 }
 
