@@ -49,7 +49,7 @@ impl Labels {
     }
 }
 
-/// Shape and tokens.
+/// Shape and tokens, such as `2x16 D 3.4M`.
 fn cell(run: &RunRecord) -> Option<String> {
     let tokens = run.tokens.map_or(String::new(), |tokens| format!(" D {}", short(tokens.0)));
     shape(run).map(|shape| shape + &tokens)

@@ -21,7 +21,7 @@ pub(super) struct Progress {
     pub(super) contents: FolderContents,
     /// The latest step of every run that left a state.
     pub(super) states: HashMap<String, u64>,
-    /// Drivers at work.
+    /// Drivers that are at work now.
     pub(super) alive: Vec<Heartbeat>,
     /// Drivers that stopped without signing off.
     pub(super) gone: Vec<Heartbeat>,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is watched.
+/// The sweep that is to be watched.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// A sweep's folder, which need not be there yet.
