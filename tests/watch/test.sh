@@ -37,22 +37,28 @@ cat > "$place/grid.toml" <<'TOML'
 name   = "watched"
 ladder = { kind = "list", shapes = ["1x8", "2x16"] }
 corpus = { kind = "zipf-facts", a = 0.5, keys = 4096 }
-budget = { tokens = ["40k", "30M"] }
+budget = { tokens = ["40k"] }
 [model]
 context = 64
 [recipe]
 learning_rate = 8e-3
 batch_tokens  = 1024
+[eval]
+windows = 64
 TOML
 mux new-session -d -s watch -x 80 -y 24 'sleep 1000'
 call="env LC_ALL=C.UTF-8 NO_COLOR=1 '$scalelab' watch '$place/results/watched'"
 
-# Before the sweep begins.
+# Before the sweep begins; then it trains two short runs, and minutes on two long ones.
 watching "$call"
 await 'no plan.csv'
+"$scalelab" sweep "$place/grid.toml" --results "$place/results" --workers 2 > "$place/log" 2>&1
+await '2 of 2 runs ended'
+await 'next: scalelab fit'
+sed -i 's/"40k"/"40k", "60M"/' "$place/grid.toml"
 "$scalelab" sweep "$place/grid.toml" --results "$place/results" --workers 2 > "$place/log" 2>&1 &
 sweep=$!
-await 'of 4 runs ended'
+await '2 of 4 runs ended'
 await '^1 .*\[.*\] .*/.*train loss [0-9.]* .* tokens/s'
 await 'left at the speed of the runs so far'
 await 'train loss (nats) over log steps'
@@ -81,7 +87,7 @@ left_by Esc
 watching "$call"
 await 'of 4 runs ended'
 shell=$(mux display-message -p -t watch '#{pane_pid}')
-read -r watcher _ < "/proc/$shell/task/$shell/children"
+watcher=$(cut -d " " -f 1 "/proc/$shell/task/$shell/children")
 kill -TERM "$watcher"
 left_by SIGTERM
 
@@ -89,7 +95,7 @@ left_by SIGTERM
 watching "$call"
 await 'of 4 runs ended'
 shell=$(mux display-message -p -t watch '#{pane_pid}')
-read -r watcher _ < "/proc/$shell/task/$shell/children"
+watcher=$(cut -d " " -f 1 "/proc/$shell/task/$shell/children")
 mux kill-server
 for _ in $(seq 50); do [ -e "/proc/$watcher" ] || break; sleep 0.1; done
 [ ! -e "/proc/$watcher" ] || { echo "it outlives its terminal" >&2; exit 1; }
