@@ -58,7 +58,8 @@ pub(super) fn draw(view: &View, look: Look, area: Rect, buffer: &mut Buffer) {
     let Some(bounds) = Bounds::of(&curves, &references(view), look) else { return };
     let levels = levels(view, &bounds, area.width as usize);
     let ends: Vec<Drawn> = curves.iter().map(Drawn::end).collect();
-    // By default a dataset is drawn as points alone. A curve is drawn in its mark where colour does not tell it from others; marks of ends stand above all.
+    // By default a dataset is drawn as points alone.
+    // A curve is drawn in its mark where colour does not tell it from others; marks of ends stand above all.
     let line = |mark: char| if look.colour && look.unicode { Marker::Braille } else { Marker::Custom(mark) };
     let datasets = levels.iter().rev().map(|level| level.dataset(Marker::Custom(level.mark), GraphType::default()));
     let datasets = datasets.chain(curves.iter().map(|curve| curve.dataset(line(curve.mark), GraphType::Line)));
