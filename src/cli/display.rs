@@ -1,6 +1,7 @@
 //! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
 //! lines where standard error is no terminal.
 
+use super::loss_trace::LossTrace;
 use super::text::{duration, plural};
 use super::voice::is_quiet;
 use crate::results::RunningRun;
@@ -43,6 +44,9 @@ struct Running {
     step: u64,
     steps: u64,
     batch_tokens: u64,
+    /// Loss of the latest batch, where it is finite.
+    train_loss_nats: Option<f64>,
+    losses: LossTrace,
 }
 
 struct Bars {
@@ -51,6 +55,8 @@ struct Bars {
     _all: MultiProgress,
 }
 
+/// Losses along a run that a heartbeat tells at most.
+const LOSSES_TOLD: usize = 48;
 /// Seconds between plain lines when no run ends.
 const PLAIN_EVERY: f64 = 30.0;
 
@@ -166,6 +172,8 @@ impl State {
             step: 0,
             steps: spec.steps,
             batch_tokens: spec.recipe.batch_tokens,
+            train_loss_nats: None,
+            losses: LossTrace::of_at_most(LOSSES_TOLD),
         });
     }
 
@@ -174,6 +182,8 @@ impl State {
             return String::new();
         };
         running.step = progress.step;
+        running.train_loss_nats = progress.train_loss_nats.filter(|loss| loss.is_finite());
+        running.train_loss_nats.iter().for_each(|loss| running.losses.add(progress.step, *loss));
         running.first.get_or_insert((progress.step, Instant::now()));
         let rate = running.tokens_per_second().map_or("starting".into(), tokens_per_second);
         let loss = progress.train_loss_nats.map_or("train loss not finite".to_owned(), |loss| format!("train loss {loss:.3}"));
@@ -213,7 +223,9 @@ impl Running {
 
     fn render(&self, worker: usize) -> RunningRun {
         let (run_id, tokens_per_second) = (self.id.clone(), self.tokens_per_second());
-        RunningRun { worker, run_id, step: self.step, steps: self.steps, tokens_per_second }
+        let train_losses = self.losses.points().to_vec();
+        let (step, steps, train_loss_nats) = (self.step, self.steps, self.train_loss_nats);
+        RunningRun { worker, run_id, step, steps, tokens_per_second, train_loss_nats, train_losses }
     }
 }
 

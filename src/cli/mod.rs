@@ -26,8 +26,10 @@ mod folders;
 mod forecast;
 mod groups;
 mod init;
+mod labels;
 mod laws;
 mod load;
+mod loss_trace;
 mod machine;
 mod man;
 #[cfg(feature = "train")]
@@ -43,6 +45,7 @@ mod plot;
 mod preparing;
 mod process;
 mod profiles;
+mod progress;
 mod pulse;
 mod rates;
 mod recipes;
@@ -62,6 +65,7 @@ mod speeds;
 mod speedup;
 mod starts;
 mod status;
+mod status_text;
 mod summary;
 mod sweep;
 #[cfg(test)]
@@ -69,6 +73,7 @@ mod tests;
 mod text;
 mod trusted;
 mod verify;
+mod watch;
 #[cfg(feature = "train")]
 mod worker;
 
@@ -118,6 +123,10 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Show which runs of a sweep are done, missing, diverged or failed
     Status(status::StatusArgs),
+    /// Watch a sweep live: progress, curves, what ails runs
+    ///
+    /// Reads its folder alone, also that of a sweep on another machine, and never touches the sweep.
+    Watch(watch::WatchArgs),
     /// Make a sweep's folder whole again
     ///
     /// What can be made from what is whole is made, and what is damaged is set aside.
@@ -193,6 +202,7 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Repair(args) => repair::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Slurm(args) => slurm::run(&args),

@@ -1,4 +1,4 @@
-//! A driver's heartbeat, every second while it works, for `scalelab status`.
+//! A driver's heartbeat, every second while it works, for `scalelab status` and `scalelab watch`.
 
 use super::display::Display;
 use super::machine::host;
@@ -12,12 +12,13 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Does some work while a thread beside it tells what `display` shows.
 pub(super) fn with_pulse<T>(folder: &SweepFolder, claim: Claim, display: &Display, work: impl FnOnce() -> T) -> T {
     let (done, wait) = channel::<()>();
+    let started_at = now();
     thread::scope(|scope| {
         scope.spawn(move || {
             // A folder without room takes no heartbeat: results are more important, and tell of it.
-            let _ = folder.write_pulse(claim, &pulse(display));
+            let _ = folder.write_pulse(claim, &pulse(display, started_at));
             while wait.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                let _ = folder.write_pulse(claim, &pulse(display));
+                let _ = folder.write_pulse(claim, &pulse(display, started_at));
             }
             folder.drop_pulse(claim);
         });
@@ -27,10 +28,10 @@ pub(super) fn with_pulse<T>(folder: &SweepFolder, claim: Claim, display: &Displa
     })
 }
 
-fn pulse(display: &Display) -> Heartbeat {
+fn pulse(display: &Display, started_at: u64) -> Heartbeat {
     let (running, seconds_left) = display.now();
     let host = host().unwrap_or_default();
-    Heartbeat { host, process: std::process::id(), written_at: now(), seconds_left, running }
+    Heartbeat { host, process: std::process::id(), written_at: now(), started_at: Some(started_at), seconds_left, running }
 }
 
 /// Seconds since 1970.

@@ -24,3 +24,28 @@ fn ignore_hangup() -> bool {
 fn ignore_hangup() -> bool {
     false
 }
+
+/// Ends this process when the terminal that standard output is goes away, whatever its threads do: who waits for keys of a terminal that
+/// is gone may wait forever, and one started deaf to its closing hears nothing of it.
+#[cfg(unix)]
+pub(super) fn end_with_terminal() {
+    const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+    std::thread::spawn(|| {
+        while !output_is_gone() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        std::process::exit(0);
+    });
+}
+
+#[cfg(not(unix))]
+pub(super) fn end_with_terminal() {}
+
+/// Whether whatever standard output leads to was closed at its other end.
+#[cfg(unix)]
+fn output_is_gone() -> bool {
+    let mut output = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: the call writes into the one structure that it is given, and does not wait.
+    let answered = unsafe { libc::poll(&raw mut output, 1, 0) };
+    answered > 0 && output.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
+}

@@ -2,7 +2,7 @@
 //! Whole files as all others; what is in them is checked by whoever reads them.
 
 use super::folder::{FolderError, SweepFolder};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -51,6 +51,13 @@ impl SweepFolder {
         let mut states: Vec<StoredCheckpoint> = entries.filter_map(|entry| stored(entry.path())).collect();
         states.sort_by_key(|state| std::cmp::Reverse(state.step));
         states
+    }
+
+    /// The step of the latest state of every run and trunk that has one.
+    pub fn latest_states(&self) -> HashMap<String, u64> {
+        let entries = fs::read_dir(self.checkpoints()).into_iter().flatten().filter_map(Result::ok);
+        let owners = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        owners.filter_map(|owner| self.states(&owner).first().map(|state| state.step).map(|step| (owner, step))).collect()
     }
 
     /// The bytes of a state; none where it has gone meanwhile.
@@ -108,6 +115,7 @@ mod tests {
         }
         let steps = |owner: &str| folder.states(owner).iter().map(|state| state.step).collect::<Vec<_>>();
         assert_eq!((steps("run"), steps("trunk"), steps("none")), (vec![1_000_000, 10], vec![1_000_000, 10, 5], vec![]));
+        assert_eq!(folder.latest_states(), HashMap::from(["run", "trunk"].map(|owner| (owner.to_owned(), 1_000_000))));
         assert_eq!(folder.read_checkpoint(&folder.states("run")[1]).expect("reads"), Some(vec![10]));
         folder.drop_branch_point("trunk", 10);
         assert_eq!(steps("trunk"), [1_000_000, 5]);

@@ -13,6 +13,7 @@ mod import;
 mod lock;
 mod packed;
 mod pulse;
+mod reader;
 mod repair;
 mod table;
 mod trajectories;
@@ -27,6 +28,7 @@ pub use import::{Imported, filtered_records, import_bytes, import_folder, import
 pub use lock::{Claim, SweepLock};
 pub use packed::{Packed, RunCurves};
 pub use pulse::{Heartbeat, RunningRun};
+pub use reader::{FolderContents, FolderReader, liveliest_sweep};
 pub use repair::{Mend, MendEnd};
 pub use table::{TableError, records_to_csv, to_csv};
 pub use trajectories::Trajectory;

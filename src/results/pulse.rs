@@ -16,6 +16,9 @@ pub struct Heartbeat {
     pub process: u32,
     /// When it was written, seconds since 1970.
     pub written_at: u64,
+    /// When its runs began, seconds since 1970; absent in what earlier versions wrote.
+    #[serde(default)]
+    pub started_at: Option<u64>,
     /// Seconds that its runs will take, as far as it knows.
     pub seconds_left: f64,
     /// What its workers do.
@@ -35,6 +38,12 @@ pub struct RunningRun {
     pub steps: u64,
     /// Rate of this worker; absent until it is known.
     pub tokens_per_second: Option<f64>,
+    /// Loss of the latest batch, nats per token; absent where it is not finite, and in what earlier versions wrote.
+    #[serde(default)]
+    pub train_loss_nats: Option<f64>,
+    /// The same along the run, some tens of (step, loss): its curve is written when it ends.
+    #[serde(default)]
+    pub train_losses: Vec<(u64, f64)>,
 }
 
 impl SweepFolder {
@@ -73,8 +82,23 @@ mod tests {
     fn drivers_leave_one_sign_each_and_take_it_back() {
         let place = tempfile::tempdir().expect("temporary folder");
         let folder = SweepFolder::at(place.path());
-        let run = RunningRun { worker: 1, run_id: "a".into(), step: 3, steps: 9, tokens_per_second: Some(1e4) };
-        let pulse = |process| Heartbeat { host: "h".into(), process, written_at: 5, seconds_left: 1.5, running: vec![run.clone()] };
+        let run = RunningRun {
+            worker: 1,
+            run_id: "a".into(),
+            step: 3,
+            steps: 9,
+            tokens_per_second: Some(1e4),
+            train_loss_nats: Some(2.5),
+            train_losses: vec![(1, 4.0), (3, 2.5)],
+        };
+        let pulse = |process| Heartbeat {
+            host: "h".into(),
+            process,
+            written_at: 5,
+            started_at: Some(2),
+            seconds_left: 1.5,
+            running: vec![run.clone()],
+        };
         let shard = Claim::Shard(Shard { number: 2, count: 3 });
         folder.write_pulse(Claim::Whole, &pulse(1)).expect("written");
         folder.write_pulse(shard, &pulse(2)).expect("written");
@@ -83,5 +107,17 @@ mod tests {
         folder.drop_pulse(Claim::Whole);
         folder.drop_pulse(shard);
         assert!(folder.pulses().is_empty() && !place.path().join("running").exists());
+    }
+
+    #[test]
+    fn a_heartbeat_of_an_earlier_version_tells_no_loss_and_no_beginning() {
+        let place = tempfile::tempdir().expect("temporary folder");
+        let folder = SweepFolder::at(place.path());
+        let text = r#"{ "host": "h", "process": 7, "written_at": 5, "seconds_left": 1.5,
+            "running": [{ "worker": 0, "run_id": "a", "step": 3, "steps": 9, "tokens_per_second": null }] }"#;
+        folder.write("running/driver.json", text.as_bytes()).expect("written");
+        let pulses = folder.pulses();
+        let run = &pulses[0].running[0];
+        assert_eq!((pulses[0].started_at, run.train_loss_nats, run.train_losses.len()), (None, None, 0));
     }
 }

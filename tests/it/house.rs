@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place; flate2 has two, for corpora and for curves.
-const OWNED: [(&str, &str); 32] = [
+const OWNED: [(&str, &str); 33] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -57,6 +57,7 @@ const OWNED: [(&str, &str); 32] = [
     ("clap", "cli"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
+    ("ratatui", "cli"),
 ];
 
 fn root() -> &'static Path {

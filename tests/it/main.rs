@@ -36,5 +36,6 @@ mod screens;
 #[cfg(feature = "train")]
 mod search;
 mod speedup;
+mod status;
 mod tables;
 mod trust;
