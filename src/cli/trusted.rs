@@ -1,7 +1,7 @@
 //! What a design can tell and what not, on one screen: how far beyond its runs the intervals that are printed would hold.
 
 use super::colour::{good, heading, warning};
-use super::text::{doubts, entry, filled, rounded, screen_table};
+use super::text::{doubts, entry, filled, indented, rounded, screen_table};
 use crate::fit::{Coverage, ForecastCoverage, SelftestOptions};
 use crate::law::Design;
 use crate::spec::{Flops, short};
@@ -59,10 +59,9 @@ impl Simulated<'_> {
         };
         text += &self.widths();
         text += &self.exponent();
-        text += &format!(
-            "\n  of 100 intervals at {:.0} % so many hold, by what the runs follow ({simulations} simulations each)\n",
-            100.0 * self.options.level
-        );
+        let level = 100.0 * self.options.level;
+        let held = format!("of 100 intervals at {level:.0} % so many hold, by what the runs follow ({simulations} simulations each)");
+        text += &format!("\n{}", indented(&held));
         text += &self.table();
         text += &self.forecasts();
         text + &doubts(self.doubts())

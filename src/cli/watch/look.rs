@@ -1,5 +1,6 @@
 //! How a screen looks: with colour or without, in characters that the terminal has.
 
+use anstream::{AutoStream, ColorChoice};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 
@@ -32,12 +33,12 @@ const PLAIN: [(&str, &str); 12] = [
 ];
 
 impl Look {
-    /// As the environment asks for: no colour with NO_COLOR, ASCII where the locale is not UTF-8.
+    /// As `--color` and the environment ask for: no colour with NO_COLOR, ASCII where the locale is not UTF-8.
     pub(super) fn of_environment() -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default().to_uppercase();
         let unicode = locale.contains("UTF-8") || locale.contains("UTF8");
-        Self { colour: set("NO_COLOR").is_none(), unicode, log_steps: true }
+        Self { colour: AutoStream::choice(&std::io::stdout()) != ColorChoice::Never, unicode, log_steps: true }
     }
 
     /// The style of a curve and its run, by place.
