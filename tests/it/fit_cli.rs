@@ -1,6 +1,7 @@
 //! `scalelab fit`, `plot` and `recommend` on tables of others' runs: answers, refusals, and nothing written unasked.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
+use crate::screens::small_design;
 use crate::support::snapshot::Transcript;
 use crate::support::{published, succeed, table, text};
 use serde_json::Value;
@@ -223,16 +224,14 @@ fn a_fit_is_scrutinised_by_influence_forecast_and_likelihood() {
 
 #[test]
 fn a_design_is_judged_by_simulation_before_it_is_trained() {
-    // Every third run, over all sizes: simulations take their time by the run.
-    let runs: Vec<String> =
-        exact_runs().lines().enumerate().filter(|(at, _)| at % 3 == 0).map(|(_, line)| line.to_owned() + "\n").collect();
-    let (_folder, path) = table(&runs.concat());
+    let (_folder, path) = table(&exact_runs());
     let mut said = Transcript::default();
     // What was simulated and what the tables show; the numbers are those of the JSON.
     let headings = ["runs:", "ln L scatters", "estimator, interval", "of 100 intervals", "together:", "alone:", "loss of one run", "N*"];
-    said.lines(&headings, &["selftest", text(&path), "--simulations", "10", "--refits", "10", "--details"]);
+    let (_small, eight) = small_design();
+    said.lines(&headings, &["selftest", &eight, "--simulations", "10", "--refits", "10", "--details"]);
     let rows: Value =
-        serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "40", "--refits", "10", "--json"])).expect("JSON");
+        serde_json::from_str(&succeed(&["selftest", text(&path), "--simulations", "20", "--refits", "10", "--json"])).expect("JSON");
     let [exponent, truths] = ["exponent", "truths"].map(|part| rows[part].as_array().expect("a list"));
     assert!(exponent.iter().all(|row| row["coverage"].as_f64().is_some_and(|c| c > 0.7)), "{rows}");
     assert!(truths.len() == 24 && truths.iter().all(|row| row["one_run"]["alone"]["coverage"].is_number()), "{rows}");

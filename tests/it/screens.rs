@@ -23,7 +23,8 @@ fn calls(folder: &str) -> Vec<Vec<&str>> {
     ]
 }
 
-fn small_design() -> (tempfile::TempDir, String) {
+/// Eight runs, of which simulations take little time.
+pub(crate) fn small_design() -> (tempfile::TempDir, String) {
     let cells = [(3.0, 1.0), (3.0, 4.0), (6.0, 1.0), (6.0, 4.0), (12.0, 2.0), (12.0, 8.0), (24.0, 2.0), (24.0, 8.0)];
     let row = |(n, d): &(f64, f64)| format!("{n}e7,{d}e9,{}\n", 1.7 + 400.0 / (n * 1e7).powf(0.34) + 410.0 / (d * 1e9).powf(0.28));
     let (folder, path) = crate::support::table(&("params,tokens,loss\n".to_owned() + &cells.iter().map(row).collect::<String>()));
