@@ -8,11 +8,18 @@ cd "$(dirname "$0")/../.."
 scalelab=$(realpath "${1:-target/release/scalelab}")
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-browse() { chromium --headless=new --no-sandbox --disable-gpu --user-data-dir="$place/profile" --virtual-time-budget=10000 "$@" 2>/dev/null; }
+browse() { chromium --headless=new --no-sandbox --disable-gpu --allow-file-access-from-files --user-data-dir="$place/profile" --virtual-time-budget=10000 "$@" 2>/dev/null; }
 
 "$scalelab" report results/grid --out "$place/report.html"
-for width in 1280 500; do
-  title=$(browse --window-size=$width,900 --dump-dom "file://$place/report.html#test" | grep -o '<title>[^<]*' | head -n 1)
+# A window is never narrower than 500; a frame is.
+cat > "$place/phone.html" <<'HTML'
+<iframe id="page" src="report.html#test" width="390" height="844"></iframe>
+<script>setTimeout(() => { document.title = document.getElementById("page").contentDocument.title; }, 6000);</script>
+HTML
+for width in 1280 390; do
+  page="$place/report.html#test"
+  [[ $width == 390 ]] && page="$place/phone.html"
+  title=$(browse --window-size=1280,900 --dump-dom "file://$page" | grep -o '<title>[^<]*' | head -n 1)
   echo "width $width: ${title#<title>}"
   [[ $title == *" checks hold" ]] || { echo "the page found a fault" >&2; exit 1; }
 done
