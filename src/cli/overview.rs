@@ -12,8 +12,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
 
 /// The command with its help in groups.
 pub(super) fn grouped(command: Command) -> Command {
-    let template =
-        format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}", groups(&command));
+    let template = format!("{{about-with-newline}}{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}", groups(&command));
     command.help_template(template)
 }
 

@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn a_number_has_the_digits_of_its_error() {
         assert_eq!([rounded(0.038_93, 0.043_8), rounded(-1.2, 0.4), rounded(223.8049, 9.0)], ["0.039", "-1.20", "223.8"]);
-        assert_eq!(known_between(1.2558, [1.2277, 1.2845], 0.95).to_string(), "1.256 [1.228, 1.285]");
+        assert_eq!(known_between(1.2558, [1.2277, 1.2846], 0.95).to_string(), "1.256 [1.228, 1.285]");
     }
 
     #[test]

@@ -89,9 +89,10 @@ fn view(at_work: &[usize]) -> View {
     }
 }
 
+/// Curves far enough apart that a chart of six rows tells them apart.
 fn falling(at: usize) -> LossTrace {
     let mut trace = LossTrace::of_at_most(100);
-    (1..=1208).for_each(|step| trace.add(step, 0.8 + 0.01 * at as f64 + 2.0 / (step as f64).sqrt()));
+    (1..=1208).for_each(|step| trace.add(step, 0.9 + 0.6 * at.saturating_sub(9) as f64 + 2.0 / (step as f64).sqrt()));
     trace
 }
 
