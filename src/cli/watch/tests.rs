@@ -113,7 +113,8 @@ fn a_sweep_at_work_shows_all_its_parts_on_80_by_24() {
     line(&rows, "2 2x16 D 1M seed 3");
     let title = line(&rows, "train loss (nats) over log steps");
     assert!(title.contains("best held-out A 0.840 2x8 D 1M seed 2"), "{title}");
-    let chart: String = rows[rows.iter().position(|row| row == title).expect("there") + 1..][..6].concat();
+    let below = &rows[rows.iter().position(|row| row == title).expect("there") + 1..];
+    let chart: String = below.iter().take_while(|row| !row.contains('└')).cloned().collect();
     assert!(chart.contains('1') && chart.contains('2') && chart.contains('A'), "curves and reference by their marks: {chart}");
     assert!(line(&rows, "doctor: 1 of 9 runs sick").contains("scalelab doctor results/quick"));
     line(&rows, "! diverges: 2x16 D 1M seed 2");
