@@ -118,7 +118,7 @@ fn a_sweep_at_work_shows_all_its_parts_on_80_by_24() {
     assert!(chart.contains('1') && chart.contains('2') && chart.contains('A'), "curves and reference by their marks: {chart}");
     assert!(line(&rows, "doctor: 1 of 9 runs sick").contains("scalelab doctor results/quick"));
     line(&rows, "! diverges: 2x16 D 1M seed 2");
-    assert!(line(&rows, "✗ 2x32 D 1M seed 2").contains("failed: its worker was killed by signal 9"));
+    assert!(line(&rows, "✗ 2x32 D 1M seed 2").contains("failed: its worker was killed by"));
     line(&rows, "✓ 2x8 D 1M seed 2");
     assert!(rows[23].starts_with("q leaves"), "{}", rows[23]);
 }
