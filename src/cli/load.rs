@@ -7,8 +7,8 @@ use super::preparing::with_cache;
 use super::speeds::Speeds;
 use crate::corpus::{Corpus, CorpusError};
 use crate::fit::propose;
-use crate::spec::{CorpusSpec, RunRecord, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, foresee, resolve, seconds_per_token};
+use crate::spec::{CorpusSpec, Dtype, RunRecord, RunSpec};
+use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, foresee, gain_of, resolve, seconds_per_token};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,6 +34,12 @@ impl Loaded {
     /// Whether times come from rates that were measured here.
     pub(super) fn has_rates(&self) -> bool {
         !self.rates.is_empty()
+    }
+
+    /// How many times as fast the runs would be with products in this format, if both were measured here.
+    pub(super) fn gain_of(&self, dtype: Dtype) -> Option<f64> {
+        let runs: Vec<&PlannedRun> = self.plan.runs.iter().collect();
+        gain_of(dtype, &self.rates, &runs, self.workers)
     }
 
     /// The plan as far as results tell: more than at first where learning rate or batch is searched.

@@ -3,7 +3,7 @@
 
 #[cfg(feature = "train")]
 use crate::results::write_whole;
-use crate::spec::ModelShape;
+use crate::spec::{Dtype, ModelShape};
 use crate::sweep::{ASSUMED_FLOPS_PER_SECOND, MeasuredRate};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -18,6 +18,9 @@ pub(super) struct Rate {
     pub(super) shape: ModelShape,
     /// Tokens per optimizer step.
     pub(super) batch_tokens: u64,
+    /// Number format of products.
+    #[serde(default)]
+    pub(super) dtype: Dtype,
     /// Runs trained side by side, one thread each.
     pub(super) threads: usize,
     /// Training tokens per second of all of them together.
@@ -81,6 +84,7 @@ impl Rates {
         let one = |rate: &Rate| MeasuredRate {
             shape: rate.shape.clone(),
             batch_tokens: rate.batch_tokens,
+            dtype: rate.dtype,
             threads: rate.threads,
             tokens_per_second: rate.tokens_per_second,
         };
@@ -99,7 +103,7 @@ impl Rates {
 
 #[cfg(feature = "train")]
 fn same_workload(a: &Rate, b: &Rate) -> bool {
-    (&a.shape, a.batch_tokens, a.threads) == (&b.shape, b.batch_tokens, b.threads)
+    (&a.shape, a.batch_tokens, a.dtype, a.threads) == (&b.shape, b.batch_tokens, b.dtype, b.threads)
 }
 
 /// `$XDG_CACHE_HOME/scalelab/rates.json`, or below `~/.cache`.

@@ -5,7 +5,7 @@ use super::machine::{host, processor};
 use super::rates::{Rates, cache_folder};
 use crate::results::write_whole;
 use crate::spec::sample::median;
-use crate::spec::{ModelShape, RunRecord, RunStatus};
+use crate::spec::{Dtype, ModelShape, RunRecord, RunStatus};
 use crate::sweep::{MeasuredRate, PlannedRun};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ use std::path::PathBuf;
 struct Speed {
     shape: ModelShape,
     batch_tokens: u64,
+    #[serde(default)]
+    dtype: Dtype,
     threads: usize,
     /// Of all runs at once.
     tokens_per_second: f64,
@@ -42,6 +44,7 @@ impl Speeds {
         let learnt = read().into_iter().filter(|speed| speed.processor == own).map(|speed| MeasuredRate {
             shape: speed.shape,
             batch_tokens: speed.batch_tokens,
+            dtype: speed.dtype,
             threads: speed.threads,
             tokens_per_second: speed.tokens_per_second,
         });
@@ -52,7 +55,7 @@ impl Speeds {
             (_, false) => "from the speed of earlier runs on this machine and from `scalelab bench`".into(),
         };
         let mut known = rates.measured();
-        known.retain(|rate| !learnt.iter().any(|one| (one.threads, &one.shape) == (rate.threads, &rate.shape)));
+        known.retain(|rate| !learnt.iter().any(|one| (one.threads, &one.shape, one.dtype) == (rate.threads, &rate.shape, rate.dtype)));
         known.extend(learnt);
         Self { known, origin }
     }
@@ -61,24 +64,24 @@ impl Speeds {
 /// Keeps the speeds of runs that this machine's processor just trained, `workers` at once. Only predictions of time would miss
 /// them, so a folder that cannot be written is no error.
 pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, workers: usize) {
-    let mut rates: Vec<(&ModelShape, u64, Vec<f64>)> = Vec::new();
+    let mut rates: Vec<((&ModelShape, u64, Dtype), Vec<f64>)> = Vec::new();
     for run in trained {
         let Some(rate) = done.get(&run.id).and_then(rate) else { continue };
-        let (shape, batch) = (&run.spec.shape, run.spec.recipe.batch_tokens);
-        match rates.iter_mut().find(|(known, size, _)| (*known, *size) == (shape, batch)) {
-            Some((_, _, rates)) => rates.push(rate),
-            None => rates.push((shape, batch, vec![rate])),
+        let kind = (&run.spec.shape, run.spec.recipe.batch_tokens, run.spec.recipe.dtype);
+        match rates.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, rates)) => rates.push(rate),
+            None => rates.push((kind, vec![rate])),
         }
     }
-    let speed = |(shape, batch_tokens, rates): (&ModelShape, u64, Vec<f64>)| {
+    let speed = |((shape, batch_tokens, dtype), rates): ((&ModelShape, u64, Dtype), Vec<f64>)| {
         let tokens_per_second = workers as f64 * median(rates)?;
-        Some(Speed { shape: shape.clone(), batch_tokens, threads: workers, tokens_per_second, processor: processor() })
+        Some(Speed { shape: shape.clone(), batch_tokens, dtype, threads: workers, tokens_per_second, processor: processor() })
     };
     let new: Vec<Speed> = rates.into_iter().filter_map(speed).collect();
     if new.is_empty() {
         return;
     }
-    let of = |speed: &Speed| (speed.shape.clone(), speed.batch_tokens, speed.threads, speed.processor.clone());
+    let of = |speed: &Speed| (speed.shape.clone(), speed.batch_tokens, speed.dtype, speed.threads, speed.processor.clone());
     let mut kept = read();
     kept.retain(|old| !new.iter().any(|one| of(one) == of(old)));
     kept.extend(new);

@@ -146,17 +146,23 @@ struct Derivatives<'a, F> {
 }
 
 impl<F: Formula> Derivatives<'_, F> {
-    /// In passes as wide as the coordinates ask.
-    fn run(mut self) {
-        match (self.free.len(), self.second) {
-            (0..=4, false) => self.narrow::<4, 0>(),
-            (5..=6, false) => self.narrow::<6, 0>(),
-            (7..=WIDTH, false) => self.narrow::<WIDTH, 0>(),
-            (0..=4, true) => self.narrow::<4, 10>(),
-            (5..=6, true) => self.narrow::<6, 21>(),
-            (7..=WIDTH, true) => self.narrow::<WIDTH, TRIANGLE>(),
+    /// In passes as wide as the formula has coefficients: each width is code of its own for each formula.
+    fn run(self) {
+        match const { F::COUNT } {
+            ..=3 => self.pass::<3, 6>(),
+            4 => self.pass::<4, 10>(),
+            5 => self.pass::<5, 15>(),
+            6 => self.pass::<6, 21>(),
+            7 => self.pass::<7, 28>(),
+            8..=WIDTH => self.pass::<WIDTH, TRIANGLE>(),
+            _ if self.free.len() <= WIDTH => self.pass::<WIDTH, TRIANGLE>(),
             _ => self.wide(),
         }
+    }
+
+    /// One pass, with second derivatives where they are asked for.
+    fn pass<const K: usize, const T: usize>(mut self) {
+        if self.second { self.narrow::<K, T>() } else { self.narrow::<K, 0>() }
     }
 
     fn jet(&self) -> Jet {
@@ -186,7 +192,7 @@ impl<F: Formula> Derivatives<'_, F> {
     }
 
     /// Any number of coordinates: one pass for every pair of blocks of half a width.
-    fn wide(&mut self) {
+    fn wide(self) {
         const HALF: usize = WIDTH / 2;
         let dim = self.free.len();
         let starts: Vec<usize> = (0..dim).step_by(HALF).collect();

@@ -34,6 +34,8 @@ impl Departure {
 }
 
 impl Formula for Departure {
+    const COUNT: usize = Additive::COUNT;
+
     fn name(&self) -> &'static str {
         match self {
             Self::Outer(_) => "held-gamma",
@@ -106,6 +108,8 @@ pub struct FarseerMoved {
 }
 
 impl Formula for FarseerMoved {
+    const COUNT: usize = Farseer::COUNT;
+
     fn name(&self) -> &'static str {
         "farseer-moved"
     }

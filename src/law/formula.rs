@@ -200,6 +200,9 @@ impl Centre {
 /// A law as it is written down. Implement this and add the type to the list in `law/formulas/mod.rs`: the law can then be fitted,
 /// compared, scrutinised, drawn and forecast, and it advises if it is a law of N and D.
 pub trait Formula: Debug + Send + Sync + 'static {
+    /// How many coefficients it has, so that derivatives are compiled for so many; as many as there may be where nothing is said.
+    const COUNT: usize = usize::MAX;
+
     /// Name used in files and on the command line.
     fn name(&self) -> &'static str;
 

@@ -2,7 +2,7 @@
 
 use super::planned::PlannedRun;
 use super::trunk::{Tree, trees};
-use crate::spec::{FlopRule, ModelShape, RunSpec};
+use crate::spec::{Dtype, FlopRule, ModelShape, RunSpec};
 
 /// What a set of runs costs in some unit, each alone and with trunks shared.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +55,8 @@ pub struct MeasuredRate {
     pub shape: ModelShape,
     /// Tokens per optimizer step.
     pub batch_tokens: u64,
+    /// Number format of its products.
+    pub dtype: Dtype,
     /// Runs trained side by side, one thread each.
     pub threads: usize,
     /// Training tokens per second of all of them together.
@@ -73,10 +75,16 @@ impl MeasuredRate {
 }
 
 /// Predicted seconds of one token of a run on one of `workers` workers: as measured of its shape and batch, else between the
-/// nearest measured shapes, from measurements with as many threads or, without any, with one.
+/// nearest measured shapes, from measurements with as many threads or, without any, with one. Where its number format was never
+/// measured, from those of any.
 pub fn seconds_per_token(measured: &[MeasuredRate], spec: &RunSpec, workers: usize) -> f64 {
     let flops = flops_per_token(&spec.shape);
-    let with = |threads: usize| measured.iter().filter(|rate| rate.threads == threads).collect::<Vec<_>>();
+    let of_format = |rate: &&MeasuredRate| rate.dtype == spec.recipe.dtype;
+    let any_format = !measured.iter().any(|rate| of_format(&rate));
+    let with = |threads: usize| {
+        let here = |rate: &&MeasuredRate| rate.threads == threads && (any_format || of_format(rate));
+        measured.iter().filter(here).collect::<Vec<_>>()
+    };
     let known = Some(with(workers)).filter(|known| !known.is_empty()).unwrap_or_else(|| with(1));
     let exact = known.iter().rev().find(|rate| rate.shape == spec.shape && rate.batch_tokens == spec.recipe.batch_tokens);
     if let Some(rate) = exact {
@@ -104,6 +112,21 @@ fn interpolated(curve: &[(f64, f64)], x: f64) -> Option<f64> {
 /// Predicted seconds of the runs one after the other, shared steps made once.
 pub fn predicted_work(runs: &[&PlannedRun]) -> f64 {
     trees(runs).iter().map(Tree::predicted_seconds).sum()
+}
+
+/// How many times as fast the runs would be in a number format as in their own, as far as both were measured on this machine.
+pub fn gain_of(dtype: Dtype, measured: &[MeasuredRate], runs: &[&PlannedRun], workers: usize) -> Option<f64> {
+    let is_known = |dtype: Dtype| measured.iter().any(|rate| rate.dtype == dtype);
+    let seconds = |to: Option<Dtype>| {
+        let of = |run: &&PlannedRun| {
+            let mut spec = run.spec.clone();
+            spec.recipe.dtype = to.unwrap_or(spec.recipe.dtype);
+            seconds_per_token(measured, &spec, workers) * spec.tokens().0
+        };
+        runs.iter().map(of).sum::<f64>()
+    };
+    let known = is_known(dtype) && runs.iter().all(|run| run.spec.recipe.dtype != dtype && is_known(run.spec.recipe.dtype));
+    (known && !runs.is_empty()).then(|| seconds(None) / seconds(Some(dtype)))
 }
 
 /// Seconds that the runs take on some workers, shared steps made once: never less than the longest run alone.
@@ -149,7 +172,7 @@ mod tests {
     fn a_measured_shape_is_predicted_as_measured_and_an_unmeasured_machine_as_assumed() {
         let spec = plan(SMALL).runs[0].spec.clone();
         let rate =
-            |batch_tokens, threads, tokens_per_second| MeasuredRate { shape: spec.shape.clone(), batch_tokens, threads, tokens_per_second };
+            |batch_tokens, threads, tokens_per_second| MeasuredRate { shape: spec.shape.clone(), batch_tokens, dtype: Dtype::F32, threads, tokens_per_second };
         let own = spec.recipe.batch_tokens;
         let measured = [rate(own, 1, 100.0), rate(own, 2, 150.0), rate(2 * own, 2, 9.0)];
         assert_eq!(seconds_per_token(&measured, &spec, 2), 2.0 / 150.0);

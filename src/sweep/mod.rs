@@ -25,7 +25,7 @@ mod trunk;
 pub use cells::LeftOut;
 pub use changes::{Change, changes};
 pub use cost::{
-    ASSUMED_FLOPS_PER_SECOND, MeasuredRate, Savings, exact_flops, flops_per_token, predicted_wall, predicted_work, savings,
+    ASSUMED_FLOPS_PER_SECOND, MeasuredRate, Savings, exact_flops, flops_per_token, gain_of, predicted_wall, predicted_work, savings,
     seconds_per_token,
 };
 pub use draft::Draft;

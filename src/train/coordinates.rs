@@ -4,6 +4,7 @@
 use super::adamw::Update;
 use super::fused::Fused;
 use super::init::Layout;
+use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState};
 use crate::corpus::{Cache, Corpus, Order};
 use crate::spec::{AdamW, CorpusSpec, ModelShape, OptimizerGroups};
@@ -18,7 +19,7 @@ const CONTEXT: usize = 32;
 fn sizes(width: usize, groups: &OptimizerGroups) -> Vec<f64> {
     let shape = ModelShape { context: CONTEXT, heads: width / 16, kv_heads: width / 16, ..ModelShape::derived(2, width) };
     let corpus = Corpus::open(&CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 }, &Cache::quiet("")).expect("synthetic corpora open");
-    let mut learner = Fused::new(&shape, groups, LearnerState::first(Layout::of(&shape).first_weights(0)));
+    let mut learner = Fused::new(&shape, groups, LearnerState::first(Layout::of(&shape).first_weights(0)), Factors::F32);
     let (mut inputs, mut targets) = (vec![0; TOKENS], vec![0; TOKENS]);
     for step in 0..STEPS {
         corpus.fill_batch(Order { seed: 0, unique_tokens: None }, step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);

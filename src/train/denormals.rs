@@ -3,8 +3,9 @@
 use super::adamw::Update;
 use super::fused::Fused;
 use super::init::Layout;
+use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState};
-use crate::spec::{AdamW, ModelShape, OptimizerGroups, Random};
+use crate::spec::{AdamW, Dtype, ModelShape, OptimizerGroups, Random};
 
 /// The workload S of the benchmarks, at any context.
 fn workload(context: usize) -> ModelShape {
@@ -46,12 +47,17 @@ fn steps_of_ordinary_sharp_and_certain_networks_leave_no_denormal() {
     // Queries and keys enter scores as a product; a large head is certain of its answers, so most gradients are next to nothing.
     let sharp = [("query", 40.0), ("key", 40.0)];
     let certain = [("query", 40.0), ("key", 40.0), ("gate", 60.0), ("head", 300.0)];
-    for (name, factors, context, sequences) in
-        [("ordinary", &[][..], 128, 16), ("sharp", &sharp, 128, 16), ("certain", &certain, 128, 16), ("long", &sharp, 1024, 2)]
-    {
+    let rounded = Factors::of(Dtype::Bf16).unwrap_or(Factors::F32);
+    for (name, factors, context, sequences, products) in [
+        ("ordinary", &[][..], 128, 16, Factors::F32),
+        ("sharp", &sharp, 128, 16, Factors::F32),
+        ("certain", &certain, 128, 16, Factors::F32),
+        ("certain, rounded", &certain, 128, 16, rounded),
+        ("long", &sharp, 1024, 2, Factors::F32),
+    ] {
         let shape = workload(context);
         let layout = Layout::of(&shape);
-        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), scaled(&layout, factors));
+        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), scaled(&layout, factors), products);
         let count = context * sequences;
         let tokens = tokens(count + 1);
         for step in 0..3 {
@@ -70,7 +76,7 @@ fn steps_of_ordinary_sharp_and_certain_networks_leave_no_denormal() {
 fn a_network_that_has_learnt_its_data_by_heart_leaves_no_denormal() {
     let shape = workload(128);
     let layout = Layout::of(&shape);
-    let mut fused = Fused::new(&shape, &OptimizerGroups::default(), scaled(&layout, &[]));
+    let mut fused = Fused::new(&shape, &OptimizerGroups::default(), scaled(&layout, &[]), Factors::F32);
     let tokens: Vec<u32> = (0..2049).map(|i| (i % 128) as u32).collect();
     let mut loss = f64::INFINITY;
     for step in 0..120 {

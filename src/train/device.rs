@@ -1,6 +1,7 @@
 //! Where a run is computed, what this build and this machine have of it, and how a record names it.
 
 use super::TrainError;
+use super::kernels::panels::Factors;
 use crate::spec::{Device, Dtype};
 use candle_core::Device as Opened;
 use std::cell::RefCell;
@@ -31,10 +32,12 @@ impl Device {
 
     /// Refuses a number format that the device does not compute in.
     pub fn check(self, dtype: Dtype) -> Result<(), TrainError> {
-        match (self, dtype) {
-            (Self::Cpu | Self::CpuComposed, Dtype::Bf16) => Err(TrainError::NotComputed { dtype, device: self.to_string() }),
-            _ => Ok(()),
-        }
+        let computes = match self {
+            Self::Cpu => Factors::of(dtype).is_some(),
+            Self::CpuComposed => dtype == Dtype::F32,
+            Self::Cuda(_) | Self::Metal(_) => true,
+        };
+        if computes { Ok(()) } else { Err(TrainError::NotComputed { dtype, device: self.to_string() }) }
     }
 
     /// The device, opened once a thread.
@@ -61,9 +64,10 @@ impl Device {
     }
 
     /// As a record tells the number format of products, and whether the device may take fewer bits for them: `f32`,
-    /// `f32, tf32 off`, `bf16, sums in f32`.
-    pub(crate) fn precision(self, dtype: Dtype) -> String {
+    /// `f32, tf32 off`, `bf16, sums in f32`, `bf16, amx`.
+    pub fn precision(self, dtype: Dtype) -> String {
         match (self, dtype) {
+            (Self::Cpu, _) => Factors::of(dtype).map_or(dtype.to_string(), Factors::name),
             (Self::Cuda(_), Dtype::F32) => format!("f32, tf32 {}", if reduced(dtype) { "on" } else { "off" }),
             (Self::Cuda(_), Dtype::Bf16) => format!("bf16, sums in {}", if reduced(dtype) { "bf16" } else { "f32" }),
             _ => dtype.to_string(),
@@ -116,6 +120,7 @@ fn reduced(dtype: Dtype) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::kernels::bf16::Unit;
 
     #[test]
     fn cuda_is_taken_before_metal_and_metal_before_the_processor() {
@@ -139,20 +144,22 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_computes_in_f32_alone() {
+    fn a_processor_without_products_of_bf16_refuses_them() {
         assert!(Device::Cpu.check(Dtype::F32).is_ok() && Device::Cuda(0).check(Dtype::Bf16).is_ok());
+        assert_eq!(Device::Cpu.check(Dtype::Bf16).is_ok(), Unit::of_processor().is_some());
         for device in [Device::Cpu, Device::CpuComposed] {
-            let error = device.check(Dtype::Bf16).expect_err("refused").to_string();
-            assert!(
-                error.starts_with("recipe.dtype = \"bf16\"") && error.contains("widen") && error.contains("--device cuda:0"),
-                "{error}"
-            );
+            let error = TrainError::NotComputed { dtype: Dtype::Bf16, device: device.to_string() }.to_string();
+            let told = ["recipe.dtype = \"bf16\"", "AMX", "AVX512-BF16", "dtype = \"f32\"", "--device cuda:0"];
+            assert!(told.iter().all(|told| error.contains(told)), "{error}");
         }
+        assert!(Device::CpuComposed.check(Dtype::Bf16).is_err());
     }
 
     #[test]
     fn a_record_tells_the_precision_of_products() {
         assert_eq!(Device::Cpu.precision(Dtype::F32), "f32");
+        let unit = Unit::of_processor().map_or("bf16".into(), |unit| format!("bf16, {}", unit.name()));
+        assert_eq!(Device::Cpu.precision(Dtype::Bf16), unit);
         assert_eq!(Device::Metal(0).precision(Dtype::Bf16), "bf16");
         if cfg!(feature = "cuda") {
             assert_eq!(Device::Cuda(0).precision(Dtype::F32), "f32, tf32 off");

@@ -59,7 +59,7 @@ pub enum TrainError {
     },
     /// A number format that the device does not have.
     #[error(
-        "recipe.dtype = \"{dtype}\": {device} computes in f32 alone: the processor would widen both factors of every product, so that it is slower than f32 and less exact; say dtype = \"f32\", or train on a GPU with --device cuda:0 or metal:0"
+        "recipe.dtype = \"{dtype}\": {device} computes in f32 alone here: products of bf16 take --device cpu on a processor with AMX or AVX512-BF16; say dtype = \"f32\", or train on a GPU with --device cuda:0 or metal:0"
     )]
     NotComputed {
         /// The number format.

@@ -9,10 +9,11 @@ use super::TrainError;
 use super::adamw::Update;
 use super::init::Layout;
 use super::kernels::adamw as optimizer;
-use super::kernels::attention::{HeadGradients, HeadView, attend, attend_backward};
+use super::kernels::attention::{HeadGradients, attend, attend_backward};
+use super::kernels::head::HeadView;
 use super::kernels::matmul::{Into, Matrix};
 use super::kernels::norm::{add_norm, norm, norm_backward};
-use super::kernels::panels::{Panels, multiply_panels};
+use super::kernels::panels::{Factors, Panels, multiply_panels};
 use super::kernels::rotary::{rotate, rotate_backward};
 use super::kernels::swiglu::{swiglu, swiglu_backward};
 use super::kernels::{cross_entropy, embedding};
@@ -38,9 +39,9 @@ pub(crate) struct Fused {
 }
 
 impl Fused {
-    pub(crate) fn new(shape: &ModelShape, groups: &OptimizerGroups, state: LearnerState) -> Self {
+    pub(crate) fn new(shape: &ModelShape, groups: &OptimizerGroups, state: LearnerState, factors: Factors) -> Self {
         let network = Network::new(shape, groups);
-        let mut laid_out = LaidOut::default();
+        let mut laid_out = LaidOut::new(shape.layers, factors);
         laid_out.lay_out(shape, &network.layout, &state.weights);
         Self {
             network,
@@ -49,7 +50,7 @@ impl Fused {
             weights: state.weights,
             mean: state.mean,
             square: state.square,
-            workspace: Workspace::new(shape, LOGITS_AT_ONCE),
+            workspace: Workspace::new(shape, LOGITS_AT_ONCE, factors),
         }
     }
 

@@ -2,11 +2,10 @@
 
 use super::init::Layout;
 use super::kernels::matmul::Matrix;
-use super::kernels::panels::Panels;
+use super::kernels::panels::{Factors, Panels};
 use crate::spec::ModelShape;
 
 /// A matrix of weights W [out, in].
-#[derive(Default)]
 pub(crate) struct Weight {
     /// Wᵀ [in, out]: inputs times it are outputs.
     pub(crate) forward: Panels,
@@ -15,6 +14,10 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
+    fn new(factors: Factors) -> Self {
+        Self { forward: Panels::new(factors), backward: Panels::new(factors) }
+    }
+
     fn lay_out(&mut self, weights: &[f32], rows: usize, columns: usize) {
         let weight = Matrix::new(weights, rows, columns);
         self.forward.lay_out(weight.t());
@@ -23,7 +26,6 @@ impl Weight {
 }
 
 /// The matrices of one block.
-#[derive(Default)]
 pub(crate) struct BlockWeights {
     /// Query, key and value [d + 2·kv, d].
     pub(crate) qkv: Weight,
@@ -36,7 +38,6 @@ pub(crate) struct BlockWeights {
 }
 
 /// All matrices of a network.
-#[derive(Default)]
 pub(crate) struct LaidOut {
     pub(crate) blocks: Vec<BlockWeights>,
     /// The unembedding [V, d].
@@ -44,10 +45,16 @@ pub(crate) struct LaidOut {
 }
 
 impl LaidOut {
+    /// Of so many layers that are not there yet.
+    pub(crate) fn new(layers: usize, factors: Factors) -> Self {
+        let weight = || Weight::new(factors);
+        let block = |_| BlockWeights { qkv: weight(), out: weight(), gate_up: weight(), down: weight() };
+        Self { blocks: (0..layers).map(block).collect(), head: weight() }
+    }
+
     /// Reads all weights.
     pub(crate) fn lay_out(&mut self, shape: &ModelShape, layout: &Layout, weights: &[f32]) {
         let ModelShape { width, ffn, vocabulary, .. } = *shape;
-        self.blocks.resize_with(layout.blocks.len(), BlockWeights::default);
         for (block, index) in self.blocks.iter_mut().zip(&layout.blocks) {
             block.qkv.lay_out(&weights[layout.joint_range(index.query, 3)], width + 2 * shape.kv_width(), width);
             block.out.lay_out(&weights[layout.range(index.out)], width, width);

@@ -2,7 +2,7 @@
 
 use super::adamw::factor_ranges;
 use super::init::Layout;
-use super::kernels::attention::HeadView;
+use super::kernels::head::HeadView;
 use super::kernels::rotary::Heads;
 use super::transformer::rope_tables;
 use super::workspace::BlockActivations;

@@ -9,7 +9,7 @@ use super::init::Layout;
 use super::kernels::matmul::{Into, Matrix, multiply};
 use super::learner::Learner;
 use super::prefetch::BatchSource;
-use super::training::check;
+use super::training::{check, factors};
 use crate::corpus::{Corpus, Order};
 use crate::spec::{Device, RunSpec};
 
@@ -52,7 +52,8 @@ impl<'a> StepProbe<'a> {
         let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
         let batches = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
         let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
-        Ok(Self { spec, batches, learner: Fused::new(&spec.shape, &spec.recipe.groups, first.learner), step: 0 })
+        let learner = Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?);
+        Ok(Self { spec, batches, learner, step: 0 })
     }
 
     /// One step: batch, forward, backward, update. Returns the loss before it.

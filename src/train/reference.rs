@@ -5,6 +5,7 @@ use super::TrainError;
 use super::composed::Composed;
 use super::fused::Fused;
 use super::init::Layout;
+use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState};
 use super::transformer::{Positions, Transformer};
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup};
@@ -77,7 +78,7 @@ fn the_composed_network_matches_pytorch_in_loss_and_every_gradient() {
 
 #[test]
 fn the_fused_network_matches_pytorch_in_loss_and_every_gradient() {
-    matches_pytorch(|shape, state| Ok(Box::new(Fused::new(shape, &OptimizerGroups::default(), state.clone()))));
+    matches_pytorch(|shape, state| Ok(Box::new(Fused::new(shape, &OptimizerGroups::default(), state.clone(), Factors::F32))));
 }
 
 #[test]

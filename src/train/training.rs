@@ -7,13 +7,14 @@ use super::curve::{Curve, StepFacts};
 use super::error::TrainError;
 use super::fused::Fused;
 use super::init::Layout;
+use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
 use super::{eval, guard};
 use crate::corpus::{Corpus, HeldOut, Order};
-use crate::spec::{Device, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
+use crate::spec::{Device, Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
 use candle_core::Device as Opened;
 use std::ops::ControlFlow;
 use std::thread;
@@ -240,11 +241,16 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(
     Ok(())
 }
 
+/// What products on the processor are made of.
+pub(super) fn factors(dtype: Dtype) -> Result<Factors, TrainError> {
+    Factors::of(dtype).ok_or_else(|| TrainError::NotComputed { dtype, device: Device::Cpu.to_string() })
+}
+
 /// The network of a run with its weights and moments, on its device.
 pub(super) fn network(spec: &RunSpec, state: LearnerState, device: Device, opened: &Opened) -> Result<Box<dyn Learner>, TrainError> {
     let (shape, Recipe { groups, dtype, .. }) = (&spec.shape, &spec.recipe);
     if device.is_fused() {
-        return Ok(Box::new(Fused::new(shape, groups, state)));
+        return Ok(Box::new(Fused::new(shape, groups, state, factors(*dtype)?)));
     }
     Ok(Box::new(Composed::new(shape, groups, &state, opened, *dtype)?))
 }

@@ -1,7 +1,7 @@
 //! The buffers of the fused path, made once a run. Sizes are for one microbatch of a batch: a few whole sequences.
 
 use super::kernels::attention::Scores;
-use super::kernels::panels::Panels;
+use super::kernels::panels::{Factors, Panels};
 use crate::spec::{ModelShape, microbatch_tokens};
 
 /// A place where the residual stream passes a norm. Sites 2l and 2l + 1 stand before attention and feed-forward
@@ -63,7 +63,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub(crate) fn new(shape: &ModelShape, logits_at_once: usize) -> Self {
+    pub(crate) fn new(shape: &ModelShape, logits_at_once: usize, factors: Factors) -> Self {
         let ModelShape { layers, width, heads, kv_heads, ffn, vocabulary, context, .. } = *shape;
         let kv_width = shape.kv_width();
         let tokens = microbatch_tokens(shape);
@@ -85,14 +85,14 @@ impl Workspace {
             last_site: 0,
             blocks: (0..layers).map(block).collect(),
             branch: zeros(width),
-            scores: Scores::new(context, shape.head_width()),
+            scores: Scores::new(context, shape.head_width(), factors),
             logits: vec![0.0; (logits_at_once / vocabulary).clamp(1, tokens) * vocabulary],
             losses: zeros(1),
             dx: zeros(width),
             dnormed: zeros(width),
             dqkv: zeros(width + 2 * kv_width),
             dhidden: zeros(ffn),
-            panels: Panels::default(),
+            panels: Panels::new(factors),
         }
     }
 }
@@ -135,7 +135,7 @@ mod tests {
     fn predicted_memory_counts_these_buffers() {
         for shape in [ModelShape::derived(2, 16), ModelShape::derived(6, 256)] {
             let Workspace { tokens, sites, blocks, branch, logits, losses, dx, dnormed, dqkv, dhidden, .. } =
-                Workspace::new(&shape, 1 << 16);
+                Workspace::new(&shape, 1 << 16, Factors::F32);
             let of_site = |site: &Site| site.x.len() + site.inverse.len() + site.normed.len();
             let of_block = |block: &BlockActivations| {
                 let lists = [&block.qkv, &block.query_inverse, &block.key_inverse, &block.rotated, &block.log_sums, &block.mixed];

@@ -9,7 +9,7 @@ use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates};
 use super::text::table;
 use crate::corpus::Corpus;
-use crate::spec::{Device, short};
+use crate::spec::{Device, Dtype, short};
 use crate::sweep::flops_per_token;
 use crate::train::{FlushProbe, GemmProbe};
 use anyhow::anyhow;
@@ -17,7 +17,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
-use workload::{Workload, corpus, endless, training_rate, workloads};
+use workload::{Workload, corpus, endless, in_all_formats, training_rate, workloads};
 
 #[derive(Args)]
 #[command(
@@ -54,8 +54,8 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
     let mut rates = Vec::new();
     for threads in if cores > 1 { vec![1, cores] } else { vec![1] } {
         let gemm_gflops = side_by_side(threads, || Ok(gemm_rate(length)))?.iter().sum::<f64>() / 1e9;
-        for workload in workloads(args.grid.as_deref())? {
-            eprintln!("measuring {} on {threads} threads", workload.name);
+        for workload in in_all_formats(&workloads(args.grid.as_deref())?) {
+            eprintln!("measuring {} in {} on {threads} threads", workload.name, workload.dtype);
             rates.push(measure(&workload, threads, length, gemm_gflops)?);
         }
     }
@@ -92,6 +92,7 @@ fn measure(workload: &Workload, threads: usize, length: Duration, gemm_gflops: f
         gflops: tokens_per_second * flops_per_token(&workload.shape) / 1e9,
         shape: workload.shape.clone(),
         batch_tokens: workload.batch_tokens,
+        dtype: workload.dtype,
         threads,
         tokens_per_second,
         gemm_gflops,
@@ -148,6 +149,7 @@ fn as_text(rates: &[Rate]) -> String {
     let row = |rate: &Rate| {
         vec![
             rate.workload.clone(),
+            rate.dtype.to_string(),
             rate.threads.to_string(),
             short(rate.tokens_per_second),
             format!("{:.1}", rate.gflops),
@@ -156,18 +158,34 @@ fn as_text(rates: &[Rate]) -> String {
             rate.peak_memory_mb.map_or("unknown".into(), |mb| format!("{mb:.0} MB")),
         ]
     };
-    let header = ["workload", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
+    let header = ["workload", "dtype", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
     let speed = table(&header, &rates.iter().map(row).collect::<Vec<_>>());
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let row = |rate: &Rate| {
         let step = rate.step?;
-        let mut row = vec![rate.workload.clone(), rate.threads.to_string()];
+        let mut row = vec![rate.workload.clone(), rate.dtype.to_string(), rate.threads.to_string()];
         row.extend([step.gemm, step.attention, step.elementwise, step.optimizer, step.other].map(percent));
         Some(row)
     };
-    let header = ["workload", "threads", "products", "attention", "elementwise", "optimizer", "other"];
+    let header = ["workload", "dtype", "threads", "products", "attention", "elementwise", "optimizer", "other"];
     let parts = table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>());
-    format!("{}\n{speed}\nwhere the time of a step goes\n{parts}{}", named(rates), of_flushing(rates))
+    format!("{}\n{speed}\nwhere the time of a step goes\n{parts}{}{}", named(rates), of_bf16(rates), of_flushing(rates))
+}
+
+/// What products in bf16 gain, as a line; nothing where they were not measured.
+fn of_bf16(rates: &[Rate]) -> String {
+    let gain = |rounded: &Rate| {
+        let exact = rates.iter().find(|rate| {
+            (&rate.shape, rate.threads, rate.dtype) == (&rounded.shape, rounded.threads, Dtype::F32) && rounded.dtype == Dtype::Bf16
+        })?;
+        let count = if rounded.threads == 1 { "one at a time".into() } else { format!("{} at once", rounded.threads) };
+        Some(format!("{} {:.2} ({count})", rounded.workload, rounded.tokens_per_second / exact.tokens_per_second))
+    };
+    let gains: Vec<String> = rates.iter().filter_map(gain).collect();
+    if gains.is_empty() {
+        return String::new();
+    }
+    format!("\n{} trains so many times as fast as f32: {}\n", Device::Cpu.precision(Dtype::Bf16), gains.join(", "))
 }
 
 /// The processor, as a line.
@@ -196,6 +214,7 @@ mod tests {
         Rate {
             workload: "S".into(),
             batch_tokens: 256,
+            dtype: Dtype::F32,
             threads: 1,
             tokens_per_second: 1e5,
             gflops: 10.0,

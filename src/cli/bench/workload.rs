@@ -17,11 +17,19 @@ use std::time::{Duration, Instant};
 const WARM_STEPS: u64 = 2;
 
 /// A network and the batch that it is trained on.
+#[derive(Clone)]
 pub(super) struct Workload {
     pub(super) name: String,
     pub(super) shape: ModelShape,
     pub(super) batch_tokens: u64,
     pub(super) dtype: Dtype,
+}
+
+/// The same workloads in f32 and, where the processor has products of bf16, in those.
+pub(super) fn in_all_formats(workloads: &[Workload]) -> Vec<Workload> {
+    let computed: Vec<Dtype> = [Dtype::F32, Dtype::Bf16].into_iter().filter(|dtype| Device::Cpu.check(*dtype).is_ok()).collect();
+    let of = |workload: &Workload| computed.iter().map(|dtype| Workload { dtype: *dtype, ..workload.clone() }).collect::<Vec<_>>();
+    workloads.iter().flat_map(of).collect()
 }
 
 /// The shapes of a grid, or S, M and L of the laboratory's own comparisons.

@@ -10,6 +10,8 @@ use crate::law::number::Number;
 pub struct Additive;
 
 impl Formula for Additive {
+    const COUNT: usize = 5;
+
     fn name(&self) -> &'static str {
         "chinchilla"
     }

@@ -60,6 +60,8 @@ fn effective<T: Number>(new: T, all: T, half: T) -> T {
 }
 
 impl Formula for DataConstrained {
+    const COUNT: usize = 2;
+
     fn name(&self) -> &'static str {
         "data-constrained"
     }

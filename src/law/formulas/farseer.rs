@@ -45,6 +45,8 @@ fn power<T: Number>(c: &[T], at: usize, ln_n: T) -> T {
 }
 
 impl Formula for Farseer {
+    const COUNT: usize = 9;
+
     fn name(&self) -> &'static str {
         "farseer"
     }

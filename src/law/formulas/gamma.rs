@@ -10,6 +10,8 @@ use crate::law::{Chinchilla, Variable};
 pub struct Gamma;
 
 impl Formula for Gamma {
+    const COUNT: usize = 6;
+
     fn name(&self) -> &'static str {
         "gamma"
     }

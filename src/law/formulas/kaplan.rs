@@ -15,6 +15,8 @@ impl Kaplan {
 }
 
 impl Formula for Kaplan {
+    const COUNT: usize = 4;
+
     fn name(&self) -> &'static str {
         "kaplan"
     }

@@ -53,6 +53,8 @@ const fn without_floor(of: Variable) -> [Coefficient; 2] {
 }
 
 impl Formula for PowerLaw {
+    const COUNT: usize = 3;
+
     fn name(&self) -> &'static str {
         match (self.axis, self.floor) {
             (Axis::N, true) => "power-n",

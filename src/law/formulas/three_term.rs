@@ -20,6 +20,8 @@ impl ThreeTerm {
 }
 
 impl Formula for ThreeTerm {
+    const COUNT: usize = 7;
+
     fn name(&self) -> &'static str {
         "three-term"
     }

@@ -5,27 +5,15 @@
 //! Scores stand with a key a row and a query a column, so that a softmax goes over whole registers of queries at once and nothing is
 //! summed across a register. What is read in registers is first copied side by side and filled up with zeros.
 
+use super::attention_pairs::{Of, PairScores};
+use super::head::{BLOCK, HeadView};
 use super::matmul::Into;
+use super::panels::Factors;
 use super::simd::{LANES, counted, dot, exp, vectorised};
 use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
 
-/// Queries computed together: the columns of a block of scores.
-const BLOCK: usize = 2 * LANES;
 /// Queries whose products end at the same key.
 const STEP: usize = 8;
-
-/// One head of one sequence in buffers of several: slices begin at its first number, strides lead from token to token.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadView<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) stride: usize,
-}
-
-impl<'a> HeadView<'a> {
-    fn rows(self, first: usize) -> Rows<'a> {
-        Rows { data: &self.data[first * self.stride..], stride: self.stride }
-    }
-}
 
 /// Buffers of one head.
 #[derive(Debug, Clone, Default)]
@@ -48,11 +36,13 @@ pub(crate) struct Scores {
     dvalue: Vec<f32>,
     /// A block's result [BLOCK, width].
     block: Vec<f32>,
+    /// What is multiplied, where that is bf16.
+    pairs: Option<PairScores>,
 }
 
 impl Scores {
     /// Buffers for heads of `head_width` numbers over `context` tokens.
-    pub(crate) fn new(context: usize, head_width: usize) -> Self {
+    pub(crate) fn new(context: usize, head_width: usize, factors: Factors) -> Self {
         let width = head_width.next_multiple_of(LANES);
         let zeros = |count: usize| vec![0.0f32; count];
         let scores = || zeros(context.next_multiple_of(BLOCK) * BLOCK);
@@ -70,6 +60,10 @@ impl Scores {
             dkey: all(),
             dvalue: all(),
             block: block(),
+            pairs: match factors {
+                Factors::F32 => None,
+                Factors::Bf16(unit) => Some(PairScores::new(unit, context, head_width)),
+            },
         }
     }
 }
@@ -78,7 +72,8 @@ impl Scores {
 impl Scores {
     /// Every buffer with its name.
     pub(crate) fn buffers(&self) -> [(&'static str, &[f32]); 11] {
-        let Self { width: _, weights, gradient, query_columns, dmixed_columns, query, dmixed, key, value, dkey, dvalue, block } = self;
+        let Self { width: _, weights, gradient, query_columns, dmixed_columns, query, dmixed, key, value, dkey, dvalue, block, pairs: _ } =
+            self;
         [
             ("weights", weights),
             ("gradient", gradient),
@@ -106,15 +101,29 @@ pub(crate) fn attend(
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
-    let Scores { width, weights, query_columns, value, block, .. } = scratch;
-    pack(v.rows(0), head_width, context, *width, value);
+    let Scores { width, weights, query_columns, value, block, pairs, .. } = scratch;
+    match pairs {
+        None => pack(v.rows(0), head_width, context, *width, value),
+        Some(pairs) => {
+            pairs.round_along(Of::Keys, k, head_width, context);
+            pairs.round_across(Of::Values, v, head_width, context);
+        }
+    }
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
-        columns(q, first, rows, head_width, query_columns);
-        multiply_columns(weights, k, first, rows, head_width, query_columns);
+        match pairs {
+            None => {
+                columns(q, first, rows, head_width, query_columns);
+                multiply_columns(weights, k, first, rows, head_width, query_columns);
+            }
+            Some(pairs) => pairs.scores(weights, Of::Keys, q, (first, rows), head_width),
+        }
         let mut inverse = [0.0; BLOCK];
         softmax(&mut weights[..(first + rows) * BLOCK], first, &mut inverse, &mut log_sums[first..first + rows]);
-        weighted_rows(block, *width, weights, first, rows, value);
+        match pairs {
+            None => weighted_rows(block, *width, weights, first, rows, value),
+            Some(pairs) => pairs.weighted_rows(block, weights, (first + rows, rows), Of::Values),
+        }
         for (row, factor) in block.chunks_exact_mut(*width).zip(inverse) {
             row.iter_mut().for_each(|number| *number = counted(*number * factor));
         }
@@ -146,30 +155,55 @@ pub(crate) fn attend_backward(
 ) {
     let context = log_sums.len();
     let HeadGradients { data, stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
-    let Scores { width, weights, gradient, query_columns, dmixed_columns, query, dmixed: drows, key, dkey, dvalue, block, .. } = scratch;
+    let Scores { width, weights, gradient, query_columns, dmixed_columns, query, dmixed: drows, key, dkey, dvalue, block, pairs, .. } =
+        scratch;
     let width = *width;
-    pack(k.rows(0), head_width, context, width, key);
+    match pairs {
+        None => pack(k.rows(0), head_width, context, width, key),
+        Some(pairs) => {
+            pairs.round_along(Of::Keys, k, head_width, context);
+            pairs.round_along(Of::Values, v, head_width, context);
+            pairs.round_across(Of::Keys, k, head_width, context);
+        }
+    }
     dkey[..context * width].fill(0.0);
     dvalue[..context * width].fill(0.0);
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
         let keys = first + rows;
-        for (from, columns_to, rows_to) in [(q, &mut *query_columns, &mut *query), (dmixed, dmixed_columns, drows)] {
-            columns(from, first, rows, head_width, columns_to);
-            pack(from.rows(first), head_width, rows, width, rows_to);
+        match pairs {
+            None => {
+                for (from, columns_to, rows_to) in [(q, &mut *query_columns, &mut *query), (dmixed, &mut *dmixed_columns, &mut *drows)] {
+                    columns(from, first, rows, head_width, columns_to);
+                    pack(from.rows(first), head_width, rows, width, rows_to);
+                }
+                multiply_columns(weights, k, first, rows, head_width, query_columns);
+                multiply_columns(gradient, v, first, rows, head_width, dmixed_columns);
+            }
+            Some(pairs) => {
+                pairs.scores(weights, Of::Keys, q, (first, rows), head_width);
+                pairs.scores(gradient, Of::Values, dmixed, (first, rows), head_width);
+            }
         }
-        multiply_columns(weights, k, first, rows, head_width, query_columns);
-        multiply_columns(gradient, v, first, rows, head_width, dmixed_columns);
         // A query that is not there has an infinite sum and therefore no weight.
         let (mut of_queries, mut pulls) = ([f32::INFINITY; BLOCK], [0.0; BLOCK]);
         of_queries[..rows].copy_from_slice(&log_sums[first..keys]);
         row_dots(mixed, dmixed, first, head_width, &mut pulls[..rows]);
         score_gradient(&mut weights[..keys * BLOCK], &mut gradient[..keys * BLOCK], first, &of_queries, &pulls);
-        let turned = Size { m: keys, n: width, k: rows };
-        let left = |data| Left { data, row: BLOCK, column: 1 };
-        multiply_tile(dvalue, width, Into::Add, left(weights), Rows { data: drows, stride: width }, turned);
-        multiply_tile(dkey, width, Into::Add, left(gradient), Rows { data: query, stride: width }, turned);
-        weighted_rows(block, width, gradient, first, rows, key);
+        match pairs {
+            None => {
+                let turned = Size { m: keys, n: width, k: rows };
+                let left = |data| Left { data, row: BLOCK, column: 1 };
+                multiply_tile(dvalue, width, Into::Add, left(weights), Rows { data: drows, stride: width }, turned);
+                multiply_tile(dkey, width, Into::Add, left(gradient), Rows { data: query, stride: width }, turned);
+                weighted_rows(block, width, gradient, first, rows, key);
+            }
+            Some(pairs) => {
+                pairs.add_turned(dvalue, weights, dmixed, (first, rows), head_width);
+                pairs.add_turned(dkey, gradient, q, (first, rows), head_width);
+                pairs.weighted_rows(block, gradient, (keys, rows), Of::Keys);
+            }
+        }
         unpack(block, width, head_width, rows, Into::Replace, &mut data[dq + first * stride..], stride);
     }
     unpack(dkey, width, head_width, context, keys_and_values, &mut data[dk..], stride);

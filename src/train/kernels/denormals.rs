@@ -2,11 +2,13 @@
 //! contexts, gates far from 0, gradients next to nothing.
 
 use super::adamw::update;
-use super::attention::{HeadGradients, HeadView, Scores, attend, attend_backward};
+use super::attention::{HeadGradients, Scores, attend, attend_backward};
 use super::cross_entropy::losses_and_gradient;
 use super::embedding::scatter_add;
+use super::head::HeadView;
 use super::matmul::{Into, Matrix, multiply};
 use super::norm::{add_norm, norm, norm_backward};
+use super::panels::Factors;
 use super::rotary::{Heads, rotate, rotate_backward};
 use super::simd::{LEAST, counted};
 use super::swiglu::{swiglu, swiglu_backward};
@@ -115,7 +117,7 @@ fn sharp_attention_over_a_long_context_makes_none() {
     let values = wide("value", context * stride, 1.0);
     let qkv: Vec<f32> = (0..context * stride).map(|i| if i % stride < 2 * width { sharp[i] } else { values[i] }).collect();
     let views = [0, 1, 2].map(|i| HeadView { data: &qkv[i * width..], stride });
-    let (mut mixed, mut log_sums, mut scores) = (vec![0.0; context * width], vec![0.0; context], Scores::new(context, width));
+    let (mut mixed, mut log_sums, mut scores) = (vec![0.0; context * width], vec![0.0; context], Scores::new(context, width, Factors::F32));
     attend(views, width, &mut mixed, width, &mut log_sums, &mut scores);
     all_count("mixed", &mixed);
     scores.buffers().iter().for_each(|(name, values)| all_count(name, values));

@@ -1,11 +1,13 @@
 //! Every operation's backward against finite differences of its forward: for random inputs x, random direction u and
 //! random weights w of the output, (f(x + εu) − f(x − εu))·w / 2ε must be the backward's gradient for w, times u.
 
-use super::attention::{HeadGradients, HeadView, Scores, attend, attend_backward};
+use super::attention::{HeadGradients, Scores, attend, attend_backward};
 use super::cross_entropy::{losses, losses_and_gradient};
 use super::embedding::{gather, scatter_add};
+use super::head::HeadView;
 use super::matmul::{Into, Matrix, multiply};
 use super::norm::{norm, norm_backward};
+use super::panels::Factors;
 use super::rotary::{Heads, rotate, rotate_backward};
 use super::swiglu::{swiglu, swiglu_backward};
 use crate::spec::Random;
@@ -108,7 +110,7 @@ fn attention_has_the_gradient_of_its_differences() {
     let forward = |x: &[f32]| {
         let (mut mixed, mut log_sums) = (vec![0.0; context * width], vec![0.0; context]);
         let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
-        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context, width));
+        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context, width, Factors::F32));
         (mixed, log_sums)
     };
     let (mixed, log_sums) = forward(&x);
@@ -116,7 +118,7 @@ fn attention_has_the_gradient_of_its_differences() {
     let gradients = HeadGradients { data: &mut dx, stride, offsets: [0, width, 2 * width], keys_and_values: Into::Replace };
     let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
     let of = |data| HeadView { data, stride: width };
-    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut Scores::new(context, width));
+    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut Scores::new(context, width, Factors::F32));
     check("query, key, value", &x, &w, &dx, |x| forward(x).0);
 }
 

@@ -4,11 +4,17 @@
 //! tiles in tile.rs), and those of the `gemm` crate on processors without such tiles. What is written is 0 or at least 2^-60 (simd.rs), so that no denormal arises.
 
 pub(crate) mod adamw;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 pub(crate) mod attention;
+mod attention_pairs;
+pub(crate) mod bf16;
 pub(crate) mod cross_entropy;
 pub(crate) mod embedding;
+pub(crate) mod head;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+pub(crate) mod pairs;
 pub(crate) mod panels;
 pub(crate) mod rotary;
 pub(crate) mod simd;
@@ -19,6 +25,10 @@ pub(crate) mod tile;
 mod denormals;
 #[cfg(test)]
 mod differences;
+#[cfg(test)]
+mod guarded;
+#[cfg(test)]
+mod rounding;
 
 /// Numbers about 0 for tests, other ones for other salts.
 #[cfg(test)]

@@ -4,10 +4,15 @@
 //! A block of `a` lies in the second-level cache while panel after panel of `b` passes through the first-level one
 //! (Goto & van de Geijn 2008, ACM TOMS 34:12). A processor without vector instructions of ours multiplies by the `gemm` crate.
 
+use super::bf16::{Pair, Unit};
 use super::matmul::{Into, Matrix, multiply};
+use super::pairs::{multiply_pairs, pair_columns, pair_rows, pair_transposed, pair_within_rows};
 use super::simd::{LANES, tile_columns};
 use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
+use crate::spec::Dtype;
 use crate::train::meter::{Part, metered};
+use std::cell::RefCell;
+use std::ops::Range;
 
 /// Terms that are summed up in registers: with them a panel of `b` takes half of the first-level cache.
 const TERMS: usize = 256;
@@ -15,40 +20,86 @@ const TERMS: usize = 256;
 const TERMS_APART: usize = 128;
 /// Rows of `a` that every panel is multiplied by before the next ones.
 const ROWS: usize = 120;
+/// The same where factors are bf16, in whole blocks of 32 rows, and pairs of terms: both halves of a block of `a` fit where one did.
+const ROWS_OF_PAIRS: usize = 128;
+const PAIRS: usize = 256;
+
+/// What the factors of products are rounded to, and what multiplies them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Factors {
+    #[default]
+    F32,
+    Bf16(Unit),
+}
+
+impl Factors {
+    /// For a number format; `None` where this processor does not multiply it.
+    pub(crate) fn of(dtype: Dtype) -> Option<Self> {
+        match dtype {
+            Dtype::F32 => Some(Self::F32),
+            Dtype::Bf16 => Unit::of_processor().map(Self::Bf16),
+        }
+    }
+
+    /// As a record names it: `f32`; `bf16, amx`, since units add up in different orders.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::F32 => "f32".into(),
+            Self::Bf16(unit) => format!("bf16, {}", unit.name()),
+        }
+    }
+}
 
 /// A matrix [rows, columns] in panels of columns, one behind the other, each with its rows side by side: [rows, columns of the
-/// panel]. The last is filled up to a multiple of [`LANES`] columns.
+/// panel]. The last is filled up to a multiple of [`LANES`] columns. Where factors are bf16 a row holds two terms.
 #[derive(Debug, Clone)]
 pub(crate) struct Panels {
     data: Vec<f32>,
+    pairs: Vec<Pair>,
     rows: usize,
     columns: usize,
+    factors: Factors,
     /// Columns of a panel; `None` where there are no tiles for this processor and one panel is the matrix.
     width: Option<usize>,
 }
 
-impl Default for Panels {
-    /// Of no matrix yet, as this processor reads them.
-    fn default() -> Self {
-        Self::of_width(tile_columns())
-    }
-}
-
 impl Panels {
-    fn of_width(width: Option<usize>) -> Self {
-        Self { data: Vec::new(), rows: 0, columns: 0, width }
+    /// Of no matrix yet, as this processor reads them.
+    pub(crate) fn new(factors: Factors) -> Self {
+        let width = if factors == Factors::F32 { tile_columns() } else { Some(2 * LANES) };
+        Self::of_width(width, factors)
+    }
+
+    fn of_width(width: Option<usize>, factors: Factors) -> Self {
+        Self { data: Vec::new(), pairs: Vec::new(), rows: 0, columns: 0, factors, width }
     }
 
     /// Lays a matrix out in the place of the one before.
     pub(crate) fn lay_out(&mut self, from: Matrix<'_>) {
         metered(Part::Products, || {
             (self.rows, self.columns) = (from.rows(), from.columns());
-            self.data.resize(self.rows * self.columns.next_multiple_of(LANES), 0.0);
+            let depth = self.depth();
+            let numbers = depth * self.columns.next_multiple_of(LANES);
+            match self.factors {
+                Factors::F32 => self.data.resize(numbers, 0.0),
+                Factors::Bf16(_) => self.pairs.resize(numbers, 0),
+            }
             for (first, count, padded) in self.panels() {
-                let to = &mut self.data[first * from.rows()..][..from.rows() * padded];
-                lay_out_panel(from, first, count, padded, to);
+                let range = first * depth..first * depth + depth * padded;
+                match self.factors {
+                    Factors::F32 => lay_out_panel(from, first, count, padded, &mut self.data[range]),
+                    Factors::Bf16(_) => lay_out_pairs(from, (first, count, padded), depth, &mut self.pairs[range]),
+                }
             }
         });
+    }
+
+    /// Rows of a panel: terms, or pairs of terms.
+    fn depth(&self) -> usize {
+        match self.factors {
+            Factors::F32 => self.rows,
+            Factors::Bf16(unit) => unit.pairs_of(self.rows),
+        }
     }
 
     /// (first column, columns, columns with those that fill it up) of each panel.
@@ -81,43 +132,117 @@ fn lay_out_panel(from: Matrix<'_>, first: usize, count: usize, padded: usize, to
     }
 }
 
+/// The same as `depth` rows of `padded` pairs.
+fn lay_out_pairs(from: Matrix<'_>, (first, count, padded): (usize, usize, usize), depth: usize, to: &mut [Pair]) {
+    if count < padded {
+        to.fill(0);
+    }
+    match from.strides() {
+        (stride, 1) => pair_rows(Rows { data: &from.data()[first..], stride }, count, from.rows(), padded, to),
+        (1, stride) => with_room(|[room, _]| {
+            pair_transposed(Rows { data: &from.data()[first * stride..], stride }, from.rows(), count, depth, padded, to, room);
+        }),
+        strides => unreachable!("a matrix or its transpose has no strides {strides:?}"),
+    }
+}
+
+/// Two buffers of this thread, for pairs on their way.
+fn with_room<R>(work: impl FnOnce(&mut [Vec<Pair>; 2]) -> R) -> R {
+    thread_local! {
+        static ROOM: RefCell<[Vec<Pair>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    }
+    ROOM.with_borrow_mut(work)
+}
+
 /// dst ← a·b, or dst ← dst + a·b. `dst` is row-major [a.rows, b.columns] with `row_stride`.
 pub(crate) fn multiply_panels(dst: &mut [f32], row_stride: usize, into: Into, a: Matrix<'_>, b: &Panels) {
     assert_eq!(a.columns(), b.rows, "inner dimensions agree");
     if b.width.is_none() {
         return multiply(dst, row_stride, into, a, Matrix::strided(&b.data, b.rows, b.columns, b.columns.next_multiple_of(LANES)));
     }
-    metered(Part::Products, || {
-        let (row, column) = a.strides();
-        let most = if column == 1 { TERMS } else { TERMS_APART };
-        let blocks = b.rows.div_ceil(most);
-        for first_row in (0..a.rows()).step_by(ROWS) {
-            let rows = ROWS.min(a.rows() - first_row);
-            let dst = &mut dst[first_row * row_stride..];
-            let mut first = 0;
-            for block in 0..blocks {
-                let terms = (b.rows - first).div_ceil(blocks - block);
-                let into = if first == 0 { into } else { Into::Add };
-                let a = Left { data: &a.data()[first_row * row + first * column..], row, column };
-                for (at, count, padded) in b.panels() {
-                    let panel = Rows { data: &b.data[at * b.rows + first * padded..][..terms * padded], stride: padded };
-                    let size = Size { m: rows, n: padded, k: terms };
-                    if count == padded {
-                        multiply_tile(&mut dst[at..], row_stride, into, a, panel, size);
-                    } else {
-                        multiply_ragged(&mut dst[at..], row_stride, into, (a, panel, size), count);
-                    }
-                }
-                first += terms;
-            }
-        }
+    metered(Part::Products, || match b.factors {
+        Factors::F32 => multiply_numbers(dst, row_stride, into, a, b),
+        Factors::Bf16(unit) => with_room(|room| multiply_rounded(dst, row_stride, into, a, (unit, b), room)),
     });
 }
 
+/// [`multiply_panels`] in f32.
+fn multiply_numbers(dst: &mut [f32], row_stride: usize, into: Into, a: Matrix<'_>, b: &Panels) {
+    let (row, column) = a.strides();
+    for (rows, terms, into) in blocks(a.rows(), b.rows, [ROWS, if column == 1 { TERMS } else { TERMS_APART }], into) {
+        let dst = &mut dst[rows.start * row_stride..];
+        let a = Left { data: &a.data()[rows.start * row + terms.start * column..], row, column };
+        for (at, count, padded) in b.panels() {
+            let panel = Rows { data: &b.data[at * b.rows + terms.start * padded..][..terms.len() * padded], stride: padded };
+            let size = Size { m: rows.len(), n: padded, k: terms.len() };
+            if count == padded {
+                multiply_tile(&mut dst[at..], row_stride, into, a, panel, size);
+            } else {
+                ragged(&mut dst[at..], row_stride, into, size, count, |room| multiply_tile(room, size.n, Into::Replace, a, panel, size));
+            }
+        }
+    }
+}
+
+/// [`multiply_panels`] with factors in bf16: a block of `a` is rounded, its pairs side by side, and multiplied by every panel.
+fn multiply_rounded(
+    dst: &mut [f32],
+    row_stride: usize,
+    into: Into,
+    a: Matrix<'_>,
+    (unit, b): (Unit, &Panels),
+    [block, room]: &mut [Vec<Pair>; 2],
+) {
+    let (row, column) = a.strides();
+    let depth = b.depth();
+    for (rows, pairs, into) in blocks(a.rows(), depth, [ROWS_OF_PAIRS, PAIRS], into) {
+        let dst = &mut dst[rows.start * row_stride..];
+        // The last pairs may hold fewer terms, or none.
+        let terms = (2 * pairs.len()).min(b.rows.saturating_sub(2 * pairs.start));
+        block.resize(block.len().max(unit.rows_of(rows.len()) * pairs.len()), 0);
+        let from = |stride| Rows { data: &a.data()[rows.start * row + 2 * pairs.start * column..], stride };
+        match (row, column) {
+            (stride, 1) => pair_within_rows(from(stride), terms, rows.len(), pairs.len(), block),
+            (1, stride) => pair_columns(from(stride), rows.len(), terms, pairs.len(), block, room),
+            strides => unreachable!("a matrix or its transpose has no strides {strides:?}"),
+        }
+        let left = Rows { data: &block[..], stride: pairs.len() };
+        for (at, count, padded) in b.panels() {
+            let panel = Rows { data: &b.pairs[at * depth + pairs.start * padded..][..pairs.len() * padded], stride: padded };
+            let size = Size { m: rows.len(), n: padded, k: pairs.len() };
+            let into_room = |room: &mut [f32]| multiply_pairs(unit, room, size.n, Into::Replace, left, panel, size);
+            if count == padded {
+                multiply_pairs(unit, &mut dst[at..], row_stride, into, left, panel, size);
+            } else {
+                ragged(&mut dst[at..], row_stride, into, size, count, into_room);
+            }
+        }
+    }
+}
+
+/// Rows and terms that are multiplied together, as even as can be among terms, and what becomes of what is there: from the second block of
+/// terms on, a block is added.
+fn blocks(
+    rows: usize,
+    terms: usize,
+    [most_rows, most_terms]: [usize; 2],
+    into: Into,
+) -> impl Iterator<Item = (Range<usize>, Range<usize>, Into)> {
+    let parts = terms.div_ceil(most_terms);
+    // In sixteens, which is what bf16 pairs are filled up to at most.
+    let part = terms.div_ceil(parts.max(1)).next_multiple_of(16);
+    (0..rows).step_by(most_rows).flat_map(move |row| {
+        (0..terms).step_by(part.max(1)).map(move |term| {
+            let into = if term == 0 { into } else { Into::Add };
+            (row..rows.min(row + most_rows), term..terms.min(term + part), into)
+        })
+    })
+}
+
 /// A product of which only the first `count` columns are wanted.
-fn multiply_ragged(dst: &mut [f32], row_stride: usize, into: Into, (a, b, size): (Left<'_>, Rows<'_>, Size), count: usize) {
-    let mut room = [0.0; ROWS * 2 * LANES];
-    multiply_tile(&mut room, size.n, Into::Replace, a, b, size);
+fn ragged(dst: &mut [f32], row_stride: usize, into: Into, size: Size, count: usize, product: impl FnOnce(&mut [f32])) {
+    let mut room = [0.0; ROWS_OF_PAIRS * 2 * LANES];
+    product(&mut room);
     unpack(&room, size.n, count, size.m, into, dst, row_stride);
 }
 
@@ -136,7 +261,7 @@ mod tests {
                 for (into, width) in
                     [Into::Replace, Into::Add].into_iter().flat_map(|into| [Some(16), Some(32), None].map(|width| (into, width)))
                 {
-                    let mut panels = Panels::of_width(width);
+                    let mut panels = Panels::of_width(width, Factors::F32);
                     // What was there before leaves nothing behind.
                     panels.lay_out(Matrix::new(&numbers(400 * 700, 5), 400, 700));
                     panels.lay_out(b);

@@ -5,22 +5,22 @@
 use super::matmul::Into;
 use super::simd::{LANES, counted, fma, vectorised};
 
-/// a [m, k]: number (i, l) is at i·`row` + l·`column` of `data`.
+/// a [m, k]: term l of row i is at i·`row` + l·`column` of `data`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Left<'a> {
-    pub(super) data: &'a [f32],
+pub(super) struct Left<'a, T = f32> {
+    pub(super) data: &'a [T],
     pub(super) row: usize,
     pub(super) column: usize,
 }
 
 /// Rows of numbers, `stride` from one to the next.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows<'a> {
-    pub(super) data: &'a [f32],
+pub(super) struct Rows<'a, T = f32> {
+    pub(super) data: &'a [T],
     pub(super) stride: usize,
 }
 
-/// Sizes of a product: m rows of n numbers, each a sum of k terms; n is a multiple of [`LANES`].
+/// Sizes of a product: m rows of n numbers, each a sum of k terms (or pairs of terms); n is a multiple of [`LANES`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size {
     pub(super) m: usize,
@@ -30,42 +30,72 @@ pub(super) struct Size {
 
 /// dst ← a·b or dst ← dst + a·b, with b [k, n] and dst [m, n] of rows `stride` apart.
 pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-    let Size { m, n, k } = size;
+    if lies_within(dst, stride, a, b, size) {
+        checked(dst, stride, into, a, b, size);
+    }
+}
+
+/// Whether there is anything to multiply; panics where an operand does not lie within its data.
+pub(super) fn lies_within<T>(dst: &[f32], stride: usize, a: Left<'_, T>, b: Rows<'_, T>, Size { m, n, k }: Size) -> bool {
     if m == 0 || n == 0 || k == 0 {
-        return;
+        return false;
     }
     assert!(n.is_multiple_of(LANES), "whole registers");
     assert!((m - 1) * a.row + (k - 1) * a.column < a.data.len(), "a lies within its data");
     assert!((k - 1) * b.stride + n <= b.data.len(), "b lies within its data");
     assert!((m - 1) * stride + n <= dst.len(), "the product lies within its destination");
-    checked(dst, stride, into, a, b, size);
+    true
 }
 
-/// Most rows of a tile: with a row of b and a number of a they fill the registers, 32 of sixteen numbers where `WIDE`, else 16 of eight
-/// with multiply-adds, else 16 of four.
-const fn most_rows<const FMA: bool, const WIDE: bool>() -> usize {
-    match (FMA, WIDE) {
+/// How terms are multiplied and added up.
+pub(super) trait Terms {
+    /// What a factor holds: a number, or a pair of numbers of two terms.
+    type Factor: Copy;
+    /// Most rows of a tile: with a row of b and a factor of a they fill the registers, 32 of sixteen numbers where wide, else 16 of eight
+    /// with multiply-adds, else 16 of four.
+    const MOST_ROWS: usize;
+    /// Whether a tile is two registers of sixteen numbers wide where the product is.
+    const WIDE: bool;
+
+    /// sums ← sums + a·b.
+    fn add(a: Self::Factor, b: &[Self::Factor; LANES], sums: &mut [f32; LANES]);
+}
+
+/// Numbers, one term at a time.
+struct Singles<const FMA: bool, const WIDE: bool>;
+
+impl<const FMA: bool, const WIDE: bool> Terms for Singles<FMA, WIDE> {
+    type Factor = f32;
+    const MOST_ROWS: usize = match (FMA, WIDE) {
         (true, true) => 12,
         (true, false) => 6,
         _ => 2,
+    };
+    const WIDE: bool = WIDE;
+
+    #[inline(always)]
+    fn add(a: f32, b: &[f32; LANES], sums: &mut [f32; LANES]) {
+        for (sum, b) in sums.iter_mut().zip(b) {
+            *sum = fma::<FMA>(a, *b, *sum);
+        }
     }
 }
 
 vectorised! {
     /// The product, after [`multiply_tile`] has checked that every index is in range.
     fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-        tiles::<FMA, WIDE>(dst, stride, into, a, b, size);
+        tiles::<Singles<FMA, WIDE>>(dst, stride, into, a, b, size);
     }
 }
 
 /// The product, tile after tile down the rows of a few columns.
 #[inline(always)]
-fn tiles<const FMA: bool, const WIDE: bool>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
+pub(super) fn tiles<T: Terms>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_, T::Factor>, b: Rows<'_, T::Factor>, size: Size) {
     let Size { m, n, k } = size;
-    let tiles = m.div_ceil(const { most_rows::<FMA, WIDE>() });
+    let tiles = m.div_ceil(T::MOST_ROWS);
     let mut column = 0;
     while column < n {
-        let wide = WIDE && n - column >= 2 * LANES;
+        let wide = T::WIDE && n - column >= 2 * LANES;
         let b = Rows { data: &b.data[column..], stride: b.stride };
         let mut row = 0;
         for tile in 0..tiles {
@@ -74,9 +104,9 @@ fn tiles<const FMA: bool, const WIDE: bool>(dst: &mut [f32], stride: usize, into
             let a = Left { data: &a.data[row * a.row..], ..a };
             let dst = &mut dst[row * stride + column..];
             if wide {
-                rows_of::<FMA, WIDE, 2>(rows, dst, stride, into, a, b, k);
+                rows_of::<T, 2>(rows, dst, stride, into, a, b, k);
             } else {
-                rows_of::<FMA, WIDE, 1>(rows, dst, stride, into, a, b, k);
+                rows_of::<T, 1>(rows, dst, stride, into, a, b, k);
             }
             row += rows;
         }
@@ -86,56 +116,66 @@ fn tiles<const FMA: bool, const WIDE: bool>(dst: &mut [f32], stride: usize, into
 
 /// A tile of so many rows.
 #[inline(always)]
-fn rows_of<const FMA: bool, const WIDE: bool, const N: usize>(
+fn rows_of<T: Terms, const N: usize>(
     rows: usize,
     dst: &mut [f32],
     stride: usize,
     into: Into,
-    a: Left<'_>,
-    b: Rows<'_>,
+    a: Left<'_, T::Factor>,
+    b: Rows<'_, T::Factor>,
     k: usize,
 ) {
     match rows {
-        1 => tile::<FMA, 1, N>(dst, stride, into, a, b, k),
-        2 => tile::<FMA, 2, N>(dst, stride, into, a, b, k),
-        3 if FMA => tile::<FMA, 3, N>(dst, stride, into, a, b, k),
-        4 if FMA => tile::<FMA, 4, N>(dst, stride, into, a, b, k),
-        5 if FMA => tile::<FMA, 5, N>(dst, stride, into, a, b, k),
-        6 if FMA => tile::<FMA, 6, N>(dst, stride, into, a, b, k),
-        7 if WIDE => tile::<FMA, 7, N>(dst, stride, into, a, b, k),
-        8 if WIDE => tile::<FMA, 8, N>(dst, stride, into, a, b, k),
-        9 if WIDE => tile::<FMA, 9, N>(dst, stride, into, a, b, k),
-        10 if WIDE => tile::<FMA, 10, N>(dst, stride, into, a, b, k),
-        11 if WIDE => tile::<FMA, 11, N>(dst, stride, into, a, b, k),
-        12 if WIDE => tile::<FMA, 12, N>(dst, stride, into, a, b, k),
+        1 => tile::<T, 1, N>(dst, stride, into, a, b, k),
+        2 => tile::<T, 2, N>(dst, stride, into, a, b, k),
+        3 if T::MOST_ROWS > 2 => tile::<T, 3, N>(dst, stride, into, a, b, k),
+        4 if T::MOST_ROWS > 2 => tile::<T, 4, N>(dst, stride, into, a, b, k),
+        5 if T::MOST_ROWS > 2 => tile::<T, 5, N>(dst, stride, into, a, b, k),
+        6 if T::MOST_ROWS > 2 => tile::<T, 6, N>(dst, stride, into, a, b, k),
+        7 if T::MOST_ROWS > 6 => tile::<T, 7, N>(dst, stride, into, a, b, k),
+        8 if T::MOST_ROWS > 6 => tile::<T, 8, N>(dst, stride, into, a, b, k),
+        9 if T::MOST_ROWS > 6 => tile::<T, 9, N>(dst, stride, into, a, b, k),
+        10 if T::MOST_ROWS > 6 => tile::<T, 10, N>(dst, stride, into, a, b, k),
+        11 if T::MOST_ROWS > 6 => tile::<T, 11, N>(dst, stride, into, a, b, k),
+        12 if T::MOST_ROWS > 6 => tile::<T, 12, N>(dst, stride, into, a, b, k),
         _ => unreachable!("no tile has {rows} rows"),
     }
 }
 
 /// `M` rows by `N` times [`LANES`] columns of the product.
 #[inline(always)]
-fn tile<const FMA: bool, const M: usize, const N: usize>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, k: usize) {
+fn tile<T: Terms, const M: usize, const N: usize>(
+    dst: &mut [f32],
+    stride: usize,
+    into: Into,
+    a: Left<'_, T::Factor>,
+    b: Rows<'_, T::Factor>,
+    k: usize,
+) {
     let mut sums = [[[0.0f32; LANES]; N]; M];
     for l in 0..k {
-        // SAFETY: `multiply_tile` checked the last index of each operand; all others are smaller.
-        let b: [[f32; LANES]; N] = unsafe { b.data.as_ptr().add(l * b.stride).cast::<[[f32; LANES]; N]>().read_unaligned() };
+        // SAFETY: the last index of each operand was checked ([`lies_within`]); all others are smaller.
+        let b: [[T::Factor; LANES]; N] = unsafe { b.data.as_ptr().add(l * b.stride).cast::<[[T::Factor; LANES]; N]>().read_unaligned() };
         for (i, sums) in sums.iter_mut().enumerate() {
             // SAFETY: as above.
             let a = unsafe { *a.data.as_ptr().add(i * a.row + l * a.column) };
             for (sums, b) in sums.iter_mut().zip(&b) {
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = fma::<FMA>(a, *b, *sum);
-                }
+                T::add(a, b, sums);
             }
         }
     }
     for (i, sums) in sums.iter().enumerate() {
         for (j, sums) in sums.iter().enumerate() {
-            let dst = &mut dst[i * stride + j * LANES..][..LANES];
-            for (number, sum) in dst.iter_mut().zip(sums) {
-                *number = counted(if into == Into::Add { *number + sum } else { *sum });
-            }
+            put(&mut dst[i * stride + j * LANES..][..LANES], into, sums);
         }
+    }
+}
+
+/// Replaces or adds what counts.
+#[inline(always)]
+pub(super) fn put(dst: &mut [f32], into: Into, sums: &[f32]) {
+    for (number, sum) in dst.iter_mut().zip(sums) {
+        *number = counted(if into == Into::Add { *number + sum } else { *sum });
     }
 }
 
@@ -177,8 +217,9 @@ fn copy_whole<const N: usize>(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Writes rows of `width` numbers as columns: number (i, j) goes to j·`stride` + i.
-pub(super) fn pack_transposed(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &mut [f32]) {
+/// Writes rows of `width` numbers (or pairs) as columns: number (i, j) goes to j·`stride` + i.
+pub(super) fn pack_transposed<T: Copy>(from: Rows<'_, T>, width: usize, count: usize, stride: usize, to: &mut [T]) {
+    const { assert!(size_of::<T>() == 4, "a number of 32 bits") };
     if count == 0 || width == 0 {
         return;
     }
@@ -193,29 +234,29 @@ pub(super) fn pack_transposed(from: Rows<'_>, width: usize, count: usize, stride
 }
 
 /// Transposes what is made of whole blocks, where the processor can; how many rows and columns that is.
-fn turn_blocks(from: Rows<'_>, width: usize, count: usize, stride: usize, to: &mut [f32]) -> (usize, usize) {
+fn turn_blocks<T: Copy>(from: Rows<'_, T>, width: usize, count: usize, stride: usize, to: &mut [T]) -> (usize, usize) {
     #[cfg(target_arch = "x86_64")]
     if super::simd::width() != super::simd::Width::Plain {
         let (rows, columns) = (count - count % 8, width - width % 8);
         // SAFETY: the processor has AVX; rows and columns were checked by `pack_transposed`.
-        unsafe { turn_all(from, rows, columns, stride, to) };
+        unsafe { turn_all(from.data.as_ptr().cast(), from.stride, to.as_mut_ptr().cast(), stride, [rows, columns]) };
         return (rows, columns);
     }
     let _ = (from, width, count, stride, to);
     (0, 0)
 }
 
-/// Transposes `rows` rows of `columns` numbers, both multiples of eight.
+/// Transposes `rows` rows of `columns` numbers of 32 bits, both multiples of eight; they are moved only.
 ///
 /// # Safety
 /// All of them must lie within `from` and, as columns, within `to`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
-unsafe fn turn_all(from: Rows<'_>, rows: usize, columns: usize, stride: usize, to: &mut [f32]) {
+unsafe fn turn_all(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize, [rows, columns]: [usize; 2]) {
     for i in (0..rows).step_by(8) {
         for j in (0..columns).step_by(8) {
             // SAFETY: the caller vouches for this block too.
-            unsafe { turn_8x8(from.data.as_ptr().add(i * from.stride + j), from.stride, to.as_mut_ptr().add(j * stride + i), stride) };
+            unsafe { turn_8x8(from.add(i * from_stride + j), from_stride, to.add(j * to_stride + i), to_stride) };
         }
     }
 }
@@ -261,7 +302,7 @@ mod tests {
     /// Of the processor at hand and of every kind.
     #[test]
     fn tiles_of_any_size_match_a_triple_loop() {
-        for product in [multiply_tile, tiles::<true, true>, tiles::<true, false>, tiles::<false, false>] {
+        for product in [multiply_tile, tiles::<Singles<true, true>>, tiles::<Singles<true, false>>, tiles::<Singles<false, false>>] {
             for (m, n, k) in [(1, 16, 1), (3, 32, 5), (8, 48, 32), (12, 64, 9), (13, 16, 7), (21, 80, 24), (34, 32, 3)] {
                 matches_a_triple_loop(product, (m, n, k));
             }
