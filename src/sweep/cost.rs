@@ -171,8 +171,13 @@ mod tests {
     #[test]
     fn a_measured_shape_is_predicted_as_measured_and_an_unmeasured_machine_as_assumed() {
         let spec = plan(SMALL).runs[0].spec.clone();
-        let rate =
-            |batch_tokens, threads, tokens_per_second| MeasuredRate { shape: spec.shape.clone(), batch_tokens, dtype: Dtype::F32, threads, tokens_per_second };
+        let rate = |batch_tokens, threads, tokens_per_second| MeasuredRate {
+            shape: spec.shape.clone(),
+            batch_tokens,
+            dtype: Dtype::F32,
+            threads,
+            tokens_per_second,
+        };
         let own = spec.recipe.batch_tokens;
         let measured = [rate(own, 1, 100.0), rate(own, 2, 150.0), rate(2 * own, 2, 9.0)];
         assert_eq!(seconds_per_token(&measured, &spec, 2), 2.0 / 150.0);
@@ -180,5 +185,28 @@ mod tests {
         assert_eq!(seconds_per_token(&[], &spec, 2), flops_per_token(&spec.shape) / ASSUMED_FLOPS_PER_SECOND);
         let near = seconds_per_token(&[rate(2 * own, 2, 50.0)], &spec, 2);
         assert!((near / (2.0 / 50.0) - 1.0).abs() < 1e-12, "another batch of the shape: its rate");
+    }
+
+    #[test]
+    fn a_format_is_predicted_from_its_own_rates_and_gains_what_they_say() {
+        let plan = plan(SMALL);
+        let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
+        let spec = &runs[0].spec;
+        let rate = |dtype, tokens_per_second| MeasuredRate {
+            shape: spec.shape.clone(),
+            batch_tokens: spec.recipe.batch_tokens,
+            dtype,
+            threads: 1,
+            tokens_per_second,
+        };
+        let mut rounded = spec.clone();
+        rounded.recipe.dtype = Dtype::Bf16;
+        let both = [rate(Dtype::F32, 100.0), rate(Dtype::Bf16, 150.0)];
+        assert_eq!([spec, &rounded].map(|spec| seconds_per_token(&both, spec, 1)), [1.0 / 100.0, 1.0 / 150.0]);
+        assert_eq!(seconds_per_token(&both[..1], &rounded, 1), 1.0 / 100.0, "one that was not measured: the other");
+        // All shapes gain as the measured one: their rates lie on one line each.
+        let gain = gain_of(Dtype::Bf16, &both, &runs, 1).expect("both are known");
+        assert!((gain - 1.5).abs() < 1e-12, "{gain}");
+        assert_eq!([gain_of(Dtype::Bf16, &both[..1], &runs, 1), gain_of(Dtype::F32, &both, &runs, 1)], [None; 2]);
     }
 }

@@ -234,5 +234,9 @@ mod tests {
         assert!(said.ends_with("(1: training makes none): S 1.00\n"), "{said}");
         let said = as_text(&[Rate { processor: None, ..rate(None) }]);
         assert!(said.starts_with("processor: the system does not name it\n") && !said.contains("flushed"), "{said}");
+        assert!(!said.contains("as fast as f32"), "{said}");
+        let rounded = Rate { dtype: Dtype::Bf16, tokens_per_second: 1.5e5, ..rate(None) };
+        let said = as_text(&[rate(None), rounded]);
+        assert!(said.ends_with(" trains so many times as fast as f32: S 1.50 (one at a time)\n"), "{said}");
     }
 }

@@ -98,7 +98,7 @@ pub(super) struct RecipeFile {
     /// Largest norm of a gradient; 0: none.
     #[schemars(range(min = 0.0))]
     grad_clip: f64,
-    /// Number format of matrix products; bf16 on GPUs.
+    /// Number format of matrix products; bf16 on GPUs and on processors with AMX or AVX512-BF16.
     dtype: Dtype,
 }
 

@@ -164,11 +164,35 @@ fn tile<T: Terms, const M: usize, const N: usize>(
             }
         }
     }
+    let at = |i: usize, j: usize| i * stride + j * LANES;
+    let to = dst.as_mut_ptr();
+    // SAFETY: as above, of the destination.
+    match into {
+        Into::Replace => each(&sums, |i, j, sums| unsafe { write(to.add(at(i, j)), sums.map(counted)) }),
+        Into::Add => each(&sums, |i, j, sums| unsafe {
+            let to = to.add(at(i, j));
+            let before = to.cast::<[f32; LANES]>().read_unaligned();
+            write(to, std::array::from_fn(|l| counted(before[l] + sums[l])));
+        }),
+    }
+}
+
+/// Hands over the sums of a tile, a register at a time. Nothing in it branches, so it is unrolled whole and sums never leave their registers.
+#[inline(always)]
+fn each<const M: usize, const N: usize>(sums: &[[[f32; LANES]; N]; M], mut take: impl FnMut(usize, usize, [f32; LANES])) {
     for (i, sums) in sums.iter().enumerate() {
         for (j, sums) in sums.iter().enumerate() {
-            put(&mut dst[i * stride + j * LANES..][..LANES], into, sums);
+            take(i, j, *sums);
         }
     }
+}
+
+/// # Safety
+/// `to` must lead to room for so many numbers.
+#[inline(always)]
+unsafe fn write(to: *mut f32, numbers: [f32; LANES]) {
+    // SAFETY: the caller vouches for it.
+    unsafe { to.cast::<[f32; LANES]>().write_unaligned(numbers) }
 }
 
 /// Replaces or adds what counts.
