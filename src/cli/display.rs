@@ -1,7 +1,9 @@
 //! What a person sees while a sweep runs: a line for the sweep and one for each worker, or plain
 //! lines where standard error is no terminal.
 
+use super::labels::rate;
 use super::loss_trace::LossTrace;
+use super::status_text::speed;
 use super::text::{duration, plural};
 use super::voice::is_quiet;
 use crate::results::RunningRun;
@@ -185,7 +187,7 @@ impl State {
         running.train_loss_nats = progress.train_loss_nats.filter(|loss| loss.is_finite());
         running.train_loss_nats.iter().for_each(|loss| running.losses.add(progress.step, *loss));
         running.first.get_or_insert((progress.step, Instant::now()));
-        let rate = running.tokens_per_second().map_or("starting".into(), tokens_per_second);
+        let rate = speed(running.tokens_per_second());
         let loss = progress.train_loss_nats.map_or("train loss not finite".to_owned(), |loss| format!("train loss {loss:.3}"));
         let percent = 100.0 * running.step as f64 / running.steps as f64;
         format!("{:<6} seed {:<4} {percent:>3.0} %   {loss}   {rate}", running.shape, running.seed)
@@ -262,8 +264,8 @@ pub(super) fn patiently<T>(what: &str, work: impl FnOnce() -> T) -> T {
 
 /// One run's end in words.
 fn outcome(spec: &RunSpec, record: &RunRecord) -> String {
-    let (shape, tokens, rate) = (spec.shape.to_string(), short(spec.tokens().0), spec.recipe.learning_rate);
-    let what = format!("{shape:<6} {tokens} tokens  lr {rate:.1e}  seed {}", seed(spec.seeds));
+    let (shape, tokens) = (spec.shape.to_string(), short(spec.tokens().0));
+    let what = format!("{shape:<6} {tokens} tokens  lr {:<7}  seed {:<4}", rate(spec.recipe.learning_rate), seed(spec.seeds));
     let seconds = record.wall_seconds.map_or(String::new(), |seconds| format!("  {}", duration(seconds)));
     match record.status {
         RunStatus::Finished => {
@@ -278,8 +280,4 @@ fn outcome(spec: &RunSpec, record: &RunRecord) -> String {
 /// Seeds of initialisation and of data, once where they are the same.
 fn seed(seeds: Seeds) -> String {
     if seeds.init == seeds.data { seeds.init.to_string() } else { format!("{}.{}", seeds.init, seeds.data) }
-}
-
-fn tokens_per_second(rate: f64) -> String {
-    format!("{:.1}k tokens/s", rate / 1e3)
 }

@@ -70,7 +70,7 @@ fn varies(plan: &[RunRecord], part: Part) -> bool {
 }
 
 /// A number in three digits without zeros at its end, such as 8e-3 or 0.1.
-fn rate(value: f64) -> String {
+pub(super) fn rate(value: f64) -> String {
     let text = format!("{value:.2e}");
     let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
     let digits = digits.trim_end_matches('0').trim_end_matches('.');

@@ -28,6 +28,8 @@ pub(super) struct Loaded {
     /// Families whose search is over, and all there are; 0 where nothing is searched.
     pub(super) search: (usize, usize),
     rates: Vec<MeasuredRate>,
+    /// What `bench` measured, format beside format.
+    benched: Vec<MeasuredRate>,
 }
 
 impl Loaded {
@@ -36,10 +38,11 @@ impl Loaded {
         !self.rates.is_empty()
     }
 
-    /// How many times as fast the runs would be with products in this format, if both were measured here.
-    pub(super) fn gain_of(&self, dtype: Dtype) -> Option<f64> {
+    /// The format that products of the runs are not in, and how many times as fast they would be in it, if `bench` measured both.
+    pub(super) fn gain_of_other_format(&self) -> Option<(Dtype, f64)> {
         let runs: Vec<&PlannedRun> = self.plan.runs.iter().collect();
-        gain_of(dtype, &self.rates, &runs, self.workers)
+        let other = if self.grid.recipe.dtype == Dtype::F32 { Dtype::Bf16 } else { Dtype::F32 };
+        Some((other, gain_of(other, &self.benched, &runs)?))
     }
 
     /// The plan as far as results tell: more than at first where learning rate or batch is searched.
@@ -63,11 +66,11 @@ pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loa
 pub(super) fn expanded(grid: Grid, facts: CorpusFacts, workers: Option<u64>) -> anyhow::Result<Loaded> {
     let grid = grid.with_vocabulary(facts.vocabulary);
     let workers = worker_count(workers, grid.run.workers);
-    let Speeds { known, origin } = Speeds::load();
+    let Speeds { known, benched, origin } = Speeds::load();
     let seconds = |spec: &RunSpec| seconds_per_token(&known, spec, workers);
     let Resolved { plan, settled, families } = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
     let later = foresee(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
-    Ok(Loaded { grid, facts, plan, later, workers, speed: origin, search: (settled, families), rates: known })
+    Ok(Loaded { grid, facts, plan, later, workers, speed: origin, search: (settled, families), rates: known, benched })
 }
 
 /// Reads and checks a grid file, or the sweep of that name.

@@ -4,7 +4,7 @@ use super::colour::heading;
 use super::load::Loaded;
 use super::text::{doubts, duration, entry, filled, plural, screen_table};
 use crate::spec::sample::extent;
-use crate::spec::{Device, Dtype, Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
+use crate::spec::{Device, Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
 use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use std::collections::BTreeSet;
 
@@ -36,9 +36,10 @@ pub(super) fn outline(loaded: &Loaded) -> String {
             format!("{} of {} runs share steps, which saves {:.0} % of the compute", cost.sharing, runs.len(), 100.0 * cost.fraction());
         text += &entry("steps", &saved);
     }
-    if let Some(gain) = loaded.gain_of(Dtype::Bf16) {
-        let advice = if gain > 1.0 { "recipe.dtype = \"bf16\"" } else { "so f32 is the faster" };
-        text += &entry("bf16", &format!("products in bf16 would train {gain:.2} times as fast on this processor ({advice})"));
+    if let Some((other, gain)) = loaded.gain_of_other_format() {
+        let own = loaded.grid.recipe.dtype;
+        let advice = if gain > 1.0 { format!("recipe.dtype = \"{other}\"") } else { format!("{own} is the faster") };
+        text += &entry("format", &format!("products in {other} would train {gain:.2} times as fast as {own} on this processor: {advice}"));
     }
     text += &entry("text", &unique(loaded));
     text += &entry("recipe", &recipe(&runs));

@@ -32,6 +32,8 @@ const MOST_KEPT: usize = 1000;
 /// What is known of this machine's speed.
 pub(super) struct Speeds {
     pub(super) known: Vec<MeasuredRate>,
+    /// What `bench` measured of it, whether runs were faster or slower since.
+    pub(super) benched: Vec<MeasuredRate>,
     /// Where it is known from, in words.
     pub(super) origin: String,
 }
@@ -54,10 +56,11 @@ impl Speeds {
             (_, true) => "from the speed of earlier runs on this machine".into(),
             (_, false) => "from the speed of earlier runs on this machine and from `scalelab bench`".into(),
         };
-        let mut known = rates.measured();
+        let benched = rates.measured();
+        let mut known = benched.clone();
         known.retain(|rate| !learnt.iter().any(|one| (one.threads, &one.shape, one.dtype) == (rate.threads, &rate.shape, rate.dtype)));
         known.extend(learnt);
-        Self { known, origin }
+        Self { known, benched, origin }
     }
 }
 
@@ -104,4 +107,45 @@ fn read() -> Vec<Speed> {
 
 fn path() -> Option<PathBuf> {
     Some(cache_folder()?.join("speeds.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_runs_that_this_processor_trained_for_a_while_say_how_fast_it_is() {
+        let own = RunRecord {
+            host: host(),
+            device: Some("cpu".into()),
+            wall_seconds: Some(5.0),
+            tokens_per_second: Some(1e5),
+            status: RunStatus::Finished,
+            ..RunRecord::default()
+        };
+        assert_eq!(rate(&own), host().map(|_| 1e5));
+        let others = [
+            RunRecord { host: Some("elsewhere.example".into()), ..own.clone() },
+            RunRecord { device: Some("cuda:0 NVIDIA H200".into()), ..own.clone() },
+            RunRecord { wall_seconds: Some(1.0), ..own.clone() },
+            RunRecord { status: RunStatus::Diverged, ..own },
+        ];
+        assert_eq!(others.each_ref().map(rate), [None; 4]);
+    }
+
+    /// A file of before, without the format of products.
+    #[test]
+    fn speeds_that_were_kept_before_are_of_f32() {
+        let kept = Speed {
+            shape: ModelShape::derived(2, 16),
+            batch_tokens: 1024,
+            dtype: Dtype::F32,
+            threads: 2,
+            tokens_per_second: 1e5,
+            processor: None,
+        };
+        let mut old = serde_json::to_value(&kept).expect("numbers and names");
+        old.as_object_mut().expect("a table").remove("dtype");
+        assert_eq!(serde_json::from_value::<Speed>(old).expect("reads"), kept);
+    }
 }

@@ -91,7 +91,7 @@ pub(super) fn bar(part: f64, columns: usize) -> String {
 fn line_of(progress: &Progress, labels: &Labels, told: &RunningRun) -> String {
     let run = progress.plan().iter().find(|run| run.run_id == told.run_id);
     let name = run.map_or_else(|| told.run_id.clone(), |run| labels.of_run(run));
-    let words = [at_step(told), train_loss(told), speed(told)];
+    let words = [at_step(told), train_loss(told), speed(told.tokens_per_second)];
     format!("  {:<30} {:>13}  {:<16}  {:>12}\n", cut(&name, 30), words[0], words[1], words[2]).trim_end().to_owned() + "\n"
 }
 
@@ -105,8 +105,8 @@ pub(super) fn train_loss(told: &RunningRun) -> String {
     told.train_loss_nats.map_or("no train loss".to_owned(), |loss| format!("train loss {loss:.3}"))
 }
 
-pub(super) fn speed(told: &RunningRun) -> String {
-    told.tokens_per_second.map_or("starting".to_owned(), |rate| format!("{} tokens/s", short(two_digits(rate))))
+pub(super) fn speed(tokens_per_second: Option<f64>) -> String {
+    tokens_per_second.map_or("starting".to_owned(), |rate| format!("{} tokens/s", short(two_digits(rate))))
 }
 
 /// The speed of a worker changes from second to second: two digits say enough.
@@ -229,7 +229,7 @@ fn detail(progress: &Progress, run: &RunRecord, state: RunState) -> String {
     match (state, progress.told_of(&run.run_id), progress.states.get(&run.run_id)) {
         (RunState::Running, Some((pulse, told)), _) => {
             let place = format!("worker {} of process {} on {}", told.worker, pulse.process, pulse.host);
-            format!("{place}: step {}, {}, {}", at_step(told), train_loss(told), speed(told))
+            format!("{place}: step {}, {}, {}", at_step(told), train_loss(told), speed(told.tokens_per_second))
         }
         (RunState::Diverged | RunState::Failed, ..) => why(progress, run, state),
         (RunState::Interrupted, _, Some(step)) => format!("will resume from step {step} of {}", run.steps.unwrap_or(0)),

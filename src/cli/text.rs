@@ -209,11 +209,9 @@ pub(super) fn trunk_line(cost: &Savings) -> String {
     if cost.trunks == 0 {
         return String::new();
     }
-    let Savings { trunks, sharing, alone, shared } = cost;
+    let Savings { trunks, sharing, shared, .. } = cost;
     let percent = 100.0 * cost.fraction();
-    format!(
-        "trunks: {trunks} share the constant-rate steps of {sharing} runs: {shared:.3e} FLOPs instead of {alone:.3e}, {percent:.1} % less\n"
-    )
+    format!("trunks: {trunks} share the steps of {sharing} runs, {percent:.0} % less compute: {shared:.2e} FLOPs\n")
 }
 
 /// A p-value: three decimals, powers of ten below a thousandth; an approximation of tails says nothing below 1e-10.

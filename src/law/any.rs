@@ -179,6 +179,7 @@ impl<F: Formula> Derivatives<'_, F> {
     /// All derivatives in one pass.
     fn narrow<const K: usize, const T: usize>(&mut self) {
         let dim = self.free.len();
+        assert!(dim <= K, "{} has more coefficients than its COUNT of {K}", Formula::name(self.form));
         let coefficients = self.seeded::<K, T>(|j| self.free.iter().position(|free| *free == j));
         let mut jet = self.jet();
         for (at, block) in self.blocks.iter().enumerate() {

@@ -75,17 +75,16 @@ impl MeasuredRate {
 }
 
 /// Predicted seconds of one token of a run on one of `workers` workers: as measured of its shape and batch, else between the
-/// nearest measured shapes, from measurements with as many threads or, without any, with one. Where its number format was never
-/// measured, from those of any.
+/// nearest measured shapes. Of measurements are taken those of its number format with as many threads or, without any, with one, else
+/// those of any format.
 pub fn seconds_per_token(measured: &[MeasuredRate], spec: &RunSpec, workers: usize) -> f64 {
     let flops = flops_per_token(&spec.shape);
-    let of_format = |rate: &&MeasuredRate| rate.dtype == spec.recipe.dtype;
-    let any_format = !measured.iter().any(|rate| of_format(&rate));
-    let with = |threads: usize| {
-        let here = |rate: &&MeasuredRate| rate.threads == threads && (any_format || of_format(rate));
+    let with = |(of_format, threads): (bool, usize)| {
+        let here = |rate: &&MeasuredRate| rate.threads == threads && (!of_format || rate.dtype == spec.recipe.dtype);
         measured.iter().filter(here).collect::<Vec<_>>()
     };
-    let known = Some(with(workers)).filter(|known| !known.is_empty()).unwrap_or_else(|| with(1));
+    let choices = [(true, workers), (true, 1), (false, workers), (false, 1)];
+    let known = choices.into_iter().map(with).find(|known| !known.is_empty()).unwrap_or_default();
     let exact = known.iter().rev().find(|rate| rate.shape == spec.shape && rate.batch_tokens == spec.recipe.batch_tokens);
     if let Some(rate) = exact {
         return rate.threads as f64 / rate.tokens_per_second;
@@ -114,19 +113,23 @@ pub fn predicted_work(runs: &[&PlannedRun]) -> f64 {
     trees(runs).iter().map(Tree::predicted_seconds).sum()
 }
 
-/// How many times as fast the runs would be in a number format as in their own, as far as both were measured on this machine.
-pub fn gain_of(dtype: Dtype, measured: &[MeasuredRate], runs: &[&PlannedRun], workers: usize) -> Option<f64> {
-    let is_known = |dtype: Dtype| measured.iter().any(|rate| rate.dtype == dtype);
-    let seconds = |to: Option<Dtype>| {
-        let of = |run: &&PlannedRun| {
-            let mut spec = run.spec.clone();
-            spec.recipe.dtype = to.unwrap_or(spec.recipe.dtype);
-            seconds_per_token(measured, &spec, workers) * spec.tokens().0
+/// How many times as fast the runs would be in a number format as in their own, where shapes were measured in both, alike in all else;
+/// between those shapes and beyond as the nearest say.
+pub fn gain_of(dtype: Dtype, measured: &[MeasuredRate], runs: &[&PlannedRun]) -> Option<f64> {
+    let (mut own, mut other) = (0.0, 0.0);
+    for run in runs {
+        let of = |rate: &MeasuredRate, dtype| rate.dtype == dtype;
+        let alike = |a: &MeasuredRate, b: &MeasuredRate| (&a.shape, a.batch_tokens, a.threads) == (&b.shape, b.batch_tokens, b.threads);
+        let gain = |rate: &MeasuredRate| {
+            let before = measured.iter().find(|before| of(before, run.spec.recipe.dtype) && alike(before, rate))?;
+            Some((flops_per_token(&rate.shape).ln(), (rate.tokens_per_second / before.tokens_per_second).ln()))
         };
-        runs.iter().map(of).sum::<f64>()
-    };
-    let known = is_known(dtype) && runs.iter().all(|run| run.spec.recipe.dtype != dtype && is_known(run.spec.recipe.dtype));
-    (known && !runs.is_empty()).then(|| seconds(None) / seconds(Some(dtype)))
+        let mut gains: Vec<(f64, f64)> = measured.iter().filter(|rate| of(rate, dtype)).filter_map(gain).collect();
+        gains.sort_by(|a, b| a.0.total_cmp(&b.0));
+        own += run.predicted_seconds;
+        other += run.predicted_seconds / interpolated(&gains, flops_per_token(&run.spec.shape).ln())?.exp();
+    }
+    (own > 0.0).then(|| own / other)
 }
 
 /// Seconds that the runs take on some workers, shared steps made once: never less than the longest run alone.
@@ -204,9 +207,16 @@ mod tests {
         let both = [rate(Dtype::F32, 100.0), rate(Dtype::Bf16, 150.0)];
         assert_eq!([spec, &rounded].map(|spec| seconds_per_token(&both, spec, 1)), [1.0 / 100.0, 1.0 / 150.0]);
         assert_eq!(seconds_per_token(&both[..1], &rounded, 1), 1.0 / 100.0, "one that was not measured: the other");
-        // All shapes gain as the measured one: their rates lie on one line each.
-        let gain = gain_of(Dtype::Bf16, &both, &runs, 1).expect("both are known");
+        let gain = gain_of(Dtype::Bf16, &both, &runs).expect("both are known");
         assert!((gain - 1.5).abs() < 1e-12, "{gain}");
-        assert_eq!([gain_of(Dtype::Bf16, &both[..1], &runs, 1), gain_of(Dtype::F32, &both, &runs, 1)], [None; 2]);
+        // A rate of one format alone says nothing of the gain, however many there are.
+        let small = MeasuredRate { shape: ModelShape::derived(1, 8), ..rate(Dtype::F32, 1.0) };
+        let more = MeasuredRate { threads: 8, ..rate(Dtype::F32, 1.0) };
+        let gain = gain_of(Dtype::Bf16, &[both[0].clone(), small, more.clone(), both[1].clone()], &runs).expect("both are known");
+        assert!((gain - 1.5).abs() < 1e-12, "{gain}");
+        assert_eq!(seconds_per_token(&[more], &rounded, 8), 8.0, "another format with as many workers, before nothing");
+        let seconds: f64 = runs.iter().map(|run| run.predicted_seconds).sum();
+        assert!(seconds > 0.0 && seconds.is_finite());
+        assert_eq!([gain_of(Dtype::Bf16, &both[..1], &runs), gain_of(Dtype::F32, &both[1..], &runs)], [None; 2]);
     }
 }

@@ -188,7 +188,7 @@ fn a_device_that_the_build_lacks_is_refused_and_auto_says_what_it_took() {
 }
 
 #[test]
-fn bf16_is_planned_under_another_name_and_refused_on_the_processor() {
+fn bf16_is_planned_under_another_name_and_refused_where_it_is_not_computed() {
     let (_f32, plain) = grid(GRID);
     let (_bf16, half) = grid(&format!("{GRID}\ndtype = \"bf16\"\n"));
     let names = |path: &std::path::Path| -> Vec<String> {
@@ -199,7 +199,7 @@ fn bf16_is_planned_under_another_name_and_refused_on_the_processor() {
     assert!(of_f32.len() == of_bf16.len() && of_f32.iter().all(|name| !of_bf16.contains(name)), "{of_f32:?} {of_bf16:?}");
     if cfg!(feature = "train") {
         let mut said = Transcript::default();
-        said.refused(&["sweep", text(&half)]);
+        said.refused(&["sweep", text(&half), "--device", "cpu-composed"]);
         said.check("cli_bf16");
     }
 }

@@ -7,7 +7,7 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::machine::processor;
 use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates};
-use super::text::table;
+use super::text::{filled, screen_table};
 use crate::corpus::Corpus;
 use crate::spec::{Device, Dtype, short};
 use crate::sweep::flops_per_token;
@@ -159,7 +159,7 @@ fn as_text(rates: &[Rate]) -> String {
         ]
     };
     let header = ["workload", "dtype", "threads", "tokens/s", "GFLOP/s", "GEMM GFLOP/s", "share", "peak memory"];
-    let speed = table(&header, &rates.iter().map(row).collect::<Vec<_>>());
+    let speed = screen_table(&header, &rates.iter().map(row).collect::<Vec<_>>());
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let row = |rate: &Rate| {
         let step = rate.step?;
@@ -168,7 +168,7 @@ fn as_text(rates: &[Rate]) -> String {
         Some(row)
     };
     let header = ["workload", "dtype", "threads", "products", "attention", "elementwise", "optimizer", "other"];
-    let parts = table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>());
+    let parts = screen_table(&header, &rates.iter().filter_map(row).collect::<Vec<_>>());
     format!("{}\n{speed}\nwhere the time of a step goes\n{parts}{}{}", named(rates), of_bf16(rates), of_flushing(rates))
 }
 
@@ -183,7 +183,10 @@ fn of_bf16(rates: &[Rate]) -> String {
     if gains.is_empty() {
         return String::new();
     }
-    format!("\n{} trains so many times as fast as f32: {}\n", Device::Cpu.precision(Dtype::Bf16), gains.join(", "))
+    format!(
+        "\n{}",
+        filled("", &format!("{} trains so many times as fast as f32: {}", Device::Cpu.precision(Dtype::Bf16), gains.join(", ")))
+    )
 }
 
 /// The processor, as a line.
@@ -199,7 +202,9 @@ fn of_flushing(rates: &[Rate]) -> String {
     if gains.is_empty() {
         return String::new();
     }
-    format!("\nwith denormals flushed by the processor a step is so many times as fast (1: training makes none): {}\n", gains.join(", "))
+    let said =
+        format!("with denormals flushed by the processor a step is so many times as fast (1: training makes none): {}", gains.join(", "));
+    format!("\n{}", filled("", &said))
 }
 
 #[cfg(test)]

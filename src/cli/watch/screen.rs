@@ -185,7 +185,7 @@ fn at_work(view: &View, progress: &Progress, look: Look, at: usize, run: &Runnin
     let name = planned.map_or_else(|| run.run_id.clone(), |planned| view.labels.of_run(planned));
     let columns = width.saturating_sub(BARS[1] + 2 + 48).clamp(12, 40);
     let part = run.step as f64 / run.steps.max(1) as f64;
-    let (bar, step, loss, speed) = (bar(part, BARS[1]), at_step(run), train_loss(run), speed(run));
+    let (bar, step, loss, speed) = (bar(part, BARS[1]), at_step(run), train_loss(run), speed(run.tokens_per_second));
     let text = format!(" {:<columns$} [{bar}] {step:>10}  {loss:<16}  {speed}", cut(&name, columns));
     Line::from(vec![Span::styled(chart::mark(at).to_string(), look.curve(at)), Span::raw(cut(&text, width.saturating_sub(1)))])
 }

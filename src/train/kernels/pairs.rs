@@ -5,20 +5,19 @@ use super::amx::{self, Operands, Tiles};
 use super::bf16::{Pair, Unit, halves, pair};
 use super::matmul::Into;
 use super::simd::{LANES, vectorised};
-use super::tile::{Left, Rows, Size, Terms, lies_within, pack_transposed, put, tiles};
+#[cfg(target_arch = "x86_64")]
+use super::tile::put;
+use super::tile::{Left, Rows, Size, Terms, lies_within, pack_transposed, tiles};
 
 /// [`multiply_tile`](super::tile::multiply_tile) with factors in bf16 and sums in f32, a's pairs one behind the other. What fills a and b up ([`Unit::pairs_of`],
 /// [`Unit::rows_of`]) must be there, and 0 or paired with zeros.
 pub(super) fn multiply_pairs(unit: Unit, dst: &mut [f32], stride: usize, into: Into, a: Rows<'_, Pair>, b: Rows<'_, Pair>, size: Size) {
     let left = Left { data: a.data, row: a.stride, column: 1 };
-    if !lies_within(dst, stride, left, b, size) {
-        return;
-    }
     match unit {
         #[cfg(target_arch = "x86_64")]
         Unit::Amx => {
             let tiles = Tiles::set_up();
-            // SAFETY: `in_blocks` has checked that all rows lie within their data.
+            // SAFETY: `in_blocks` checks that all rows lie within their data.
             in_blocks(dst, stride, into, (a, b), size, |operands, sums| unsafe { tiles.multiply(operands, sums) });
         }
         // SAFETY: the unit is only ever chosen where the processor has it.
@@ -40,6 +39,9 @@ pub(super) fn in_blocks(
     multiply: impl Fn(Operands, &mut [f32; amx::BLOCK * amx::BLOCK]),
 ) {
     const BLOCK: usize = amx::BLOCK;
+    if !lies_within(dst, stride, Left { data: a.data, row: a.stride, column: 1 }, b, Size { m, n, k }) {
+        return;
+    }
     assert!(k.is_multiple_of(amx::TILE) && n.is_multiple_of(amx::TILE), "whole tiles");
     assert!((m.next_multiple_of(BLOCK) - 1) * a.stride + k <= a.data.len(), "a is filled up to whole blocks");
     let mut sums = [0.0; BLOCK * BLOCK];
@@ -96,7 +98,7 @@ impl Terms for Avx512Pairs {
     }
 }
 
-/// The product of pairs, after [`multiply_pairs`] has checked that every index is in range.
+/// The product of pairs with the instructions of such a processor.
 ///
 /// # Safety
 /// The processor must have these instructions.

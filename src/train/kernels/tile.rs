@@ -30,9 +30,7 @@ pub(super) struct Size {
 
 /// dst ← a·b or dst ← dst + a·b, with b [k, n] and dst [m, n] of rows `stride` apart.
 pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-    if lies_within(dst, stride, a, b, size) {
-        checked(dst, stride, into, a, b, size);
-    }
+    checked(dst, stride, into, a, b, size);
 }
 
 /// Whether there is anything to multiply; panics where an operand does not lie within its data.
@@ -82,7 +80,7 @@ impl<const FMA: bool, const WIDE: bool> Terms for Singles<FMA, WIDE> {
 }
 
 vectorised! {
-    /// The product, after [`multiply_tile`] has checked that every index is in range.
+    /// [`multiply_tile`] with the instructions of this processor.
     fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
         tiles::<Singles<FMA, WIDE>>(dst, stride, into, a, b, size);
     }
@@ -91,6 +89,9 @@ vectorised! {
 /// The product, tile after tile down the rows of a few columns.
 #[inline(always)]
 pub(super) fn tiles<T: Terms>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_, T::Factor>, b: Rows<'_, T::Factor>, size: Size) {
+    if !lies_within(dst, stride, a, b, size) {
+        return;
+    }
     let Size { m, n, k } = size;
     let tiles = m.div_ceil(T::MOST_ROWS);
     let mut column = 0;
@@ -196,6 +197,7 @@ unsafe fn write(to: *mut f32, numbers: [f32; LANES]) {
 }
 
 /// Replaces or adds what counts.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn put(dst: &mut [f32], into: Into, sums: &[f32]) {
     for (number, sum) in dst.iter_mut().zip(sums) {
