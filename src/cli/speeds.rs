@@ -67,7 +67,8 @@ impl Speeds {
 /// Keeps the speeds of runs that this machine's processor just trained, `workers` at once. Only predictions of time would miss
 /// them, so a folder that cannot be written is no error.
 pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, workers: usize) {
-    let mut rates: Vec<((&ModelShape, u64, Dtype), Vec<f64>)> = Vec::new();
+    type Kind<'a> = (&'a ModelShape, u64, Dtype);
+    let mut rates: Vec<(Kind<'_>, Vec<f64>)> = Vec::new();
     for run in trained {
         let Some(rate) = done.get(&run.id).and_then(rate) else { continue };
         let kind = (&run.spec.shape, run.spec.recipe.batch_tokens, run.spec.recipe.dtype);
@@ -76,7 +77,7 @@ pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, 
             None => rates.push((kind, vec![rate])),
         }
     }
-    let speed = |((shape, batch_tokens, dtype), rates): ((&ModelShape, u64, Dtype), Vec<f64>)| {
+    let speed = |((shape, batch_tokens, dtype), rates): (Kind<'_>, Vec<f64>)| {
         let tokens_per_second = workers as f64 * median(rates)?;
         Some(Speed { shape: shape.clone(), batch_tokens, dtype, threads: workers, tokens_per_second, processor: processor() })
     };

@@ -91,8 +91,9 @@ impl Terms for Avx512Pairs {
         use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
         // SAFETY: arrays of 64 bytes are what such registers hold; the function that this is inlined into has the instruction.
         unsafe {
-            let (a, b): (__m512bh, __m512bh) = (std::mem::transmute([a; LANES]), std::mem::transmute(*b));
-            let sum: __m512 = std::mem::transmute(*sums);
+            let a = std::mem::transmute::<[Pair; LANES], __m512bh>([a; LANES]);
+            let b = std::mem::transmute::<[Pair; LANES], __m512bh>(*b);
+            let sum = std::mem::transmute::<[f32; LANES], __m512>(*sums);
             *sums = std::mem::transmute::<__m512, [f32; LANES]>(_mm512_dpbf16_ps(sum, a, b));
         }
     }
