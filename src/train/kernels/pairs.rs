@@ -9,8 +9,8 @@ use super::simd::{LANES, vectorised};
 use super::tile::put;
 use super::tile::{Left, Rows, Size, Terms, lies_within, pack_transposed, tiles};
 
-/// [`multiply_tile`](super::tile::multiply_tile) with factors in bf16 and sums in f32, a's pairs one behind the other. What fills a and b up ([`Unit::pairs_of`],
-/// [`Unit::rows_of`]) must be there, and 0 or paired with zeros.
+/// [`multiply_tile`](super::tile::multiply_tile) with factors in bf16 and sums in f32, a's pairs one behind the other. What fills a
+/// and b up ([`Unit::pairs_of`], [`Unit::rows_of`]) must be there, and 0 or paired with zeros.
 pub(super) fn multiply_pairs(unit: Unit, dst: &mut [f32], stride: usize, into: Into, a: Rows<'_, Pair>, b: Rows<'_, Pair>, size: Size) {
     let left = Left { data: a.data, row: a.stride, column: 1 };
     match unit {

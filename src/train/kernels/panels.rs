@@ -20,14 +20,13 @@ const TERMS: usize = 256;
 const TERMS_APART: usize = 128;
 /// Rows of `a` that every panel is multiplied by before the next ones.
 const ROWS: usize = 120;
-/// The same where factors are bf16, in whole blocks of 32 rows, and pairs of terms: both halves of a block of `a` fit where one did.
+/// The same where factors are bf16, in whole blocks of 32 rows; and pairs of terms, which take the room of as many terms in f32.
 const ROWS_OF_PAIRS: usize = 128;
 const PAIRS: usize = 256;
 
 /// What the factors of products are rounded to, and what multiplies them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Factors {
-    #[default]
     F32,
     Bf16(Unit),
 }
