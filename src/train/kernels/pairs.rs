@@ -5,9 +5,9 @@ use super::amx::{self, Operands, Tiles};
 use super::bf16::{Pair, Unit, halves, pair};
 use super::matmul::Into;
 use super::simd::{LANES, vectorised};
-#[cfg(target_arch = "x86_64")]
-use super::tile::put;
 use super::tile::{Left, Rows, Size, Terms, lies_within, pack_transposed, tiles};
+#[cfg(target_arch = "x86_64")]
+use super::{simd::counted, tile::unpack};
 
 /// [`multiply_tile`](super::tile::multiply_tile) with factors in bf16 and sums in f32, a's pairs one behind the other. What fills a
 /// and b up ([`Unit::pairs_of`], [`Unit::rows_of`]) must be there, and 0 or paired with zeros.
@@ -51,9 +51,8 @@ pub(super) fn in_blocks(
             let b_at = [column, column + width - amx::TILE].map(|column| b.data[column..].as_ptr());
             let operands = Operands { a: a.data[row * a.stride..].as_ptr(), a_stride: a.stride, b: b_at, b_stride: b.stride, pairs: k };
             multiply(operands, &mut sums);
-            for (i, sums) in sums.chunks_exact(BLOCK).take(m - row).enumerate() {
-                put(&mut dst[(row + i) * stride + column..][..width], into, &sums[..width]);
-            }
+            sums.iter_mut().for_each(|sum| *sum = counted(*sum));
+            unpack(&sums, BLOCK, width, BLOCK.min(m - row), into, &mut dst[row * stride + column..], stride);
         }
     }
 }

@@ -196,15 +196,6 @@ unsafe fn write(to: *mut f32, numbers: [f32; LANES]) {
     unsafe { to.cast::<[f32; LANES]>().write_unaligned(numbers) }
 }
 
-/// Replaces or adds what counts.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(super) fn put(dst: &mut [f32], into: Into, sums: &[f32]) {
-    for (number, sum) in dst.iter_mut().zip(sums) {
-        *number = counted(if into == Into::Add { *number + sum } else { *sum });
-    }
-}
-
 vectorised! {
     /// Copies rows of `width` numbers into rows of `padded`, the rest of which is left as it is.
     pub(super) fn pack(from: Rows<'_>, width: usize, count: usize, padded: usize, to: &mut [f32]) {
