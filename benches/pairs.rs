@@ -3,14 +3,17 @@
 //! is while the processor reads and writes denormals as 0: 1 where training makes none.
 //!
 //! `cargo bench --bench pairs` for the floor; `cargo bench --bench pairs -- --python PATH` for PyTorch too (a Python with
-//! torch; it takes a minute to compile); `--workloads SM`, `--rounds 7`, `--seconds 1` to choose.
+//! torch; it takes a minute to compile); `--workloads SMX` (X is 8x512), `--rounds 7`, `--seconds 1` to choose. Where the processor
+//! multiplies in bf16, a second line is of that format: master weights and sums in f32, PyTorch by autocast.
 //! Times are processor times of one thread where the system tells them (Linux), else by the clock.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use scalelab::cli::processor;
 use scalelab::corpus::{Cache, Corpus};
-use scalelab::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
-use scalelab::train::{FlushProbe, StepProbe};
+use scalelab::spec::{
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+};
+use scalelab::train::{FlushProbe, StepProbe, start_metering, stop_metering};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -29,31 +32,95 @@ fn main() {
     println!("tokens/s, median of {rounds} rounds; shares are medians of the rounds' own ratios");
     let corpus = Corpus::open(&FACTS, &Cache::quiet("")).expect("synthetic corpora open");
     for workload in option("--workloads").unwrap_or_else(|| "SML".into()).chars() {
-        let shape = shape(workload);
-        let products = products(&shape);
-        let mut peers: Vec<Peer> =
-            python.iter().flat_map(|python| ["eager", "compile"].map(|mode| Peer::start(python, mode, workload))).collect();
-        let spec = spec(&shape);
-        let mut probe = StepProbe::new(&spec, &corpus).expect("a workload can be trained");
-        let mut flushing = FlushProbe::new(&spec, &corpus).expect("a workload can be trained");
-        let (mut floor, mut steps, mut of_peers) = (Vec::new(), Vec::new(), vec![Vec::new(); peers.len()]);
-        let mut gains = Vec::new();
-        for _ in 0..rounds {
-            floor.push(floor_rate(&products, seconds));
-            steps.push(step_rate(&mut probe, seconds));
-            gains.extend(flush_gain(&mut flushing, seconds));
-            peers.iter_mut().zip(&mut of_peers).for_each(|(peer, rates)| rates.push(peer.rate()));
-        }
-        let ratio = |others: &[f64]| median(steps.iter().zip(others).map(|(a, b)| a / b).collect());
-        print!("{workload}  step {:.0}  floor {:.0}  share {:.3}", median(steps.clone()), median(floor.clone()), ratio(&floor));
-        if !gains.is_empty() {
-            print!("  flushed {:.3}", median(gains));
-        }
-        for (mode, rates) in ["eager", "compile"].iter().zip(&of_peers) {
-            print!("  {mode} {:.0}  ratio {:.2}", median(rates.clone()), ratio(rates));
-        }
-        println!();
+        let (rows, floor) = measure(workload, &corpus, rounds, seconds, python.as_deref());
+        println!("{workload}  floor {:.0}  attention's part of it {:.2}", median(floor.steps.clone()), floor.attention);
+        rows.iter().for_each(|row| println!("  {}", row.as_text(&floor, &rows[0])));
     }
+}
+
+/// What the products of a step alone allow.
+struct Floor {
+    /// Tokens per second, a round each.
+    steps: Vec<f64>,
+    /// Seconds of attention's products in those of all, from 0 to 1.
+    attention: f64,
+}
+
+/// Our step in one number format, beside PyTorch's in that format.
+struct Row {
+    dtype: Dtype,
+    /// Tokens per second, a round each.
+    steps: Vec<f64>,
+    /// Seconds of attention in those of a step, from 0 to 1.
+    attention: f64,
+    /// How many times as fast a step is with denormals flushed.
+    flushed: Vec<f64>,
+    /// Modes of PyTorch with their tokens per second, a round each.
+    peers: Vec<(&'static str, Vec<f64>)>,
+}
+
+impl Row {
+    fn as_text(&self, floor: &Floor, exact: &Self) -> String {
+        let ratio = |others: &[f64]| median(self.steps.iter().zip(others).map(|(a, b)| a / b).collect());
+        let mut text = format!("{:<4}  step {:.0}  share {:.3}", self.dtype.to_string(), median(self.steps.clone()), ratio(&floor.steps));
+        let of_floor = self.attention / median(self.steps.clone()) / (floor.attention / median(floor.steps.clone()));
+        text += &format!("  attention {of_floor:.2} of its floor");
+        if self.dtype != exact.dtype {
+            text += &format!("  of f32 {:.2}", ratio(&exact.steps));
+        }
+        if !self.flushed.is_empty() {
+            text += &format!("  flushed {:.3}", median(self.flushed.clone()));
+        }
+        for (mode, rates) in &self.peers {
+            text += &format!("  {mode} {:.0}  ratio {:.2}", median(rates.clone()), ratio(rates));
+        }
+        text
+    }
+}
+
+/// One workload: floor, our steps in every format that this processor multiplies in, and PyTorch's, in turn.
+fn measure(workload: char, corpus: &Corpus, rounds: usize, seconds: f64, python: Option<&str>) -> (Vec<Row>, Floor) {
+    let shape = shape(workload);
+    let products = products(&shape);
+    let formats: Vec<Dtype> = [Dtype::F32, Dtype::Bf16].into_iter().filter(|dtype| Device::Cpu.check(*dtype).is_ok()).collect();
+    let specs: Vec<RunSpec> = formats.iter().map(|dtype| spec(&shape, *dtype)).collect();
+    let peers = |dtype: Dtype| python.iter().flat_map(|python| Peer::all(python, workload, dtype)).collect::<Vec<Peer>>();
+    let probe = |spec| StepProbe::new(spec, corpus).expect("a workload can be trained");
+    let mut probes: Vec<(StepProbe<'_>, Vec<Peer>)> =
+        specs.iter().zip(&formats).map(|(spec, dtype)| (probe(spec), peers(*dtype))).collect();
+    let mut flushing = FlushProbe::new(&specs[0], corpus).expect("a workload can be trained");
+    let row = |(dtype, (_, peers)): (&Dtype, &(StepProbe<'_>, Vec<Peer>))| Row {
+        dtype: *dtype,
+        steps: Vec::new(),
+        attention: 0.0,
+        flushed: Vec::new(),
+        peers: peers.iter().map(|peer| (peer.mode, Vec::new())).collect(),
+    };
+    let mut rows: Vec<Row> = formats.iter().zip(&probes).map(row).collect();
+    let mut floor = Floor { steps: Vec::new(), attention: 0.0 };
+    for _ in 0..rounds {
+        let (all, attention) = floor_seconds(&products, seconds);
+        floor.steps.push(TOKENS as f64 / all);
+        floor.attention = attention / all;
+        for (row, (probe, peers)) in rows.iter_mut().zip(&mut probes) {
+            row.steps.push(step_rate(probe, seconds));
+            row.peers.iter_mut().zip(peers).for_each(|((_, rates), peer)| rates.push(peer.rate()));
+        }
+        rows[0].flushed.extend(flush_gain(&mut flushing, seconds));
+    }
+    rows.iter_mut().zip(&mut probes).for_each(|(row, (probe, _))| row.attention = attention_share(probe, seconds));
+    (rows, floor)
+}
+
+/// Seconds of attention in those of a step, from 0 to 1.
+fn attention_share(probe: &mut StepProbe<'_>, seconds: f64) -> f64 {
+    let mut step = || _ = probe.step().expect("computes");
+    let mut whole = 0.0;
+    start_metering();
+    while whole < seconds {
+        whole += timed_by_clock(&mut step);
+    }
+    stop_metering().attention / whole
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -88,18 +155,27 @@ fn now() -> f64 {
     START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
 }
 
+/// Seconds by the clock, as parts of a step are metered.
+#[expect(clippy::disallowed_methods, reason = "a benchmark is made of clocks")]
+fn timed_by_clock(work: &mut dyn FnMut()) -> f64 {
+    let start = std::time::Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
 fn shape(workload: char) -> ModelShape {
     let (layers, width, heads, ffn) = match workload {
         'S' => (2, 64, 2, 176),
         'M' => (4, 128, 4, 344),
         'L' => (6, 256, 4, 688),
-        other => panic!("{other} is not one of S, M, L"),
+        'X' => (8, 512, 8, 1376),
+        other => panic!("{other} is not one of S, M, L, X"),
     };
     ModelShape { layers, width, heads, kv_heads: heads, ffn, vocabulary: 256, context: CONTEXT, qk_norm: false, tied_head: false }
 }
 
 /// The run whose steps are timed.
-fn spec(shape: &ModelShape) -> RunSpec {
+fn spec(shape: &ModelShape, dtype: Dtype) -> RunSpec {
     let recipe = Recipe {
         learning_rate: 1e-3,
         batch_tokens: TOKENS as u64,
@@ -108,7 +184,7 @@ fn spec(shape: &ModelShape) -> RunSpec {
         adamw: AdamW::default(),
         groups: OptimizerGroups::default(),
         grad_clip: 1.0,
-        dtype: Dtype::F32,
+        dtype,
     };
     RunSpec {
         sweep: "bench".into(),
@@ -166,6 +242,7 @@ struct Product {
     dst: usize,
     a: [isize; 2],
     b: [isize; 2],
+    of_attention: bool,
 }
 
 /// Every matrix product of one step, forward and backward.
@@ -176,28 +253,28 @@ fn products(shape: &ModelShape) -> Vec<Product> {
         [(layers, width, 3 * width), (layers, width, width), (layers, width, 2 * ffn), (layers, ffn, width), (1, width, vocabulary)];
     for (count, input, output) in linears {
         let (i, o) = (input as isize, output as isize);
-        list.push(Product { count, m: TOKENS, n: output, k: input, dst: output, a: [i, 1], b: [1, i] });
-        list.push(Product { count, m: TOKENS, n: input, k: output, dst: input, a: [o, 1], b: [i, 1] });
-        list.push(Product { count, m: output, n: input, k: TOKENS, dst: input, a: [1, o], b: [i, 1] });
+        list.push(Product { count, m: TOKENS, n: output, k: input, dst: output, a: [i, 1], b: [1, i], of_attention: false });
+        list.push(Product { count, m: TOKENS, n: input, k: output, dst: input, a: [o, 1], b: [i, 1], of_attention: false });
+        list.push(Product { count, m: output, n: input, k: TOKENS, dst: input, a: [1, o], b: [i, 1], of_attention: false });
     }
     let (count, h, stride, t) = (layers * heads * SEQUENCES, width / heads, 3 * width as isize, CONTEXT as isize);
     for _ in 0..2 {
         // Scores and gradient of weights; then the four products of weights with rows of a head.
-        list.push(Product { count, m: CONTEXT, n: CONTEXT, k: h, dst: CONTEXT, a: [stride, 1], b: [1, stride] });
-        list.push(Product { count, m: CONTEXT, n: h, k: CONTEXT, dst: 3 * width, a: [t, 1], b: [stride, 1] });
-        list.push(Product { count, m: CONTEXT, n: h, k: CONTEXT, dst: 3 * width, a: [1, t], b: [stride, 1] });
+        list.push(Product { count, m: CONTEXT, n: CONTEXT, k: h, dst: CONTEXT, a: [stride, 1], b: [1, stride], of_attention: true });
+        list.push(Product { count, m: CONTEXT, n: h, k: CONTEXT, dst: 3 * width, a: [t, 1], b: [stride, 1], of_attention: true });
+        list.push(Product { count, m: CONTEXT, n: h, k: CONTEXT, dst: 3 * width, a: [1, t], b: [stride, 1], of_attention: true });
     }
     list
 }
 
-/// Tokens per second if a step were its products alone.
-fn floor_rate(products: &[Product], seconds: f64) -> f64 {
-    let buffer = || (0..TOKENS * 1400).map(|i| (i * 7919 % 1000) as f32 * 1e-3 - 0.5).collect::<Vec<f32>>();
+/// Seconds of a step if it were its products alone, and of those of attention.
+fn floor_seconds(products: &[Product], seconds: f64) -> (f64, f64) {
+    let buffer = || (0..TOKENS * 2800).map(|i| (i * 7919 % 1000) as f32 * 1e-3 - 0.5).collect::<Vec<f32>>();
     let (mut dst, a, b) = (buffer(), buffer(), buffer());
     let run = |product: &Product, dst: &mut [f32]| {
         let Product { m, n, k, dst: stride, a: [a_row, a_column], b: [b_row, b_column], .. } = *product;
         assert!((m - 1) * stride + n <= dst.len());
-        // SAFETY: all three matrices have fewer than TOKENS rows or columns of at most 1376 numbers, in buffers of TOKENS·1400.
+        // SAFETY: all three matrices have at most TOKENS rows or columns of at most 2752 numbers, in buffers of TOKENS·2800.
         unsafe {
             gemm::gemm(
                 m,
@@ -222,7 +299,7 @@ fn floor_rate(products: &[Product], seconds: f64) -> f64 {
             );
         }
     };
-    let mut step = 0.0;
+    let (mut step, mut attention) = (0.0, 0.0);
     for product in products {
         let flops = 2.0 * (product.m * product.n * product.k) as f64;
         let repeats = (2e11 * seconds / 60.0 / flops).ceil() as usize;
@@ -231,26 +308,35 @@ fn floor_rate(products: &[Product], seconds: f64) -> f64 {
             (0..repeats).for_each(|_| run(product, &mut dst));
             (now() - start) / repeats as f64
         });
-        step += median(times.collect()) * product.count as f64;
+        let time = median(times.collect()) * product.count as f64;
+        step += time;
+        attention += if product.of_attention { time } else { 0.0 };
     }
-    TOKENS as f64 / step
+    (step, attention)
 }
 
 /// PyTorch in a process of its own, which measures whenever it is asked.
 struct Peer {
+    mode: &'static str,
     process: Child,
     ask: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Peer {
-    fn start(python: &str, mode: &str, workload: char) -> Self {
+    /// Eager and compiled.
+    fn all(python: &str, workload: char, dtype: Dtype) -> Vec<Self> {
+        ["eager", "compile"].map(|mode| Self::start(python, mode, workload, dtype)).into()
+    }
+
+    fn start(python: &str, mode: &'static str, workload: char, dtype: Dtype) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/torch_step.py");
-        let arguments = [script, mode, &workload.to_string(), "--on-request"];
+        let dtype = dtype.to_string();
+        let arguments = [script, mode, &workload.to_string(), "--on-request", "--dtype", &dtype];
         let mut process =
             Command::new(python).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the Python given starts");
         let (ask, answers) = (process.stdin.take().expect("piped"), process.stdout.take().expect("piped"));
-        Self { process, ask, answers: BufReader::new(answers) }
+        Self { mode, process, ask, answers: BufReader::new(answers) }
     }
 
     /// Tokens per second.

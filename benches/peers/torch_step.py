@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The same training step in PyTorch, as a peer of benches/train_step.rs: float32, fused AdamW, byte vocabulary, 16 x 128 tokens.
+"""The same training step in PyTorch, as a peer of benches/train_step.rs: float32 or products in bf16, fused AdamW, byte vocabulary, 16 x 128 tokens.
 
-usage: torch_step.py {eager|compile} {S|M|L} [--threads N] [--seconds X] [--on-request]
+usage: torch_step.py {eager|compile} {S|M|L|X} [--dtype bf16] [--threads N] [--seconds X] [--on-request]
 
 Prints one line of JSON (on request: a rate for every line read). Like the workloads it mirrors: RMSNorm before each branch, rotary positions, causal
 scaled_dot_product_attention, SwiGLU, a head of its own, no biases. query/key/value and gate/up are one product each,
@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 VOCABULARY, CONTEXT, SEQUENCES = 256, 128, 16
-WORKLOADS = {"S": dict(layers=2, width=64, heads=2, ffn=176), "M": dict(layers=4, width=128, heads=4, ffn=344), "L": dict(layers=6, width=256, heads=4, ffn=688)}
+WORKLOADS = {"S": dict(layers=2, width=64, heads=2, ffn=176), "M": dict(layers=4, width=128, heads=4, ffn=344), "L": dict(layers=6, width=256, heads=4, ffn=688), "X": dict(layers=8, width=512, heads=8, ffn=1376)}
 
 
 def turn(x, cos, sin):
@@ -66,6 +66,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["eager", "compile"])
     parser.add_argument("workload", choices=list(WORKLOADS))
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32", help="bf16: products in bf16 by autocast, master weights in f32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--on-request", action="store_true", help="measure once for every line of standard input")
@@ -80,7 +81,9 @@ def main():
     clock = time.process_time if options.threads == 1 else time.perf_counter
 
     def step():
-        loss_of(batch[0], batch[1]).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.dtype == "bf16"):
+            loss = loss_of(batch[0], batch[1])
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -100,7 +103,7 @@ def main():
             print(rate(), flush=True)
     else:
         rates = sorted(rate() for _ in range(7))
-        peer = f"torch {torch.__version__} {options.mode}"
+        peer = f"torch {torch.__version__} {options.mode} {options.dtype}"
         print(json.dumps(dict(peer=peer, workload=options.workload, threads=options.threads, tokens_per_second=rates[3], best=rates[-1])))
 
 

@@ -4,6 +4,7 @@ use super::display::patiently;
 use super::failure::{Failure, OrInput};
 use super::numbers;
 use super::source::{Source, SourceArgs};
+use super::study_times::StudyTime;
 use super::text::plural;
 use crate::fit::{Estimator, FitOptions, Resample};
 use crate::law::{Exclusion, PUBLISHED, formulas, points};
@@ -231,7 +232,15 @@ impl Choices {
 pub(super) fn study(source: &Source, options: &StudyOptions) -> Result<Study, Failure> {
     let curves = curves(source, options)?;
     let what = format!("studying {}", plural(source.records.len(), "run", "runs"));
-    patiently(&what, || Study::of(&source.records, &curves, options)).map_err(|error| of_source(source, error))
+    let of = |seconds| StudyTime::of(options, source.records.len(), seconds);
+    let (found, seconds) = patiently(&what, of(0.0).expected(), || {
+        let found = Study::of(&source.records, &curves, options)?;
+        // Asked for by whatever forecasts: now, while somebody is told how long it takes.
+        found.mixture();
+        Ok(found)
+    });
+    of(seconds).keep();
+    found.map_err(|error| of_source(source, error))
 }
 
 /// A refusal, with the path of the runs.

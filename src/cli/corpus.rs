@@ -1,5 +1,6 @@
 //! `scalelab corpus`: what a text is like, what a synthetic source allows at best, and a tokenizer for a text.
 
+use super::devices::Found;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::load::{load, open_corpus, read_grid};
 use super::preparing::with_cache;
@@ -158,7 +159,7 @@ fn inspected(name: &str, contents: &Contents, text: &Statistics) -> String {
 }
 
 fn run_entropy(args: &EntropyArgs) -> Outcome {
-    let loaded = load(&args.grid, false, None)?;
+    let loaded = load(&args.grid, false, &Found::processor(None))?;
     let corpus = open_corpus(&loaded.grid)?;
     let entropy = corpus.entropy_nats().ok_or_else(|| {
         let name = loaded.grid.corpus.name();

@@ -1,7 +1,8 @@
 //! Where runs are executed: from `--device`, `--slots-per-device` and `--workers` to slots, checked before anything starts.
 
 use super::failure::{Failure, OrInput, OrWork, Outcome};
-use super::machine::{free_gpu_memory, free_memory};
+use super::machine::{free_gpu_memory, free_memory, worker_count};
+use super::speeds::Speeds;
 use crate::spec::{Device, UnknownDevice};
 use crate::sweep::{PlannedRun, Slot, check_memory, slots};
 use anyhow::anyhow;
@@ -52,23 +53,23 @@ impl fmt::Display for Asked {
 }
 
 impl Devices {
-    /// Whether this build trains, and `auto` stands alone.
-    pub(super) fn check(&self) -> Outcome {
-        if !cfg!(feature = "train") {
-            let asked: Vec<String> = self.device.iter().map(ToString::to_string).collect();
-            return Err(Failure::Input(anyhow!(
-                "this build cannot train (on {} or anything else): it lacks the feature `train`; build without --no-default-features",
-                asked.join(",")
-            )));
+    /// Whether this build trains.
+    pub(super) fn check_build(&self) -> Outcome {
+        if cfg!(feature = "train") {
+            return Ok(());
         }
+        let asked: Vec<String> = self.device.iter().map(ToString::to_string).collect();
+        Err(Failure::Input(anyhow!(
+            "this build cannot train (on {} or anything else): it lacks the feature `train`; build without --no-default-features",
+            asked.join(",")
+        )))
+    }
+
+    /// The devices, which are there; what `auto` became is said.
+    pub(super) fn found(&self) -> Result<Found, Failure> {
         if self.device.len() > 1 && self.device.contains(&Asked::Auto) {
             return Err(Failure::Input(anyhow!("say --device auto alone: it takes what there is")));
         }
-        Ok(())
-    }
-
-    /// The slots, on devices that are there; `workers` are those that one processor would get.
-    pub(super) fn slots(&self, workers: usize) -> Result<Vec<Slot>, Failure> {
         let devices = self.devices();
         let on_processor = devices.iter().all(|device| device.is_processor());
         if self.workers.is_some() && !on_processor {
@@ -77,13 +78,16 @@ impl Devices {
                 joined(&devices)
             )));
         }
-        let per_device = self.slots_per_device.map_or(if on_processor { workers } else { 1 }, |n| n as usize);
-        let slots = slots(&devices, per_device, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()).or_input()?;
         present(&devices)?;
-        Ok(slots)
+        Found::of(devices, self.workers, self.slots_per_device.map(|n| n as usize)).or_input()
     }
 
-    /// The devices; what `auto` became is said.
+    /// The same on other devices, by a list of their names.
+    pub(super) fn named(&self, list: &str) -> Result<Self, UnknownDevice> {
+        let device = list.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>()?;
+        Ok(Self { device, ..*self })
+    }
+
     fn devices(&self) -> Vec<Device> {
         if self.device == [Asked::Auto] {
             let devices = best();
@@ -91,6 +95,52 @@ impl Devices {
             return devices;
         }
         self.device.iter().filter_map(|asked| if let Asked::One(device) = asked { Some(*device) } else { None }).collect()
+    }
+}
+
+/// Devices of this machine to train on.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    devices: Vec<Device>,
+    workers: Option<u64>,
+    per_device: Option<usize>,
+    /// How fast they were seen to be.
+    pub(super) speeds: Speeds,
+}
+
+impl Found {
+    fn of(devices: Vec<Device>, workers: Option<u64>, per_device: Option<usize>) -> anyhow::Result<Self> {
+        let mut found = Self { devices, workers, per_device, speeds: Speeds::default() };
+        found.speeds = Speeds::load(&found.slots(None)?[0]);
+        Ok(found)
+    }
+
+    /// The processor, with as many workers as a grid says or it has cores.
+    pub(super) fn processor(workers: Option<u64>) -> Self {
+        Self::of(vec![Device::Cpu], workers, None).expect("one device, not named twice")
+    }
+
+    /// The first of them.
+    #[cfg(feature = "train")]
+    pub(super) fn first(&self) -> Device {
+        self.devices[0]
+    }
+
+    /// The same, with what was learnt of their speed since.
+    pub(super) fn anew(self) -> anyhow::Result<Self> {
+        Self::of(self.devices, self.workers, self.per_device)
+    }
+
+    /// Places for runs side by side; `of_grid` are the workers that a grid asks for on a processor.
+    pub(super) fn slots(&self, of_grid: Option<usize>) -> anyhow::Result<Vec<Slot>> {
+        let on_processor = self.devices.iter().all(|device| device.is_processor());
+        let usual = if on_processor { worker_count(self.workers, of_grid) } else { 1 };
+        Ok(slots(&self.devices, self.per_device.unwrap_or(usual), std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref())?)
+    }
+
+    /// As a command line asks for them; nothing for the processor, which needs no asking.
+    pub(super) fn flag(&self) -> String {
+        if self.devices == [Device::Cpu] { String::new() } else { format!(" --device {}", joined(&self.devices)) }
     }
 }
 

@@ -8,8 +8,9 @@ use super::text::{duration, plural};
 use super::voice::is_quiet;
 use crate::results::RunningRun;
 use crate::spec::{Progress, RunRecord, RunSpec, RunStatus, Seeds, short};
-use crate::sweep::{Advance, Begun, LabEvent, PlannedRun, Task, Work, flops_per_token, trees};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::sweep::{Advance, Begun, LabEvent, PlannedRun, Task, Tree, Work, flops_per_token, trees};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,20 +66,14 @@ const PLAIN_EVERY: f64 = 30.0;
 impl Display {
     /// Of the runs of a sweep that are missing, and of those that its search is expected to ask for when they are done.
     pub(super) fn new(name: &str, runs: &[&PlannedRun], later: &[PlannedRun], workers: usize) -> Self {
-        let mut waiting: Vec<(String, Work)> = trees(runs)
-            .into_iter()
-            .flat_map(|tree| {
-                let branches = tree.branches.into_iter().map(|run| (run.id.clone(), work(run, run.branch_seconds())));
-                std::iter::once((tree.leader.id.clone(), work(tree.leader, tree.leader.predicted_seconds))).chain(branches)
-            })
-            .collect();
-        waiting.sort_by(|a, b| b.1.predicted.total_cmp(&a.1.predicted));
+        let foreseen = in_turn(&later.iter().collect::<Vec<_>>());
+        let (waiting, total) = (in_turn(runs), runs.len() + later.len());
         let state = State {
             waiting,
-            later: later.iter().map(|run| work(run, run.predicted_seconds)).collect(),
+            later: foreseen.into_iter().map(|(_, work)| work).collect(),
             running: (0..workers).map(|_| None).collect(),
             ended: Vec::new(),
-            total: runs.len() + later.len(),
+            total,
             last_plain_line: Instant::now(),
         };
         let searched = if later.is_empty() { String::new() } else { format!(", then about {} that the search will ask for", later.len()) };
@@ -156,6 +151,18 @@ impl Display {
 
 fn work(run: &PlannedRun, predicted: f64) -> Work {
     Work { predicted, flops: flops_per_token(&run.spec.shape) }
+}
+
+/// What runs have to do, steps that they share made once, the longest first.
+fn in_turn(runs: &[&PlannedRun]) -> Vec<(String, Work)> {
+    let of_tree = |tree: Tree<'_>| {
+        let own = |run: &PlannedRun, seconds: f64| (run.id.clone(), work(run, seconds));
+        let branches = tree.branches.iter().map(|run| own(run, run.branch_seconds()));
+        std::iter::once(own(tree.leader, tree.leader.predicted_seconds)).chain(branches).collect::<Vec<_>>()
+    };
+    let mut all: Vec<(String, Work)> = trees(runs).into_iter().flat_map(of_tree).collect();
+    all.sort_by(|a, b| b.1.predicted.total_cmp(&a.1.predicted));
+    all
 }
 
 impl State {
@@ -248,18 +255,31 @@ pub(super) fn counting(what: &str, total: usize) -> ProgressBar {
     ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr_with_hz(5)).with_style(style).with_message(what.to_owned())
 }
 
-/// Does what may take a while; on a terminal a line says for how long it did so far.
-pub(super) fn patiently<T>(what: &str, work: impl FnOnce() -> T) -> T {
+/// Does what may take a while; on a terminal a line says for how long it did so far, and how long it will where that is expected.
+/// Returns the seconds that it took beside what came of it.
+pub(super) fn patiently<T>(what: &str, expected: Option<f64>, work: impl FnOnce() -> T) -> (T, f64) {
     const TICK: Duration = Duration::from_millis(250);
-    if is_quiet() {
-        return work();
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far").expect("a valid template");
-    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4)).with_style(style).with_message(what.to_owned());
-    line.enable_steady_tick(TICK);
+    let start = Instant::now();
+    let line = (!is_quiet()).then(|| {
+        let left = move |state: &ProgressState, text: &mut dyn fmt::Write| {
+            let left = expected.map(|seconds| seconds - state.elapsed().as_secs_f64());
+            let _ = text.write_str(&left.map_or(String::new(), time_left));
+        };
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}, {elapsed} so far{left}").expect("a valid template").with_key("left", left);
+        let line =
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4)).with_style(style).with_message(what.to_owned());
+        line.enable_steady_tick(TICK);
+        line
+    });
     let done = work();
-    line.finish_and_clear();
-    done
+    line.iter().for_each(ProgressBar::finish_and_clear);
+    (done, start.elapsed().as_secs_f64())
+}
+
+/// Seconds that are left of what was expected.
+fn time_left(seconds: f64) -> String {
+    if seconds < 0.5 { ", soon done".into() } else { format!(", about {} left", duration(seconds.round())) }
 }
 
 /// One run's end in words.

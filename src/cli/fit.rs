@@ -280,6 +280,7 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
         if let (0, Some(fitted)) = (at, study.best_law()) {
             text += &study.untuned_law.as_ref().map_or(String::new(), |untuned| correction_text(untuned, fitted));
             text += &truth(study, fitted.law.floor_index().map(|at| &fitted.coefficients.0[at].1).filter(|_| fitted.law.may_advise()));
+            text += &super::summary::theory(study, fitted).map_or(String::new(), |said| format!("  theory: {said}\n"));
         }
     }
     let additive = study.best_law().and_then(|fitted| fitted.law.additive());

@@ -1,14 +1,16 @@
 //! `scalelab init`: a sweep designed for a text and a time, as a grid file with comments.
 
+use super::devices::{Devices, Found};
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::load::{Loaded, corpus_facts, expanded};
+use super::outline::format_line;
 use super::selftest::of_plan;
-use super::text::{duration, entry};
+use super::text::{duration, entry, plural};
 use crate::fit::{ForecastCoverage, SelftestOptions, forecast_coverage};
 use crate::law::{Chinchilla, Noise};
 use crate::results::write_whole;
 use crate::spec::{CorpusSpec, TextSpec};
-use crate::sweep::{Draft, Grid, PlannedRun, predicted_wall};
+use crate::sweep::{Draft, Fitting, Grid, PlannedRun, predicted_wall};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::io::{IsTerminal, Write};
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab init mine --text 'notes/*.md' --time 20m\n  scalelab init --time 5m\n\nWithout --text and --time it asks, where there is a terminal. No --text: a synthetic source whose lowest loss is known."
+    after_help = "Examples:\n  scalelab init mine --text 'notes/*.md' --time 20m\n  scalelab init --time 5m\n  scalelab init mine --text 'notes/*.md' --time 1h --device cuda:0\n\nWithout --text and --time it asks, where there is a terminal. No --text: a synthetic source whose lowest loss is known."
 )]
 pub(super) struct InitArgs {
     /// Name of the sweep [default: that of the text]
@@ -28,12 +30,11 @@ pub(super) struct InitArgs {
     /// How long the sweep may take, such as 10m or 2h [default: 10m]
     #[arg(long, value_parser = humantime::parse_duration)]
     time: Option<Duration>,
-    /// Worker processes to reckon with [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    workers: Option<u64>,
     /// The grid file to write [default: sweeps/NAME.toml, or NAME.toml where there is no folder sweeps]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    devices: Devices,
 }
 
 /// Time that a sweep may take unless another is asked for.
@@ -49,7 +50,7 @@ const SIMULATIONS: usize = 60;
 const BEYOND: f64 = 10.0;
 
 pub(super) fn run(args: &InitArgs) -> Outcome {
-    let (corpus, time) = asked(args)?;
+    let Asked { corpus, time, devices } = asked(args)?;
     let name = args.name.clone().unwrap_or_else(|| if corpus.text().is_some() { corpus.name() } else { "facts".into() });
     let out = args.out.clone().unwrap_or_else(|| {
         let file = PathBuf::from(&name).with_extension("toml");
@@ -61,16 +62,34 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
             out.display()
         )));
     }
-    let (draft, loaded, ended_by_text) = fitting(&name, &corpus, time, args.workers)?;
-    write_whole(&out, draft.text().as_bytes()).with_context(|| format!("{} cannot be written", out.display())).or_work()?;
-    print!("{}", said(&out, &draft, &loaded, ended_by_text.then_some(time)));
-    print!("{}", simulated(&draft, &loaded)?);
-    println!("{}", entry("next", &format!("scalelab sweep {} --fit", out.display())).trim_end());
+    let devices = measured(devices)?;
+    let found = fitting(&name, &corpus, time, &devices)?;
+    write_whole(&out, found.draft.text().as_bytes()).with_context(|| format!("{} cannot be written", out.display())).or_work()?;
+    print!("{}", said(&out, &found, time));
+    print!("{}", simulated(&found.draft, &found.plan)?);
+    println!("{}", entry("next", &format!("scalelab sweep {} --fit{}", out.display(), devices.flag())).trim_end());
     Ok(())
 }
 
-/// The text and the time, asked for where they are not given and somebody is there to answer.
-fn asked(args: &InitArgs) -> Result<(CorpusSpec, Duration), Failure> {
+/// Devices whose speed is known: where nothing is, it is measured.
+fn measured(devices: Found) -> Result<Found, Failure> {
+    if !devices.speeds.known.is_empty() {
+        return Ok(devices);
+    }
+    #[cfg(feature = "train")]
+    super::bench::of_new_sweep(devices.first(), &devices.slots(None).or_input()?)?;
+    devices.anew().or_input()
+}
+
+/// What a sweep is to be about.
+struct Asked {
+    corpus: CorpusSpec,
+    time: Duration,
+    devices: Found,
+}
+
+/// The text, the time and, where the build knows of GPUs, the devices, asked for where they are not given and somebody is there to answer.
+fn asked(args: &InitArgs) -> Result<Asked, Failure> {
     let somebody = args.text.is_empty() && args.time.is_none() && std::io::stdin().is_terminal();
     let answer = |question: &str| -> std::io::Result<String> {
         print!("{question} ");
@@ -88,43 +107,43 @@ fn asked(args: &InitArgs) -> Result<(CorpusSpec, Duration), Failure> {
             time = humantime::parse_duration(&given).with_context(|| format!("`{given}` is no time such as 10m or 2h")).or_input()?;
         }
     }
+    let gpus = cfg!(any(feature = "cuda", feature = "metal"));
+    let named = if somebody && gpus { answer("devices, such as cuda:0 or auto (empty: the processor):").or_work()? } else { String::new() };
+    let devices = if named.is_empty() { args.devices.found() } else { args.devices.named(&named).or_input()?.found() }?;
     let corpus = if text.is_empty() { SOURCE } else { CorpusSpec::Text(TextSpec { path: text, ..TextSpec::of("") }) };
-    Ok((corpus, time))
+    Ok(Asked { corpus, time, devices })
 }
 
-/// The largest sweep that fits the time, with its plan, and whether the text allows no larger one.
-fn fitting(name: &str, corpus: &CorpusSpec, time: Duration, workers: Option<u64>) -> Result<(Draft, Loaded, bool), Failure> {
-    let drafts = Draft::candidates().into_iter().map(|most| Draft { name: name.to_owned(), corpus: corpus.clone(), most });
-    let parsed = |draft: &Draft| Grid::parse(&draft.text()).context("in the grid of the new sweep").or_input();
-    let (mut facts, mut found) = (None, None);
-    for draft in drafts {
-        let grid = parsed(&draft)?;
-        if facts.is_none() {
-            facts = Some(corpus_facts(&grid, false)?);
-        }
+/// A sweep that fits, with its plan.
+struct Fit {
+    draft: Draft,
+    plan: Loaded,
+    /// The text allows no larger one, though the time would.
+    ended_by_text: bool,
+}
+
+/// The largest sweep that fits the time.
+fn fitting(name: &str, corpus: &CorpusSpec, time: Duration, devices: &Found) -> Result<Fit, Failure> {
+    let mut facts = None;
+    let found = Draft::largest(name, corpus, time.as_secs_f64(), |draft| {
+        let grid = Grid::parse(&draft.text()).context("in the grid of the new sweep").or_input()?;
+        let known = if let Some(known) = &facts { known } else { facts.insert(corpus_facts(&grid, false)?) };
         // Too large for the text, or too small for the ladder.
-        let plan = expanded(grid, facts.clone().expect("was asked for"), workers).ok().filter(|loaded| draft.is_whole(&loaded.plan.runs));
-        let Some(loaded) = plan else { continue };
-        let seconds = wall(&loaded);
-        if seconds > time.as_secs_f64() {
-            let shortest = || {
-                Failure::Input(anyhow!(
-                    "the smallest sweep that tells a law takes about {}; give it --time {:.0}m",
-                    duration(seconds),
-                    (seconds / 60.0).ceil()
-                ))
-            };
-            return found.ok_or_else(shortest).map(|(draft, loaded)| (draft, loaded, false));
-        }
-        found = Some((draft, loaded));
+        let plan = expanded(grid, known.clone(), devices).ok().filter(|loaded| draft.is_whole(&loaded.plan.runs));
+        Ok::<_, Failure>(plan.map(|loaded| (wall(&loaded), loaded)).map(|(seconds, loaded)| (loaded, seconds)))
+    })?;
+    match found {
+        Fitting::Found { draft, plan, ended_by_text } => Ok(Fit { draft, plan, ended_by_text }),
+        Fitting::TooLong(seconds) => Err(Failure::Input(anyhow!(
+            "the smallest sweep that tells a law takes about {}; give it --time {:.0}m",
+            duration(seconds),
+            (seconds / 60.0).ceil()
+        ))),
+        Fitting::TextTooShort => Err(Failure::Input(anyhow!(
+            "the text has {} tokens to train on, too few for five budgets of which the least is as small as the smallest networks allow; add text",
+            facts.and_then(|facts| facts.unique_tokens).unwrap_or(0)
+        ))),
     }
-    let short = || {
-        let tokens = facts.as_ref().and_then(|facts| facts.unique_tokens).unwrap_or(0);
-        Failure::Input(anyhow!(
-            "the text has {tokens} tokens to train on, too few for five budgets of which the least is as small as the smallest networks allow; add text"
-        ))
-    };
-    found.ok_or_else(short).map(|(draft, loaded)| (draft, loaded, true))
 }
 
 /// Seconds that a plan takes.
@@ -132,11 +151,13 @@ fn wall(loaded: &Loaded) -> f64 {
     predicted_wall(&loaded.plan.runs.iter().collect::<Vec<&PlannedRun>>(), loaded.workers)
 }
 
-fn said(out: &Path, draft: &Draft, loaded: &Loaded, ended_by_text: Option<Duration>) -> String {
-    let (runs, workers) = (loaded.plan.runs.len(), loaded.workers);
+fn said(out: &Path, found: &Fit, time: Duration) -> String {
+    let Fit { draft, plan, ended_by_text } = found;
+    let (runs, workers) = (plan.plan.runs.len(), plural(plan.workers, "worker", "workers"));
     let mut text = format!("{}: {runs} runs of five budgets up to {} FLOPs\n", out.display(), draft.most);
-    text += &entry("time", &format!("about {} on {workers} workers ({})", duration(wall(loaded)), loaded.speed));
-    if let Some(time) = ended_by_text {
+    text += &entry("time", &format!("about {} on {workers} ({})", duration(wall(plan)), plan.speed));
+    text += &format_line(plan);
+    if *ended_by_text {
         text += &entry(
             "text",
             &format!("every token at most once, so no larger budget than these, though {} were allowed", duration(time.as_secs_f64())),
@@ -177,11 +198,12 @@ mod tests {
 
     #[test]
     fn more_time_gives_larger_budgets_and_the_plan_fits_it() {
-        let of = |minutes: u64| fitting("mine", &SOURCE, Duration::from_secs(60 * minutes), Some(2)).expect("fits");
-        let [(short, quick, _), (long, slow, by_text)] = [of(20), of(200)];
-        assert!(long.most.0 > 3.0 * short.most.0, "{short:?} {long:?}");
-        assert!(wall(&quick) <= 1200.0 && wall(&slow) <= 12_000.0 && !by_text);
-        let refused = fitting("mine", &SOURCE, Duration::from_secs(1), Some(2)).err().map(|failure| format!("{failure:?}"));
+        let devices = Found::processor(Some(2));
+        let of = |minutes: u64| fitting("mine", &SOURCE, Duration::from_secs(60 * minutes), &devices).expect("fits");
+        let [short, long] = [of(20), of(200)];
+        assert!(long.draft.most.0 > 3.0 * short.draft.most.0, "{:?} {:?}", short.draft, long.draft);
+        assert!(wall(&short.plan) <= 1200.0 && wall(&long.plan) <= 12_000.0 && !long.ended_by_text);
+        let refused = fitting("mine", &SOURCE, Duration::from_secs(1), &devices).err().map(|failure| format!("{failure:?}"));
         assert!(refused.is_some_and(|text| text.contains("--time")));
     }
 }

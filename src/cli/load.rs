@@ -1,14 +1,14 @@
 //! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
 
+use super::devices::Found;
 use super::failure::{Failure, OrInput};
-use super::machine::worker_count;
 use super::names::grid_text;
 use super::preparing::with_cache;
 use super::speeds::Speeds;
 use crate::corpus::{Corpus, CorpusError};
 use crate::fit::propose;
 use crate::spec::{CorpusSpec, Dtype, RunRecord, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, foresee, gain_of, resolve, seconds_per_token};
+use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, Slot, foresee, gain_of, resolve, seconds_per_token};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,7 +21,9 @@ pub(super) struct Loaded {
     pub(super) plan: Plan,
     /// Runs that a search is expected to ask for beyond the plan.
     pub(super) later: Vec<PlannedRun>,
-    /// Workers to run it on.
+    /// Places where it is trained.
+    pub(super) slots: Vec<Slot>,
+    /// How many those are: runs side by side.
     pub(super) workers: usize,
     /// Where the predicted times come from, in words.
     pub(super) speed: String,
@@ -56,21 +58,22 @@ impl Loaded {
 }
 
 /// Reads a grid file, opens its corpus (fetching it where asked to) and expands it.
-pub(super) fn load(path: &Path, fetch: bool, workers: Option<u64>) -> Result<Loaded, Failure> {
+pub(super) fn load(path: &Path, fetch: bool, devices: &Found) -> Result<Loaded, Failure> {
     let grid = read_grid(path)?;
     let facts = corpus_facts(&grid, fetch)?;
-    expanded(grid, facts, workers).with_context(|| format!("in {}", path.display())).or_input()
+    expanded(grid, facts, devices).with_context(|| format!("in {}", path.display())).or_input()
 }
 
 /// A grid over its corpus, expanded.
-pub(super) fn expanded(grid: Grid, facts: CorpusFacts, workers: Option<u64>) -> anyhow::Result<Loaded> {
+pub(super) fn expanded(grid: Grid, facts: CorpusFacts, devices: &Found) -> anyhow::Result<Loaded> {
     let grid = grid.with_vocabulary(facts.vocabulary);
-    let workers = worker_count(workers, grid.run.workers);
-    let Speeds { known, benched, origin } = Speeds::load();
+    let slots = devices.slots(grid.run.workers)?;
+    let workers = slots.len();
+    let Speeds { known, benched, origin } = devices.speeds.clone();
     let seconds = |spec: &RunSpec| seconds_per_token(&known, spec, workers);
     let Resolved { plan, settled, families } = resolve(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
     let later = foresee(&grid, &facts, &seconds, &HashMap::new(), &propose)?;
-    Ok(Loaded { grid, facts, plan, later, workers, speed: origin, search: (settled, families), rates: known, benched })
+    Ok(Loaded { grid, facts, plan, later, slots, workers, speed: origin, search: (settled, families), rates: known, benched })
 }
 
 /// Reads and checks a grid file, or the sweep of that name.

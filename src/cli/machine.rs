@@ -1,5 +1,7 @@
 //! What this machine is and has: name, cores, free memory, GPUs.
 
+use crate::spec::Device;
+use crate::sweep::Slot;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +27,17 @@ fn processor_in(cpuinfo: &str) -> Option<String> {
     let numbers = field("cpu family").zip(field("model")).map(|(family, model)| format!(", family {family} model {model}"));
     let name = field("model name").or_else(|| field("Model"))?;
     Some(name.to_owned() + &numbers.unwrap_or_default())
+}
+
+/// What computes in a slot, by its maker's name: speeds are of that. `None` where the system does not say, and of the reference of the
+/// processor, whose speed nobody asks for.
+pub(super) fn hardware(slot: &Slot) -> Option<String> {
+    match slot.device {
+        Device::Cpu => processor(),
+        Device::CpuComposed => None,
+        Device::Cuda(_) => nvidia_smi("name", slot.visible.as_deref()?),
+        Device::Metal(_) => Some("Metal".into()),
+    }
 }
 
 /// How this process calls itself in a lock.

@@ -26,6 +26,7 @@ mod folders;
 mod forecast;
 mod groups;
 mod init;
+mod kept;
 mod labels;
 mod laws;
 mod load;
@@ -66,6 +67,7 @@ mod speedup;
 mod starts;
 mod status;
 mod status_text;
+mod study_times;
 mod summary;
 mod sweep;
 #[cfg(test)]

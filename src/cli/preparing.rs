@@ -1,6 +1,6 @@
 //! The cache of prepared corpora in the user's cache folder, and a line that tells how their preparation goes.
 
-use super::rates::cache_folder;
+use super::kept::cache_folder;
 use super::text::duration;
 use super::voice::is_quiet;
 #[cfg(feature = "train")]

@@ -1,13 +1,14 @@
 //! Measured training rates of this machine, kept in the user's cache folder: `bench` writes them, `plan`
 //! and `sweep` predict time from them.
 
-#[cfg(feature = "train")]
-use crate::results::write_whole;
+use super::kept;
 use crate::spec::{Dtype, ModelShape};
 use crate::sweep::{ASSUMED_FLOPS_PER_SECOND, MeasuredRate};
 use serde::{Deserialize, Serialize};
-use std::fs;
+#[cfg(feature = "train")]
 use std::path::PathBuf;
+
+const FILE: &str = "rates.json";
 
 /// One measured workload, as `scalelab bench --json` prints it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,8 +66,7 @@ pub(super) struct Rates(pub(super) Vec<Rate>);
 impl Rates {
     /// Rates that `bench` measured on this machine, if it ran.
     pub(super) fn load() -> Self {
-        let read = || serde_json::from_slice(&fs::read(path()?).ok()?).ok();
-        Self(read().unwrap_or_default())
+        Self(kept::read(FILE))
     }
 
     /// Keeps new measurements over old ones of the same workload and threads.
@@ -74,9 +74,7 @@ impl Rates {
     pub(super) fn keep(mut self, new: Vec<Rate>) -> std::io::Result<Option<PathBuf>> {
         self.0.retain(|old| !new.iter().any(|one| same_workload(one, old)));
         self.0.extend(new);
-        let Some(path) = path() else { return Ok(None) };
-        write_whole(&path, &serde_json::to_vec_pretty(&self.0)?)?;
-        Ok(Some(path))
+        kept::write(FILE, &self.0)
     }
 
     /// What was measured, for predictions.
@@ -104,16 +102,4 @@ impl Rates {
 #[cfg(feature = "train")]
 fn same_workload(a: &Rate, b: &Rate) -> bool {
     (&a.shape, a.batch_tokens, a.dtype, a.threads) == (&b.shape, b.batch_tokens, b.dtype, b.threads)
-}
-
-/// `$XDG_CACHE_HOME/scalelab/rates.json`, or below `~/.cache`.
-fn path() -> Option<PathBuf> {
-    Some(cache_folder()?.join("rates.json"))
-}
-
-/// Our folder among the user's caches.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let cache = std::env::var("XDG_CACHE_HOME").ok().filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".cache"));
-    Some(cache.or_else(home)?.join("scalelab"))
 }

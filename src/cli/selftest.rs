@@ -2,6 +2,7 @@
 //! simulation, before or after it is trained.
 
 use super::analysis::{Choices, of_source};
+use super::devices::Found;
 use super::failure::{Failure, OrInput, Outcome};
 use super::load::{Loaded, load};
 use super::numbers;
@@ -166,7 +167,7 @@ fn truth(name: &str, numbers: &[f64]) -> Result<Chinchilla, Failure> {
 fn design(args: &SelftestArgs) -> Result<Design, Failure> {
     let grid = args.source.path.as_deref().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     match grid {
-        Some(path) => of_plan(&load(path, false, None)?).or_input(),
+        Some(path) => of_plan(&load(path, false, &Found::processor(None))?).or_input(),
         None => {
             let source = args.source.read()?;
             let prepared = prepare(&source.records, &Curves::default(), &Choices::default().options(&source));

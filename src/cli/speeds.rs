@@ -1,15 +1,16 @@
 //! Speeds that runs of any sweep had on this machine, kept in the user's cache folder beside what `bench` measured: later plans
 //! and sweeps predict time from them.
 
-use super::machine::{host, processor};
-use super::rates::{Rates, cache_folder};
-use crate::results::write_whole;
+use super::kept;
+use super::machine::{hardware, host};
+use super::rates::Rates;
 use crate::spec::sample::median;
-use crate::spec::{Dtype, ModelShape, RunRecord, RunStatus};
-use crate::sweep::{MeasuredRate, PlannedRun};
+use crate::spec::{Device, Dtype, ModelShape, RunRecord, RunStatus};
+use crate::sweep::{EVALUATION, MeasuredRate, PlannedRun, Slot};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::path::PathBuf;
+
+const FILE: &str = "speeds.json";
 
 /// How fast runs of one shape and batch were trained, so many at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,15 +22,17 @@ struct Speed {
     threads: usize,
     /// Of all runs at once.
     tokens_per_second: f64,
+    /// Name of the processor, or of the GPU.
     processor: Option<String>,
 }
 
 /// Seconds of training below which a run says little of its speed.
-const LEAST_SECONDS: f64 = 2.0;
+const LEAST_SECONDS: f64 = 1.0;
 /// Speeds that are kept, the newest.
 const MOST_KEPT: usize = 1000;
 
 /// What is known of this machine's speed.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Speeds {
     pub(super) known: Vec<MeasuredRate>,
     /// What `bench` measured of it, whether runs were faster or slower since.
@@ -39,11 +42,13 @@ pub(super) struct Speeds {
 }
 
 impl Speeds {
-    /// What `bench` measured and what runs had, the latter where both are known.
-    pub(super) fn load() -> Self {
-        let rates = Rates::load();
-        let own = processor();
-        let learnt = read().into_iter().filter(|speed| speed.processor == own).map(|speed| MeasuredRate {
+    /// What `bench` measured and what runs had on what computes in a slot, the latter where both are known. Measured rates that are
+    /// kept as such are of processors.
+    pub(super) fn load(slot: &Slot) -> Self {
+        let rates = if slot.device == Device::Cpu { Rates::load() } else { Rates::default() };
+        let own = hardware(slot);
+        let here = |speed: &Speed| speed.processor == own && slot.device != Device::CpuComposed;
+        let learnt = kept::read::<Speed>(FILE).into_iter().filter(here).map(|speed| MeasuredRate {
             shape: speed.shape,
             batch_tokens: speed.batch_tokens,
             dtype: speed.dtype,
@@ -64,10 +69,11 @@ impl Speeds {
     }
 }
 
-/// Keeps the speeds of runs that this machine's processor just trained, `workers` at once. Only predictions of time would miss
-/// them, so a folder that cannot be written is no error.
-pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, workers: usize) {
+/// Keeps the speeds of runs that slots of this machine just trained, all at once.
+pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, slots: &[Slot]) {
     type Kind<'a> = (&'a ModelShape, u64, Dtype);
+    let Some(slot) = slots.first() else { return };
+    let rate = |record: &RunRecord| rate(record, slot.device);
     let mut rates: Vec<(Kind<'_>, Vec<f64>)> = Vec::new();
     for run in trained {
         let Some(rate) = done.get(&run.id).and_then(rate) else { continue };
@@ -78,36 +84,43 @@ pub(super) fn learn(trained: &[&PlannedRun], done: &HashMap<String, RunRecord>, 
         }
     }
     let speed = |((shape, batch_tokens, dtype), rates): (Kind<'_>, Vec<f64>)| {
-        let tokens_per_second = workers as f64 * median(rates)?;
-        Some(Speed { shape: shape.clone(), batch_tokens, dtype, threads: workers, tokens_per_second, processor: processor() })
+        let tokens_per_second = slots.len() as f64 * median(rates)?;
+        Some(MeasuredRate { shape: shape.clone(), batch_tokens, dtype, threads: slots.len(), tokens_per_second })
     };
-    let new: Vec<Speed> = rates.into_iter().filter_map(speed).collect();
-    if new.is_empty() {
+    keep(slot, rates.into_iter().filter_map(speed).collect());
+}
+
+/// Keeps rates that what computes in a slot was measured to have. Only predictions of time would miss them, so a folder that cannot be
+/// written is no error.
+pub(super) fn keep(slot: &Slot, rates: Vec<MeasuredRate>) {
+    if rates.is_empty() || slot.device == Device::CpuComposed {
         return;
     }
+    let processor = hardware(slot);
+    let speed = |MeasuredRate { shape, batch_tokens, dtype, threads, tokens_per_second }| Speed {
+        shape,
+        batch_tokens,
+        dtype,
+        threads,
+        tokens_per_second,
+        processor: processor.clone(),
+    };
+    let new: Vec<Speed> = rates.into_iter().map(speed).collect();
     let of = |speed: &Speed| (speed.shape.clone(), speed.batch_tokens, speed.dtype, speed.threads, speed.processor.clone());
-    let mut kept = read();
-    kept.retain(|old| !new.iter().any(|one| of(one) == of(old)));
-    kept.extend(new);
-    let text = serde_json::to_vec_pretty(&kept[kept.len().saturating_sub(MOST_KEPT)..]).expect("numbers and names");
-    let _ = path().map(|path| write_whole(&path, &text));
+    let mut all: Vec<Speed> = kept::read(FILE);
+    all.retain(|old| !new.iter().any(|one| of(one) == of(old)));
+    all.extend(new);
+    let _ = kept::write(FILE, &all[all.len().saturating_sub(MOST_KEPT)..]);
 }
 
-/// Tokens per second of a run that this machine's processor trained.
-fn rate(record: &RunRecord) -> Option<f64> {
+/// Tokens per second of a run that this machine trained on a device of that kind, those of its evaluation counted by their cost.
+fn rate(record: &RunRecord, device: Device) -> Option<f64> {
     let here = record.host.is_some() && record.host == host();
-    let on_processor = record.device.as_deref().is_some_and(|device| device.starts_with("cpu"));
-    let long = record.wall_seconds.is_some_and(|seconds| seconds > LEAST_SECONDS);
-    record.tokens_per_second.filter(|_| here && on_processor && long && record.status == RunStatus::Finished)
-}
-
-fn read() -> Vec<Speed> {
-    let read = || serde_json::from_slice(&std::fs::read(path()?).ok()?).ok();
-    read().unwrap_or_default()
-}
-
-fn path() -> Option<PathBuf> {
-    Some(cache_folder()?.join("speeds.json"))
+    let kind = |name: &str| name.split([':', ' ', ',']).next().map(str::to_owned);
+    let on_it = record.device.as_deref().and_then(kind) == kind(&device.to_string());
+    let seconds = record.wall_seconds.filter(|seconds| *seconds > LEAST_SECONDS)?;
+    let evaluated = EVALUATION * record.eval_tokens.map_or(0.0, |tokens| tokens.0) / seconds;
+    record.tokens_per_second.map(|rate| rate + evaluated).filter(|_| here && on_it && record.status == RunStatus::Finished)
 }
 
 #[cfg(test)]
@@ -116,6 +129,7 @@ mod tests {
 
     #[test]
     fn only_runs_that_this_processor_trained_for_a_while_say_how_fast_it_is() {
+        let rate = |record: &RunRecord| rate(record, Device::Cpu);
         let own = RunRecord {
             host: host(),
             device: Some("cpu".into()),
@@ -125,13 +139,16 @@ mod tests {
             ..RunRecord::default()
         };
         assert_eq!(rate(&own), host().map(|_| 1e5));
+        let on_gpu = RunRecord { device: Some("cuda:0 NVIDIA H200, driver 580.65.06".into()), ..own.clone() };
+        assert_eq!(super::rate(&on_gpu, Device::Cuda(3)), host().map(|_| 1e5));
         let others = [
             RunRecord { host: Some("elsewhere.example".into()), ..own.clone() },
             RunRecord { device: Some("cuda:0 NVIDIA H200".into()), ..own.clone() },
-            RunRecord { wall_seconds: Some(1.0), ..own.clone() },
+            RunRecord { device: Some("cpu-composed".into()), ..own.clone() },
+            RunRecord { wall_seconds: Some(0.5), ..own.clone() },
             RunRecord { status: RunStatus::Diverged, ..own },
         ];
-        assert_eq!(others.each_ref().map(rate), [None; 4]);
+        assert_eq!(others.each_ref().map(rate), [None; 5]);
     }
 
     /// A file of before, without the format of products.

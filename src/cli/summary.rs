@@ -51,7 +51,13 @@ pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> S
 pub(super) fn law_line(study: &Study) -> String {
     let Some(fitted) = study.best_law() else { return format!("no law of N and D: {}", why_not(study)) };
     let floor = fitted.law.floor_index().map(|at| format!("; E = {}", fitted.coefficients.0[at].1));
-    format!("L = {}{}", with_numbers(fitted), floor.unwrap_or_default())
+    let growth = growth(study, fitted).map(|a| format!("; best size ~ C^{a}"));
+    format!("L = {}{}{}", with_numbers(fitted), floor.unwrap_or_default(), growth.unwrap_or_default())
+}
+
+/// The exponent of compute with which the best size grows: of the minima of budgets, else of the law.
+fn growth<'a>(study: &'a Study, fitted: &'a FittedLaw) -> Option<&'a Estimate> {
+    study.isoflop.as_ref().map(|isoflop| &isoflop.params.exponent).or(fitted.derived.get("a"))
 }
 
 /// What to train for each budget, a line for all of them.
@@ -111,14 +117,27 @@ fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
         });
         text += &entry("floor", &format!("{floor}{known}"));
     }
-    let by_law = fitted.derived.get("a");
-    let by_budgets = study.isoflop.as_ref().map(|isoflop| &isoflop.params.exponent);
-    match (by_budgets, by_law) {
-        (Some(a), _) => text += &entry("growth", &format!("best size ~ C^{a}, by the minima of IsoFLOP profiles")),
-        (None, Some(a)) => text += &entry("growth", &format!("best size ~ C^{a}")),
-        (None, None) => {}
-    }
-    text
+    let by = if study.isoflop.is_some() { ", by the minima of IsoFLOP profiles" } else { "" };
+    text += &growth(study, fitted).map_or(String::new(), |a| entry("growth", &format!("best size ~ C^{a}{by}")));
+    text + &theory(study, fitted).map_or(String::new(), |said| entry("theory", &said))
+}
+
+/// Exponents of an ideal memoriser of the source, each with whether the fitted interval holds it.
+pub(super) fn theory(study: &Study, fitted: &FittedLaw) -> Option<String> {
+    let memoriser = study.memoriser?;
+    let held = |name: &str, value: f64, estimate: Option<&Estimate>| {
+        let side = if estimate?.holds(value) { "inside" } else { "outside" };
+        Some(format!("{name}{} ({side})", short(value)))
+    };
+    let of = |name: &str| fitted.coefficients.get(name);
+    let all = [
+        held("α = ", memoriser.alpha, of("alpha")),
+        held("β = ", memoriser.beta, of("beta")),
+        held("best size ~ C^", memoriser.growth(), growth(study, fitted)),
+    ];
+    let known: Vec<String> = all.into_iter().flatten().collect();
+    (!known.is_empty())
+        .then(|| format!("an ideal memoriser of this source (and whether the fitted interval holds it): {}", known.join(", ")))
 }
 
 /// The right side of a law with coefficients in place of their names.

@@ -62,9 +62,9 @@ const VALUES_SHOWN: usize = 8;
 
 pub(super) fn run(args: &SweepArgs) -> Outcome {
     go_on_unheard();
-    args.devices.check()?;
-    let mut loaded = load(&args.grid, args.fetch, args.devices.workers)?;
-    let slots = args.devices.slots(loaded.workers)?;
+    args.devices.check_build()?;
+    let mut loaded = load(&args.grid, args.fetch, &args.devices.found()?)?;
+    let slots = loaded.slots.clone();
     check_dtypes(&loaded.plan.runs.iter().collect::<Vec<_>>(), &slots)?;
     let retry = retries(&args.retry, &loaded.plan)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
@@ -106,7 +106,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
         }
         let trained = missing.len();
         done = folder.done()?.0;
-        learn(&missing, &done, slots.len().min(trained));
+        learn(&missing, &done, &slots[..slots.len().min(trained)]);
         folder.write_runs(&loaded.plan.gathered(&folder.held(&done)?))?;
         if trained == 0 || summary.not_run > 0 || loaded.search.1 == 0 {
             break;

@@ -18,6 +18,7 @@ pub fn document(study: &Study, recommendations: &impl Serialize) -> serde_json::
         "format": FORMAT,
         "points": study.evidence.points.len(),
         "notes": study.notes,
+        "memoriser": study.memoriser.map(|theory| json!({ "alpha": theory.alpha, "beta": theory.beta, "a": theory.growth() })),
         "laws": laws,
         "seed_noise": study.noise,
         "hyperparameters": study.hyperparameters,

@@ -9,7 +9,7 @@ use crate::fit::{
     EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
-use crate::spec::RunRecord;
+use crate::spec::{Memoriser, RunRecord};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -44,6 +44,8 @@ pub struct Study {
     pub floor_nats: Option<f64>,
     /// Entropy rate of the source, nats per token, where it is known.
     pub entropy_nats: Option<f64>,
+    /// What theory says of the source, where it is known.
+    pub memoriser: Option<Memoriser>,
     /// Bytes of a token on average, where every run says so.
     pub bytes_per_token: Option<f64>,
     /// The options of the study.
@@ -102,6 +104,7 @@ impl Study {
             notes,
             floor_nats: common(&records, |record| record.floor_nats),
             entropy_nats: common(&records, |record| record.entropy_nats),
+            memoriser: memoriser(&records),
             bytes_per_token: common(&records, |record| record.bytes_per_token),
             records,
             options: options.clone(),
@@ -283,6 +286,13 @@ impl Study {
         let (rate, batch) = (law.and_then(|law| law.learning_rate.as_ref()), law.and_then(|law| law.batch.as_ref()));
         Ok(deepseek(isoflop, rate, batch, self.bytes_per_token)?)
     }
+}
+
+/// What theory says of the source that all runs that ended were trained on.
+fn memoriser(records: &[RunRecord]) -> Option<Memoriser> {
+    let mut corpora = records.iter().filter(|record| record.loss_nats.is_some()).map(|record| record.corpus.as_deref());
+    let first = corpora.next()??;
+    corpora.all(|corpus| corpus == Some(first)).then(|| Memoriser::of(first))?
 }
 
 /// A value that every record has, averaged.

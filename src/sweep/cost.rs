@@ -63,14 +63,22 @@ pub struct MeasuredRate {
     pub tokens_per_second: f64,
 }
 
-/// Training rate assumed for one worker where nothing was measured, FLOP/s: what one core of a current
-/// CPU reaches at the smallest shapes (see LOG.md).
-pub const ASSUMED_FLOPS_PER_SECOND: f64 = 2.5e10;
+/// Training rate assumed for one worker where nothing was measured, FLOP/s of [`work_per_token`]: about what one core of a current
+/// processor has (see LOG.md).
+pub const ASSUMED_FLOPS_PER_SECOND: f64 = 5e10;
+/// What a training token costs beside its FLOPs, in FLOPs: norms, rotations, softmax, update. Of one core, fitted to 2x8 to 3x96
+/// (LOG.md).
+const OVERHEAD: f64 = 1.5e5;
+
+/// FLOPs of one training token with what it costs beside them: shapes of a machine differ little in how many of these it does a second.
+fn work_per_token(shape: &ModelShape) -> f64 {
+    flops_per_token(shape) + OVERHEAD
+}
 
 impl MeasuredRate {
-    /// FLOP/s of one of the runs that were trained side by side.
-    fn flops_per_second_of_one(&self) -> f64 {
-        self.tokens_per_second * flops_per_token(&self.shape) / self.threads as f64
+    /// FLOP/s of [`work_per_token`] of one of the runs that were trained side by side.
+    fn work_per_second_of_one(&self) -> f64 {
+        self.tokens_per_second * work_per_token(&self.shape) / self.threads as f64
     }
 }
 
@@ -78,7 +86,6 @@ impl MeasuredRate {
 /// nearest measured shapes. Of measurements are taken those of its number format with as many threads or, without any, with one, else
 /// those of any format.
 pub fn seconds_per_token(measured: &[MeasuredRate], spec: &RunSpec, workers: usize) -> f64 {
-    let flops = flops_per_token(&spec.shape);
     let with = |(of_format, threads): (bool, usize)| {
         let here = |rate: &&MeasuredRate| rate.threads == threads && (!of_format || rate.dtype == spec.recipe.dtype);
         measured.iter().filter(here).collect::<Vec<_>>()
@@ -90,9 +97,10 @@ pub fn seconds_per_token(measured: &[MeasuredRate], spec: &RunSpec, workers: usi
         return rate.threads as f64 / rate.tokens_per_second;
     }
     let mut curve: Vec<(f64, f64)> =
-        known.iter().map(|rate| (flops_per_token(&rate.shape).ln(), rate.flops_per_second_of_one().ln())).collect();
+        known.iter().map(|rate| (flops_per_token(&rate.shape).ln(), rate.work_per_second_of_one().ln())).collect();
     curve.sort_by(|a, b| a.0.total_cmp(&b.0));
-    flops / interpolated(&curve, flops.ln()).map_or(ASSUMED_FLOPS_PER_SECOND, f64::exp)
+    let rate = interpolated(&curve, flops_per_token(&spec.shape).ln()).map_or(ASSUMED_FLOPS_PER_SECOND, f64::exp);
+    work_per_token(&spec.shape) / rate
 }
 
 /// Linear between neighbours, constant outside; `None` without points.
@@ -185,9 +193,21 @@ mod tests {
         let measured = [rate(own, 1, 100.0), rate(own, 2, 150.0), rate(2 * own, 2, 9.0)];
         assert_eq!(seconds_per_token(&measured, &spec, 2), 2.0 / 150.0);
         assert_eq!(seconds_per_token(&measured, &spec, 4), 1.0 / 100.0, "one thread stands for what was not measured");
-        assert_eq!(seconds_per_token(&[], &spec, 2), flops_per_token(&spec.shape) / ASSUMED_FLOPS_PER_SECOND);
+        assert_eq!(seconds_per_token(&[], &spec, 2), work_per_token(&spec.shape) / ASSUMED_FLOPS_PER_SECOND);
         let near = seconds_per_token(&[rate(2 * own, 2, 50.0)], &spec, 2);
         assert!((near / (2.0 / 50.0) - 1.0).abs() < 1e-12, "another batch of the shape: its rate");
+    }
+
+    #[test]
+    fn a_small_network_costs_more_than_its_flops_say() {
+        let spec = plan(SMALL).runs[0].spec.clone();
+        let large = ModelShape { context: spec.shape.context, ..ModelShape::derived(3, 96) };
+        let rate = MeasuredRate { shape: large, batch_tokens: 1024, dtype: Dtype::F32, threads: 1, tokens_per_second: 3e4 };
+        let mut small = spec;
+        small.shape = ModelShape { context: small.shape.context, ..ModelShape::derived(2, 8) };
+        let by_flops = flops_per_token(&small.shape) / flops_per_token(&rate.shape) / 3e4;
+        let found = seconds_per_token(&[rate], &small, 1);
+        assert!(found > 2.0 * by_flops && found < 1.0 / 3e4, "{found} {by_flops}");
     }
 
     #[test]

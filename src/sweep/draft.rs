@@ -16,6 +16,24 @@ pub struct Draft {
     pub most: Flops,
 }
 
+/// What became of the search for the largest sweep that fits some time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fitting<T> {
+    /// The draft with its plan, and whether it is the text that allows no larger one, not the time.
+    Found {
+        /// The largest that fits.
+        draft: Draft,
+        /// What was planned of it.
+        plan: T,
+        /// No larger one is whole.
+        ended_by_text: bool,
+    },
+    /// Even the smallest takes longer: so many seconds.
+    TooLong(f64),
+    /// The text allows none.
+    TextTooShort,
+}
+
 /// Compute budgets; each is twice the one before.
 const BUDGETS: i32 = 5;
 /// The largest budgets that are tried: steps of about a fifth, with two digits.
@@ -29,9 +47,33 @@ const BRACKET: f64 = 1.5;
 
 impl Draft {
     /// Largest budgets from which one is chosen, FLOPs, ascending.
-    pub fn candidates() -> Vec<Flops> {
+    fn candidates() -> Vec<Flops> {
         let of_decade = |power| STEPS.map(|step| Flops(step * 10f64.powi(power)));
         (DECADES[0]..DECADES[1]).flat_map(of_decade).collect()
+    }
+
+    /// The largest sweep that takes at most so many seconds. `planned` says what a draft comes to and how many seconds that takes;
+    /// nothing of one that is not whole.
+    ///
+    /// # Errors
+    /// Those of `planned`.
+    pub fn largest<T, E>(
+        name: &str,
+        corpus: &CorpusSpec,
+        most_seconds: f64,
+        mut planned: impl FnMut(&Self) -> Result<Option<(T, f64)>, E>,
+    ) -> Result<Fitting<T>, E> {
+        let mut found = None;
+        for most in Self::candidates() {
+            let draft = Self { name: name.to_owned(), corpus: corpus.clone(), most };
+            let Some((plan, seconds)) = planned(&draft)? else { continue };
+            if seconds > most_seconds {
+                let fitting = |(draft, plan)| Fitting::Found { draft, plan, ended_by_text: false };
+                return Ok(found.map_or(Fitting::TooLong(seconds), fitting));
+            }
+            found = Some((draft, plan));
+        }
+        Ok(found.map_or(Fitting::TextTooShort, |(draft, plan)| Fitting::Found { draft, plan, ended_by_text: true }))
     }
 
     /// The budgets, FLOPs, ascending.
@@ -112,6 +154,24 @@ mod tests {
     use super::*;
     use crate::spec::TextSpec;
     use crate::sweep::{Budget, Grid};
+
+    #[test]
+    fn the_largest_that_fits_is_found_or_why_there_is_none() {
+        let source = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
+        // A second for each 1e11 FLOPs; whole from 5e11 to 5e12.
+        let planned = |draft: &Draft| {
+            let whole = (5e11..=5e12).contains(&draft.most.0);
+            Ok::<_, ()>(whole.then_some((draft.most.0, draft.most.0 / 1e11)))
+        };
+        let of = |seconds| Draft::largest("mine", &source, seconds, planned).expect("no errors");
+        let Fitting::Found { draft, plan, ended_by_text: false } = of(20.0) else { panic!("{:?}", of(20.0)) };
+        assert!(draft.most.0 == plan && (1.7e12..=2e12).contains(&plan), "{plan}");
+        assert!(matches!(of(1e6), Fitting::Found { ended_by_text: true, plan, .. } if plan > 4e12));
+        assert!(matches!(of(1.0), Fitting::TooLong(seconds) if seconds > 1.0));
+        let none = Draft::largest("mine", &source, 1e6, |_| Ok::<Option<((), f64)>, ()>(None));
+        assert_eq!(none, Ok(Fitting::TextTooShort));
+        assert_eq!(Draft::largest("mine", &source, 1.0, |_| Err::<Option<((), f64)>, _>("unreadable")), Err("unreadable"));
+    }
 
     #[test]
     fn every_draft_is_a_grid_of_its_name_and_budgets() {

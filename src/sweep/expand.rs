@@ -3,7 +3,7 @@
 use super::cells::{Cell, LeftOut, cells};
 use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
 use super::plan::{Plan, PlanError};
-use super::planned::{Branch, Chain, PlannedRun};
+use super::planned::{Branch, Chain, PlannedRun, evaluation};
 use crate::spec::{InitRule, ParamCounts, Recipe, RunSpec, Schedule, Seeds};
 use std::collections::HashSet;
 
@@ -81,8 +81,7 @@ impl<'a> RunList<'a> {
         let id = spec.id().0;
         if self.seen.insert(id.clone()) {
             let per_token = (self.seconds_per_token)(&spec);
-            let eval_tokens = (self.eval_windows * spec.shape.context as u64) as f64;
-            let predicted_seconds = per_token * (spec.tokens().0 + eval_tokens / 3.0);
+            let predicted_seconds = per_token * (spec.tokens().0 + evaluation(&spec));
             self.runs.push(PlannedRun { id: id.clone(), predicted_seconds, branch: branch(self.grid.recipe.sharing, &spec), chain, spec });
         }
         id

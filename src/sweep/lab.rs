@@ -71,7 +71,7 @@ pub enum LabEvent<'a> {
         worker: usize,
         /// The planned run that the event is about.
         run: &'a PlannedRun,
-        /// The run as planned.
+        /// How it ended.
         record: &'a RunRecord,
     },
 }

@@ -28,7 +28,7 @@ pub use cost::{
     ASSUMED_FLOPS_PER_SECOND, MeasuredRate, Savings, exact_flops, flops_per_token, gain_of, predicted_wall, predicted_work, savings,
     seconds_per_token,
 };
-pub use draft::Draft;
+pub use draft::{Draft, Fitting};
 pub use expand::expand;
 pub use foresee::foresee;
 pub use grid::{
@@ -37,7 +37,7 @@ pub use grid::{
 pub use lab::{LabEvent, LabOptions, LabSummary, News, OnFailure, RunFailure, Trainer, run_plan};
 pub use memory::{MemoryError, check_memory, predicted_bytes};
 pub use plan::{Plan, PlanError};
-pub use planned::{Branch, Chain, PlannedRun};
+pub use planned::{Branch, Chain, EVALUATION, PlannedRun};
 pub use queue::Task;
 pub use search::{Propose, Resolved, resolve};
 pub use slots::{Slot, SlotError, slots};

@@ -2,6 +2,9 @@
 
 use crate::spec::RunSpec;
 
+/// What a token of evaluation costs, in training tokens: one of the three passes that training makes.
+pub const EVALUATION: f64 = 1.0 / 3.0;
+
 /// One run of a plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedRun {
@@ -41,8 +44,14 @@ impl PlannedRun {
         self.branch.as_ref().map_or(1.0, |branch| 1.0 - branch.step as f64 / self.spec.steps as f64)
     }
 
-    /// Predicted seconds of that part.
+    /// Predicted seconds of that part; its evaluation is shared with nobody.
     pub fn branch_seconds(&self) -> f64 {
-        self.predicted_seconds * self.branch_share()
+        let (trained, evaluated) = (self.spec.tokens().0, evaluation(&self.spec));
+        self.predicted_seconds * (trained * self.branch_share() + evaluated) / (trained + evaluated)
     }
+}
+
+/// What the evaluation of a run costs, in training tokens.
+pub(super) fn evaluation(spec: &RunSpec) -> f64 {
+    EVALUATION * (spec.eval_windows * spec.shape.context as u64) as f64
 }

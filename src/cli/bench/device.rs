@@ -2,10 +2,11 @@
 
 use super::workload::{Workload, corpus, endless, training_rate, workloads};
 use crate::cli::failure::{Failure, OrInput, OrWork, Outcome};
+use crate::cli::speeds::keep;
 use crate::cli::text::table;
 use crate::corpus::Corpus;
 use crate::spec::{Device, short};
-use crate::sweep::flops_per_token;
+use crate::sweep::{MeasuredRate, flops_per_token, slots};
 use crate::train::{Comparison, compare};
 use serde::Serialize;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::time::Duration;
 /// Steps that both are compared over.
 const COMPARED_STEPS: u64 = 20;
 
-/// One workload on a device. Rates of a device are not kept: `plan` predicts the time of the processor.
+/// One workload on a device.
 #[derive(Serialize)]
 struct DeviceRate {
     device: String,
@@ -32,12 +33,15 @@ struct DeviceRate {
 
 pub(super) fn run(grid: Option<&Path>, device: Device, length: Duration, json: bool) -> Outcome {
     device.check_present().or_input()?;
+    let slot = slots(&[device], 1, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()).or_input()?.remove(0);
     let corpus = corpus()?;
     let mut rates = Vec::new();
     for workload in workloads(grid)? {
         device.check(workload.dtype).or_input()?;
         eprintln!("measuring {} on {device}", workload.name);
         rates.push(measure(&workload, &corpus, device, length)?);
+        let DeviceRate { tokens_per_second, .. } = rates[rates.len() - 1];
+        keep(&slot, vec![measured(&workload, tokens_per_second)]);
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&rates).or_work()?);
@@ -45,6 +49,16 @@ pub(super) fn run(grid: Option<&Path>, device: Device, length: Duration, json: b
         print!("{}", as_text(&rates));
     }
     Ok(())
+}
+
+/// How fast a device trains one workload.
+pub(super) fn rate(workload: &Workload, corpus: &Corpus, device: Device, length: Duration) -> Result<MeasuredRate, Failure> {
+    Ok(measured(workload, training_rate(workload, corpus, device, length)?.0))
+}
+
+fn measured(workload: &Workload, tokens_per_second: f64) -> MeasuredRate {
+    let Workload { shape, batch_tokens, dtype, .. } = workload.clone();
+    MeasuredRate { shape, batch_tokens, dtype, threads: 1, tokens_per_second }
 }
 
 fn measure(workload: &Workload, corpus: &Corpus, device: Device, length: Duration) -> Result<DeviceRate, Failure> {

@@ -7,10 +7,11 @@ use super::failure::{Failure, OrWork, Outcome};
 use super::machine::processor;
 use super::memory::{forget_peak, peak_mb};
 use super::rates::{Rate, Rates};
+use super::speeds::keep;
 use super::text::{filled, screen_table};
 use crate::corpus::Corpus;
 use crate::spec::{Device, Dtype, short};
-use crate::sweep::flops_per_token;
+use crate::sweep::{Slot, flops_per_token};
 use crate::train::{FlushProbe, GemmProbe};
 use anyhow::anyhow;
 use clap::Args;
@@ -39,6 +40,8 @@ pub(super) struct BenchArgs {
 
 /// Size of the square product whose rate is the ceiling.
 const GEMM_SIZE: usize = 512;
+/// How long each network of a new sweep is measured.
+const NEW: Duration = Duration::from_millis(700);
 /// Rounds of four steps that say at least what flushing gains.
 const LEAST_ROUNDS: usize = 5;
 
@@ -70,6 +73,26 @@ pub(super) fn run(args: &BenchArgs) -> Outcome {
         Ok(_) => {}
         Err(why) => eprintln!("the rates are not kept, so plan and sweep go on guessing: {why}"),
     }
+    Ok(())
+}
+
+/// Measures what a new sweep may hold, where nothing is known of what computes in its slots, and keeps it; a folder that cannot be
+/// written only costs the knowledge.
+pub(super) fn of_new_sweep(device: Device, slots: &[Slot]) -> Outcome {
+    let threads = slots.len();
+    let standard = workloads(None)?;
+    if device != Device::Cpu {
+        eprintln!("measuring {device}, of which nothing is known yet");
+        let corpus = corpus()?;
+        let rates = standard.iter().map(|workload| device::rate(workload, &corpus, device, NEW));
+        keep(&slots[0], rates.collect::<Result<_, _>>()?);
+        return Ok(());
+    }
+    eprintln!("measuring this machine, of which nothing is known yet");
+    let gemm_gflops = side_by_side(threads, || Ok(gemm_rate(NEW)))?.iter().sum::<f64>() / 1e9;
+    let all = in_all_formats(&standard);
+    let rates: Vec<Rate> = all.iter().map(|workload| measure(workload, threads, NEW, gemm_gflops)).collect::<Result<_, _>>()?;
+    let _ = kept(&rates);
     Ok(())
 }
 
