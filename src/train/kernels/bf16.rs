@@ -8,8 +8,10 @@ pub(super) type Pair = u32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// Tiles of 16 by 16 sums (Intel, from Sapphire Rapids on).
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "x86 has it"))]
     Amx,
     /// Registers of 16 sums (AMD from Zen 4 on, Intel from Cooper Lake on).
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "x86 has it"))]
     Avx512,
     /// A loop over numbers: what the others are held against.
     #[cfg_attr(not(test), expect(dead_code, reason = "a reference for tests, too slow to train with"))]

@@ -5,7 +5,7 @@ use super::amx::{self, Operands, Tiles};
 use super::bf16::{Pair, Unit, halves, pair};
 use super::matmul::Into;
 use super::simd::{LANES, vectorised};
-use super::tile::{Left, Rows, Size, Terms, lies_within, pack_transposed, tiles};
+use super::tile::{Left, Rows, Size, Terms, pack_transposed, tiles};
 #[cfg(target_arch = "x86_64")]
 use super::{simd::counted, tile::unpack};
 
@@ -39,7 +39,7 @@ pub(super) fn in_blocks(
     multiply: impl Fn(Operands, &mut [f32; amx::BLOCK * amx::BLOCK]),
 ) {
     const BLOCK: usize = amx::BLOCK;
-    if !lies_within(dst, stride, Left { data: a.data, row: a.stride, column: 1 }, b, Size { m, n, k }) {
+    if !super::tile::lies_within(dst, stride, Left { data: a.data, row: a.stride, column: 1 }, b, Size { m, n, k }) {
         return;
     }
     assert!(k.is_multiple_of(amx::TILE) && n.is_multiple_of(amx::TILE), "whole tiles");
