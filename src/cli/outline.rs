@@ -163,8 +163,9 @@ fn cropped(text: &str) -> String {
 
 /// What is doubtful of a plan, each with what to do about it.
 fn all_doubts(loaded: &Loaded) -> Vec<String> {
-    let left_out = loaded.plan.left_out.first().map(|cell| {
-        let count = loaded.plan.left_out.len();
+    let missing = || loaded.plan.left_out.iter().filter(|cell| !cell.by_design);
+    let left_out = missing().next().map(|cell| {
+        let count = missing().count();
         let head = if count == 1 { "1 cell is left out".to_owned() } else { format!("{count} cells are left out, first") };
         format!("{head}: {} at {}: {}", cell.shape, cell.budget, cell.reason)
     });

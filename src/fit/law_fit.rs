@@ -180,7 +180,7 @@ fn cautions(form: &Law, evidence: &Evidence, options: &FitOptions, clusters: &Cl
             "intervals draw residuals and take noise common to a cluster for as large as that of its runs"
         };
         words.push(format!(
-            "{} clusters are fewer than {FEW_CLUSTERS}: a bootstrap over clusters is not to be trusted; {instead}",
+            "{} clusters (runs that share steps) are fewer than {FEW_CLUSTERS}, too few to resample: {instead}; other seeds make more",
             clusters.count
         ));
     }

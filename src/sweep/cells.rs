@@ -27,6 +27,8 @@ pub struct LeftOut {
     pub reason: String,
     /// Whether the user asked for exactly this cell, so that leaving it out silently would be wrong.
     pub asked_for: bool,
+    /// Whether the grid chose other shapes about the optimum, so that nothing is missing.
+    pub by_design: bool,
 }
 
 impl Cell {
@@ -99,7 +101,8 @@ fn keep_possible<'a>(
             match impossible(grid, facts, &cell) {
                 None => kept.push(cell),
                 Some(reason) => {
-                    left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: budget.is_none() });
+                    let asked_for = budget.is_none();
+                    left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for, by_design: false });
                 }
             }
         }
@@ -192,7 +195,7 @@ fn keep_nearest(
         } else {
             let reason =
                 format!("{:.0} tokens per parameter is farther from the expected optimum of {center} than {sizes} others", ratio(&cell));
-            left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: false });
+            left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for: false, by_design: true });
         }
     }
 }
