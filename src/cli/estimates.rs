@@ -2,6 +2,7 @@
 
 use super::text::table;
 use crate::fit::{Estimate, FitStatus, FittedLaw};
+use crate::spec::LossUnit;
 
 /// Coefficients and what follows from them, a row each: name, value, standard error, interval.
 pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
@@ -68,9 +69,9 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
 
 /// What the verdict says of the floor, a coefficient by its name. A law without one may fall to nothing, or to a loss that depends on
 /// size or data.
-pub(super) fn floor_text(floor: Option<&(String, Estimate)>) -> String {
+pub(super) fn floor_text(floor: Option<&(String, Estimate)>, unit: LossUnit) -> String {
     match floor {
-        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} nats"),
+        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} {}", unit.short()),
         None => "; the law has no constant floor".into(),
     }
 }
@@ -86,7 +87,7 @@ mod tests {
             let formula = formula(name).expect("a law");
             let law = Law::new(formula.clone(), vec![1.5; formula.coefficients().len()]);
             let floor = law.floor_index().map(|at| (law.coefficients()[at].name.to_owned(), Estimate::exact(law.theta()[at])));
-            floor_text(floor.as_ref())
+            floor_text(floor.as_ref(), LossUnit::Nats)
         };
         for name in ["chinchilla", "gamma"] {
             assert_eq!(render(name), " and the loss that no size or data removes is E = 1.500 nats");

@@ -5,7 +5,7 @@ use super::colour::heading;
 use super::failure::{OrWork, Outcome};
 use super::folders::Folders;
 use super::laws::{law_text, side_by_side};
-use super::profiles::{isoflop_text, of_budgets_text};
+use super::profiles::{isoflop_text, lone_budget_text, of_budgets_text};
 use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
 use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
@@ -135,7 +135,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         let source = args.asked.choices.seen_aloud(args.asked.source.read_one_variable()?)?;
         return certificate::run(&source, &args.options(&source), args.noise, args.asked.json);
     }
-    let (source, _) = args.asked.choices.seen(args.asked.source.read()?)?;
+    let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     source.spared_by(args.starts.as_deref())?;
     let study = asked_study(&source, &args.asked, |options| args.change(options))?;
     let protocol = args.protocol.as_ref().map(|_| study.protocol()).transpose();
@@ -268,6 +268,9 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
     let (points, runs) = (evidence.points.len(), source.records.len());
     let counted = if points > runs { format!("{points} points of {runs} runs") } else { format!("{points} runs") };
     let mut text = format!("{}: {counted}, N counted as {}, C as {}\n", source.path.display(), evidence.size_measure, evidence.flop_rule);
+    for said in &study.options.reading {
+        text += &format!("  read: {said}\n");
+    }
     for (reason, count) in study.exclusions_by_reason() {
         text += &format!("  left out: {count} ({reason})\n");
     }
@@ -282,6 +285,7 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
             text += &truth(study, fitted.law.floor_index().map(|at| &fitted.coefficients.0[at].1).filter(|_| fitted.law.may_advise()));
         }
     }
+    text += &study.lone_budget.as_ref().map_or(String::new(), lone_budget_text);
     let additive = study.best_law().and_then(|fitted| fitted.law.additive());
     if let Some(fitted) = &study.isoflop {
         text += &isoflop_text(fitted, additive.as_ref(), study.bytes_per_token);

@@ -8,6 +8,9 @@ use crate::study::Scrutiny;
 /// Most influential runs that are named.
 const NAMED: usize = 3;
 
+/// A change by more per cent of a number is that of one which was next to nothing.
+const MOST_CHANGE: f64 = 1e6;
+
 /// What was found. `records` give the sizes and tokens of runs.
 pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
     let mut text = String::from("\nscrutiny\n");
@@ -16,8 +19,10 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
     }
     let mut tell = |name: &str, runs: &[Influence], shown: &dyn Fn(f64) -> String| {
         if let Some(run) = runs.first() {
-            let change = 100.0 * run.change / (run.without - run.change);
-            text += &format!("  without {}: {name} = {} ({change:+.1} %)\n", described(&run.run, records), shown(run.without));
+            // A floor at its bound 0 changes by no share of itself.
+            let share = Some(100.0 * run.change / (run.without - run.change)).filter(|share| share.is_finite() && share.abs() < MOST_CHANGE);
+            let change = share.map_or(String::new(), |share| format!(" ({share:+.1} %)"));
+            text += &format!("  without {}: {name} = {}{change}\n", described(&run.run, records), shown(run.without));
         }
     };
     tell("N* at ten times the compute", &found.influence_on_params, &short);
