@@ -162,7 +162,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     }
     keep(args, &source, &study, &recommendations)?;
     if !details {
-        print!("{}", next(&source, &study));
+        print!("{}", next(&source, &study, !recommendations.is_empty()));
     }
     match (&args.starts, study.best_law()) {
         (Some(path), Some(fitted)) => starts::keep(path, fitted),

@@ -85,17 +85,17 @@ pub(super) fn why_not(study: &Study) -> String {
                 Some(why) => format!(
                     "this fit means nothing: {why}; add sizes and tokens that lie farther apart, or repeat runs (--force recommends all the same)"
                 ),
-                None => study.notes.join("; "),
+                None => study.no_optimum.clone().unwrap_or_else(|| study.notes.join("; ")),
             },
         },
     }
 }
 
 /// What to ask next; commands are not wrapped.
-pub(super) fn next(source: &Source, study: &Study) -> String {
+pub(super) fn next(source: &Source, study: &Study, advised: bool) -> String {
     let path = source.path.display();
     let most = study.evidence.largest_compute();
-    let recommend = if most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
+    let recommend = if advised && most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
     format!("  next    {recommend}scalelab fit {path} --details\n")
 }
 
@@ -203,7 +203,8 @@ fn of_study(study: &Study) -> Vec<String> {
         all.push(REFUSED.to_owned());
     }
     // Why nothing is recommended is said there.
-    all.extend(study.notes.iter().filter(|note| study.distrusted() != Some(note)).cloned());
+    let is_said = |note: &&String| study.distrusted() == Some(note) || study.no_optimum.as_ref() == Some(note);
+    all.extend(study.notes.iter().filter(|note| !is_said(note)).cloned());
     all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
     all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
     all

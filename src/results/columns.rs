@@ -96,14 +96,14 @@ impl Columns {
         } else if has(STEPS) && !has(TOKENS) && !has(FLOPS) {
             missing.retain(|known| known.ours != TOKENS);
             columns.in_steps = true;
-            columns.notes.push("D is counted in steps: nothing says how many tokens a step has; --set batch_tokens=… makes them tokens".to_owned());
         }
         columns.measure_sequences(table, &names);
         // Of params, tokens and FLOPs any one follows from the other two.
         let loss = missing.iter().find(|known| known.ours == LOSS);
         let one_is_enough = match variables {
             Variables::Two => false,
-            Variables::OneIfAlone => !has_other_numbers(table, &names),
+            // Points of curves have a size each, whatever else is missing.
+            Variables::OneIfAlone => !columns.is_along && !has_other_numbers(table, &names),
             Variables::One => true,
         };
         let enough = if one_is_enough { 2 } else { 1 };

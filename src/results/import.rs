@@ -129,8 +129,11 @@ fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
             (Row::Of(record, group), Some(run)) => points.take(RunRecord { run_id: runs.names[*run].clone(), ..*record }, group, *line),
         }
     }
-    // What was told apart before may not be so without the rows that are left out.
-    let Some(curves) = points.curves(1) else { return as_runs(rows) };
+    if left_out.is_all(runs.of.len()) {
+        return Err(left_out.refusal(rows.path()).into());
+    }
+    let several = || TableError::NoRuns { path: rows.path().to_owned(), found: "a run has several sizes".to_owned() };
+    let curves = points.curves(0).ok_or_else(several)?;
     let mut imported = of_curves(curves, rows.notes().to_vec());
     if runs.unnamed {
         let all = runs.names.len();

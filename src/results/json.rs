@@ -109,6 +109,10 @@ impl Rows {
             }
             return;
         }
+        if let Some(rows) = split_rows(&object) {
+            rows.into_iter().for_each(|row| self.add_row(line, row));
+            return;
+        }
         if let Some(length) = columns_of(&object) {
             for at in 0..length {
                 let row = object.iter().map(|(name, column)| (name.clone(), nth(column, at))).collect();
@@ -165,6 +169,13 @@ fn is_runs(value: &Value) -> bool {
     value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_object))
 }
 
+/// Rows whose columns are named apart, `{"columns": ["params", …], "data": [[1e8, …], …]}` as pandas splits them.
+fn split_rows(object: &Map<String, Value>) -> Option<Vec<Value>> {
+    let names: Vec<String> = object.get("columns")?.as_array()?.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    let row = |cells: &Value| Some(Value::Object(names.iter().cloned().zip(cells.as_array()?.iter().cloned()).collect()));
+    object.get("data")?.as_array()?.iter().map(row).collect()
+}
+
 /// How many rows columns by name hold, `{"params": [1, 2], "loss": [3, 4]}` or the same by index as pandas writes it.
 fn columns_of(object: &Map<String, Value>) -> Option<usize> {
     let length = |value: &Value| match value {
@@ -201,7 +212,8 @@ mod tests {
         assert_eq!(lines.1, [(1, vec!["1".into(), "x".into()]), (2, vec!["2.5".into(), String::new()])]);
         let list = read("[\n {\"a\": 1, \"m\": {\"b\": \"x\"}},\n {\"a\": 2.5, \"m\": {\"b\": null}}\n]");
         assert_eq!((list.0, list.1[1].0), (lines.0, 3));
-        for columns in ["{\"a\": [1, 2], \"b\": [3, NaN]}", "{\"a\": {\"0\": 1, \"1\": 2}, \"b\": {\"0\": 3, \"1\": \"NaN\"}}"] {
+        let split = "{\"columns\": [\"a\", \"b\"], \"index\": [0, 1], \"data\": [[1, 3], [2, NaN]]}";
+        for columns in [split, "{\"a\": [1, 2], \"b\": [3, NaN]}", "{\"a\": {\"0\": 1, \"1\": 2}, \"b\": {\"0\": 3, \"1\": \"NaN\"}}"] {
             let cells: Vec<Vec<String>> = read(columns).1.into_iter().map(|(_, row)| row).collect();
             assert_eq!(cells, [["1", "3"], ["2", "NaN"]]);
         }

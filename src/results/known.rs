@@ -196,7 +196,7 @@ impl Known {
             all = if filled.is_empty() { vec![all.swap_remove(0)] } else { filled };
         }
         match all.as_slice() {
-            [first, second, ..] if self.kind == Kind::Needed => Err(TableError::Ambiguous {
+            [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => Err(TableError::Ambiguous {
                 path: table.path.clone(),
                 first: table.headers[first.at].clone(),
                 second: table.headers[second.at].clone(),

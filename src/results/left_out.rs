@@ -22,9 +22,14 @@ impl LeftOut {
         self.first.get_or_insert(unusable.error);
     }
 
+    /// Whether so many rows are left out.
+    pub(super) fn is_all(&self, rows: usize) -> bool {
+        self.by_reason.iter().map(|(_, lines)| lines.len()).sum::<usize>() == rows
+    }
+
     /// Why no row is left: the cell of the only one, or what is wrong with all.
     pub(super) fn refusal(self, path: &Path) -> TableError {
-        let is_alone = self.by_reason.iter().map(|(_, lines)| lines.len()).sum::<usize>() == 1;
+        let is_alone = self.is_all(1);
         match (self.first, is_alone) {
             (Some(error), true) => error,
             _ => TableError::NoRow { path: path.to_owned(), reasons: said(&self.by_reason) },

@@ -63,7 +63,8 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
         return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
     }
     all.notes.insert(0, format!("{} tables of the folder are read as one", whole.len()));
-    if let Some(curves) = rows.curves(3) {
+    // Files that hold the same tokens again and again are no curves: seeds, or recipes.
+    if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
         let found = of_curves(curves, all.notes);
         return Ok(Imported { filtered_out: all.filtered_out, left_out: all.left_out, reading: [all.reading, found.reading.clone()].concat(), ..found });
     }

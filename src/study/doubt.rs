@@ -61,7 +61,7 @@ const PAIRS: [Pair; 3] = [
 pub(super) fn contradictions(records: &[RunRecord]) -> Vec<Contradiction> {
     let mut found: Vec<Contradiction> = PAIRS.iter().filter_map(|pair| disagreement(records, pair)).collect();
     found.extend(shapes(records));
-    found.extend(counts(records));
+    found.extend(in_steps(records).or_else(|| counts(records)));
     found.sort_by(|one, other| other.factor.total_cmp(&one.factor));
     found
 }
@@ -91,6 +91,14 @@ fn shapes(records: &[RunRecord]) -> Option<Contradiction> {
         said: format!("N differs from 12·layers·width^2 by a factor {factor:.1} in the median: is N in millions, or are only active weights counted?"),
         factor,
     })
+}
+
+/// That D is counted in steps.
+fn in_steps(records: &[RunRecord]) -> Option<Contradiction> {
+    let is_steps = |run: &RunRecord| run.tokens.zip(run.steps).is_some_and(|(tokens, steps)| tokens.0 == steps as f64);
+    let said = "D is counted in steps: nothing says how many tokens a step has; --set batch_tokens=… makes them tokens";
+    let all = !records.is_empty() && records.iter().all(is_steps);
+    all.then(|| Contradiction { said: said.to_owned(), factor: f64::INFINITY })
 }
 
 /// Sizes and tokens that are none.
@@ -123,6 +131,22 @@ fn counts(records: &[RunRecord]) -> Option<Contradiction> {
     Some(Contradiction { said, factor: f64::INFINITY })
 }
 
+/// Runs whose compute is not what their size and tokens make it where that of most others is, in words.
+pub(super) fn odd_compute(records: &[RunRecord], line: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+    let ratios: Vec<(&RunRecord, f64)> = records.iter().filter_map(|run| Some((run, (PAIRS[0].of)(run)?))).collect();
+    let Some(middle) = median(ratios.iter().map(|(_, ratio)| *ratio)) else { return Vec::new() };
+    let factor = |ratio: f64| (ratio / middle).max(middle / ratio);
+    let odd: Vec<&(&RunRecord, f64)> = ratios.iter().filter(|(_, ratio)| factor(*ratio) >= SERIOUS).collect();
+    if odd.len() * ONE_OF > ratios.len() {
+        return Vec::new();
+    }
+    let said = |(run, ratio): &&(&RunRecord, f64)| {
+        let line = line(&run.run_id).map_or(String::new(), |line| format!(" (line {line})"));
+        format!("{}{line}: its C/(6·N·D) is {} times that of the others; is a digit of C, N or D wrong?", run.run_id, plain(ratio / middle))
+    };
+    odd.iter().take(NAMED).map(said).collect()
+}
+
 /// Residuals of others from which a run stands off the law, robust standard deviations.
 const STANDS_OFF: f64 = 6.0;
 /// And the least share of its loss: losses are written with a few digits.
@@ -150,12 +174,13 @@ pub(super) fn standing_off(fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64
         let line = line(&point.run).map_or(String::new(), |line| format!(" (line {line})"));
         let side = if *residual > 0.0 { "above" } else { "below" };
         format!(
-            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? Leave it out with --where to see what it changes",
+            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? --where 'loss!={}' leaves it out",
             point.run,
             point.loss,
             100.0 * residual.abs(),
             short(point.n),
-            short(point.d)
+            short(point.d),
+            point.loss
         )
     };
     off.iter().take(NAMED).map(said).collect()

@@ -1,7 +1,7 @@
 //! The study: what `scalelab fit` does before it prints, as a call.
 
 use super::budgets::{lone_budget, parabolas, profiles};
-use super::doubt::{Contradiction, contradictions, standing_off};
+use super::doubt::{Contradiction, contradictions, odd_compute, standing_off};
 use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
@@ -30,6 +30,8 @@ pub struct Study {
     pub isoflop_refusal: Option<FitError>,
     /// The profile of the only budget, where all runs have one and no law can be fitted to them.
     pub lone_budget: Option<IsoflopProfile>,
+    /// Why no budget has an optimum by these runs, where the law does not say so.
+    pub no_optimum: Option<String>,
     /// What the table contradicts itself in, the worst first; of own runs nothing.
     pub contradictions: Vec<Contradiction>,
     /// Analyses of budgets that were named beside it.
@@ -101,6 +103,7 @@ impl Study {
             isoflop: None,
             isoflop_refusal: None,
             lone_budget: None,
+            no_optimum: None,
             contradictions: Vec::new(),
             of_budgets: Vec::new(),
             noise,
@@ -178,7 +181,8 @@ impl Study {
                     let of_one: Arc<dyn AnyFormula> = Arc::new(PowerLaw { axis, floor: true });
                     let instead = laws::report(&of_one, all, once, curves, &self.options);
                     let found = instead.fitted.is_ok();
-                    self.notes.extend(found.then(|| self.why_one_variable(axis, once, error)));
+                    self.no_optimum = found.then(|| self.why_one_variable(axis, once, error));
+                    self.notes.extend(self.no_optimum.clone());
                     self.lone_budget = if found { None } else { lone_budget(once, &self.options) };
                     self.laws.push(if found { instead } else { report });
                 }
@@ -232,6 +236,7 @@ impl Study {
         let of = |fitted: &FittedLaw| standing_off(fitted, |run| self.options.lines.get(run).copied());
         let off = self.best_law().filter(|_| self.options.checkpoints.is_none()).map(of).unwrap_or_default();
         self.notes.splice(0..0, off);
+        self.notes.splice(0..0, odd_compute(records, |run| self.options.lines.get(run).copied()));
     }
 
     /// What speaks against recommending anything from these runs, unless they are to be trusted all the same.

@@ -254,6 +254,8 @@ fn what_contradicts_itself_is_doubted_and_recommends_nothing_until_it_is_trusted
     assert!(recommended(&document) > 0);
     let typo = made("params,tokens,loss", |i, n, d, l| format!("{},{d},{l}", if i == 12 { n * 10.0 } else { n }));
     says(&notes(&fit("runs.csv", &typo, &[])), "line 14 stands off");
+    let slip = made("params,tokens,flops,loss", |i, n, d, l| format!("{n},{d},{},{l}", if i == 7 { 60.0 } else { 6.0 } * n * d));
+    says(&notes(&fit("runs.csv", &slip, &[])), "line 9: its C/(6·N·D) is 10.000 times that of the others");
     let mut said = Transcript::default();
     let (_folder, path) = file("runs.csv", &made("params,tokens,flops,loss", |_, n, d, l| format!("{n},{d},{},{l}", 2.0 * n * d)));
     said.succeed(&["fit", text(&path), "--refits", "20"]);
