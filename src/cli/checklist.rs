@@ -60,7 +60,10 @@ pub(super) fn conventions_of(source: &Source, study: &Study) -> ReportTable {
         row("N, size", format!("{}: {}", evidence.size_measure, meaning(evidence.size_measure))),
         row("C, compute", evidence.flop_rule.to_string()),
         row("D, tokens", format!("tokens trained on, repeats counted; unique tokens {}", range(records, |r| r.unique_tokens.map(|t| t.0)))),
-        row("L, loss", format!("held-out, {}, after the last step; {} tokens", evidence.loss_unit, range(records, |r| r.eval_tokens.map(|t| t.0)))),
+        row(
+            "L, loss",
+            format!("held-out, {}, after the last step; {} tokens", evidence.loss_unit, range(records, |r| r.eval_tokens.map(|t| t.0))),
+        ),
         row(
             "tokenizer",
             format!("{}; bytes per token {}", values(records, |r| r.tokenizer.clone()), values(records, |r| r.bytes_per_token)),

@@ -46,8 +46,9 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
         text += &format!("  L-BFGS without polish (30 starts): {alone:.9e} (relative difference {:+.1e})\n", alone / varpro - 1.0);
     }
     if let Some(gradient) = d.relative_gradient {
-        let condition = d.condition_number;
-        text += &format!("  relative gradient at the minimum {gradient:.1e}, condition number {condition:.1e}\n");
+        let condition = Some(d.condition_number).filter(|condition| condition.is_finite());
+        let condition = condition.map_or("not finite".to_owned(), |condition| format!("{condition:.1e}"));
+        text += &format!("  relative gradient at the minimum {gradient:.1e}, condition number {condition}\n");
     }
     for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
         text += &format!(

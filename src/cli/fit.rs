@@ -178,7 +178,7 @@ fn print_details(source: &Source, study: &Study, protocol: Option<&Protocol>, re
         print!("{}", critical_text(&cells, &source.records, hyperparameters, &study.options));
     }
     print!("{}", protocol.map_or(String::new(), protocol_text));
-    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records)));
+    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit)));
     print!("{}", recommendation_rows(recommendations));
 }
 
@@ -208,7 +208,7 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
         println!("{counted}: {exponents}");
     } else {
         print!("{}", heading(&filled("", &counted)));
-        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level)));
+        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level, source.loss_unit)));
         match comparison.as_ref().filter(|_| args.details) {
             Some(comparison) => print!("{}", groups::text(by, comparison)),
             None => print!("{}{}", comparison.as_ref().map_or(String::new(), |found| groups::laws(by, found)), indented(&exponents)),

@@ -254,7 +254,18 @@ pub(super) fn recommendation_pieces(recommendations: &[Allocation]) -> Vec<Piece
     let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
     let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
-    let header = vec!["C, FLOPs", "N*", "", "D*", "", tokens_per(first.size_measure), first.loss_unit.heading(), "mean", "one run", "extrapolation (x)"];
+    let header = vec![
+        "C, FLOPs",
+        "N*",
+        "",
+        "D*",
+        "",
+        tokens_per(first.size_measure),
+        first.loss_unit.heading(),
+        "mean",
+        "one run",
+        "extrapolation (x)",
+    ];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
     let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();

@@ -9,7 +9,7 @@ use super::fit::report as fit_text;
 use super::folders::Folders;
 use super::plot::figures_of;
 use super::recommend::recommendation_pieces;
-use super::scrutiny::{BY_ESTIMATOR, estimator_rows, scrutiny_text};
+use super::scrutiny::{by_estimator, estimator_rows, scrutiny_text};
 use super::source::{Source, SourceArgs};
 use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
@@ -287,13 +287,13 @@ fn laws(source: &Source, study: &Study, scrutiny: Option<&Scrutiny>) -> Vec<Bloc
         let rows = estimator_rows(&scrutiny.estimators);
         all.push(Block::Table(ReportTable::new(
             "the same runs by every estimator, and how each forecasts the larger ones",
-            &BY_ESTIMATOR,
+            &by_estimator(study.evidence.loss_unit).each_ref().map(String::as_str),
             rows,
         )));
         all.extend(scrutiny.conventions.as_ref().map(|conventions| Block::Table(matrix(conventions))));
     }
     let mut text = fit_text(source, study);
-    text += &scrutiny.map_or(String::new(), |found| scrutiny_text(found, &study.records));
+    text += &scrutiny.map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit));
     all.push(Block::Folded("the whole fit as text".into(), text));
     all
 }

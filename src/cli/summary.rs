@@ -95,7 +95,8 @@ pub(super) fn why_not(study: &Study) -> String {
 pub(super) fn next(source: &Source, study: &Study, advised: bool) -> String {
     let path = source.path.display();
     let most = study.evidence.largest_compute();
-    let recommend = if advised && most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
+    let recommend =
+        if advised && most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
     format!("  next    {recommend}scalelab fit {path} --details\n")
 }
 

@@ -199,10 +199,15 @@ impl Columns {
         self.loss_unit = LossUnit::of_header(header);
         if self.loss_unit != LossUnit::Nats {
             let unit = self.loss_unit;
-            self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in {unit}, not nats per token"));
+            self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in {unit}"));
         }
-        if let Some(smooth) = table.headers.iter().find(|other| *other != header && is_loss(header) && other.to_ascii_lowercase().starts_with("smooth")) {
-            self.notes.push(format!("there is `{smooth}` beside `{header}`, which is read; --columns loss={} reads the other", as_argument(smooth)));
+        if let Some(smooth) =
+            table.headers.iter().find(|other| *other != header && is_loss(header) && other.to_ascii_lowercase().starts_with("smooth"))
+        {
+            self.notes.push(format!(
+                "there is `{smooth}` beside `{header}`, which is read; --columns loss={} reads the other",
+                as_argument(smooth)
+            ));
         }
         let is_empty_loss = |&other: &usize| other != at && known.aliases.contains(&table.headers[other].to_ascii_lowercase().as_str());
         if let Some(other) = (0..table.headers.len()).filter(is_empty_loss).find(|&other| is_blank(table, other)) {
@@ -332,12 +337,15 @@ fn advice(table: &RawTable, known: &Known, names: &[String]) -> String {
         format!("say which it is, such as --columns {name}={}", as_argument(alike))
     };
     let run = names.iter().position(|name| name == RUN);
-    if known.ours == PARAMS && let Some(run) = run {
+    if known.ours == PARAMS
+        && let Some(run) = run
+    {
         let mut seen = HashSet::new();
         let runs = table.rows.iter().filter_map(|(_, row)| row.get(run)).filter(|run| seen.insert(*run));
         let sizes: Vec<String> = runs.take(2).zip(["50M", "100M"]).map(|(run, size)| format!("{run}:{size}")).collect();
         let sizes = as_argument(&format!("params={},…", sizes.join(","))).replace("params=", "");
-        advice += &format!("; or give the size of each run, --set params={sizes}, or a second table of run and params, --set params=sizes.csv");
+        advice +=
+            &format!("; or give the size of each run, --set params={sizes}, or a second table of run and params, --set params=sizes.csv");
     } else if known.kind == Kind::Needed && known.ours != LOSS {
         advice += &format!("; or give one for all rows, --set {name}=…");
     }
@@ -356,7 +364,8 @@ fn check_map(table: &RawTable, map: &ColumnMap) -> Result<(), TableError> {
         }
         let is = |name: &str, wanted: &str| KNOWN.iter().any(|known| known.ours == wanted && known.is(name));
         let both = |a: &str, b: &str| is(a, FLOPS) && is(b, BUDGET);
-        let twice = |(other, before): &(String, String)| before == theirs && !is_nothing(theirs) && !both(other, ours) && !both(ours, other);
+        let twice =
+            |(other, before): &(String, String)| before == theirs && !is_nothing(theirs) && !both(other, ours) && !both(ours, other);
         if map[..at].iter().any(twice) {
             return error(format!("--columns names the column `{theirs}` twice"));
         }

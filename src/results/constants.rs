@@ -64,10 +64,8 @@ fn values(known: &Known, value: &str) -> Result<Values, TableError> {
     if TABLES.iter().any(|end| value.ends_with(end)) {
         return of_table(known, Path::new(value));
     }
-    let pairs: Option<BTreeMap<String, String>> = value
-        .split(',')
-        .map(|pair| pair.rsplit_once(':').map(|(run, value)| (run.trim().to_owned(), value.trim().to_owned())))
-        .collect();
+    let pairs: Option<BTreeMap<String, String>> =
+        value.split(',').map(|pair| pair.rsplit_once(':').map(|(run, value)| (run.trim().to_owned(), value.trim().to_owned()))).collect();
     Ok(pairs.filter(|_| known.kind != Kind::Text).map_or_else(|| Values::One(value.to_owned()), Values::OfRuns))
 }
 

@@ -48,7 +48,9 @@ pub(super) fn decoded<'a>(path: &Path, bytes: &'a [u8]) -> Result<Decoded<'a>, T
     };
     let text = match text {
         Ok(text) => text,
-        Err(bytes) if bytes.contains(&0) => return Err(unreadable(io::Error::other("it holds bytes that are no text; save the table as CSV"))),
+        Err(bytes) if bytes.contains(&0) => {
+            return Err(unreadable(io::Error::other("it holds bytes that are no text; save the table as CSV")));
+        }
         Err(bytes) => {
             notes.push("decoded from Windows-1252".to_owned());
             Cow::Owned(bytes.into_iter().map(windows_1252).collect())

@@ -137,7 +137,8 @@ fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
     let mut imported = of_curves(curves, rows.notes().to_vec());
     if runs.unnamed {
         let all = runs.names.len();
-        let how = format!("no column names the runs: {all} are told apart by their other columns; if every row is a run, --columns steps=none");
+        let how =
+            format!("no column names the runs: {all} are told apart by their other columns; if every row is a run, --columns steps=none");
         imported.notes.push(how);
     }
     imported.filtered_out = rows.filtered_out();
@@ -233,8 +234,8 @@ mod tests {
         assert!(error("params,tokens,loss\n").contains("a header and no row"));
         assert!(error("params,tokens\n1,2\n").contains("no column for loss; the columns are `params`, `tokens`"));
         assert_eq!(
-            error("params,tokens,loss\n1,2,3\n1,2,three\n"),
-            "x.csv, line 3, column `loss`: `three` is not a number; write for example 2500000, 2.5M, 1.2e18 or 3,000,000"
+            error("params,tokens,loss\n1,2,three\n"),
+            "x.csv, line 2, column `loss`: `three` is not a number; write for example 2500000, 2.5M, 1.2e18 or 3,000,000"
         );
         assert_eq!(error("params,tokens,loss\n1,2,NaN\n"), "x.csv, line 2, column `loss`: `NaN` must be a finite number above zero");
         assert!(error("params,tokens,loss\n0,2,3\n").contains("line 2, column `params`: `0` must be a finite number above zero"));

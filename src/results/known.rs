@@ -196,12 +196,14 @@ impl Known {
             all = if filled.is_empty() { vec![all.swap_remove(0)] } else { filled };
         }
         match all.as_slice() {
-            [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => Err(TableError::Ambiguous {
-                path: table.path.clone(),
-                first: table.headers[first.at].clone(),
-                second: table.headers[second.at].clone(),
-                meaning: self.aliases[0],
-            }),
+            [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => {
+                Err(TableError::Ambiguous {
+                    path: table.path.clone(),
+                    first: table.headers[first.at].clone(),
+                    second: table.headers[second.at].clone(),
+                    meaning: self.aliases[0],
+                })
+            }
             all => Ok(all.first().cloned()),
         }
     }
@@ -211,7 +213,8 @@ impl Known {
         let plain = |at: usize| Found { at, unit: None };
         let by = |is: &dyn Fn(&str, &str) -> bool| -> Vec<Found> {
             let names = std::iter::once(self.ours).chain(self.aliases.iter().copied());
-            let at = |name: &str| table.headers.iter().enumerate().filter(|(_, header)| is(header, name)).map(|(at, _)| at).collect::<Vec<_>>();
+            let at =
+                |name: &str| table.headers.iter().enumerate().filter(|(_, header)| is(header, name)).map(|(at, _)| at).collect::<Vec<_>>();
             names.flat_map(at).map(plain).collect()
         };
         if let Some(at) = table.headers.iter().position(|header| header.eq_ignore_ascii_case(self.ours)) {
@@ -229,7 +232,9 @@ impl Known {
         if !with_unit.is_empty() {
             return with_unit;
         }
-        by(&|header, name| !header.to_ascii_lowercase().contains("train") && last_part(header).is_some_and(|last| canonical(last) == canonical(name)))
+        by(&|header, name| {
+            !header.to_ascii_lowercase().contains("train") && last_part(header).is_some_and(|last| canonical(last) == canonical(name))
+        })
     }
 
     fn is_counted(&self) -> bool {
@@ -307,7 +312,10 @@ mod tests {
     fn columns_are_known_by_spelling_unit_and_path() {
         let of = |headers: &[&str]| found(headers).into_iter().map(|(ours, _, factor)| (ours, factor)).collect::<Vec<_>>();
         assert_eq!(of(&["Params (M)", "Tokens_B", "Val Loss"]), [("params", 1e6), ("tokens", 1e9), ("loss", 1.0)]);
-        assert_eq!(of(&["params_in_millions", "billions of tokens", "metrics.val_loss"]), [("params", 1e6), ("tokens", 1e9), ("loss", 1.0)]);
+        assert_eq!(
+            of(&["params_in_millions", "billions of tokens", "metrics.val_loss"]),
+            [("params", 1e6), ("tokens", 1e9), ("loss", 1.0)]
+        );
         assert_eq!(of(&["N [1e6]", "D", "total_gflops"]), [("params", 1e6), ("tokens", 1.0), ("flops", 1e9)]);
         for header in ["pf-days", "compute (PFLOP/s-days)", "petaflop_days", "flops_pf_days", "train_pfdays"] {
             assert_eq!(of(&[header]), [("flops", 8.64e19)], "{header}");

@@ -44,7 +44,7 @@ pub use packed::{Packed, RunCurves};
 pub use pulse::{Heartbeat, RunningRun};
 pub use reader::{FolderContents, FolderReader, liveliest_sweep};
 pub use repair::{Mend, MendEnd};
-pub use tables::{import_folder, is_folder_of_tables};
 pub use table::{TableError, records_to_csv, to_csv};
+pub use tables::{import_folder, is_folder_of_tables};
 pub use trajectories::Trajectory;
 pub use wanted::Wanted;

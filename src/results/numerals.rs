@@ -78,7 +78,11 @@ fn shape(text: &str) -> Shape {
 
 /// Digits, a point and an exponent alone, or nothing.
 fn is_plain(cell: &str) -> bool {
-    cell.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+    let mut points = 0;
+    cell.bytes().all(|byte| {
+        points += usize::from(byte == b'.');
+        byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-') && points < 2
+    })
 }
 
 /// Words for a size, and the letter for it.
@@ -112,7 +116,8 @@ fn bare(cell: &str) -> String {
     let (number, words) = cell.split_at(tail);
     let apart = |c: &char| !matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
     let number: String = number.chars().filter(apart).collect();
-    let words: Vec<String> = words.split_whitespace().map(str::to_ascii_lowercase).filter(|word| !COUNTED.contains(&word.as_str())).collect();
+    let words: Vec<String> =
+        words.split_whitespace().map(str::to_ascii_lowercase).filter(|word| !COUNTED.contains(&word.as_str())).collect();
     match words.as_slice() {
         [] => number,
         [word] => match SIZES.iter().find(|(name, _)| name == word) {

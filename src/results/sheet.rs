@@ -131,7 +131,7 @@ pub(super) fn lines(all: &[u64]) -> String {
 
 /// Whether a text holds what a terminal obeys, or what hides or turns round what stands beside it.
 fn is_unsafe(text: &str) -> bool {
-    text.bytes().any(|byte| byte < 0x20 || byte >= 0x7f) && text.chars().any(is_unsafe_char)
+    text.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) && text.chars().any(is_unsafe_char)
 }
 
 fn is_unsafe_char(c: char) -> bool {

@@ -177,7 +177,12 @@ impl RawTable {
     }
 
     /// Reads a row as a typed value, columns by the names given (one for each field); every field of it has a default.
-    pub(super) fn typed<T: DeserializeOwned + Default>(&self, line: u64, row: &StringRecord, names: &StringRecord) -> Result<T, TableError> {
+    pub(super) fn typed<T: DeserializeOwned + Default>(
+        &self,
+        line: u64,
+        row: &StringRecord,
+        names: &StringRecord,
+    ) -> Result<T, TableError> {
         self.typed_or_field(line, row, names).map_err(|(_, error)| error)
     }
 

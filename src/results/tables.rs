@@ -66,7 +66,12 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
     // Files that hold the same tokens again and again are no curves: seeds, or recipes.
     if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
         let found = of_curves(curves, all.notes);
-        return Ok(Imported { filtered_out: all.filtered_out, left_out: all.left_out, reading: [all.reading, found.reading.clone()].concat(), ..found });
+        return Ok(Imported {
+            filtered_out: all.filtered_out,
+            left_out: all.left_out,
+            reading: [all.reading, found.reading.clone()].concat(),
+            ..found
+        });
     }
     for one in whole {
         let stem = |record: &RunRecord| record.run_id.clone();

@@ -69,11 +69,10 @@ impl Rows {
     }
 
     /// The curves; `None` where the rows are not those of curves: names that come back with other sizes, or fewer than so many
-    /// places a run.
+    /// rows a run.
     pub(super) fn curves(mut self, fewest: usize) -> Option<Curves> {
         let overtaken: usize = self.runs.iter_mut().map(Run::settle).sum();
-        let places: usize = self.runs.iter().map(|run| run.points.len()).sum();
-        if self.broken || places < fewest * self.runs.len() {
+        if self.broken || self.rows < fewest * self.runs.len() {
             return None;
         }
         let groups = self.runs.iter().filter_map(|run| run.group.clone()).collect();

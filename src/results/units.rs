@@ -99,6 +99,8 @@ const LOOSE: f64 = 1.5;
 /// Sizes and tokens that a language model may have; a count outside in the table and inside in another unit is in that.
 const SIZES: [f64; 2] = [1e5, 1e13];
 const LENGTHS: [f64; 2] = [1e6, 1e15];
+/// Tokens per parameter that somebody would train on.
+const RATIOS: [f64; 2] = [1e-2, 1e6];
 
 /// Brings compute, sizes and tokens to plain numbers where one unit makes C = 6·N·D and none does as they stand; what was done, in words.
 /// All three must be given.
@@ -116,12 +118,15 @@ pub(super) fn by_magnitude(records: &mut [RunRecord], trajectories: &mut [Trajec
     let (n_is_count, d_is_count) = (inside(n, SIZES), inside(d, LENGTHS));
     let mut units = Vec::new();
     if n_is_count && d_is_count {
-        units.extend(OF_COMPUTE.iter().filter(|(unit, _)| is_one(ratio * unit)).map(|&(unit, name)| (1.0, 1.0, unit, format!("`flops` in {name}"))));
+        units.extend(
+            OF_COMPUTE.iter().filter(|(unit, _)| is_one(ratio * unit)).map(|&(unit, name)| (1.0, 1.0, unit, format!("`flops` in {name}"))),
+        );
     } else {
         for (of_n, n_name) in OF_COUNTS {
             for (of_d, d_name) in OF_COUNTS {
                 let needed = (of_n != 1.0) != n_is_count && (of_d != 1.0) != d_is_count;
-                if needed && inside(n * of_n, SIZES) && inside(d * of_d, LENGTHS) && is_one(ratio / (of_n * of_d)) {
+                let is_model = inside(n * of_n, SIZES) && inside(d * of_d, LENGTHS) && inside(d * of_d / (n * of_n), RATIOS);
+                if needed && is_model && is_one(ratio / (of_n * of_d)) {
                     let parts = [("`params`", of_n, n_name), ("`tokens`", of_d, d_name)];
                     let said = parts.iter().filter(|(_, unit, _)| *unit != 1.0).map(|(what, _, name)| format!("{what} in {name}"));
                     units.push((of_n, of_d, 1.0, said.collect::<Vec<_>>().join(" and ")));

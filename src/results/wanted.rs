@@ -195,8 +195,28 @@ impl WantedRows {
 const FAILED: [&str; 10] = ["crashed", "failed", "diverged", "killed", "error", "nan", "oom", "aborted", "exploded", "fail"];
 /// What others write where a number should stand.
 const NO_NUMBER: [&str; 22] = [
-    "nan", "-nan", "inf", "+inf", "-inf", "infinity", "-infinity", "none", "null", "nil", "n/a", "na", "#n/a", "#num!", "#div/0!", "-", "--",
-    "–", "—", "?", "x", "missing",
+    "nan",
+    "-nan",
+    "inf",
+    "+inf",
+    "-inf",
+    "infinity",
+    "-infinity",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "#n/a",
+    "#num!",
+    "#div/0!",
+    "-",
+    "--",
+    "–",
+    "—",
+    "?",
+    "x",
+    "missing",
 ];
 
 /// Why a cell of a column of ours cannot be used.

@@ -22,7 +22,8 @@ pub(super) fn melted(table: &RawTable) -> Option<(RawTable, String)> {
     let of_metric: Vec<_> = columns.iter().filter(|(_, _, other)| *other == metric).collect();
     let mut rows = Vec::new();
     for (at, run, _) in &of_metric {
-        let filled = table.rows.iter().filter_map(|(line, row)| Some((line, row.get(along)?, row.get(*at).filter(|cell| !cell.is_empty())?)));
+        let filled =
+            table.rows.iter().filter_map(|(line, row)| Some((line, row.get(along)?, row.get(*at).filter(|cell| !cell.is_empty())?)));
         rows.extend(filled.map(|(line, along, loss)| (*line, StringRecord::from(vec![*run, along, loss]))));
     }
     let headers = ["run", &table.headers[along], metric].map(str::to_owned).to_vec();

@@ -1,9 +1,7 @@
 //! Profiles of budgets, where runs have them.
 
 use super::StudyOptions;
-use crate::fit::{
-    FitError, Interpolator, IsoflopFit, IsoflopOptions, IsoflopProfile, LossNoise, SeedNoise, isoflop, lone_profile,
-};
+use crate::fit::{FitError, Interpolator, IsoflopFit, IsoflopOptions, IsoflopProfile, LossNoise, SeedNoise, isoflop, lone_profile};
 use crate::law::Evidence;
 use crate::spec::same_budget;
 

@@ -88,7 +88,9 @@ fn shapes(records: &[RunRecord]) -> Option<Contradiction> {
     };
     let factor = median(records.iter().filter_map(off))?;
     (factor > TOLD).then(|| Contradiction {
-        said: format!("N differs from 12·layers·width^2 by a factor {factor:.1} in the median: is N in millions, or are only active weights counted?"),
+        said: format!(
+            "N differs from 12·layers·width^2 by a factor {factor:.1} in the median: is N in millions, or are only active weights counted?"
+        ),
         factor,
     })
 }
@@ -127,7 +129,11 @@ fn counts(records: &[RunRecord]) -> Option<Contradiction> {
     if parts.is_empty() {
         return None;
     }
-    let said = format!("{}, which no language model has: are they in millions or billions? Say so, --columns '{}'", parts.join(" and "), types.join(","));
+    let said = format!(
+        "{}, which no language model has: are they in millions or billions? Say so, --columns '{}'",
+        parts.join(" and "),
+        types.join(",")
+    );
     Some(Contradiction { said, factor: f64::INFINITY })
 }
 
@@ -149,8 +155,11 @@ pub(super) fn odd_compute(records: &[RunRecord], line: impl Fn(&str) -> Option<u
 
 /// Residuals of others from which a run stands off the law, robust standard deviations.
 const STANDS_OFF: f64 = 6.0;
-/// And the least share of its loss: losses are written with a few digits.
-const LEAST_RESIDUAL: f64 = 2e-3;
+/// And the least share of its loss: one seed in a hundred is that far off.
+const LEAST_RESIDUAL: f64 = 1e-2;
+/// The share of residuals by which the others are measured, and the quantile of a normal distribution there: a robust estimator brings
+/// the smaller half of them nearly to zero.
+const MEASURED: (f64, f64) = (0.8, 1.2816);
 /// Of how many runs one may stand off; where more do, the law is at fault.
 const ONE_OF: usize = 15;
 /// Runs that are named.
@@ -161,9 +170,10 @@ pub(super) fn standing_off(fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64
     let points = &fitted.evidence.points;
     let residual = |point: &crate::law::Point| (point.loss / fitted.law.loss(point)).ln();
     let residuals: Vec<f64> = points.iter().map(residual).collect();
-    let Some(middle) = median(residuals.iter().map(|one| one.abs())) else { return Vec::new() };
-    // The median of |x| over that of a normal distribution.
-    let most = (STANDS_OFF * 1.4826 * middle).max(LEAST_RESIDUAL);
+    let mut sizes: Vec<f64> = residuals.iter().map(|one| one.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let Some(measured) = sizes.get((MEASURED.0 * sizes.len() as f64) as usize) else { return Vec::new() };
+    let most = (STANDS_OFF * measured / MEASURED.1).max(LEAST_RESIDUAL);
     let mut off: Vec<(usize, f64)> = residuals.iter().enumerate().filter(|(_, one)| one.abs() > most).map(|(at, one)| (at, *one)).collect();
     if off.len() * ONE_OF > points.len() {
         return Vec::new();

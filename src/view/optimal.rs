@@ -5,8 +5,8 @@ use super::Range;
 use crate::fit::{Estimate, Fit, FittedLaw, IsoflopFit, Quantity};
 use crate::law::{Chinchilla, ComputeCount, PUBLISHED, Point};
 use crate::recommend::optimum_together;
-use crate::spec::{LossUnit, SizeMeasure};
 use crate::spec::sample::extent;
+use crate::spec::{LossUnit, SizeMeasure};
 use crate::study::{Mixture, Study};
 
 /// N*, D* and, where known, L* at one compute.

@@ -9,8 +9,8 @@ use super::page::{Conventions, Page, TOKENS};
 use super::palette::{BLACK, Ladder, Mark, WHITE, ordered};
 use super::panel::{Axis, Panel, range};
 use super::ticks::{Scale, Unit};
-use crate::spec::LossUnit;
 use crate::law::{ComputeCount, Law, Point};
+use crate::spec::LossUnit;
 
 /// Side of a shaded cell, units.
 const CELL: f64 = 2.0;

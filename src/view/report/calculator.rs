@@ -4,8 +4,8 @@
 use super::super::optimal::evenly;
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, advise};
-use crate::spec::{Flops, LossUnit};
 use crate::spec::sample::extent;
+use crate::spec::{Flops, LossUnit};
 use crate::study::Study;
 use serde::Serialize;
 use serde_json::json;
