@@ -135,6 +135,11 @@ pub(super) struct Choices {
     /// Recommend by a law that means nothing, too
     #[arg(long, hide_short_help = true)]
     force: bool,
+    /// Recommend from a table that contradicts itself, too
+    ///
+    /// Where C, N and D, or batch and steps, disagree by more than a factor of 2.5, nothing is recommended without it.
+    #[arg(long, hide_short_help = true)]
+    trust: bool,
     /// Hide runs of more compute than this, FLOPs
     ///
     /// `scalelab forecast` forecasts those that are hidden.
@@ -156,6 +161,7 @@ impl Default for Choices {
             level: 0.95,
             seed,
             force: false,
+            trust: false,
             max_compute: None,
         }
     }
@@ -214,6 +220,10 @@ impl Choices {
             level: self.level,
             seed: self.seed,
             force: self.force,
+            trust: self.trust,
+            reading: source.reading.clone(),
+            loss_unit: source.loss_unit,
+            lines: source.named_lines(),
             checkpoints: self.checkpoints,
             excluded: left_out.collect(),
             notes: source.notes.clone(),

@@ -7,7 +7,7 @@ use super::text::{number, table};
 use super::voice::is_quiet;
 use crate::fit::{Certificate, FORMAT, Place, Range, Verdict};
 use crate::spec::sample::extent;
-use crate::spec::{Flops, short};
+use crate::spec::{Flops, LossUnit, short};
 use crate::study::{Certified, Losses, StudyOptions, certified};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, j
         (document["format"], document["source"]) = (json!(FORMAT), json!(source.path));
         println!("{document:#}");
     } else if is_quiet() {
-        println!("{}", line(&found));
+        println!("{}", line(&found, source.loss_unit));
     } else {
         print!("{}", text(source, &found));
     }
@@ -34,12 +34,14 @@ pub(super) fn run(source: &Source, options: &StudyOptions, noise: Option<f64>, j
 }
 
 /// The verdict, a line.
-fn line(found: &Certified) -> String {
+fn line(found: &Certified, unit: LossUnit) -> String {
     let end = |end: Option<f64>| end.map_or("not bounded".to_owned(), number);
     let range = |range: &Range| format!("{} to {} at {}x the largest", end(range.low), end(range.high), short(range.multiple));
     match &found.certificate.verdict {
         Verdict::Rejected { .. } => "rejected: no floor with any sum of falling powers has these losses".into(),
-        Verdict::Holds { ranges } => format!("certified, loss in nats: {}", ranges.iter().map(range).collect::<Vec<_>>().join("; ")),
+        Verdict::Holds { ranges } => {
+            format!("certified, loss in {}: {}", unit.short(), ranges.iter().map(range).collect::<Vec<_>>().join("; "))
+        }
     }
 }
 
@@ -56,7 +58,7 @@ fn text(source: &Source, found: &Certified) -> String {
     let mut text = format!("{}: {of}, {reach} {}\n\n", source.path.display(), found.unit);
     text += &match &certificate.verdict {
         &Verdict::Rejected { at, without } => rejected(found, at, without),
-        Verdict::Holds { ranges } => held(found, ranges),
+        Verdict::Holds { ranges } => held(found, ranges, source.loss_unit),
     };
     found.notes.iter().for_each(|note| text += &format!("  note: {note}\n"));
     text
@@ -91,7 +93,7 @@ fn rejected(found: &Certified, at: f64, without: f64) -> String {
         )
 }
 
-fn held(found: &Certified, ranges: &[Range]) -> String {
+fn held(found: &Certified, ranges: &[Range], unit: LossUnit) -> String {
     let grounds = class(found) + &bands(&found.certificate);
     if ranges.iter().all(|range| range.low.is_none() && range.high.is_none()) {
         let verdict = "ABSTAINS: these losses bound no loss beyond them\n";
@@ -100,7 +102,8 @@ fn held(found: &Certified, ranges: &[Range]) -> String {
     let level = 100.0 * found.certificate.level;
     let end = |end: Option<f64>| end.map_or("not bounded".to_owned(), number);
     let row = |range: &Range| vec![count(found, range.x), short(range.multiple), end(range.low), end(range.high)];
-    let header = [format!("{}, {}", found.variable, found.unit), "x largest".into(), "loss at least, nats".into(), "at most".into()];
+    let header =
+        [format!("{}, {}", found.variable, found.unit), "x largest".into(), format!("loss at least, {}", unit.short()), "at most".into()];
     format!("certified at {level:.0} % for the mean loss of runs, where it is a floor and any sum of falling powers\n")
         + &table(&header.each_ref().map(String::as_str), &ranges.iter().map(row).collect::<Vec<_>>())
         + &grounds

@@ -60,7 +60,10 @@ pub(super) fn conventions_of(source: &Source, study: &Study) -> ReportTable {
         row("N, size", format!("{}: {}", evidence.size_measure, meaning(evidence.size_measure))),
         row("C, compute", evidence.flop_rule.to_string()),
         row("D, tokens", format!("tokens trained on, repeats counted; unique tokens {}", range(records, |r| r.unique_tokens.map(|t| t.0)))),
-        row("L, loss", format!("held-out, nats per token, after the last step; {} tokens", range(records, |r| r.eval_tokens.map(|t| t.0)))),
+        row(
+            "L, loss",
+            format!("held-out, {}, after the last step; {} tokens", evidence.loss_unit, range(records, |r| r.eval_tokens.map(|t| t.0))),
+        ),
         row(
             "tokenizer",
             format!("{}; bytes per token {}", values(records, |r| r.tokenizer.clone()), values(records, |r| r.bytes_per_token)),
@@ -134,7 +137,7 @@ pub(super) fn checklist(source: &Source, study: &Study) -> ReportTable {
         "form of the law",
         fitted.map_or("no law is fitted".into(), |fitted| format!("{}, {} free parameters", fitted.law.text(), fitted.law.theta().len())),
     );
-    add("hypothesis", "variables and units", format!("N {}; D tokens; L nats per token", study.evidence.size_measure));
+    add("hypothesis", "variables and units", format!("N {}; D tokens; L {}", study.evidence.size_measure, study.evidence.loss_unit));
     add("training", "shapes", values(records, |r| Some(format!("{}x{}", r.layers?, r.width?))));
     add("training", "N and C with embeddings?", format!("N {}, C {}", study.evidence.size_measure, study.evidence.flop_rule));
     add("training", "data", values(records, |r| r.corpus.clone()));

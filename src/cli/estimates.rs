@@ -2,6 +2,7 @@
 
 use super::text::table;
 use crate::fit::{Estimate, FitStatus, FittedLaw};
+use crate::spec::LossUnit;
 
 /// Coefficients and what follows from them, a row each: name, value, standard error, interval.
 pub(super) fn estimates_rows(fitted: &FittedLaw) -> Vec<Vec<String>> {
@@ -45,8 +46,9 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
         text += &format!("  L-BFGS without polish (30 starts): {alone:.9e} (relative difference {:+.1e})\n", alone / varpro - 1.0);
     }
     if let Some(gradient) = d.relative_gradient {
-        let condition = d.condition_number;
-        text += &format!("  relative gradient at the minimum {gradient:.1e}, condition number {condition:.1e}\n");
+        let condition = Some(d.condition_number).filter(|condition| condition.is_finite());
+        let condition = condition.map_or("not finite".to_owned(), |condition| format!("{condition:.1e}"));
+        text += &format!("  relative gradient at the minimum {gradient:.1e}, condition number {condition}\n");
     }
     for basin in d.basins.iter().skip(1).filter(|basin| basin.starts > 1 && basin.objective <= RIVAL * fitted.objective).take(RIVALS) {
         text += &format!(
@@ -68,9 +70,9 @@ pub(super) fn certificate(fitted: &FittedLaw) -> String {
 
 /// What the verdict says of the floor, a coefficient by its name. A law without one may fall to nothing, or to a loss that depends on
 /// size or data.
-pub(super) fn floor_text(floor: Option<&(String, Estimate)>) -> String {
+pub(super) fn floor_text(floor: Option<&(String, Estimate)>, unit: LossUnit) -> String {
     match floor {
-        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} nats"),
+        Some((name, value)) => format!(" and the loss that no size or data removes is {name} = {value} {}", unit.short()),
         None => "; the law has no constant floor".into(),
     }
 }
@@ -86,7 +88,7 @@ mod tests {
             let formula = formula(name).expect("a law");
             let law = Law::new(formula.clone(), vec![1.5; formula.coefficients().len()]);
             let floor = law.floor_index().map(|at| (law.coefficients()[at].name.to_owned(), Estimate::exact(law.theta()[at])));
-            floor_text(floor.as_ref())
+            floor_text(floor.as_ref(), LossUnit::Nats)
         };
         for name in ["chinchilla", "gamma"] {
             assert_eq!(render(name), " and the loss that no size or data removes is E = 1.500 nats");

@@ -5,7 +5,7 @@ use super::colour::heading;
 use super::failure::{OrWork, Outcome};
 use super::folders::Folders;
 use super::laws::{law_text, side_by_side};
-use super::profiles::{isoflop_text, of_budgets_text};
+use super::profiles::{isoflop_text, lone_budget_text, of_budgets_text};
 use super::recipes::{cell_rows, correction_text, critical_text, protocol_text, study_text};
 use super::recommend::recommendation_rows;
 use super::scrutiny::scrutiny_text;
@@ -135,7 +135,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
         let source = args.asked.choices.seen_aloud(args.asked.source.read_one_variable()?)?;
         return certificate::run(&source, &args.options(&source), args.noise, args.asked.json);
     }
-    let (source, _) = args.asked.choices.seen(args.asked.source.read()?)?;
+    let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     source.spared_by(args.starts.as_deref())?;
     let study = asked_study(&source, &args.asked, |options| args.change(options))?;
     let protocol = args.protocol.as_ref().map(|_| study.protocol()).transpose();
@@ -162,7 +162,7 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     }
     keep(args, &source, &study, &recommendations)?;
     if !details {
-        print!("{}", next(&source, &study));
+        print!("{}", next(&source, &study, !recommendations.is_empty()));
     }
     match (&args.starts, study.best_law()) {
         (Some(path), Some(fitted)) => starts::keep(path, fitted),
@@ -178,7 +178,7 @@ fn print_details(source: &Source, study: &Study, protocol: Option<&Protocol>, re
         print!("{}", critical_text(&cells, &source.records, hyperparameters, &study.options));
     }
     print!("{}", protocol.map_or(String::new(), protocol_text));
-    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records)));
+    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit)));
     print!("{}", recommendation_rows(recommendations));
 }
 
@@ -208,7 +208,7 @@ fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
         println!("{counted}: {exponents}");
     } else {
         print!("{}", heading(&filled("", &counted)));
-        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level)));
+        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level, source.loss_unit)));
         match comparison.as_ref().filter(|_| args.details) {
             Some(comparison) => print!("{}", groups::text(by, comparison)),
             None => print!("{}{}", comparison.as_ref().map_or(String::new(), |found| groups::laws(by, found)), indented(&exponents)),
@@ -268,6 +268,9 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
     let (points, runs) = (evidence.points.len(), source.records.len());
     let counted = if points > runs { format!("{points} points of {runs} runs") } else { format!("{points} runs") };
     let mut text = format!("{}: {counted}, N counted as {}, C as {}\n", source.path.display(), evidence.size_measure, evidence.flop_rule);
+    for said in &study.options.reading {
+        text += &format!("  read: {said}\n");
+    }
     for (reason, count) in study.exclusions_by_reason() {
         text += &format!("  left out: {count} ({reason})\n");
     }
@@ -283,6 +286,7 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
             text += &super::summary::theory(study, fitted).map_or(String::new(), |said| format!("  theory: {said}\n"));
         }
     }
+    text += &study.lone_budget.as_ref().map_or(String::new(), lone_budget_text);
     let additive = study.best_law().and_then(|fitted| fitted.law.additive());
     if let Some(fitted) = &study.isoflop {
         text += &isoflop_text(fitted, additive.as_ref(), study.bytes_per_token);

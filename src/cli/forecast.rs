@@ -13,7 +13,7 @@ use crate::recommend::{
     self, BudgetForecast, Code, Ends, Forecast, LEVELS, OtherLaw, Predicted, Record, Request, RunAhead, RunAsked, RunForecast,
 };
 use crate::results::write_whole;
-use crate::spec::{Flops, RunRecord, parse_layers_by_width, parse_quantity, short};
+use crate::spec::{Flops, LossUnit, RunRecord, parse_layers_by_width, parse_quantity, short};
 use crate::study::{Curves, Study, StudyOptions, prepare};
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -239,9 +239,9 @@ fn render(forecast: &Forecast) -> String {
     );
     for budget in &forecast.budgets {
         text += &format!("\nC = {}, {}x the largest run\n", Flops(budget.compute), short(budget.extrapolation_factor));
-        text += &table(&["", "forecast", "50 %", "80 %", "95 %"], &budget_rows(budget));
+        text += &table(&["", "forecast", "50 %", "80 %", "95 %"], &budget_rows(budget, law.loss_unit));
         if !budget.runs.is_empty() {
-            text += &table(&["network", "N", "D", "loss, nats", "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
+            text += &table(&["network", "N", "D", law.loss_unit.heading(), "one run, 50 %", "80 %", "95 %"], &run_rows(budget));
         }
     }
     text += &asked_text(forecast);
@@ -282,7 +282,7 @@ fn asked_text(forecast: &Forecast) -> String {
         [said, vec![interval(&run.loss), interval(&run.one_run)], came].concat()
     };
     let known = asked.iter().any(|run| run.found.is_some());
-    let header = ["N", "D", "x largest", "loss, nats", "95 % of the mean", "95 % of one run", "came", ""];
+    let header = ["N", "D", "x largest", forecast.law.loss_unit.heading(), "95 % of the mean", "95 % of one run", "came", ""];
     let header = if known { &header[..] } else { &header[..6] };
     let mut text = format!("\n{}", table(header, &asked.iter().map(row).collect::<Vec<_>>()));
     let found: Vec<bool> = asked.iter().filter_map(|run| Some(run.one_run.holds(run.found?))).collect();
@@ -309,16 +309,17 @@ fn laws_text(forecast: &Forecast) -> String {
     let other = |law: &OtherLaw| row(&law.name, law.record.as_ref(), law.losses.iter().flatten().map(|one| one.value).collect());
     rows.extend(forecast.others.iter().map(other));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    format!("\nforecast losses by law, nats, and its mean error when fitted to the smaller runs alone\n{}", table(&header, &rows))
+    let unit = forecast.law.loss_unit.short();
+    format!("\nforecast losses by law, {unit}, and its mean error when fitted to the smaller runs alone\n{}", table(&header, &rows))
 }
 
-fn budget_rows(budget: &BudgetForecast) -> Vec<Vec<String>> {
+fn budget_rows(budget: &BudgetForecast, unit: LossUnit) -> Vec<Vec<String>> {
     let row = |name: &str, one: &Predicted, show: fn(f64) -> String| {
         let mut row = vec![name.to_owned(), show(one.value)];
         row.extend(bands(one, show));
         row
     };
-    let mut rows = vec![row("N*", &budget.params, short), row("D*", &budget.tokens, short), row("loss, nats", &budget.loss, number)];
+    let mut rows = vec![row("N*", &budget.params, short), row("D*", &budget.tokens, short), row(unit.heading(), &budget.loss, number)];
     rows.push(row("loss of one run", &budget.loss_of_a_run, number));
     rows.extend(budget.learning_rate.as_ref().map(|rate| row("learning rate", rate, rate_text)));
     rows.extend(budget.batch_tokens.as_ref().map(|batch| row("batch, tokens", batch, short)));

@@ -4,9 +4,10 @@ use super::colour::dim;
 use super::text::{indented, number, p_value, table};
 use crate::fit::{BlockGroup, Blocks, Comparison, EqualityTest, Estimate, GroupFit};
 use crate::law::Chinchilla;
+use crate::spec::LossUnit;
 
 /// Groups on common cells and seeds for a person.
-pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
+pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64, unit: LossUnit) -> String {
     let percent = |x: f64| format!("{:+.2} %", 100.0 * x);
     let row = |group: &BlockGroup| {
         let difference = group.difference.map_or("—".into(), |d| percent(d.value));
@@ -15,7 +16,7 @@ pub(super) fn blocks_text(by: &str, found: &Blocks, level: f64) -> String {
     };
     let mut text = format!("\ngroups on the same cells and seeds ({} blocks)\n", found.blocks);
     let header = format!("{:.0} %", 100.0 * level);
-    text += &table(&[by, "loss, nats", "above the lowest", &header], &found.groups.iter().map(row).collect::<Vec<_>>());
+    text += &table(&[by, unit.heading(), "above the lowest", &header], &found.groups.iter().map(row).collect::<Vec<_>>());
     text += &indented(&format!(
         "noise that group and block do not explain: {:.2} % of the loss, {} degrees of freedom; each interval by itself",
         100.0 * found.sigma,

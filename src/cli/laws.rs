@@ -3,6 +3,7 @@
 use super::estimates::{certificate, estimates};
 use super::text::{as_compute, number, table};
 use crate::fit::FittedLaw;
+use crate::spec::LossUnit;
 use crate::study::{Base, LawReport};
 
 /// A law with its coefficients, or why it was not fitted.
@@ -14,7 +15,7 @@ pub(super) fn law_text(report: &LawReport) -> String {
 }
 
 fn fitted_text(fitted: &FittedLaw) -> String {
-    let head = format!("\n{}, nats per token; {}, {}\n", fitted.law.text(), fitted.estimator, fitted.status);
+    let head = format!("\n{}, {}; {}, {}\n", fitted.law.text(), fitted.evidence.loss_unit, fitted.estimator, fitted.status);
     head + &estimates(fitted) + &certificate(fitted)
 }
 
@@ -33,7 +34,9 @@ fn base_text(base: &Base) -> String {
 
 /// The laws side by side.
 pub(super) fn side_by_side(laws: &[LawReport]) -> String {
-    let header = ["law", "", "coefficients", "objective", "rms", "AICc", "forecast rms, nats", "compute-equivalent error"];
+    let unit = laws.iter().find_map(|law| law.fitted.as_ref().ok()).map_or(LossUnit::Nats, |fitted| fitted.evidence.loss_unit);
+    let rms = format!("forecast rms, {}", unit.short());
+    let header = ["law", "", "coefficients", "objective", "rms", "AICc", &rms, "compute-equivalent error"];
     String::from(
         "\nthe laws side by side (AICc under least-squares-log; forecasts from the runs up to the earliest cut that can be fitted)\n",
     ) + &table(&header, &laws.iter().map(row).collect::<Vec<_>>())

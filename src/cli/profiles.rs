@@ -17,6 +17,26 @@ pub(super) fn of_budgets_text(name: &str, found: &Result<OfBudgets, FitError>, b
     }
 }
 
+/// The minimum of the only budget.
+pub(super) fn lone_budget_text(profile: &IsoflopProfile) -> String {
+    format!("\nthe minimum of the only budget, by a parabola in ln N\n  {}\n", lone_minimum(profile))
+}
+
+/// The same in a line.
+pub(super) fn lone_minimum(profile: &IsoflopProfile) -> String {
+    let (params, tokens) = (&profile.params, &profile.tokens);
+    format!(
+        "{} FLOPs: N* = {} {}, D* = {} {}, loss {}, from {} runs",
+        Flops(profile.compute),
+        short(params.value),
+        counts(params),
+        short(tokens.value),
+        counts(tokens),
+        number(profile.loss),
+        profile.points
+    )
+}
+
 /// The optimum of each budget, raw and corrected for the bias of a parabola on the fitted surface, what was dropped and
 /// why, and the powers through the optima.
 pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_per_token: Option<f64>) -> String {
@@ -38,7 +58,7 @@ pub(super) fn isoflop_text(fitted: &IsoflopFit, law: Option<&Chinchilla>, bytes_
         row
     };
     let level = format!("{:.0} %", 100.0 * fitted.params.level);
-    let mut header = vec!["C, FLOPs", "runs", "N*", &level, "D*", "loss, nats"];
+    let mut header = vec!["C, FLOPs", "runs", "N*", &level, "D*", fitted.loss_unit.heading()];
     header.extend(corrected.as_ref().map(|_| "N* corrected"));
     text += &table(&header, &fitted.profiles.iter().enumerate().map(row).collect::<Vec<_>>());
     for dropped in &fitted.dropped {

@@ -233,7 +233,7 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
                 other.wasted.map_or("—".into(), |part| format!("{:.1} %", 100.0 * part)),
             ]
         };
-        let header = vec!["", "N", "D", "C, FLOPs", "loss, nats", "difference", "compute wasted"];
+        let header = vec!["", "N", "D", "C, FLOPs", one.allocation.loss_unit.heading(), "difference", "compute wasted"];
         pieces.push(Piece::Table(header, one.alternatives.iter().map(row).collect()));
     }
     let served = advice.iter().filter_map(|one| Some((one.serving.as_ref()?, one.allocation.size_measure)));
@@ -254,7 +254,18 @@ pub(super) fn recommendation_pieces(recommendations: &[Allocation]) -> Vec<Piece
     let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
     let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
     let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
-    let header = vec!["C, FLOPs", "N*", "", "D*", "", tokens_per(first.size_measure), "loss, nats", "mean", "one run", "extrapolation (x)"];
+    let header = vec![
+        "C, FLOPs",
+        "N*",
+        "",
+        "D*",
+        "",
+        tokens_per(first.size_measure),
+        first.loss_unit.heading(),
+        "mean",
+        "one run",
+        "extrapolation (x)",
+    ];
     let mut pieces = vec![Piece::Title(title), Piece::Table(header, recommendations.iter().map(allocation_row).collect())];
     recommendations.iter().for_each(|r| pieces.extend(details(r)));
     let mut sources: Vec<&String> = recommendations.iter().filter_map(|r| r.recipe.as_ref()).flat_map(|recipe| &recipe.sources).collect();
@@ -303,7 +314,7 @@ fn details(r: &Allocation) -> Vec<Piece> {
         let loss = if built.loss.is_nan() {
             String::new()
         } else {
-            format!(": loss {} ({:+.4} nats for what can be built)", number(built.loss), built.rounding_loss)
+            format!(": loss {} ({:+.4} {} for what can be built)", number(built.loss), built.rounding_loss, r.loss_unit.short())
         };
         let line = format!(
             "at {}: {} ({} heads, ffn {}; N = {}, M = {} FLOPs/token) on {} tokens{steps}{loss}",

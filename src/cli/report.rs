@@ -9,7 +9,7 @@ use super::fit::report as fit_text;
 use super::folders::Folders;
 use super::plot::figures_of;
 use super::recommend::recommendation_pieces;
-use super::scrutiny::{BY_ESTIMATOR, estimator_rows, scrutiny_text};
+use super::scrutiny::{by_estimator, estimator_rows, scrutiny_text};
 use super::source::{Source, SourceArgs};
 use super::text::{Piece, counts, number, rate_text};
 use crate::doctor::{Finding, diagnose_all};
@@ -166,7 +166,7 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     match study.best_law() {
         Some(fitted) if fitted.law.may_advise() => {
             let exponent = fitted.derived.get("a").map_or("—".into(), ToString::to_string);
-            let floor = floor_text(fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]));
+            let floor = floor_text(fitted.law.floor_index().map(|at| &fitted.coefficients.0[at]), study.evidence.loss_unit);
             said.push(format!(
                 "Loss follows {} within {:.2} % (rms of {} runs); the optimal size grows as C^a with a = {exponent}{floor}.",
                 in_greek(formula_of(fitted.law.text())),
@@ -187,20 +187,26 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     let far = scrutiny.and_then(|scrutiny| scrutiny.rolling_origin.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)));
     said.extend(far.map(|forecast| {
         format!(
-            "How sure: fitted to its {} smaller runs alone, the law forecasts the {} larger ones, up to {} times the compute, with an error of {:.3} nats rms ({:+.3} on average).",
-            forecast.runs[0], forecast.runs[1], short(forecast.distance), forecast.rms_nats, forecast.bias_nats
+            "How sure: fitted to its {} smaller runs alone, the law forecasts the {} larger ones, up to {} times the compute, with an error of {:.3} {} rms ({:+.3} on average).",
+            forecast.runs[0],
+            forecast.runs[1],
+            short(forecast.distance),
+            forecast.rms_nats,
+            study.evidence.loss_unit.short(),
+            forecast.bias_nats
         )
     }));
     said.extend(recommendations.get(1).or(recommendations.first()).map(|one| {
         let shape = one.shape.as_ref().map_or(String::new(), |shape| format!(", for example {shape}"));
         let rate = one.learning_rate.map_or(String::new(), |rate| format!(", learning rate {}", rate_text(rate.value)));
         format!(
-            "What to train with {} FLOPs ({} times the largest run): {} parameters {}{shape} on {} tokens{rate}; expected loss in nats {}.",
+            "What to train with {} FLOPs ({} times the largest run): {} parameters {}{shape} on {} tokens{rate}; expected loss in {} {}.",
             Flops(one.compute),
             short(one.extrapolation_factor),
             short(one.params.value),
             counts(&one.params),
             short(one.tokens.value),
+            one.loss_unit.short(),
             one.loss
         )
     }));
@@ -270,7 +276,7 @@ fn laws(source: &Source, study: &Study, scrutiny: Option<&Scrutiny>) -> Vec<Bloc
     for report in &study.laws {
         let Ok(fitted) = &report.fitted else { continue };
         let (points, text) = (fitted.evidence.points.len(), fitted.law.text());
-        let caption = format!("{text}, nats per token: {points} runs, {}, {}", fitted.estimator, fitted.status);
+        let caption = format!("{text}, {}: {points} runs, {}, {}", fitted.evidence.loss_unit, fitted.estimator, fitted.status);
         all.push(Block::Table(ReportTable::new(caption, &header, estimates_rows(fitted))));
         all.extend(fitted.warnings.iter().map(|warning| Block::Text(format!("Warning: {warning}."))));
     }
@@ -281,13 +287,13 @@ fn laws(source: &Source, study: &Study, scrutiny: Option<&Scrutiny>) -> Vec<Bloc
         let rows = estimator_rows(&scrutiny.estimators);
         all.push(Block::Table(ReportTable::new(
             "the same runs by every estimator, and how each forecasts the larger ones",
-            &BY_ESTIMATOR,
+            &by_estimator(study.evidence.loss_unit).each_ref().map(String::as_str),
             rows,
         )));
         all.extend(scrutiny.conventions.as_ref().map(|conventions| Block::Table(matrix(conventions))));
     }
     let mut text = fit_text(source, study);
-    text += &scrutiny.map_or(String::new(), |found| scrutiny_text(found, &study.records));
+    text += &scrutiny.map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit));
     all.push(Block::Folded("the whole fit as text".into(), text));
     all
 }

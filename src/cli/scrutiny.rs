@@ -2,22 +2,28 @@
 
 use super::text::{as_compute, number, p_value, table};
 use crate::fit::{ByEstimator, Convention, Estimate, Forecast, Influence, Interval, Named};
-use crate::spec::{Flops, RunRecord, short};
+use crate::spec::{Flops, LossUnit, RunRecord, short};
 use crate::study::Scrutiny;
 
 /// Most influential runs that are named.
 const NAMED: usize = 3;
 
+/// A change by more per cent of a number is that of one which was next to nothing.
+const MOST_CHANGE: f64 = 1e6;
+
 /// What was found. `records` give the sizes and tokens of runs.
-pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
+pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord], unit: LossUnit) -> String {
     let mut text = String::from("\nscrutiny\n");
-    for run in found.influence_on_a.iter().take(NAMED) {
+    for run in found.influence_on_a.iter().filter(|run| run.without.is_finite()).take(NAMED) {
         text += &format!("  without {}: a = {} ({:+.4})\n", described(&run.run, records), number(run.without), run.change);
     }
     let mut tell = |name: &str, runs: &[Influence], shown: &dyn Fn(f64) -> String| {
-        if let Some(run) = runs.first() {
-            let change = 100.0 * run.change / (run.without - run.change);
-            text += &format!("  without {}: {name} = {} ({change:+.1} %)\n", described(&run.run, records), shown(run.without));
+        if let Some(run) = runs.iter().find(|run| run.without.is_finite()) {
+            // A floor at its bound 0 changes by no share of itself.
+            let share =
+                Some(100.0 * run.change / (run.without - run.change)).filter(|share| share.is_finite() && share.abs() < MOST_CHANGE);
+            let change = share.map_or(String::new(), |share| format!(" ({share:+.1} %)"));
+            text += &format!("  without {}: {name} = {}{change}\n", described(&run.run, records), shown(run.without));
         }
     };
     tell("N* at ten times the compute", &found.influence_on_params, &short);
@@ -25,15 +31,16 @@ pub(super) fn scrutiny_text(found: &Scrutiny, records: &[RunRecord]) -> String {
     for forecast in &found.rolling_origin {
         let [below, above] = forecast.runs;
         text += &format!(
-            "  fitted to the {below} runs up to {}: the {above} larger (up to {}x) are predicted with mean error {:+.4} nats, rms {:.4}{}\n",
+            "  fitted to the {below} runs up to {}: the {above} larger (up to {}x) are predicted with mean error {:+.4} {}, rms {:.4}{}\n",
             Flops(forecast.cut),
             short(forecast.distance),
             forecast.bias_nats,
+            unit.short(),
             forecast.rms_nats,
             came_as_compute(forecast)
         );
     }
-    text += &table(&BY_ESTIMATOR, &estimator_rows(&found.estimators));
+    text += &table(&by_estimator(unit).each_ref().map(String::as_str), &estimator_rows(&found.estimators));
     text += &intervals(&found.intervals);
     if let Some(criteria) = &found.criteria {
         text += &criteria.lack_of_fit.as_ref().map_or("  no run was repeated, so lack of fit cannot be tested\n".into(), |test| {
@@ -70,7 +77,9 @@ fn described(run: &str, records: &[RunRecord]) -> String {
 }
 
 /// Header of what estimators make of the same runs.
-pub(super) const BY_ESTIMATOR: [&str; 6] = ["by estimator", "a", "E", "", "forecast rms, nats", "up to"];
+pub(super) fn by_estimator(unit: LossUnit) -> [String; 6] {
+    ["by estimator", "a", "E", "", &format!("forecast rms, {}", unit.short()), "up to"].map(str::to_owned)
+}
 
 /// One row an estimator; forecasts are those from the earliest cut.
 pub(super) fn estimator_rows(all: &[ByEstimator]) -> Vec<Vec<String>> {

@@ -4,12 +4,13 @@ use super::failure::{Failure, OrInput, Outcome};
 use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
-    ColumnMap, Filter, SweepFolder, Trajectory, Wanted, filtered_records, import_folder, import_table, is_folder_of_tables, newest_sweep,
+    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_folder, import_table,
+    is_folder_of_tables, newest_sweep,
 };
-use crate::spec::{Flops, RunRecord};
+use crate::spec::{Flops, LossUnit, RunRecord};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct SourceArgs {
     /// Results folder or CSV of runs, or the name of a sweep [default: the newest sweep]
     ///
-    /// Results folder of a sweep, or a CSV with columns params, tokens, loss and perhaps flops, or a folder of such tables;
-    /// rows may be whole runs or, where a column `run` names them, points of loss curves.
+    /// Results folder of a sweep, or a table with columns params, tokens, loss and perhaps flops (CSV however separated, JSON or JSON
+    /// Lines, compressed by gzip or zstd or not; - is standard input), or a folder of such tables; rows may be whole runs or, where a
+    /// column `run` names them, points of loss curves.
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]
     pub(super) rows: RowArgs,
@@ -33,22 +35,26 @@ pub(super) struct SourceArgs {
 pub(super) struct RowArgs {
     /// Keep only rows in which this holds
     ///
-    /// A column has a value, or compares with one by !=, <, <=, > or >=; may be given several times, and all must hold.
+    /// A column has a value, compares with one by !=, <, <=, > or >=, or has one of several, 'dataset in c4,pile'; may be given several
+    /// times, and all must hold.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub(super) filters: Vec<Filter>,
     /// Which columns of a CSV are params, tokens, loss, …
     ///
     /// OURS=THEIRS for each whose name differs of params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps,
-    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget); or a TOML file of such pairs,
-    /// `params = "N"`
+    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget). THEIRS may be times a number,
+    /// params=size*1e6, or none for what is not to be read. Or a TOML file of such pairs, `params = "N"`
     #[arg(long, value_name = "PAIRS|FILE", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// A value of every row in a column that a CSV lacks
     ///
-    /// Such as params=7e9; may be given several times.
+    /// Such as params=7e9, one a run, params=m0:50M,m1:100M, or a table of run and params, params=sizes.csv; may be given several times.
     #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair, hide_short_help = true)]
     pub(super) constants: Vec<(String, String)>,
 }
+
+/// Runs whose lines are kept for messages.
+const MOST_LINES: usize = 10_000;
 
 /// The runs that a command reads, and where they came from.
 #[derive(Clone)]
@@ -67,6 +73,12 @@ pub(super) struct Source {
     pub(super) left_out: Vec<(String, String)>,
     /// The group of each record, where groups were asked for.
     pub(super) groups: Vec<String>,
+    /// The line of each record in a table of others.
+    pub(super) lines: Vec<u64>,
+    /// What losses are counted in.
+    pub(super) loss_unit: LossUnit,
+    /// How a table of others was read, in words.
+    pub(super) reading: Vec<String>,
     /// What a reader must know of the table itself.
     pub(super) notes: Vec<String>,
     /// Loss along each run, where a table of others holds curves.
@@ -83,6 +95,8 @@ impl Source {
         let hides: Vec<bool> = self.records.iter().map(is_hidden).collect();
         let mut stays = hides.iter().map(|hides| !hides);
         self.groups.retain(|_| stays.next().unwrap_or(true));
+        let mut stays = hides.iter().map(|hides| !hides);
+        self.lines.retain(|_| stays.next().unwrap_or(true));
         let (hidden, seen): (Vec<_>, Vec<_>) = self.records.drain(..).zip(hides).partition(|(_, hides)| *hides);
         self.records = seen.into_iter().map(|(record, _)| record).collect();
         let hidden: Vec<RunRecord> = hidden.into_iter().map(|(record, _)| record).collect();
@@ -90,6 +104,13 @@ impl Source {
         self.trajectories.retain(|one| !names.contains(one.run.as_str()));
         self.left_out.extend(hidden.iter().map(|record| (record.run_id.clone(), reason.to_owned())));
         hidden
+    }
+
+    /// Where runs stand that have names of their own; nobody looks for one among many thousands.
+    pub(super) fn named_lines(&self) -> HashMap<String, u64> {
+        let few = self.records.len() <= MOST_LINES;
+        let runs = self.records.iter().filter(|record| few && !record.run_id.starts_with("line "));
+        runs.map(|record| record.run_id.clone()).zip(self.lines.iter().copied()).collect()
     }
 
     /// Refuses to write over the table that is read.
@@ -125,25 +146,31 @@ impl SourceArgs {
 
     /// Reads the runs of a folder or table, filtered and with the columns named.
     pub(super) fn read(&self) -> Result<Source, Failure> {
-        self.read_as(None, false)
+        self.read_as(None, Variables::Two)
+    }
+
+    /// Reads the runs, those of one variable too where no other column could be the second.
+    pub(super) fn read_of_any(&self) -> Result<Source, Failure> {
+        self.read_as(None, Variables::OneIfAlone)
     }
 
     /// Reads the runs with the groups that a column names.
     pub(super) fn read_by(&self, by: Option<&str>) -> Result<Source, Failure> {
-        self.read_as(by, false)
+        self.read_as(by, Variables::Two)
     }
 
     /// Reads runs of which one of params, tokens and FLOPs is enough.
     pub(super) fn read_one_variable(&self) -> Result<Source, Failure> {
-        self.read_as(None, true)
+        self.read_as(None, Variables::One)
     }
 
-    fn read_as(&self, by: Option<&str>, one_variable: bool) -> Result<Source, Failure> {
+    fn read_as(&self, by: Option<&str>, variables: Variables) -> Result<Source, Failure> {
         let path = match &self.path {
+            Some(path) if path == Path::new(STANDARD_INPUT) => path.clone(),
             Some(path) => results_of(path, &self.folders.results),
             None => newest_sweep(&self.folders.results)?.path,
         };
-        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, one_variable, ..Wanted::default() };
+        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
         if path.is_dir() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
     }
 
@@ -202,6 +229,9 @@ impl SourceArgs {
             records,
             left_out,
             groups,
+            lines: Vec::new(),
+            loss_unit: LossUnit::Nats,
+            reading: Vec::new(),
             notes,
             trajectories: Vec::new(),
             folder: Some(folder),
@@ -213,15 +243,19 @@ impl SourceArgs {
         let columns = column_map(&self.rows.columns)?;
         let wanted = Wanted { columns: &columns, ..wanted };
         let imported = if path.is_dir() { import_folder(path, wanted) } else { import_table(path, wanted) }.or_input()?;
-        let name = path.file_stem().map_or("runs".into(), |stem| stem.to_string_lossy().into_owned());
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let name = stem.filter(|stem| stem != STANDARD_INPUT).unwrap_or_else(|| "runs".to_owned());
         Ok(Source {
             name,
             path: path.to_owned(),
             choices: self.choices(),
             max_compute: None,
             records: imported.records,
-            left_out: Vec::new(),
+            left_out: imported.left_out,
             groups: imported.groups,
+            lines: imported.lines,
+            loss_unit: imported.loss_unit,
+            reading: imported.reading,
             notes: imported.notes,
             trajectories: imported.trajectories,
             folder: None,

@@ -2,6 +2,7 @@
 //! and what is doubtful. Each number stands once; `--details` prints what is behind it.
 
 use super::colour::{dim, heading, warning};
+use super::profiles::lone_minimum;
 use super::source::Source;
 use super::text::{counts, doubts, entry, filled, number, rate_text};
 use crate::fit::{Estimate, FittedLaw};
@@ -13,6 +14,7 @@ use crate::study::{LawReport, Mixture, Study};
 pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocation]) -> String {
     let mut text = headline(source, study);
     text += &study.best_law().map_or(String::new(), |fitted| law_lines(study, fitted));
+    text += &study.lone_budget.as_ref().map_or(String::new(), |profile| heading(&entry("minimum", &lone_minimum(profile))));
     text += &match recommendations.first() {
         Some(first) => to_train(first, recommendations, study.mixture()),
         None => format!("\n{}", filled("", &format!("nothing is recommended: {}", why_not(study)))),
@@ -24,7 +26,8 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
 /// What `recommend` prints where no details are asked for; without a study by a published law.
 pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> String {
     let Some(first) = recommendations.first() else { return String::new() };
-    let mut text = entry("counts", &format!("N as {}, C as {}; losses in nats per token", first.size_measure, first.flop_rule));
+    let mut text = entry("counts", &format!("N as {}, C as {}; losses in {}", first.size_measure, first.flop_rule, first.loss_unit));
+    text += &study.map_or(String::new(), reading);
     text += &to_train(first, recommendations, study.and_then(Study::mixture));
     let wasted = recommendations.iter().filter_map(|r| {
         let waste = r.waste.as_ref()?;
@@ -73,6 +76,12 @@ pub(super) fn advice_line(recommendations: &[Allocation]) -> String {
 
 /// Why a study recommends nothing: its law was refused, is no law of N and D, or what its notes say.
 pub(super) fn why_not(study: &Study) -> String {
+    if let Some(why) = study.distrusted() {
+        return format!("the table contradicts itself: {why} (--trust recommends all the same)");
+    }
+    if study.lone_budget.is_some() {
+        return "one budget tells its own minimum and none of another compute; train the sizes at a second one".to_owned();
+    }
     match study.laws.first() {
         None => "an analysis of budgets was asked for, and no law of N and D".into(),
         Some(report) => match &report.fitted {
@@ -82,17 +91,18 @@ pub(super) fn why_not(study: &Study) -> String {
                 Some(why) => format!(
                     "this fit means nothing: {why}; add sizes and tokens that lie farther apart, or repeat runs (--force recommends all the same)"
                 ),
-                None => study.notes.join("; "),
+                None => study.no_optimum.clone().unwrap_or_else(|| study.notes.join("; ")),
             },
         },
     }
 }
 
 /// What to ask next; commands are not wrapped.
-pub(super) fn next(source: &Source, study: &Study) -> String {
+pub(super) fn next(source: &Source, study: &Study, advised: bool) -> String {
     let path = source.path.display();
     let most = study.evidence.largest_compute();
-    let recommend = if most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
+    let recommend =
+        if advised && most > 0.0 { format!("scalelab recommend {path} --compute {:.0e}\n          ", 10.0 * most) } else { String::new() };
     format!("  next    {recommend}scalelab fit {path} --details\n")
 }
 
@@ -103,7 +113,14 @@ fn headline(source: &Source, study: &Study) -> String {
     let without = if excluded == 0 { String::new() } else { format!(" ({excluded} left out)") };
     let whose = source.path.display();
     heading(&format!("{whose}: what {} runs say{without}\n", evidence.points.len()))
-        + &entry("counts", &format!("N as {}, C as {}; losses in nats per token", evidence.size_measure, evidence.flop_rule))
+        + &entry("counts", &format!("N as {}, C as {}; losses in {}", evidence.size_measure, evidence.flop_rule, evidence.loss_unit))
+        + &reading(study)
+}
+
+/// How a table of others was read, where there is something to say of it.
+fn reading(study: &Study) -> String {
+    let said = &study.options.reading;
+    if said.is_empty() { String::new() } else { entry("read", &said.join("; ")) }
 }
 
 /// The law with its numbers, its floor, and how the best size grows.
@@ -205,7 +222,9 @@ fn of_study(study: &Study) -> Vec<String> {
     if study.laws.first().is_some_and(LawReport::is_refused) {
         all.push(REFUSED.to_owned());
     }
-    all.extend(study.notes.iter().cloned());
+    // Why nothing is recommended is said there.
+    let is_said = |note: &&String| study.distrusted() == Some(note) || study.no_optimum.as_ref() == Some(note);
+    all.extend(study.notes.iter().filter(|note| !is_said(note)).cloned());
     all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
     all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
     all

@@ -36,7 +36,7 @@ pub use identify::{determines, only_variable, repeats};
 pub use interval::{Profile, Robust, profiles, robust};
 pub use isoflop::{
     Corrected, DroppedBudget, EnvelopeFit, Interpolator, IsoflopFit, IsoflopOptions, IsoflopProfile, LossNoise, PowerOfCompute, Vertices,
-    approach_one, isoflop, profile_minimum,
+    approach_one, isoflop, lone_profile, profile_minimum,
 };
 pub use law_fit::{Fit, fit, start_ends};
 pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Places, Range, Verdict, certify};

@@ -1,7 +1,7 @@
 //! From recorded runs to points: N, D, C and L under a stated convention, with every run that is
 //! left out named with its reason. The convention travels with the points into every fit.
 
-use crate::spec::{FlopRule, Flops, ModelShape, RunRecord, RunStatus, SizeMeasure, same_budget};
+use crate::spec::{FlopRule, Flops, LossUnit, ModelShape, RunRecord, RunStatus, SizeMeasure, same_budget};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Point {
     pub d: f64,
     /// C, training FLOPs under the evidence's [`FlopRule`].
     pub c: f64,
-    /// L, held-out loss in nats per token.
+    /// L, held-out loss in the unit of the evidence.
     pub loss: f64,
     /// Statistical weight relative to the other points (1 unless a noise model says otherwise).
     pub weight: f64,
@@ -79,18 +79,20 @@ pub struct Evidence {
     pub size_measure: SizeMeasure,
     /// How C is counted.
     pub flop_rule: FlopRule,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
 }
 
 impl Evidence {
     /// Reads runs under a convention.
     pub fn of(records: &[RunRecord], size_measure: SizeMeasure, flop_rule: FlopRule) -> Self {
         let (points, excluded) = points(records, size_measure, flop_rule);
-        Self { points, excluded, size_measure, flop_rule }
+        Self { points, excluded, size_measure, flop_rule, loss_unit: LossUnit::Nats }
     }
 
     /// Points of one's own making, counted as given.
     pub fn as_given(points: Vec<Point>) -> Self {
-        Self { points, excluded: Vec::new(), size_measure: SizeMeasure::AsGiven, flop_rule: FlopRule::AsGiven }
+        Self { points, excluded: Vec::new(), size_measure: SizeMeasure::AsGiven, flop_rule: FlopRule::AsGiven, loss_unit: LossUnit::Nats }
     }
 
     /// The same with points that have a budget: their own, or the nearest of those named, where it is the [same](same_budget). Points far

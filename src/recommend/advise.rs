@@ -9,11 +9,11 @@ use rayon::prelude::*;
 /// Multiples of the largest run that are recommended for unless budgets are asked for.
 const DEFAULT_MULTIPLES: [f64; 3] = [3.0, 10.0, 100.0];
 
-/// A recommendation for every budget, by the law that speaks; none where no law gives a budget an optimum, or where it means nothing
-/// and nobody forces it. Without budgets for 3, 10 and 100 times the largest run.
+/// A recommendation for every budget, by the law that speaks; none where no law gives a budget an optimum, where it means nothing
+/// and nobody forces it, or where the table contradicts itself and nobody trusts it. Without budgets for 3, 10 and 100 times the largest run.
 pub fn advise(study: &Study, budgets: &[Flops]) -> Vec<Allocation> {
     let Some(fitted) = study.law_with_optima() else { return Vec::new() };
-    if !study.options.force && study.means_nothing().is_some() {
+    if !study.options.force && study.means_nothing().is_some() || study.distrusted().is_some() {
         return Vec::new();
     }
     let defaults = DEFAULT_MULTIPLES.map(|multiple| Flops(multiple * study.evidence.largest_compute()));

@@ -63,6 +63,7 @@ pub fn allocate(fit: &Fit, level: f64, known: &Known<'_>, budget: Flops) -> Allo
         evidence: range,
         size_measure: fit.evidence.size_measure,
         flop_rule: fit.evidence.flop_rule,
+        loss_unit: fit.evidence.loss_unit,
         warnings: Vec::new(),
     };
     allocation.warnings = allocation.beyond();

@@ -3,7 +3,7 @@
 use super::recipe::TrainingRecipe;
 use crate::fit::Estimate;
 use crate::law::Point;
-use crate::spec::{FlopRule, ModelShape, SizeMeasure, short};
+use crate::spec::{FlopRule, LossUnit, ModelShape, SizeMeasure, short};
 use serde::{Deserialize, Serialize};
 
 /// What to train for a budget. Counts are under the fit's size measure and FLOP rule.
@@ -57,6 +57,8 @@ pub struct Allocation {
     pub size_measure: SizeMeasure,
     /// How C is counted.
     pub flop_rule: FlopRule,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
     /// What a reader must know, in words.
     pub warnings: Vec<String>,
     /// Where the learning rate and the batch come from, in words.

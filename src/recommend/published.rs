@@ -6,7 +6,7 @@ use super::recipe::{published as published_recipe_of, with_steps};
 use super::{Allocation, Range, Realised};
 use crate::fit::{Estimate, FORMAT};
 use crate::law::{ComputeCount, PublishedFrontier, PublishedLaw, PublishedRecipe, Scale};
-use crate::spec::{FlopRule, ModelShape, SizeMeasure};
+use crate::spec::{FlopRule, LossUnit, ModelShape, SizeMeasure};
 
 /// A published law that allocates compute.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,6 +101,7 @@ pub fn from_published(preset: Preset, recipe: &PublishedRecipe, compute: f64, te
         evidence: Range { params: unknown, tokens: unknown, compute: unknown },
         size_measure: measure,
         flop_rule: rule,
+        loss_unit: LossUnit::Nats,
         warnings: vec![format!(
             "from a published law ({}): another tokenizer, other data and another architecture have other constants; no interval is known for yours",
             preset.source()

@@ -1,206 +1,177 @@
-//! Which column of a foreign table is which of ours: names under which the field writes them (W&B exports, the public
-//! data sets of the literature), a map for all others, and what can be derived where a column is missing.
+//! How the columns of a table are read: which is which of ours, how its cells become values, and what can be derived where a column is
+//! missing.
 
-use super::table::{RawTable, TableError, columns_found};
-use crate::spec::{Flops, Params, RunRecord, Tokens, parse_quantity};
+use super::known::{
+    BUDGET, ColumnMap, FLOPS, Found, KNOWN, Kind, Known, LOSS, PARAMS, RUN, STEPS, TOKENS, is_along, is_blank, is_loss, is_nothing,
+    is_there, names_known,
+};
+use super::numerals::Numerals;
+use super::table::{RawTable, TableError, as_argument, columns_found};
+use crate::spec::{Flops, LossUnit, Params, RunRecord, Tokens, parse_quantity};
 use csv::StringRecord;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Which foreign column is read as which of ours: pairs (ours, theirs).
-pub type ColumnMap = Vec<(String, String)>;
-
-/// A column of ours and the names under which others write it; the first is that used in messages.
-struct Known {
-    ours: &'static str,
-    aliases: &'static [&'static str],
-    kind: Kind,
+/// How many of params, tokens and FLOPs a table must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variables {
+    /// Two, from which the third follows.
+    #[default]
+    Two,
+    /// One, where no column of numbers that is not known could be the second.
+    OneIfAlone,
+    /// One.
+    One,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A fit cannot do without it (or derives it from the others).
-    Needed,
-    /// A number that helps; one that cannot be read counts as absent.
-    Quantity,
-    /// A whole number that helps.
-    Whole,
-    /// A name or other text.
-    Text,
-    /// A number of no column of ours, which others follow from.
-    Extra,
-}
-
-/// One column may be both of these: runs that were planned on a budget and met it.
-const FLOPS: &str = "flops_exact";
-const BUDGET: &str = "budget_flops";
-/// Sequences a step: tokens a step where the length of a sequence is known.
-const BATCH_SEQUENCES: &str = "batch_sequences";
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
 const STEP_LAW: ([&str; 3], f64) = (["ffnh", "numh", "numl"], 2048.0);
 
-/// Every column that is read. Headers of W&B exports, of Open-Athena, marin, Step Law, nanochat, KC and of the points
-/// recovered by Epoch are among the aliases.
-const KNOWN: [Known; 16] = [
-    Known {
-        ours: "params_total",
-        aliases: &["params", "parameters", "n_params", "num_params", "parameter_count", "model size", "model_size", "n"],
-        kind: Kind::Needed,
-    },
-    Known {
-        ours: "tokens",
-        aliases: &[
-            "tokens",
-            "d",
-            "n_tokens",
-            "num_tokens",
-            "train_tokens",
-            "tokens_trained",
-            "tokens_seen",
-            "total_tokens",
-            "throughput/total_tokens",
-        ],
-        kind: Kind::Needed,
-    },
-    Known {
-        ours: "loss_nats",
-        aliases: &[
-            "loss",
-            "val_loss",
-            "validation_loss",
-            "eval_loss",
-            "final_loss",
-            "test_loss",
-            "val/loss",
-            "eval/loss",
-            "validation/loss",
-            "eval/paloma/macro_loss",
-            "val_bpb",
-            "bits_per_byte",
-        ],
-        kind: Kind::Needed,
-    },
-    Known {
-        ours: FLOPS,
-        aliases: &[
-            "flops",
-            "flop",
-            "c",
-            "compute",
-            "train_flops",
-            "training_flops",
-            "training flop",
-            "total_flops",
-            "throughput/total_gflops",
-        ],
-        kind: Kind::Needed,
-    },
-    Known { ours: BUDGET, aliases: &["budget", "flops_budget", "flop_budget"], kind: Kind::Quantity },
-    Known { ours: "unique_tokens", aliases: &["unique_tokens", "unique tokens", "d_unique"], kind: Kind::Quantity },
-    Known { ours: "batch_tokens", aliases: &["batch_tokens", "batch_size_tokens", "tokens_per_step"], kind: Kind::Quantity },
-    Known {
-        ours: "steps",
-        aliases: &[
-            "steps",
-            "num_steps",
-            "num_iterations",
-            "train_steps",
-            "num_train_steps",
-            "trainer.num_train_steps",
-            "step",
-            "_step",
-            "global_step",
-        ],
-        kind: Kind::Whole,
-    },
-    Known {
-        ours: "learning_rate",
-        aliases: &["learning_rate", "lr", "optimizer.learning_rate", "max_lr", "peak_lr"],
-        kind: Kind::Quantity,
-    },
-    Known { ours: BATCH_SEQUENCES, aliases: &["batch_sequences", "bs", "batch_size", "trainer.train_batch_size"], kind: Kind::Extra },
-    Known { ours: "context", aliases: &["context", "context_length", "seq_len", "sequence_length", "max_seq_len"], kind: Kind::Whole },
-    Known { ours: "bytes_per_token", aliases: &["bytes_per_token"], kind: Kind::Quantity },
-    Known { ours: "corpus", aliases: &["corpus", "dataset", "train_dataset", "training_data"], kind: Kind::Text },
-    Known { ours: "schedule", aliases: &["schedule", "lr_schedule", "lr_scheduler", "lr_scheduler_type"], kind: Kind::Text },
-    Known { ours: "seed_init", aliases: &["seed"], kind: Kind::Whole },
-    Known { ours: "run_id", aliases: &["run", "run_id", "name", "run_name", "exp_name"], kind: Kind::Text },
-];
-
-/// Columns written in other units, with the factor to ours.
-const UNITS: [(&str, f64); 1] = [("throughput/total_gflops", 1e9)];
+/// What becomes of the cells of a column.
+#[derive(Debug, Clone)]
+enum Cells {
+    /// They are read as they stand.
+    AsTheyStand,
+    /// Numbers as a column writes them, in a unit; blank where one cannot be read and need not be.
+    Numbers { numerals: Numerals, unit: f64, lenient: bool },
+    /// Whole numbers; blank where one is none.
+    Whole,
+}
 
 /// How the columns of a table are read.
 pub(super) struct Columns {
     /// For each column the name of ours that it is read as; unknown ones keep theirs and are ignored.
     pub(super) names: StringRecord,
-    /// Columns found by an alias that may hold what cannot be read, with what they hold.
-    lenient: Vec<(usize, Kind)>,
-    /// Whether FLOPs are to be multiplied, and by what.
-    flops_unit: f64,
+    cells: Vec<Cells>,
+    /// Columns that `--columns` names.
+    asked_for: Vec<usize>,
     /// Whether the column of FLOPs is that of budgets, too.
     budget_is_flops: bool,
+    /// Whether D is counted in steps, because nothing says how many tokens a step has.
+    pub(super) in_steps: bool,
+    /// Whether steps are places in a run and not its length.
+    pub(super) is_along: bool,
     /// Column of sequences a step, and the tokens of one where the table's headers say whose they are.
     sequences: Option<(usize, Option<f64>)>,
+    /// What losses are counted in.
+    pub(super) loss_unit: LossUnit,
+    /// How columns are read, in words.
+    pub(super) reading: Vec<String>,
     /// What a reader must know, in words.
     pub(super) notes: Vec<String>,
 }
 
 impl Columns {
-    /// Finds every known column of a table; of params, tokens and FLOPs one is enough where `one_variable`, else two.
-    pub(super) fn of(table: &RawTable, map: &ColumnMap, one_variable: bool) -> Result<Self, TableError> {
+    /// Finds every known column of a table; how many of params, tokens and FLOPs are enough, `variables` says.
+    pub(super) fn of(table: &RawTable, map: &ColumnMap, variables: Variables) -> Result<Self, TableError> {
         check_map(table, map)?;
+        let width = table.headers.len();
         let mut names = table.headers.clone();
         let mut columns = Self {
             names: StringRecord::new(),
-            lenient: Vec::new(),
-            flops_unit: 1.0,
+            cells: vec![Cells::AsTheyStand; width],
+            asked_for: Vec::new(),
             budget_is_flops: false,
+            in_steps: false,
+            is_along: false,
             sequences: None,
+            loss_unit: LossUnit::Nats,
+            reading: Vec::new(),
             notes: Vec::new(),
         };
         let mut missing = Vec::new();
         for known in &KNOWN {
-            let Some(at) = known.find(table, map)? else {
+            let Some(found) = known.find(table, map)? else {
                 if known.kind == Kind::Needed {
                     missing.push(known);
                 }
                 continue;
             };
-            if known.kind == Kind::Extra {
-                columns.sequences = Some((at, None));
-                continue;
-            }
-            if known.ours == BUDGET && names[at] == FLOPS {
-                columns.budget_is_flops = true;
-                continue;
-            }
-            known.ours.clone_into(&mut names[at]);
-            let header = &table.headers[at];
-            if known.kind != Kind::Needed && !map.iter().any(|(_, theirs)| theirs == header) && header != known.ours {
-                columns.lenient.push((at, known.kind));
-            }
-            columns.remark(known, header);
+            columns.read(table, map, known, &found, &mut names)?;
         }
         let has = |ours: &str| names.iter().any(|name| name == ours);
-        if has("steps") && has("batch_tokens") && has("params_total") && !has("tokens") {
-            missing.retain(|known| !["tokens", FLOPS].contains(&known.ours));
+        if has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
+            missing.retain(|known| ![TOKENS, FLOPS].contains(&known.ours));
             columns.notes.push("tokens are derived, D = steps x batch".to_owned());
+        } else if has(STEPS) && !has(TOKENS) && !has(FLOPS) {
+            missing.retain(|known| known.ours != TOKENS);
+            columns.in_steps = true;
         }
         columns.measure_sequences(table, &names);
         // Of params, tokens and FLOPs any one follows from the other two.
-        let loss = missing.iter().find(|known| known.ours == "loss_nats");
-        let enough = if one_variable { 2 } else { 1 };
+        let loss = missing.iter().find(|known| known.ours == LOSS);
+        let one_is_enough = match variables {
+            Variables::Two => false,
+            // Points of curves have a size each, whatever else is missing.
+            Variables::OneIfAlone => !columns.is_along && !has_other_numbers(table, &names),
+            Variables::One => true,
+        };
+        let enough = if one_is_enough { 2 } else { 1 };
         if let Some(known) = loss.or_else(|| missing.iter().find(|_| missing.len() > enough)) {
-            let found = columns_found(&table.headers);
-            return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found });
+            let (found, advice) = (columns_found(&table.headers), advice(table, known, &names));
+            return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found, advice });
         }
         match missing.first().filter(|_| missing.len() == 1).map(|known| known.ours) {
-            Some("tokens") => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
-            Some("params_total") => columns.notes.push("params are derived, N = C/(6 D)".to_owned()),
+            Some(TOKENS) if !columns.in_steps => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
+            Some(PARAMS) => columns.notes.push("params are derived, N = C/(6 D)".to_owned()),
             _ => {}
+        }
+        // What others say cannot be read counts as absent where it follows from the rest.
+        if has(PARAMS) && has(TOKENS) {
+            columns.make_lenient(names.iter().position(|name| name == FLOPS));
         }
         columns.names = StringRecord::from(names);
         Ok(columns)
+    }
+
+    /// Takes a column for one of ours.
+    fn read(&mut self, table: &RawTable, map: &ColumnMap, known: &Known, found: &Found, names: &mut [String]) -> Result<(), TableError> {
+        let at = found.at;
+        let header = &table.headers[at];
+        if known.kind == Kind::Needed {
+            one_name(table, at)?;
+        }
+        if known.kind == Kind::Extra {
+            self.sequences = Some((at, None));
+            return Ok(());
+        }
+        if known.ours == BUDGET && names[at] == FLOPS {
+            self.budget_is_flops = true;
+            return Ok(());
+        }
+        known.ours.clone_into(&mut names[at]);
+        let was_asked_for = map.iter().any(|(ours, _)| known.is(ours));
+        self.asked_for.extend(was_asked_for.then_some(at));
+        let lenient = known.kind != Kind::Needed && !was_asked_for && header != known.ours;
+        let cells = || table.rows.iter().map(|(_, row)| row.get(at).unwrap_or_default());
+        self.cells[at] = match known.kind {
+            Kind::Needed | Kind::Quantity if header != known.ours || found.unit.is_some() || known.kind == Kind::Needed => {
+                let numerals = Numerals::of(cells(), known.ours == LOSS);
+                Cells::Numbers { numerals, unit: found.unit.as_ref().map_or(1.0, |(unit, _)| *unit), lenient }
+            }
+            Kind::Whole if lenient => Cells::Whole,
+            _ => Cells::AsTheyStand,
+        };
+        if let Cells::Numbers { numerals: Numerals { decimal_comma: true, .. }, .. } = self.cells[at] {
+            self.reading.push(format!("decimal commas in `{header}`"));
+        }
+        if let Some((_, unit)) = &found.unit {
+            self.reading.push(format!("`{header}` read as {} in units of {unit}", known.aliases[0]));
+        } else if known.kind == Kind::Needed && !known.is(&header.to_ascii_lowercase()) && !was_asked_for {
+            self.reading.push(format!("`{header}` read as {}", known.aliases[0]));
+        }
+        if lenient && let Some(bad) = cells().find(|cell| !cell.is_empty() && self.clean(at, cell).is_empty()) {
+            self.reading.push(format!("what is no number in `{header}` is ignored, such as `{bad}`"));
+        }
+        self.is_along |= known.ours == STEPS && is_along(header);
+        self.remark(table, known, at);
+        Ok(())
+    }
+
+    fn make_lenient(&mut self, at: Option<usize>) {
+        if let Some(Cells::Numbers { lenient, .. }) = at.and_then(|at| self.cells.get_mut(at)) {
+            *lenient = true;
+        }
     }
 
     /// Finds out how long a sequence is.
@@ -211,7 +182,7 @@ impl Columns {
         if headers.iter().all(|wanted| table.headers.iter().any(|header| header == wanted)) {
             *length = Some(tokens);
             self.notes.push(format!("`{}` counts sequences of {tokens} tokens, as Step Law's runs have", table.headers[*at]));
-        } else if !has("batch_tokens") && !has("context") && !has("steps") {
+        } else if !has("batch_tokens") && !has("context") && !has(STEPS) {
             self.notes.push(format!(
                 "`{}` counts sequences of unknown length: it tells recipes apart and is no batch in tokens (a column `context` would make it one)",
                 table.headers[*at]
@@ -219,36 +190,92 @@ impl Columns {
         }
     }
 
-    fn remark(&mut self, known: &Known, header: &str) {
-        let lower = header.to_ascii_lowercase();
-        if known.ours == FLOPS {
-            self.flops_unit = UNITS.iter().find(|(name, _)| *name == lower).map_or(1.0, |(_, unit)| *unit);
+    /// Says what a reader must know of a column of losses.
+    fn remark(&mut self, table: &RawTable, known: &Known, at: usize) {
+        if known.ours != LOSS {
+            return;
         }
-        if known.ours == "loss_nats" && (lower.contains("bpb") || lower.contains("bits_per_byte")) {
-            self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in bits per byte, not nats per token"));
+        let header = &table.headers[at];
+        self.loss_unit = LossUnit::of_header(header);
+        if self.loss_unit != LossUnit::Nats {
+            let unit = self.loss_unit;
+            self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in {unit}"));
+        }
+        if let Some(smooth) =
+            table.headers.iter().find(|other| *other != header && is_loss(header) && other.to_ascii_lowercase().starts_with("smooth"))
+        {
+            self.notes.push(format!(
+                "there is `{smooth}` beside `{header}`, which is read; --columns loss={} reads the other",
+                as_argument(smooth)
+            ));
+        }
+        let is_empty_loss = |&other: &usize| other != at && known.aliases.contains(&table.headers[other].to_ascii_lowercase().as_str());
+        if let Some(other) = (0..table.headers.len()).filter(is_empty_loss).find(|&other| is_blank(table, other)) {
+            self.notes.push(format!("`{}` is blank in every row: losses are those of `{header}`", table.headers[other]));
         }
     }
 
-    /// A row in which what need not be read and cannot be is blank.
+    /// Whether a column is one that a fit cannot do without.
+    pub(super) fn is_needed(&self, at: usize) -> bool {
+        self.names.get(at).is_some_and(|name| [PARAMS, TOKENS, LOSS, FLOPS].contains(&name))
+    }
+
+    /// Whether `--columns` names a column.
+    pub(super) fn is_asked_for(&self, at: usize) -> bool {
+        self.asked_for.contains(&at)
+    }
+
+    /// Where a column of ours stands.
+    pub(super) fn place(&self, ours: &str) -> Option<usize> {
+        self.names.iter().position(|name| name == ours)
+    }
+
+    /// Reads a column as none of ours from now on: it holds what such a column cannot.
+    pub(super) fn ignore(&mut self, at: usize, header: &str, cell: &str) {
+        self.names = self.names.iter().enumerate().map(|(other, name)| if other == at { "" } else { name }).collect::<Vec<_>>().into();
+        self.reading.push(format!("`{header}` is ignored: `{cell}` is none of its values"));
+    }
+
+    /// A row in which what need not be read and cannot be is blank, and numbers are as a program writes them.
     pub(super) fn cleaned(&self, row: &StringRecord) -> StringRecord {
-        let clean = |(at, cell): (usize, &str)| match self.lenient.iter().find(|(lenient, _)| *lenient == at) {
-            Some((_, Kind::Quantity)) if parse_quantity(cell).is_err() => String::new(),
-            Some((_, Kind::Whole)) => {
-                cell.parse::<f64>().ok().filter(|x| x.fract() == 0.0 && (0.0..1e15).contains(x)).map_or(String::new(), |x| format!("{x}"))
-            }
-            _ => cell.to_owned(),
-        };
-        row.iter().enumerate().map(clean).collect::<Vec<String>>().into()
+        let mut cleaned = StringRecord::with_capacity(row.as_slice().len() + 16, row.len());
+        row.iter().enumerate().for_each(|(at, cell)| cleaned.push_field(&self.clean(at, cell)));
+        cleaned
     }
 
-    /// Brings a record to our units and derives what is missing; `row` is the record's as it stands in the table.
+    /// A cell as it is read.
+    pub(super) fn clean<'a>(&self, at: usize, cell: &'a str) -> Cow<'a, str> {
+        match self.cells.get(at) {
+            Some(Cells::Numbers { numerals, unit, lenient }) => {
+                let plain = numerals.plain(cell);
+                if !lenient && *unit == 1.0 || plain.is_empty() {
+                    return plain;
+                }
+                match parse_quantity(&plain) {
+                    Ok(value) if *unit != 1.0 => Cow::Owned((value * unit).to_string()),
+                    Err(_) if *lenient => Cow::Borrowed(""),
+                    _ => plain,
+                }
+            }
+            Some(Cells::Whole) => {
+                let whole = cell.parse::<f64>().ok().filter(|x| x.fract() == 0.0 && (0.0..1e15).contains(x));
+                whole.map_or(Cow::Borrowed(""), |x| Cow::Owned(format!("{x}")))
+            }
+            _ => Cow::Borrowed(cell),
+        }
+    }
+
+    /// Derives what is missing; `row` is the record's as it stands in the table.
     pub(super) fn completed(&self, mut record: RunRecord, row: &StringRecord) -> RunRecord {
-        record.flops_exact = record.flops_exact.map(|flops| Flops(self.flops_unit * flops.0));
         if self.budget_is_flops {
             record.budget_flops = record.flops_exact;
         }
         if let (None, Some(steps), Some(Tokens(batch))) = (record.tokens, record.steps, record.batch_tokens) {
             record.tokens = Some(Tokens(steps as f64 * batch)).filter(|tokens| tokens.0 > 0.0);
+        }
+        if self.in_steps {
+            record.tokens = record.steps.filter(|&steps| steps > 0).map(|steps| Tokens(steps as f64));
+            return record;
         }
         if let Some(Flops(c)) = record.flops_exact {
             match (record.params_total, record.tokens) {
@@ -279,65 +306,50 @@ impl Columns {
     }
 }
 
-impl Known {
-    /// Its column in a table: the one mapped to it, the one named as ours, or one of its aliases.
-    fn find(&self, table: &RawTable, map: &ColumnMap) -> Result<Option<usize>, TableError> {
-        let position = |wanted: &str| table.headers.iter().position(|header| header.eq_ignore_ascii_case(wanted));
-        if let Some((_, theirs)) = map.iter().find(|(name, _)| self.is(name)) {
-            return Ok(table.headers.iter().position(|header| header == theirs));
+/// Whether a column of none of ours holds numbers: a size or a length under a name that is not known.
+fn has_other_numbers(table: &RawTable, names: &[String]) -> bool {
+    let is_unknown = |at: &usize| !KNOWN.iter().any(|known| known.ours == names[*at]);
+    let first = |at: usize| table.rows.iter().filter_map(|(_, row)| row.get(at)).find(|cell| !cell.is_empty());
+    (0..names.len()).filter(is_unknown).any(|at| first(at).is_some_and(|cell| parse_quantity(cell).is_ok()))
+}
+
+/// A column that is needed has a name of its own.
+fn one_name(table: &RawTable, at: usize) -> Result<(), TableError> {
+    let name = &table.headers[at];
+    let all: Vec<String> =
+        table.headers.iter().enumerate().filter(|(_, header)| *header == name).map(|(at, _)| (at + 1).to_string()).collect();
+    match all.as_slice() {
+        [before @ .., last] if !before.is_empty() => {
+            let places = format!("{} and {last}", before.join(", "));
+            Err(TableError::Twice { path: table.path.clone(), name: name.clone(), places })
         }
-        let taken = |at: &usize| map.iter().any(|(_, theirs)| *theirs == table.headers[*at]);
+        _ => Ok(()),
+    }
+}
+
+/// What to type where a column is missing.
+fn advice(table: &RawTable, known: &Known, names: &[String]) -> String {
+    let name = known.aliases[0];
+    let alike = table.headers.iter().find(|header| header.to_ascii_lowercase().contains(name)).map_or("NAME", String::as_str);
+    let mut advice = if alike.contains([',', '*']) {
+        format!("a name with a comma goes through a file: write {name} = {alike:?} into columns.toml and give --columns columns.toml")
+    } else {
+        format!("say which it is, such as --columns {name}={}", as_argument(alike))
+    };
+    let run = names.iter().position(|name| name == RUN);
+    if known.ours == PARAMS
+        && let Some(run) = run
+    {
         let mut seen = HashSet::new();
-        let found: Vec<usize> = position(self.ours).map_or_else(
-            || self.aliases.iter().filter_map(|alias| position(alias)).filter(|at| !taken(at) && seen.insert(*at)).collect(),
-            |at| vec![at],
-        );
-        match found.as_slice() {
-            [first, second, ..] if self.kind == Kind::Needed => Err(TableError::Ambiguous {
-                path: table.path.clone(),
-                first: table.headers[*first].clone(),
-                second: table.headers[*second].clone(),
-                meaning: self.aliases[0],
-            }),
-            found => Ok(found.first().copied()),
-        }
+        let runs = table.rows.iter().filter_map(|(_, row)| row.get(run)).filter(|run| seen.insert(*run));
+        let sizes: Vec<String> = runs.take(2).zip(["50M", "100M"]).map(|(run, size)| format!("{run}:{size}")).collect();
+        let sizes = as_argument(&format!("params={},…", sizes.join(","))).replace("params=", "");
+        advice +=
+            &format!("; or give the size of each run, --set params={sizes}, or a second table of run and params, --set params=sizes.csv");
+    } else if known.kind == Kind::Needed && known.ours != LOSS {
+        advice += &format!("; or give one for all rows, --set {name}=…");
     }
-
-    fn is(&self, name: &str) -> bool {
-        name == self.ours || self.aliases.contains(&name)
-    }
-}
-
-/// The table with a column more for each constant.
-pub(super) fn with_constants(mut table: RawTable, map: &ColumnMap, constants: &[(String, String)]) -> Result<RawTable, TableError> {
-    for (name, value) in constants {
-        let error =
-            |problem: String| TableError::Row { path: table.path.clone(), line: 1, problem: format!("--set {name}={value}: {problem}") };
-        let Some(known) = KNOWN.iter().find(|known| known.is(name)) else {
-            return Err(error(format!("`{name}` is not one of {}", names_known())));
-        };
-        if let Some(at) = known.find(&table, map)? {
-            return Err(error(format!(
-                "the file has the column `{}` for {}; --set is for a column that it lacks",
-                table.headers[at], known.aliases[0]
-            )));
-        }
-        let problem = match known.kind {
-            Kind::Text => None,
-            Kind::Whole => value.parse::<u64>().err().map(|_| format!("`{value}` is no whole number")),
-            _ => parse_quantity(value).err().map(|problem| problem.to_string()),
-        };
-        if let Some(problem) = problem {
-            return Err(error(problem));
-        }
-        table.headers.push(known.ours.to_owned());
-        table.rows.iter_mut().for_each(|(_, row)| row.push_field(value));
-    }
-    Ok(table)
-}
-
-fn names_known() -> String {
-    KNOWN.iter().map(|known| known.aliases[0]).collect::<Vec<_>>().join(", ")
+    advice
 }
 
 /// A map of columns names what exists, on both sides, and no column twice but for FLOPs that are budgets.
@@ -347,12 +359,14 @@ fn check_map(table: &RawTable, map: &ColumnMap) -> Result<(), TableError> {
         if !KNOWN.iter().any(|known| known.is(ours)) {
             return error(format!("--columns {ours}={theirs}: `{ours}` is not one of {}", names_known()));
         }
-        if !table.headers.contains(theirs) {
+        if !is_nothing(theirs) && !is_there(table, theirs) {
             return error(format!("--columns {ours}={theirs}: there is no column `{theirs}`; {}", columns_found(&table.headers)));
         }
         let is = |name: &str, wanted: &str| KNOWN.iter().any(|known| known.ours == wanted && known.is(name));
         let both = |a: &str, b: &str| is(a, FLOPS) && is(b, BUDGET);
-        if map[..at].iter().any(|(other, before)| before == theirs && !both(other, ours) && !both(ours, other)) {
+        let twice =
+            |(other, before): &(String, String)| before == theirs && !is_nothing(theirs) && !both(other, ours) && !both(ours, other);
+        if map[..at].iter().any(twice) {
             return error(format!("--columns names the column `{theirs}` twice"));
         }
     }

@@ -30,10 +30,13 @@ pub enum Comparison {
     Greater,
     /// Greater, or the same.
     AtLeast,
+    /// The same as one of several, which commas separate.
+    OneOf,
 }
 
 /// Operators, the longer of two that begin alike first.
-const SIGNS: [(&str, Comparison); 6] = [
+const SIGNS: [(&str, Comparison); 7] = [
+    (" in ", Comparison::OneOf),
     ("<=", Comparison::AtMost),
     (">=", Comparison::AtLeast),
     ("!=", Comparison::NotEqual),
@@ -51,7 +54,8 @@ impl Filter {
     /// Whether a cell is kept.
     pub(super) fn keeps(&self, cell: &str) -> bool {
         let numbers = || Some((number(cell)?, number(&self.value)?));
-        let same = || cell == self.value || numbers().is_some_and(|(cell, value)| cell == value);
+        let is = |value: &str| cell == value || number(cell).zip(number(value)).is_some_and(|(cell, value)| cell == value);
+        let same = || is(&self.value);
         match self.comparison {
             Comparison::Equal => same(),
             Comparison::NotEqual => !same(),
@@ -59,6 +63,7 @@ impl Filter {
             Comparison::AtMost => numbers().is_some_and(|(cell, value)| cell <= value),
             Comparison::Greater => numbers().is_some_and(|(cell, value)| cell > value),
             Comparison::AtLeast => numbers().is_some_and(|(cell, value)| cell >= value),
+            Comparison::OneOf => self.value.trim_matches(['[', ']', '(', ')']).split(',').any(|value| is(value.trim())),
         }
     }
 }
@@ -71,15 +76,15 @@ fn number(text: &str) -> Option<f64> {
 impl FromStr for Filter {
     type Err = String;
 
-    /// `column=value`, or with !=, <, <=, > or >=.
+    /// `column=value`, or with !=, <, <=, > or >=, or `column in a,b`.
     fn from_str(text: &str) -> Result<Self, String> {
         let at = |at: usize| SIGNS.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|sign| (at, sign));
         let (at, (sign, comparison)) = text
             .char_indices()
             .find_map(|(place, _)| at(place))
-            .ok_or_else(|| format!("`{text}` is not of the form column=value; !=, <, <=, > and >= are known, too"))?;
+            .ok_or_else(|| format!("`{text}` is not of the form column=value; !=, <, <=, >, >= and `column in a,b` are known, too"))?;
         let (column, value) = (text[..at].trim(), text[at + sign.len()..].trim());
-        let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual | Comparison::OneOf);
         if is_order && number(value).is_none() {
             return Err(format!("`{value}` is not a number, which {sign} asks for; write for example 2500000, 2.5M or 1.2e18"));
         }
@@ -111,11 +116,13 @@ mod tests {
         assert_eq!(kept("params=1e9"), [0, 1, 0, 1, 0, 0]);
         assert_eq!(kept("params!=1e9"), [1, 0, 1, 0, 1, 1]);
         assert_eq!(kept("params=tiny"), [0, 0, 0, 0, 0, 1]);
+        assert_eq!(kept("params in 1B, tiny"), [0, 1, 0, 1, 0, 1]);
+        assert_eq!(kept("params in [5e8]"), [1, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn a_filter_is_written_as_it_is_read_and_nonsense_is_refused() {
-        for text in ["a=b", "a!=b", "a<1", "a<=1", "a>1", "a>=1", "a=", "a=x=y"] {
+        for text in ["a=b", "a!=b", "a<1", "a<=1", "a>1", "a>=1", "a=", "a=x=y", "a in b,c", "a=b in c"] {
             assert_eq!(text.parse::<Filter>().map(|filter| filter.to_string()), Ok(text.to_owned()));
         }
         assert!("params".parse::<Filter>().expect_err("refused").contains("`params` is not of the form column=value"));

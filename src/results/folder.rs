@@ -354,7 +354,7 @@ fn planned_rows(path: PathBuf, bytes: &[u8]) -> Result<Vec<RunRecord>, TableErro
     let table = RawTable::parse(path, bytes)?;
     if !table.headers.iter().any(|name| name == "run_id") {
         let found = format!("the columns are {}", table.headers.join(", "));
-        return Err(TableError::MissingColumn { path: table.path, wanted: "run_id", found });
+        return Err(TableError::MissingColumn { path: table.path, wanted: "run_id", found, advice: "it is no plan of ours".to_owned() });
     }
     let names = StringRecord::from(table.headers.clone());
     table.rows.iter().map(|(line, row)| table.typed(*line, row, &names)).collect()

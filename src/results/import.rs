@@ -1,40 +1,60 @@
 //! Tables of runs, ours or foreign, into records by a map of columns. Foreign names of the field
 //! (`params`, `N`, `tokens`, `D`, `loss`, …) are recognised.
 
+use super::left_out::LeftOut;
+use super::runs::Runs;
+use super::sheet::lines;
 use super::table::{TableError, records_to_csv};
 use super::trajectories::{Curves, Rows, Trajectory};
-use super::wanted::{Wanted, WantedRows};
-use crate::spec::RunRecord;
+use super::units::by_magnitude;
+use super::wanted::{Misread, Row, Wanted, WantedRows};
+use crate::spec::{LossUnit, RunRecord};
 use std::collections::HashSet;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
 /// What a table held.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
     /// One record a row, in the order of the file.
     pub records: Vec<RunRecord>,
+    /// The line of each record in the file; of a curve that of its end.
+    pub lines: Vec<u64>,
     /// The group of each record, where groups were asked for.
     pub groups: Vec<String>,
     /// Rows that a filter left out.
     pub filtered_out: usize,
+    /// Rows that no law could use: (run or line, reason).
+    pub left_out: Vec<(String, String)>,
     /// Whether the table is one of ours: it names shapes and a status, so every convention can be counted.
     pub own: bool,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
     /// Loss along each run, where the rows are those of curves; the records are then their ends.
     pub trajectories: Vec<Trajectory>,
-    /// What a reader must know of how it was read, in words.
+    /// How it was read, in words: what was passed over, what units were applied.
+    pub reading: Vec<String>,
+    /// What a reader must know of what was read, in words.
     pub notes: Vec<String>,
 }
 
-/// Reads a table of runs. Without rows, loss, or two of params, tokens and FLOPs it is refused.
+/// The file that means standard input.
+pub const STANDARD_INPUT: &str = "-";
+
+/// Reads a table of runs, by the name `-` from standard input. Without rows, loss, or two of params, tokens and FLOPs it is refused.
 pub fn import_table(path: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
     let unreadable = |source| TableError::Unreadable { path: path.to_owned(), source };
     if path.is_dir() {
         return Err(unreadable(io::Error::other("it is a folder, not a file; name the CSV file in it")));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    import_bytes(path, &bytes, wanted)
+    let bytes = if path == Path::new(STANDARD_INPUT) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    import_bytes(path, &bytes.map_err(unreadable)?, wanted)
 }
 
 /// Records of ours, filtered and grouped as a table of them would be.
@@ -42,31 +62,95 @@ pub fn filtered_records(path: &Path, records: &[RunRecord], wanted: Wanted<'_>) 
     import_bytes(path, &records_to_csv(records), wanted)
 }
 
-/// Every wanted row as a run of its own.
-fn as_runs(rows: &WantedRows) -> Result<Imported, TableError> {
-    let (mut records, mut groups) = (Vec::with_capacity(rows.rows().count()), Vec::new());
-    for row in rows.records() {
-        let (record, group) = row?;
-        records.push(record);
-        groups.extend(group);
-    }
-    let notes = rows.notes().to_vec();
-    Ok(Imported { records, groups, filtered_out: rows.filtered_out(), own: rows.own, trajectories: Vec::new(), notes })
-}
-
 /// Reads the bytes of a table; `path` is for messages.
 pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let rows = WantedRows::of(path, bytes, wanted)?;
-    if let Some(curves) = if rows.own { None } else { rows.curves()? } {
-        return Ok(of_curves(curves, rows.filtered_out(), rows.notes().to_vec()));
+    let mut rows = WantedRows::of(path, bytes, wanted)?;
+    reread(&mut rows, |rows| {
+        let runs = rows.runs()?;
+        let mut imported = match runs {
+            Some(runs) => along_runs(rows, runs)?,
+            None => {
+                let mut imported = as_runs(rows)?;
+                // Where groups are asked for they are told apart already.
+                imported.notes.extend(if wanted.by.is_none() { rows.mixed() } else { Vec::new() });
+                imported
+            }
+        };
+        imported.loss_unit = rows.loss_unit();
+        if rows.has_compute() && !rows.own {
+            imported.reading.extend(by_magnitude(&mut imported.records, &mut imported.trajectories));
+        }
+        Ok(imported)
+    })
+}
+
+/// Reads rows, again where a column turns out to be none of ours.
+pub(super) fn reread<T>(rows: &mut WantedRows, read: impl Fn(&WantedRows) -> Result<T, Misread>) -> Result<T, TableError> {
+    loop {
+        match read(rows) {
+            Err(Misread::Column { at, cell }) => rows.ignore(at, &cell),
+            Err(Misread::Refused(error)) => return Err(error),
+            Ok(found) => return Ok(found),
+        }
     }
-    let mut imported = as_runs(&rows)?;
-    name_runs(&mut imported.records, &rows);
+}
+
+/// Every wanted row as a run of its own.
+pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
+    let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, notes: rows.notes().to_vec(), ..Imported::default() };
+    let mut left_out = LeftOut::default();
+    for ((line, _), row) in rows.rows().zip(rows.read()) {
+        match row? {
+            Row::Of(record, group) => {
+                imported.records.push(*record);
+                imported.lines.push(*line);
+                imported.groups.extend(group);
+            }
+            Row::LeftOut(unusable) => left_out.add(*line, unusable),
+        }
+    }
+    if imported.records.is_empty() {
+        return Err(left_out.refusal(rows.path()).into());
+    }
+    name_runs(&mut imported);
+    imported.reading = [rows.reading(), left_out.said(" left out")].concat();
+    imported.left_out = left_out.rows();
+    Ok(imported)
+}
+
+/// Wanted rows as points of runs.
+fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
+    let (mut points, mut left_out) = (Rows::default(), LeftOut::default());
+    let mut nameless = Vec::new();
+    for (((line, _), row), run) in rows.rows().zip(rows.read()).zip(&runs.of) {
+        match (row?, run) {
+            (Row::LeftOut(unusable), _) => left_out.add(*line, unusable),
+            (Row::Of(..), None) => nameless.push(*line),
+            (Row::Of(record, group), Some(run)) => points.take(RunRecord { run_id: runs.names[*run].clone(), ..*record }, group, *line),
+        }
+    }
+    if left_out.is_all(runs.of.len()) {
+        return Err(left_out.refusal(rows.path()).into());
+    }
+    let several = || TableError::NoRuns { path: rows.path().to_owned(), found: "a run has several sizes".to_owned() };
+    let curves = points.curves(0).ok_or_else(several)?;
+    let mut imported = of_curves(curves, rows.notes().to_vec());
+    if runs.unnamed {
+        let all = runs.names.len();
+        let how =
+            format!("no column names the runs: {all} are told apart by their other columns; if every row is a run, --columns steps=none");
+        imported.notes.push(how);
+    }
+    imported.filtered_out = rows.filtered_out();
+    imported.reading = [rows.reading(), left_out.said(" passed over"), imported.reading].concat();
+    if !nameless.is_empty() {
+        imported.reading.push(format!("{} passed over: no run is named", lines(&nameless)));
+    }
     Ok(imported)
 }
 
 /// The ends of curves as records, and words for a reader.
-fn of_curves(curves: Curves, filtered_out: usize, mut notes: Vec<String>) -> Imported {
+pub(super) fn of_curves(curves: Curves, mut notes: Vec<String>) -> Imported {
     let (rows, runs) = (curves.rows, curves.records.len());
     notes.push(format!(
         "{rows} rows are points of {runs} loss curves: laws see the last loss of each run, so n is {runs}; --law envelope sees all of them, as does any law with --checkpoints"
@@ -74,72 +158,19 @@ fn of_curves(curves: Curves, filtered_out: usize, mut notes: Vec<String>) -> Imp
     if curves.rates_change {
         notes.push("the learning rate changes along the curves: a run's is the highest of its rows".to_owned());
     }
-    let Curves { records, groups, trajectories, .. } = curves;
-    Imported { records, groups, filtered_out, own: false, trajectories, notes }
-}
-
-/// Whether a folder holds tables of its own.
-pub fn is_folder_of_tables(path: &Path) -> bool {
-    !tables_in(path).is_empty()
-}
-
-fn tables_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_table = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let mut tables: Vec<PathBuf> = entries.filter(is_table).collect();
-    tables.sort();
-    tables
-}
-
-/// Reads a folder of tables. A file that names no run, or only one, is a run of its own, named as the file; its rows are
-/// those of its curve.
-pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let tables = tables_in(folder);
-    let (mut rows, mut whole, mut notes) = (Rows::default(), Vec::new(), Vec::new());
-    let mut filtered_out = 0;
-    for path in &tables {
-        let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
-        let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|rows| as_runs(&rows)) {
-            // A file of which no row is wanted is passed over.
-            Err(TableError::Empty { .. }) => continue,
-            other => other?,
-        };
-        let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        imported.records.iter_mut().filter(|record| record.run_id.is_empty()).for_each(|record| record.run_id.clone_from(&stem));
-        filtered_out += imported.filtered_out;
-        imported.notes.retain(|note| !notes.contains(note));
-        notes.append(&mut imported.notes);
-        let groups = imported.groups.iter().cloned().map(Some).chain(std::iter::repeat(None));
-        for (record, group) in imported.records.iter().cloned().zip(groups) {
-            rows.take(record, group);
-        }
-        whole.push(imported);
-    }
-    if whole.is_empty() {
-        return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
-    }
-    notes.insert(0, format!("{} tables of the folder are read as one", whole.len()));
-    if let Some(curves) = rows.curves() {
-        return Ok(of_curves(curves, filtered_out, notes));
-    }
-    let mut all = Imported { records: Vec::new(), groups: Vec::new(), filtered_out, own: false, trajectories: Vec::new(), notes };
-    for one in whole {
-        let stem = |record: &RunRecord| record.run_id.clone();
-        let named = |(at, record): (usize, RunRecord)| RunRecord { run_id: format!("{} row {}", stem(&record), at + 1), ..record };
-        let several = one.records.len() > 1;
-        let rows = one.records.into_iter().enumerate();
-        all.records.extend(rows.map(|row| if several { named(row) } else { row.1 }));
-        all.groups.extend(one.groups);
-    }
-    Ok(all)
+    let twice = |count: usize| format!("{count} rows stand at a step of their run that comes again: the later row counts");
+    let reading = (curves.overtaken > 0).then(|| twice(curves.overtaken)).into_iter().collect();
+    let Curves { records, lines, groups, trajectories, .. } = curves;
+    Imported { records, lines, groups, trajectories, reading, notes, ..Imported::default() }
 }
 
 /// Foreign runs keep their names where these are all there and all different; else the line is the name.
-fn name_runs(records: &mut [RunRecord], rows: &WantedRows) {
+fn name_runs(imported: &mut Imported) {
+    let records = &mut imported.records;
     let distinct: HashSet<&str> = records.iter().map(|record| record.run_id.as_str()).collect();
     let named = distinct.len() == records.len() && !distinct.contains("");
-    for (record, (line, _)) in records.iter_mut().zip(rows.rows()) {
-        if record.run_id.is_empty() || !(rows.own || named) {
+    for (record, line) in records.iter_mut().zip(&imported.lines) {
+        if record.run_id.is_empty() || !(imported.own || named) {
             record.run_id = format!("line {line}");
         }
     }
@@ -203,13 +234,14 @@ mod tests {
         assert!(error("params,tokens,loss\n").contains("a header and no row"));
         assert!(error("params,tokens\n1,2\n").contains("no column for loss; the columns are `params`, `tokens`"));
         assert_eq!(
-            error("params,tokens,loss\n1,2,3\n1,2,three\n"),
-            "x.csv, line 3, column `loss`: `three` is not a number; write for example 2500000, 2.5M, 1.2e18 or 3,000,000"
+            error("params,tokens,loss\n1,2,three\n"),
+            "x.csv, line 2, column `loss`: `three` is not a number; write for example 2500000, 2.5M, 1.2e18 or 3,000,000"
         );
         assert_eq!(error("params,tokens,loss\n1,2,NaN\n"), "x.csv, line 2, column `loss`: `NaN` must be a finite number above zero");
         assert!(error("params,tokens,loss\n0,2,3\n").contains("line 2, column `params`: `0` must be a finite number above zero"));
         assert!(error("params,tokens,loss\n1,-2,3\n").contains("column `tokens`: `-2` must be a finite number above zero"));
         assert!(error("params,tokens,loss\n1,2\n").contains("line 2: 2 fields where the header has 3"));
+        assert!(error("params,tokens,loss,loss\n1,2,3,4\n").contains("columns 3 and 4 have one name, `loss`"));
         assert!(error("params,n_params,tokens,loss\n1,1,2,3\n").contains("`params` and `n_params` both mean params"));
         assert!(import_table(Path::new("/"), Wanted::default()).expect_err("a folder").to_string().contains("it is a folder"));
     }
@@ -296,22 +328,6 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_tables_is_read_as_one_run_a_file() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        for (run, n) in [("small", 1e6), ("large", 4e6)] {
-            let rows: String = (1..=3).map(|i| format!("{n},{}e8,{}\n", i, 4.0 - 0.1 * f64::from(i))).collect();
-            fs::write(folder.path().join(format!("{run}.csv")), format!("params,tokens,loss\n{rows}")).expect("written");
-        }
-        fs::write(folder.path().join("notes.txt"), "not a table").expect("written");
-        let imported = import_folder(folder.path(), Wanted::default()).expect("reads");
-        assert_eq!(imported.records.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>(), ["large", "small"]);
-        assert_eq!((imported.trajectories.len(), imported.records[0].tokens), (2, Some(Tokens(3e8))));
-        fs::write(folder.path().join("broken.csv"), "params,tokens,loss\n1,2,x\n").expect("written");
-        let error = import_folder(folder.path(), Wanted::default()).expect_err("a bad cell").to_string();
-        assert!(error.contains("broken.csv, line 2, column `loss`"), "{error}");
-    }
-
-    #[test]
     fn batches_in_sequences_become_tokens_where_their_length_is_known() {
         let batch = |text: &str| import(text).unwrap_or_else(|error| panic!("{error}")).records[0].batch_tokens;
         assert_eq!(batch("params,tokens,loss,bs,context\n1e6,1e8,3,64,512\n"), Some(Tokens(32768.0)));
@@ -336,7 +352,10 @@ mod tests {
 
     #[test]
     fn a_blank_loss_is_absent_not_zero() {
-        assert_eq!(import("params,tokens,loss\n1,2,\n").expect("reads").records[0].loss_nats, None);
+        let imported = import("run,params,tokens,loss\na,1e6,2e8,\nb,1e6,4e8,3\n").expect("reads");
+        assert_eq!((imported.records.len(), imported.records[0].loss_nats), (1, Some(Nats(3.0))));
+        assert_eq!(imported.left_out, [("line 2".to_owned(), "loss is blank".to_owned())]);
+        assert_eq!(imported.reading, ["line 2 left out: loss is blank"]);
     }
 
     #[test]

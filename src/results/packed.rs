@@ -359,7 +359,13 @@ fn curves_of(path: &Path, text: &[u8]) -> Result<Curves, FolderError> {
     let table = RawTable::parse(path.to_owned(), text)?;
     if table.headers.first().is_none_or(|first| first != RUN) {
         let found = format!("the columns are {}", table.headers.join(", "));
-        return Err(TableError::MissingColumn { path: table.path, wanted: RUN, found }.into());
+        return Err(TableError::MissingColumn {
+            path: table.path,
+            wanted: RUN,
+            found,
+            advice: "it is no file of curves of ours".to_owned(),
+        }
+        .into());
     }
     let names = StringRecord::from(table.headers.clone());
     let mut curves = Curves::new();

@@ -1,5 +1,6 @@
 //! CSV in and out. Errors name file, line, column and the text that stands there.
 
+use super::dialect::Dialect;
 use crate::spec::RunRecord;
 use csv::StringRecord;
 use serde::Serialize;
@@ -25,14 +26,44 @@ pub enum TableError {
         /// The column or number that is missing.
         what: &'static str,
     },
+    /// Rows, and none that can be used.
+    #[error("{}: no row can be used: {reasons}; another column may be meant: --columns loss=NAME", path.display())]
+    NoRow {
+        /// Path of the table, as it was given.
+        path: PathBuf,
+        /// What is wrong with which lines.
+        reasons: String,
+    },
     /// A column that is needed is not there.
-    #[error("{}: there is no column for {wanted}; {found}; rename one of them to `{wanted}`", path.display())]
+    #[error("{}: there is no column for {wanted}; {found}; {advice}", path.display())]
     MissingColumn {
         /// Path of the table, as it was given.
         path: PathBuf,
         /// The columns that would do.
         wanted: &'static str,
         /// What the columns are.
+        found: String,
+        /// What to type.
+        advice: String,
+    },
+    /// A column that is needed stands there several times.
+    #[error("{}: columns {places} have one name, `{name}`; rename all but the one that is meant", path.display())]
+    Twice {
+        /// Path of the table, as it was given.
+        path: PathBuf,
+        /// The header that they share.
+        name: String,
+        /// Their numbers, from 1, in words.
+        places: String,
+    },
+    /// Rows that look like points of curves, of which nothing says which belong together.
+    #[error(
+        "{}: several rows have the same size and step, as those of loss curves have, and nothing tells their runs apart ({found}); name a column that does with --columns run=NAME, or where every row is a run of its own say --columns steps=none", path.display()
+    )]
+    NoRuns {
+        /// Path of the table, as it was given.
+        path: PathBuf,
+        /// Two rows that contradict each other, in words.
         found: String,
     },
     /// A column that an option names is not there.
@@ -48,7 +79,7 @@ pub enum TableError {
         found: String,
     },
     /// Two columns would both be read as the same thing.
-    #[error("{}: the columns `{first}` and `{second}` both mean {meaning}; remove one", path.display())]
+    #[error("{}: the columns `{first}` and `{second}` both mean {meaning}; say which is to be read, such as --columns {meaning}={}", path.display(), as_argument(second))]
     Ambiguous {
         /// Path of the table, as it was given.
         path: PathBuf,
@@ -110,31 +141,36 @@ pub(super) struct RawTable {
 }
 
 impl RawTable {
-    /// Cuts text into fields. A byte-order mark, CRLF, quoted fields and blank lines are fine.
+    /// Cuts text into fields by commas. A byte-order mark, CRLF, quoted fields and blank lines are fine.
     pub(super) fn parse(path: PathBuf, bytes: &[u8]) -> Result<Self, TableError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        if let Some(line) = unclosed_quote(bytes) {
+        Self::cut(path, bytes, Dialect::PLAIN, false)
+    }
+
+    /// Cuts text into fields as a dialect says; where rows are uneven they may have more or fewer fields than the header.
+    pub(super) fn cut(path: PathBuf, bytes: &[u8], dialect: Dialect, uneven: bool) -> Result<Self, TableError> {
+        let above = bytes[..dialect.header_at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        if let Some(line) = unclosed_quote(&bytes[dialect.header_at..], dialect.separator) {
+            let line = line + above;
             let problem = "a quoted field begins here and never ends; close the quote, or remove it".to_owned();
             return Err(TableError::Row { path, line, problem });
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let mut reader = csv::ReaderBuilder::new();
+        reader.trim(csv::Trim::All).delimiter(dialect.separator).flexible(uneven);
+        let mut reader = reader.from_reader(&bytes[dialect.header_at..]);
         let row_error = |path: &PathBuf, error: csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
+            let line = above + error.position().map_or(1, csv::Position::line);
             TableError::Row { path: path.clone(), line, problem: describe(&error) }
         };
         let headers: Vec<String> = reader.headers().map_err(|e| row_error(&path, e))?.iter().map(str::to_owned).collect();
         if headers.iter().all(String::is_empty) {
             return Err(TableError::Empty { path, what: "the file is empty; a header line is expected" });
         }
-        if let ([only], Some(mark)) = (headers.as_slice(), headers[0].chars().find(|mark| [';', '\t', '|'].contains(mark))) {
-            let problem = format!("one column, `{only}`; fields must be separated by commas, not by {mark:?}");
-            return Err(TableError::Row { path, line: 1, problem });
-        }
         let mut rows = Vec::new();
         let mut lines = LineCounter::new(bytes);
         for row in reader.records() {
             let row = row.map_err(|e| row_error(&path, e))?;
-            let line = lines.line_at(row.position().map_or(0, |position| position.byte() as usize));
+            let line = lines.line_at(dialect.header_at + row.position().map_or(0, |position| position.byte() as usize));
             rows.push((line, row));
         }
         Ok(Self { path, headers, rows })
@@ -147,23 +183,33 @@ impl RawTable {
         row: &StringRecord,
         names: &StringRecord,
     ) -> Result<T, TableError> {
+        self.typed_or_field(line, row, names).map_err(|(_, error)| error)
+    }
+
+    /// The same; where a field does not hold what it should, with its place.
+    pub(super) fn typed_or_field<T: DeserializeOwned + Default>(
+        &self,
+        line: u64,
+        row: &StringRecord,
+        names: &StringRecord,
+    ) -> Result<T, (Option<usize>, TableError)> {
         row.deserialize(Some(names)).map_err(|error| {
             let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
-                return TableError::Row { path: self.path.clone(), line, problem: describe(&error) };
+                return (None, TableError::Row { path: self.path.clone(), line, problem: describe(&error) });
             };
             // serde's own errors do not say which field they are about: each is tried alone.
             let alone =
                 |at: &usize| StringRecord::from(vec![&row[*at]]).deserialize::<T>(Some(&StringRecord::from(vec![&names[*at]]))).is_err();
-            let field = (0..row.len().min(names.len())).find(alone).unwrap_or(0);
-            let column = self.headers.get(field).cloned().unwrap_or_default();
-            let text = row.get(field).unwrap_or_default();
-            TableError::Cell { path: self.path.clone(), line, column, problem: cell_problem(text, &err.kind().to_string()) }
+            let field = (0..row.len().min(names.len())).find(alone);
+            let column = field.and_then(|field| self.headers.get(field).cloned()).unwrap_or_default();
+            let text = row.get(field.unwrap_or(0)).unwrap_or_default();
+            (field, TableError::Cell { path: self.path.clone(), line, column, problem: cell_problem(text, &err.kind().to_string()) })
         })
     }
 }
 
 /// The line on which a quoted field begins that the text never ends: the reader would take all that follows for that field.
-fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
+fn unclosed_quote(bytes: &[u8], separator: u8) -> Option<u64> {
     let (mut line, mut opened, mut at_start) = (1, None, true);
     for &byte in bytes {
         line += u64::from(byte == b'\n');
@@ -172,8 +218,9 @@ fn unclosed_quote(bytes: &[u8]) -> Option<u64> {
             (b'"', Some(_)) => (opened, at_start) = (None, true),
             (b'"', None) if at_start => opened = Some(line),
             (_, Some(_)) => {}
+            (b'\n' | b'\r', None) => at_start = true,
+            (byte, None) if byte == separator => at_start = true,
             (b' ', None) => {}
-            (b',' | b'\n' | b'\r', None) => at_start = true,
             (_, None) => at_start = false,
         }
     }
@@ -216,6 +263,12 @@ fn describe(error: &csv::Error) -> String {
         csv::ErrorKind::Utf8 { .. } => "bytes that are no UTF-8 text; save the table as UTF-8".to_owned(),
         _ => error.to_string(),
     }
+}
+
+/// A name as a shell takes it in an option.
+pub(super) fn as_argument(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:/".contains(c));
+    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 /// The columns of a table in words, for an error.

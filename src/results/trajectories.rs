@@ -24,10 +24,10 @@ pub(super) struct Rows {
 
 struct Run {
     last: RunRecord,
+    line: u64,
     /// The highest learning rate of its rows: what a recipe calls its rate, where rows tell that of their step.
     peak: Option<f64>,
     group: Option<String>,
-    rows: usize,
     points: Vec<(f64, f64, f64)>,
 }
 
@@ -35,63 +35,68 @@ struct Run {
 pub(super) struct Curves {
     /// The last row with a loss of each run, in the order in which runs first appear.
     pub(super) records: Vec<RunRecord>,
+    /// The lines of those rows.
+    pub(super) lines: Vec<u64>,
     /// Their groups, where groups were asked for.
     pub(super) groups: Vec<String>,
     pub(super) trajectories: Vec<Trajectory>,
     pub(super) rows: usize,
+    /// Rows that stand where a later one of their run does.
+    pub(super) overtaken: usize,
     /// Whether the learning rate of a run changes along its rows.
     pub(super) rates_change: bool,
 }
 
 impl Rows {
-    /// Takes the next row; `false` once the rows cannot be curves.
-    pub(super) fn take(&mut self, record: RunRecord, group: Option<String>) -> bool {
-        let (Some(tokens), false) = (record.tokens, self.broken) else {
+    /// Takes the next row, with its line; rows that are of one run have one name.
+    pub(super) fn take(&mut self, record: RunRecord, group: Option<String>, line: u64) {
+        let Some(tokens) = record.tokens else {
             self.broken = true;
-            return false;
+            return;
         };
         self.rows += 1;
-        let flops = record.flops_exact.or(record.params_total.map(|Params(n)| Flops(6.0 * n * tokens.0)));
+        // Where nothing says how large networks are, they differ in tokens alone.
+        let size = record.params_total.unwrap_or(Params(1.0)).0;
+        let flops = record.flops_exact.or(Some(Flops(6.0 * size * tokens.0)));
         let point = flops.zip(record.loss_nats).map(|(c, loss)| (c.0, tokens.0, loss.0));
         match self.at.get(&record.run_id) {
             None => {
                 self.at.insert(record.run_id.clone(), self.runs.len());
-                self.runs.push(Run { peak: record.learning_rate, last: record, group, rows: 1, points: point.into_iter().collect() });
+                self.runs.push(Run { peak: record.learning_rate, last: record, line, group, points: point.into_iter().collect() });
             }
-            Some(&at) => self.broken = !self.runs[at].goes_on(record, point),
+            Some(&at) => self.broken |= !self.runs[at].append(record, point, line),
         }
-        !self.broken
     }
 
-    /// The curves; `None` where the rows are not those of curves: names that come back with other sizes or the same
-    /// tokens, or hardly any that come back.
-    pub(super) fn curves(mut self) -> Option<Curves> {
-        let sound = self.runs.iter_mut().all(Run::ordered);
-        if self.broken || !sound || self.rows < 3 * self.runs.len() {
+    /// The curves; `None` where the rows are not those of curves: names that come back with other sizes, or fewer than so many
+    /// rows a run.
+    pub(super) fn curves(mut self, fewest: usize) -> Option<Curves> {
+        let overtaken: usize = self.runs.iter_mut().map(Run::settle).sum();
+        if self.broken || self.rows < fewest * self.runs.len() {
             return None;
         }
         let groups = self.runs.iter().filter_map(|run| run.group.clone()).collect();
         let rates_change = self.runs.iter().any(|run| run.peak != run.last.learning_rate);
         let (mut records, mut trajectories) = (Vec::new(), Vec::new());
+        let lines = self.runs.iter().map(|run| run.line).collect();
         for run in self.runs {
             records.push(run.record());
             trajectories.push(Trajectory { run: run.last.run_id, points: run.points });
         }
-        Some(Curves { records, groups, trajectories, rows: self.rows, rates_change })
+        Some(Curves { records, lines, groups, trajectories, rows: self.rows, overtaken, rates_change })
     }
 }
 
 impl Run {
-    /// Adds a row of the same run; `false` where it cannot be one.
-    fn goes_on(&mut self, record: RunRecord, point: Option<(f64, f64, f64)>) -> bool {
+    /// Adds a row of the same run; `false` where it cannot be one. Of two rows at one place the later counts.
+    fn append(&mut self, record: RunRecord, point: Option<(f64, f64, f64)>, line: u64) -> bool {
         let same = record.params_total == self.last.params_total;
-        self.rows += 1;
         self.points.extend(point);
         self.peak = self.peak.into_iter().chain(record.learning_rate).reduce(f64::max);
         let further = (record.loss_nats.is_some(), record.tokens.map(|tokens| tokens.0))
-            > (self.last.loss_nats.is_some(), self.last.tokens.map(|tokens| tokens.0));
+            >= (self.last.loss_nats.is_some(), self.last.tokens.map(|tokens| tokens.0));
         if further {
-            self.last = record;
+            (self.last, self.line) = (record, line);
         }
         same
     }
@@ -108,10 +113,19 @@ impl Run {
         RunRecord { learning_rate: self.peak, other_choices, ..self.last.clone() }
     }
 
-    /// Sorts by tokens; `false` where two rows have the same.
-    fn ordered(&mut self) -> bool {
+    /// Sorts by tokens and drops points that stand where a later one does; how many those were.
+    fn settle(&mut self) -> usize {
+        let all = self.points.len();
         self.points.sort_by(|left, right| left.1.total_cmp(&right.1));
-        self.points.windows(2).all(|pair| pair[0].1 < pair[1].1)
+        // Rows of one place stay in their order: the last of them is the later.
+        self.points.dedup_by(|later, kept| {
+            let same = later.1 == kept.1;
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+        all - self.points.len()
     }
 }
 
@@ -132,8 +146,8 @@ mod tests {
 
     fn curves(rows: &[RunRecord]) -> Option<Curves> {
         let mut all = Rows::default();
-        rows.iter().all(|row| all.take(row.clone(), None));
-        all.curves()
+        rows.iter().enumerate().for_each(|(at, row)| all.take(row.clone(), None, at as u64 + 2));
+        all.curves(3)
     }
 
     #[test]
@@ -149,7 +163,7 @@ mod tests {
         .expect("curves");
         let ends: Vec<_> = found.records.iter().map(|r| (r.run_id.as_str(), r.tokens, r.loss_nats)).collect();
         assert_eq!(ends, [("a", Some(Tokens(3e8)), Some(Nats(3.0))), ("b", Some(Tokens(5e8)), Some(Nats(2.9)))]);
-        assert_eq!(found.rows, 6);
+        assert_eq!((found.rows, found.lines), (6, vec![5, 7]));
         assert_eq!(found.trajectories[0].points.iter().map(|p| p.2).collect::<Vec<_>>(), [4.0, 3.5, 3.0]);
         assert_eq!(found.trajectories[0].points[0].0, 6e14, "6·N·D where no FLOPs are given");
     }
@@ -179,7 +193,15 @@ mod tests {
         let thrice = |n: [f64; 3], d: [f64; 3]| curves(&[0, 1, 2].map(|i| row("baseline", n[i], d[i], Some(3.0))));
         assert!(thrice([1e6; 3], [1e8, 2e8, 3e8]).is_some());
         assert!(thrice([1e6, 1e6, 2e6], [1e8, 2e8, 3e8]).is_none(), "other sizes");
-        assert!(thrice([1e6; 3], [1e8, 1e8, 3e8]).is_none(), "the same tokens twice: seeds");
+        assert!(thrice([1e6; 3], [1e8, 1e8, 3e8]).is_none(), "two places are no curve");
         assert!(curves(&[row("a", 1e6, 1e8, Some(3.0)), row("a", 1e6, 2e8, Some(3.0)), row("b", 1e6, 1e8, Some(3.0))]).is_none());
+    }
+
+    #[test]
+    fn of_two_rows_at_one_place_the_later_counts() {
+        let rows = [(1e8, 4.0), (2e8, 3.5), (3e8, 3.2), (2e8, 3.6), (3e8, 3.3), (4e8, 3.1)];
+        let found = curves(&rows.map(|(d, loss)| row("a", 1e6, d, Some(loss)))).expect("a curve");
+        assert_eq!(found.trajectories[0].points.iter().map(|p| p.2).collect::<Vec<_>>(), [4.0, 3.6, 3.3, 3.1]);
+        assert_eq!(found.overtaken, 2);
     }
 }

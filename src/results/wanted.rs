@@ -1,13 +1,16 @@
 //! What is wanted of a table, and the rows that are, as records with their groups.
 
 use super::choices::{choices, said};
-use super::columns::{Columns, with_constants};
+use super::columns::{Columns, Variables};
+use super::constants::with_constants;
 use super::filter::Filter;
+use super::known::{FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS};
+use super::mixed::mixed;
+use super::runs::Runs;
+use super::sheet::Sheet;
 use super::table::{RawTable, TableError, columns_found};
-use super::trajectories::{Curves, Rows};
-use crate::spec::RunRecord;
+use crate::spec::{LossUnit, RunRecord};
 use csv::StringRecord;
-use std::collections::HashSet;
 use std::path::Path;
 
 /// What is wanted of a table.
@@ -21,8 +24,8 @@ pub struct Wanted<'a> {
     pub constants: &'a [(String, String)],
     /// Column whose text names the group of a row.
     pub by: Option<&'a str>,
-    /// Whether losses over one of params, tokens and FLOPs will do.
-    pub one_variable: bool,
+    /// How many of params, tokens and FLOPs a table must have.
+    pub variables: Variables,
 }
 
 /// The wanted rows of a table, read as they are asked for: a table of curves may have millions.
@@ -35,17 +38,52 @@ pub(super) struct WantedRows {
     by: Option<usize>,
     /// Columns of none of ours that tell runs apart.
     choices: Vec<usize>,
+    /// Column that says how a run ended, in words of others.
+    state: Option<usize>,
     /// Whether the table is one of ours.
     pub(super) own: bool,
+    /// How the table is read, in words.
+    reading: Vec<String>,
+}
+
+/// What a row says.
+pub(super) enum Row {
+    /// A run, or a point of its curve, with its group.
+    Of(Box<RunRecord>, Option<String>),
+    /// Nothing that a law could use, and why.
+    LeftOut(Unusable),
+}
+
+/// Why a row cannot be used.
+pub(super) struct Unusable {
+    /// In words that many rows may share.
+    pub(super) reason: String,
+    /// The cell that is to blame.
+    pub(super) error: TableError,
+}
+
+/// Why the rows of a table cannot be read as they are asked for.
+pub(super) enum Misread {
+    /// The table is refused.
+    Refused(TableError),
+    /// A column that nobody needs holds what one of ours cannot: it is to be ignored.
+    Column { at: usize, cell: String },
+}
+
+impl From<TableError> for Misread {
+    fn from(error: TableError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 impl WantedRows {
     /// Without a row that is wanted it is refused.
     pub(super) fn of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Self, TableError> {
         let map = wanted.columns.to_vec();
-        let table = with_constants(RawTable::parse(path.to_owned(), bytes)?, &map, wanted.constants)?;
-        let columns = Columns::of(&table, &map, wanted.one_variable)?;
+        let Sheet { table, reading } = Sheet::of(path, bytes)?;
+        let table = with_constants(table, &map, wanted.constants)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
+        let columns = Columns::of(&table, &map, wanted.variables)?;
         let kept = filtered(&table, wanted.filters)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
@@ -53,7 +91,13 @@ impl WantedRows {
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
-        Ok(Self { table, columns, kept, by, choices, own })
+        let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
+        Ok(Self { table, columns, kept, by, choices, state, own, reading })
+    }
+
+    /// Path of the table, as it was given.
+    pub(super) fn path(&self) -> &Path {
+        &self.table.path
     }
 
     /// The rows with their lines in the file.
@@ -61,30 +105,74 @@ impl WantedRows {
         self.kept.iter().map(|&at| &self.table.rows[at])
     }
 
-    /// Each row as a record, with its group.
-    pub(super) fn records(&self) -> impl Iterator<Item = Result<(RunRecord, Option<String>), TableError>> {
+    /// What each row says.
+    pub(super) fn read(&self) -> impl Iterator<Item = Result<Row, Misread>> {
         self.rows().map(|(line, row)| {
-            let record: RunRecord = self.table.typed(*line, &self.columns.cleaned(row), &self.columns.names)?;
+            let cells = self.columns.cleaned(row);
+            let record: RunRecord = match self.table.typed_or_field(*line, &cells, &self.columns.names) {
+                Ok(record) => record,
+                Err((Some(at), error)) if !self.own && self.columns.is_needed(at) => {
+                    return Ok(Row::LeftOut(Unusable { reason: why(&self.columns.names[at], &cells[at]), error }));
+                }
+                // What was named by --columns is wanted.
+                Err((Some(at), _)) if !self.own && !self.columns.is_asked_for(at) && !self.columns.names[at].is_empty() => {
+                    return Err(Misread::Column { at, cell: row[at].to_owned() });
+                }
+                Err((_, error)) => return Err(error.into()),
+            };
             let record = RunRecord { other_choices: said(&self.table, &self.choices, row), ..self.columns.completed(record, row) };
-            Ok((record, self.by.map(|at| row.get(at).unwrap_or_default().to_owned())))
+            match self.lacking(&record).filter(|_| !self.own) {
+                Some(what) => Ok(Row::LeftOut(self.blank(what, *line, row))),
+                None => Ok(Row::Of(Box::new(record), self.by.map(|at| row.get(at).unwrap_or_default().to_owned()))),
+            }
         })
     }
 
-    /// The curves of a table in which names of runs come back, where its rows are those of curves.
-    pub(super) fn curves(&self) -> Result<Option<Curves>, TableError> {
-        let Some(at) = self.columns.names.iter().position(|name| name == "run_id") else { return Ok(None) };
-        let names: HashSet<&str> = self.rows().map(|(_, row)| row.get(at).unwrap_or_default()).collect();
-        if 3 * names.len() > self.kept.len() || names.contains("") {
-            return Ok(None);
-        }
-        let mut rows = Rows::default();
-        for row in self.records() {
-            let (record, group) = row?;
-            if !rows.take(record, group) {
-                return Ok(None);
-            }
-        }
-        Ok(rows.curves())
+    /// A column without which a record says nothing, and that is there.
+    fn lacking(&self, record: &RunRecord) -> Option<&'static str> {
+        let has = |ours: &str| self.columns.place(ours).is_some();
+        let steps = self.columns.in_steps && record.tokens.is_none();
+        [(LOSS, record.loss_nats.is_none()), (TOKENS, record.tokens.is_none()), (PARAMS, record.params_total.is_none())]
+            .into_iter()
+            .find(|(ours, is_absent)| *is_absent && has(ours))
+            .map(|(ours, _)| ours)
+            .or(steps.then_some(STEPS))
+    }
+
+    fn blank(&self, what: &str, line: u64, row: &StringRecord) -> Unusable {
+        let at = self.columns.place(what).unwrap_or_default();
+        let ended = self.state.and_then(|at| row.get(at)).unwrap_or_default().to_ascii_lowercase();
+        let reason = match what {
+            LOSS if FAILED.contains(&ended.as_str()) => "loss is no number: diverged".to_owned(),
+            _ => why(what, ""),
+        };
+        let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());
+        Unusable { reason, error: TableError::Cell { path, line, column, problem: "it is blank".to_owned() } }
+    }
+
+    /// Reads a column as none of ours from now on.
+    pub(super) fn ignore(&mut self, at: usize, cell: &str) {
+        self.columns.ignore(at, &self.table.headers[at], cell);
+    }
+
+    /// The run of each row, where rows are those of curves.
+    pub(super) fn runs(&self) -> Result<Option<Runs>, TableError> {
+        if self.own { Ok(None) } else { Runs::of(&self.table, &self.columns, &self.kept, &self.choices) }
+    }
+
+    /// What columns of words do to the loss of runs, in words.
+    pub(super) fn mixed(&self) -> Vec<String> {
+        if self.own { Vec::new() } else { mixed(&self.table, &self.columns, &self.kept, &self.choices) }
+    }
+
+    /// What losses are counted in.
+    pub(super) fn loss_unit(&self) -> LossUnit {
+        self.columns.loss_unit
+    }
+
+    /// Whether sizes, tokens and compute all stand in the table.
+    pub(super) fn has_compute(&self) -> bool {
+        [PARAMS, TOKENS, FLOPS].iter().all(|ours| self.columns.place(ours).is_some())
     }
 
     /// Rows that a filter leaves out.
@@ -95,6 +183,53 @@ impl WantedRows {
     /// What a reader must know of how columns are read.
     pub(super) fn notes(&self) -> &[String] {
         &self.columns.notes
+    }
+
+    /// How the table is read, in words.
+    pub(super) fn reading(&self) -> Vec<String> {
+        [self.reading.as_slice(), &self.columns.reading].concat()
+    }
+}
+
+/// How others say that a run came to nothing.
+const FAILED: [&str; 10] = ["crashed", "failed", "diverged", "killed", "error", "nan", "oom", "aborted", "exploded", "fail"];
+/// What others write where a number should stand.
+const NO_NUMBER: [&str; 22] = [
+    "nan",
+    "-nan",
+    "inf",
+    "+inf",
+    "-inf",
+    "infinity",
+    "-infinity",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "#n/a",
+    "#num!",
+    "#div/0!",
+    "-",
+    "--",
+    "–",
+    "—",
+    "?",
+    "x",
+    "missing",
+];
+
+/// Why a cell of a column of ours cannot be used.
+fn why(ours: &str, cell: &str) -> String {
+    let name = KNOWN.iter().find(|known| known.ours == ours).map_or(ours, |known| known.aliases[0]);
+    let lower = cell.to_ascii_lowercase();
+    let is_failure = NO_NUMBER.contains(&lower.as_str()) || FAILED.contains(&lower.as_str());
+    match cell {
+        "" => format!("{name} is blank"),
+        _ if is_failure && ours == LOSS => format!("{name} is no number: diverged"),
+        _ if cell.parse().is_ok_and(|value: f64| value == 0.0) => format!("{name} is 0"),
+        _ if cell.parse().is_ok_and(|value: f64| value < 0.0) => format!("{name} is below 0"),
+        _ => format!("{name} is no number"),
     }
 }
 

@@ -27,16 +27,16 @@ pub enum QuantityError {
 }
 
 /// Reads a positive number: digits with optional thousands separators (`,` or `_`), an optional
-/// exponent and an optional suffix k, M, B (or G), T, P, E.
+/// exponent and an optional suffix k, M, B (or G), T, P, E; in small letters too, but for E, which is an exponent's.
 pub fn parse_quantity(text: &str) -> Result<f64, QuantityError> {
     let not_a_number = || QuantityError::NotANumber(text.to_owned());
     let trimmed = text.trim();
     let (digits, factor) = match trimmed.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&trimmed[..at], 1e3),
-        Some((at, 'M')) => (&trimmed[..at], 1e6),
-        Some((at, 'B' | 'G')) => (&trimmed[..at], 1e9),
-        Some((at, 'T')) => (&trimmed[..at], 1e12),
-        Some((at, 'P')) => (&trimmed[..at], 1e15),
+        Some((at, 'M' | 'm')) => (&trimmed[..at], 1e6),
+        Some((at, 'B' | 'G' | 'b' | 'g')) => (&trimmed[..at], 1e9),
+        Some((at, 'T' | 't')) => (&trimmed[..at], 1e12),
+        Some((at, 'P' | 'p')) => (&trimmed[..at], 1e15),
         Some((at, 'E')) => (&trimmed[..at], 1e18),
         _ => (trimmed, 1.0),
     };
@@ -205,7 +205,7 @@ fn serialize_number<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S
 
 /// What [`PositiveVisitor`] reads: a number above zero, or text of one as [`parse_quantity`] reads it.
 fn quantity_schema() -> Schema {
-    const TEXT: &str = r"^\s*\+?[0-9.][0-9.,_]*([eE][+-]?[0-9]+)?\s*[kKMBGTPE]?\s*$";
+    const TEXT: &str = r"^\s*\+?[0-9.][0-9.,_]*([eE][+-]?[0-9]+)?\s*[kKmMbBgGtTpPE]?\s*$";
     json_schema!({ "anyOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "type": "string", "pattern": TEXT }] })
 }
 
@@ -249,6 +249,8 @@ mod tests {
         for (text, value) in [
             ("2M", 2e6),
             ("1.2B", 1.2e9),
+            ("50m", 5e7),
+            ("2b", 2e9),
             ("1.1M", 1_100_000.0),
             ("3e9", 3e9),
             ("1.2e18", 1.2e18),

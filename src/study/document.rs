@@ -17,8 +17,11 @@ pub fn document(study: &Study, recommendations: &impl Serialize) -> serde_json::
     Ok(json!({
         "format": FORMAT,
         "points": study.evidence.points.len(),
+        "loss_unit": study.options.loss_unit,
+        "reading": study.options.reading,
         "notes": study.notes,
         "memoriser": study.memoriser.map(|theory| json!({ "alpha": theory.alpha, "beta": theory.beta, "a": theory.growth() })),
+        "lone_budget": study.lone_budget,
         "laws": laws,
         "seed_noise": study.noise,
         "hyperparameters": study.hyperparameters,

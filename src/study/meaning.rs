@@ -16,7 +16,7 @@ pub(super) fn means_nothing(fitted: &FittedLaw) -> Option<String> {
         return Some(format!("{} of {} refits to resampled runs ended nowhere", d.failed_refits, d.refits));
     }
     if d.residual_rms > FARTHEST {
-        return Some(format!("the runs lie {:.0} % about it (rms)", 100.0 * d.residual_rms));
+        return Some(format!("the runs lie {:.0} % about it (rms), which is no law", 100.0 * d.residual_rms));
     }
     let kinds = fitted.law.coefficients().iter();
     let exponents = kinds.zip(&fitted.coefficients.0).filter(|(one, _)| matches!(one.kind, Kind::Exponent { .. }));

@@ -8,6 +8,7 @@ mod checkpoints;
 mod comparison;
 mod curves;
 mod document;
+mod doubt;
 mod envelope;
 mod error;
 mod laws;

@@ -2,7 +2,8 @@
 
 use crate::fit::{Estimator, FitOptions, Resample, Search, Vertices};
 use crate::law::{Additive, AnyFormula, Exclusion, Formula, formula, formulas};
-use crate::spec::{FlopRule, Flops, SizeMeasure};
+use crate::spec::{FlopRule, Flops, LossUnit, SizeMeasure};
+use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -44,6 +45,14 @@ pub struct StudyOptions {
     pub notes: Vec<String>,
     /// Whether a law that means nothing is recommended by all the same.
     pub force: bool,
+    /// Whether runs that contradict themselves are recommended by all the same.
+    pub trust: bool,
+    /// How the table was read, in words.
+    pub reading: Vec<String>,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
+    /// Lines of runs in their table, where runs have names of their own.
+    pub lines: HashMap<String, u64>,
     /// Variable projection alone, for tables so large that a second search is a wait.
     pub quick: bool,
 }
@@ -81,6 +90,10 @@ impl Default for StudyOptions {
             excluded: Vec::new(),
             notes: Vec::new(),
             force: false,
+            trust: false,
+            reading: Vec::new(),
+            loss_unit: LossUnit::Nats,
+            lines: HashMap::new(),
             quick: false,
         }
     }

@@ -5,7 +5,7 @@ use super::checkpoints::along_curves;
 use super::{Curves, StudyError, StudyOptions};
 use crate::fit::{RecipeStudy, SeedNoise, recipe_study, repeats, tuned_evidence};
 use crate::law::{Evidence, Exclusion, Point, TunedCell, recipe_trials, replicates, tokenizers, tuned};
-use crate::spec::{RunRecord, short};
+use crate::spec::{LossUnit, Params, RunRecord, Tokens, short};
 use std::collections::BTreeSet;
 
 /// The runs as evidence, with nothing fitted to it yet but the response to learning rate and batch.
@@ -36,7 +36,8 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
     }
     one_tokenizer(records)?;
     let best = tuned(records.to_vec());
-    let mut evidence = Evidence::of(&best.records, measure, rule);
+    let mut evidence = Evidence::of(&on_one_axis(&best.records, options.own), measure, rule);
+    evidence.loss_unit = options.loss_unit;
     evidence.excluded.extend(options.excluded.iter().cloned().chain(best.excluded));
     let noise = SeedNoise::of(&replicates(records), options.level);
     let hyperparameters = recipe_study(&recipe_trials(records, measure, rule), noise.as_ref(), options.level);
@@ -61,6 +62,22 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
         notes.extend(foreign_notes(&evidence));
     }
     Ok(Prepared { evidence, untuned, records: best.records, noise, hyperparameters, notes })
+}
+
+/// Runs of a table that has no sizes, or no tokens, with one in their place: they differ along the other axis alone.
+fn on_one_axis(records: &[RunRecord], own: bool) -> Vec<RunRecord> {
+    let lacks = |of: fn(&RunRecord) -> bool| !own && !records.iter().any(of);
+    let (no_sizes, no_tokens) = (lacks(|run| run.params_total.is_some()), lacks(|run| run.tokens.is_some()));
+    let mut records = records.to_vec();
+    for record in &mut records {
+        if no_sizes {
+            record.params_total = Some(Params(1.0));
+        }
+        if no_tokens {
+            record.tokens = Some(Tokens(1.0));
+        }
+    }
+    records
 }
 
 /// Refuses runs of several tokenizers: nats per token of one are not those of another.
@@ -131,7 +148,7 @@ fn foreign_notes(evidence: &Evidence) -> Vec<String> {
         ));
     }
     let highest = points.iter().map(|point| point.loss).fold(0.0, f64::max);
-    if highest > ABSURD {
+    if highest > ABSURD && evidence.loss_unit == LossUnit::Nats {
         notes.push(format!(
             "losses reach {} nats per token, more than a guess costs: are they perplexities, or decimal commas read as thousands?",
             short(highest)

@@ -1,15 +1,17 @@
 //! The study: what `scalelab fit` does before it prints, as a call.
 
-use super::budgets::{parabolas, profiles};
+use super::budgets::{lone_budget, parabolas, profiles};
+use super::doubt::{Contradiction, contradictions, odd_compute, standing_off};
 use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
 use super::{Curves, LawName, Mixture, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
 use crate::fit::{
-    EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, Protocol, RecipeStudy, Search, SeedNoise, deepseek, fit,
+    EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopProfile, Protocol, RecipeStudy, Search, SeedNoise,
+    deepseek, fit, only_variable,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
-use crate::spec::{Memoriser, RunRecord};
+use crate::spec::{Memoriser, RunRecord, short};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -26,6 +28,12 @@ pub struct Study {
     pub isoflop: Option<IsoflopFit>,
     /// Why there are none although they do.
     pub isoflop_refusal: Option<FitError>,
+    /// The profile of the only budget, where all runs have one and no law can be fitted to them.
+    pub lone_budget: Option<IsoflopProfile>,
+    /// Why no budget has an optimum by these runs, where the law does not say so.
+    pub no_optimum: Option<String>,
+    /// What the table contradicts itself in, the worst first; of own runs nothing.
+    pub contradictions: Vec<Contradiction>,
     /// Analyses of budgets that were named beside it.
     pub of_budgets: Vec<(&'static str, Result<OfBudgets, FitError>)>,
     /// What runs scatter by between seeds, where cells were repeated.
@@ -80,6 +88,7 @@ impl Study {
         let once = laws::once(&all, options.own);
         let mut study = Self { together, ..Self::prepared(prepared, once.clone(), options) };
         study.fit_laws(&all, &once, curves)?;
+        study.doubt(records);
         study.add_untuned(curves);
         study.fit_budgets(curves);
         if options.scrutiny != Scrutinised::No {
@@ -95,6 +104,9 @@ impl Study {
             laws: Vec::new(),
             isoflop: None,
             isoflop_refusal: None,
+            lone_budget: None,
+            no_optimum: None,
+            contradictions: Vec::new(),
             of_budgets: Vec::new(),
             noise,
             hyperparameters,
@@ -167,11 +179,14 @@ impl Study {
             match &report.fitted {
                 // An option that no fit allows is the caller's mistake, whatever the law.
                 Err(error @ FitError::Option { .. }) => return Err(error.clone().into()),
-                Err(error @ FitError::NotIdentifiable { .. }) if self.options.laws.is_empty() => {
-                    let of_compute: Arc<dyn AnyFormula> = Arc::new(PowerLaw { axis: Axis::C, floor: true });
-                    let instead = laws::report(&of_compute, all, once, curves, &self.options);
+                Err(error @ (FitError::NotIdentifiable { .. } | FitError::NoVariation { .. })) if self.options.laws.is_empty() => {
+                    let axis = self.lone_axis(once);
+                    let of_one: Arc<dyn AnyFormula> = Arc::new(PowerLaw { axis, floor: true });
+                    let instead = laws::report(&of_one, all, once, curves, &self.options);
                     let found = instead.fitted.is_ok();
-                    self.notes.extend(found.then(|| error.to_string()));
+                    self.no_optimum = found.then(|| self.why_one_variable(axis, once, error));
+                    self.notes.extend(self.no_optimum.clone());
+                    self.lone_budget = if found { None } else { lone_budget(once, &self.options) };
                     self.laws.push(if found { instead } else { report });
                 }
                 _ => self.laws.push(report),
@@ -181,6 +196,56 @@ impl Study {
             self.evidence = fitted.evidence.clone();
         }
         Ok(())
+    }
+
+    /// The variable in which runs differ that no law of N and D can be fitted to.
+    fn lone_axis(&self, evidence: &Evidence) -> Axis {
+        let has = |of: fn(&RunRecord) -> bool| self.options.own || self.records.iter().any(of);
+        match (has(|run| run.params_total.is_some()), has(|run| run.tokens.is_some())) {
+            (false, true) => Axis::D,
+            (true, false) => Axis::N,
+            (false, false) => Axis::C,
+            (true, true) => only_variable(&evidence.points).unwrap_or(Axis::C),
+        }
+    }
+
+    /// Why a law of one variable is fitted, in words.
+    fn why_one_variable(&self, axis: Axis, evidence: &Evidence, error: &FitError) -> String {
+        let runs = evidence.points.len();
+        let same = |of: fn(&RunRecord) -> Option<f64>| self.records.iter().find_map(of).map(short);
+        let size = || same(|run| Some(run.params_total?.0));
+        let tokens = || same(|run| Some(run.tokens?.0));
+        match axis {
+            Axis::D => {
+                let why = size().map_or("the table has no sizes".to_owned(), |n| format!("all {runs} runs have one size, N = {n}"));
+                format!("{why}: a law of data alone is fitted, L(D), which recommends no size; add sizes for one of both")
+            }
+            Axis::N => {
+                let why = tokens().map_or("the table has no tokens".to_owned(), |d| format!("all {runs} runs see as many tokens, D = {d}"));
+                format!("{why}: a law of size alone is fitted, L(N), which recommends no tokens; add lengths for one of both")
+            }
+            Axis::C if size().is_none() => "the table has neither sizes nor tokens: a law of compute alone is fitted, L(C)".to_owned(),
+            Axis::C => error.to_string(),
+        }
+    }
+
+    /// Says what a table of others contradicts itself in, and which of its runs stand off the law.
+    fn doubt(&mut self, records: &[RunRecord]) {
+        if self.options.own {
+            return;
+        }
+        self.contradictions = contradictions(records);
+        self.notes.splice(0..0, self.contradictions.iter().map(|one| one.said.clone()));
+        let of = |fitted: &FittedLaw| standing_off(fitted, |run| self.options.lines.get(run).copied());
+        let off = self.best_law().filter(|_| self.options.checkpoints.is_none()).map(of).unwrap_or_default();
+        self.notes.splice(0..0, off);
+        self.notes.splice(0..0, odd_compute(records, |run| self.options.lines.get(run).copied()));
+    }
+
+    /// What speaks against recommending anything from these runs, unless they are to be trusted all the same.
+    pub fn distrusted(&self) -> Option<&str> {
+        let serious = self.contradictions.iter().find(|one| one.is_serious() && !self.options.trust)?;
+        Some(&serious.said)
     }
 
     /// Says what the intervals lack, and adds the law of the losses as they were.
@@ -260,7 +325,8 @@ impl Study {
         let refusals: Vec<(&str, &FitError)> = of_laws.chain(of_budgets).collect();
         let asked = self.laws.len() + self.of_budgets.len();
         match refusals.as_slice() {
-            [(_, error)] if asked == 1 => Err((*error).clone().into()),
+            [(_, error)] if asked == 1 && self.lone_budget.is_none() => Err((*error).clone().into()),
+            _ if self.lone_budget.is_some() => Ok(self),
             several if several.len() == asked => {
                 Err(StudyError::NoLaw(several.iter().map(|(name, error)| format!("{name} is not fitted: {error}")).collect()))
             }

@@ -51,7 +51,7 @@ fn loss_curves(runs: &[RunCurve], conventions: &Conventions) -> Result<Vec<u8>, 
     let x = Axis::log(TOKENS, Unit::Count, places().map(|at| at.0));
     let bin = (x.high / x.low).ln() / BINS;
     let smooth: Vec<Vec<(f64, f64)>> = runs.iter().map(|run| averaged(&run.train, bin)).collect();
-    let y = Axis::log("loss, nats per token", Unit::Plain, shown_losses(&runs, &smooth));
+    let y = Axis::log(format!("loss, {}", conventions.loss_unit), Unit::Plain, shown_losses(&runs, &smooth));
     let ladder = Ladder::of(runs.iter().map(|run| run.n));
     let remark = "Lines: training loss, averaged over bins of equal width in ln D. Marks: held-out loss at the end of a run.";
     let mut page = Page::new("Loss curves", conventions, remark, &entries(&ladder, conventions));

@@ -26,7 +26,7 @@ fn floor_profile(
     }
     profile.sort_by(|left, right| left.0.total_cmp(&right.0));
     let compared = references.iter().map(|reference| reference.1);
-    let x = Axis::linear("E, nats per token", profile.iter().map(|at| at.0).chain([estimate.value]).chain(compared));
+    let x = Axis::linear(format!("E, {}", conventions.loss_unit), profile.iter().map(|at| at.0).chain([estimate.value]).chain(compared));
     let y = Axis::linear("least objective at this E", profile.iter().map(|at| at.1));
     let mut entries =
         vec![Entry::Line(Stroke::full(ordered(0.2), 1.8), "profile".into()), Entry::Line(Stroke::full(ACCENT, 1.6), "estimate".into())];

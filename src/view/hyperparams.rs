@@ -4,7 +4,7 @@
 use super::canvas::{Fill, Stroke};
 use super::figure::{Figure, Subject};
 use super::legend::{EndLabel, Entry, end_labels, ladder_entries, short};
-use super::page::{Conventions, LOSS, Layout, Page};
+use super::page::{Conventions, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
@@ -45,7 +45,7 @@ fn rate_curves(curves: &[RateCurve], conventions: &Conventions) -> Result<Vec<u8
     let rates = curves.iter().flat_map(|curve| curve.runs.iter().map(|run| run.0).chain(curve.diverged.iter().copied()));
     let x = Axis::log("peak learning rate", Unit::Power, rates);
     let losses = curves.iter().flat_map(|curve| curve.runs.iter().map(|run| run.1).chain(curve.optimum.map(|best| best.1)));
-    let y = Axis::losses(LOSS, losses);
+    let y = Axis::losses(conventions.loss_label(), losses);
     let ladder = Ladder::of(curves.iter().map(|curve| curve.n));
     let labelled = curves.len() > ladder.steps.len();
     let room = if labelled { 62.0 } else { 0.0 };

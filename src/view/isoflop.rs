@@ -4,7 +4,7 @@
 use super::canvas::{Fill, Stroke};
 use super::figure::Figure;
 use super::legend::{EndLabel, Entry, end_labels, short};
-use super::page::{Conventions, LOSS, Layout, Page};
+use super::page::{Conventions, Layout, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
@@ -45,7 +45,7 @@ fn isoflop_profiles(budgets: &[IsoflopBudget], conventions: &Conventions) -> Res
     let sizes = budgets.iter().flat_map(|budget| budget.runs.iter().map(|run| run.0));
     let x = Axis::log(conventions.size_label(), Unit::Count, sizes);
     let losses = budgets.iter().flat_map(|budget| budget.runs.iter().map(|run| run.1).chain(budget.vertex.map(|vertex| vertex.1)));
-    let y = Axis::losses(LOSS, losses);
+    let y = Axis::losses(conventions.loss_label(), losses);
     let ladder = Ladder::of(budgets.iter().map(|budget| budget.budget));
     let dropped = budgets.iter().any(|budget| budget.vertex.is_none());
     let remark = if dropped { "Hollow: budgets without a minimum inside their sizes, left out of the fit." } else { "" };

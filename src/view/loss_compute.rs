@@ -6,7 +6,7 @@ use super::figure::Figure;
 use super::frontier::{AMONG, LAW, OUTSIDE};
 use super::legend::{Entry, ladder_entries};
 use super::optimal::{Frontier, FrontierPoint};
-use super::page::{Conventions, LOSS, Page};
+use super::page::{Conventions, Page};
 use super::palette::{ACCENT, GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
@@ -36,7 +36,7 @@ fn loss_by_compute(points: &[Point], frontier: &Frontier, floor: Option<f64>, co
     let computes = points.iter().map(|point| point.c).chain(law.iter().map(|at| at.0));
     let x = Axis::log(conventions.compute_label(), Unit::Power, computes);
     let shown = points.iter().map(|point| point.loss).chain(law.iter().map(|at| at.1.value)).chain(floor);
-    let y = Axis::losses(LOSS, shown);
+    let y = Axis::losses(conventions.loss_label(), shown);
     let ladder = Ladder::of(points.iter().map(|point| point.n));
     let remark = match (law.is_empty(), frontier.together) {
         (true, _) => "",

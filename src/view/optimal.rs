@@ -5,8 +5,8 @@ use super::Range;
 use crate::fit::{Estimate, Fit, FittedLaw, IsoflopFit, Quantity};
 use crate::law::{Chinchilla, ComputeCount, PUBLISHED, Point};
 use crate::recommend::optimum_together;
-use crate::spec::SizeMeasure;
 use crate::spec::sample::extent;
+use crate::spec::{LossUnit, SizeMeasure};
 use crate::study::{Mixture, Study};
 
 /// N*, D* and, where known, L* at one compute.
@@ -91,7 +91,7 @@ impl Frontier {
         let points = &study.evidence.points;
         let (low, high) = extent(points.iter().map(|point| point.c)).expect("a law was fitted to runs");
         let shown = (low / 3.0, high * 1000.0);
-        let comparable = study.evidence.size_measure == SizeMeasure::AsGiven;
+        let comparable = study.evidence.size_measure == SizeMeasure::AsGiven && study.evidence.loss_unit == LossUnit::Nats;
         let published = PUBLISHED.iter().filter(|_| comparable).map(|law| reference_frontier(law.name, &law.law, 6.0, shown)).collect();
         let together = study.mixture().map(|mixture| frontier_together(mixture, fit.level, points, shown, FRONTIER_POINTS));
         let together = together.filter(|points| !points.is_empty());

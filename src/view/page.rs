@@ -6,7 +6,7 @@ use super::legend::{self, Entry};
 use super::palette::{BLACK, GREY};
 use crate::fit::Estimator;
 use crate::law::Evidence;
-use crate::spec::{FlopRule, SizeMeasure};
+use crate::spec::{FlopRule, LossUnit, SizeMeasure};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 600.0;
@@ -22,6 +22,8 @@ pub struct Conventions {
     pub size_measure: SizeMeasure,
     /// How C is counted.
     pub flop_rule: FlopRule,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
     /// Runs the figure rests on.
     pub points: usize,
     /// Runs left out.
@@ -37,6 +39,7 @@ impl Conventions {
             sweep: sweep.into(),
             size_measure: evidence.size_measure,
             flop_rule: evidence.flop_rule,
+            loss_unit: evidence.loss_unit,
             points: evidence.points.len(),
             excluded: evidence.excluded.len(),
             estimator: None,
@@ -46,6 +49,11 @@ impl Conventions {
     /// The same with the estimator of a fitted law.
     pub fn fitted_by(self, estimator: Estimator) -> Self {
         Self { estimator: Some(estimator), ..self }
+    }
+
+    /// Label of an axis of losses.
+    pub(super) fn loss_label(&self) -> String {
+        format!("held-out loss, {}", self.loss_unit)
     }
 
     /// Label of an axis of sizes.
@@ -90,8 +98,6 @@ impl Conventions {
 
 /// Label of an axis of training tokens.
 pub(super) const TOKENS: &str = "D, training tokens";
-/// Label of an axis of losses.
-pub(super) const LOSS: &str = "held-out loss, nats per token";
 
 /// A figure in the making.
 pub(super) struct Page {

@@ -67,9 +67,9 @@ fn observed_and_predicted(residuals: &[Residual], conventions: &Conventions) -> 
     let losses = Axis::linear("", both);
     let percents = Axis::linear("residual, %", residuals.iter().map(Residual::percent).chain([0.0]));
     let upper = Rect { bottom: cut - 4.0, ..page.content };
-    let y = Axis { label: "observed, nats per token".into(), ..losses.clone() };
+    let y = Axis { label: format!("observed, {}", conventions.loss_unit), ..losses.clone() };
     let lower = Rect { top: cut + 4.0, ..page.content };
-    let x = Axis { label: "predicted, nats per token".into(), ..losses.clone() };
+    let x = Axis { label: format!("predicted, {}", conventions.loss_unit), ..losses.clone() };
     let room = left_room(&losses, &y, upper).max(left_room(&x, &percents, lower));
     let panel = Panel::draw_with_room(&mut page.canvas, upper, losses.clone(), y, room);
     panel.line(&mut page.canvas, &[(losses.low, losses.low), (losses.high, losses.high)], Stroke::full(GREY, 1.1));

@@ -5,7 +5,7 @@ use super::ViewError;
 use super::canvas::{Fill, Stroke};
 use super::figure::Figure;
 use super::legend::{Entry, ladder_entries, scale_marks};
-use super::page::{Conventions, LOSS, Page, TOKENS};
+use super::page::{Conventions, Page, TOKENS};
 use super::palette::{BLACK, GREY, Ladder};
 use super::panel::{Axis, Panel, range};
 use super::ticks::Unit;
@@ -28,7 +28,7 @@ fn loss_by_tokens(points: &[Point], law: Option<&Law>, conventions: &Conventions
     let x = Axis::log(TOKENS, Unit::Count, points.iter().map(|point| point.d));
     let losses = || points.iter().map(|point| point.loss);
     let floor = law.and_then(Law::floor).filter(|e| near(*e, losses()));
-    let y = Axis::losses(LOSS, losses().chain(floor));
+    let y = Axis::losses(conventions.loss_label(), losses().chain(floor));
     let remark = match (law, ladder.is_discrete()) {
         (None, _) => "",
         (Some(_), true) => "Curves: the fitted law at each size, dashed outside the tokens of its runs.",

@@ -10,6 +10,7 @@ use super::palette::{BLACK, Ladder, Mark, WHITE, ordered};
 use super::panel::{Axis, Panel, range};
 use super::ticks::{Scale, Unit};
 use crate::law::{ComputeCount, Law, Point};
+use crate::spec::LossUnit;
 
 /// Side of a shaded cell, units.
 const CELL: f64 = 2.0;
@@ -36,7 +37,7 @@ fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: 
     let y = Axis::log(TOKENS, Unit::Count, points.iter().map(|point| point.d));
     let shades = shades(&points, law, &x, &y);
     let remark = "Shade of a point: its held-out loss; of the ground: the law's; where they agree, the point fades. White lines: equal loss of the law.";
-    let mut page = Page::new("Loss surface", conventions, remark, &entries(&shades));
+    let mut page = Page::new("Loss surface", conventions, remark, &entries(&shades, conventions.loss_unit));
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     shade(&mut page.canvas, &panel, law, &shades);
     let path = path(&panel, law, count);
@@ -51,8 +52,8 @@ fn loss_surface(points: &[Point], law: &Law, count: &ComputeCount, conventions: 
     Ok(page.png())
 }
 
-fn entries(shades: &Shades) -> Vec<Entry> {
-    let mut entries = ladder_entries(&Ladder::of(spaced(shades.low, shades.high, 40)), "loss, nats", Unit::Plain);
+fn entries(shades: &Shades, unit: LossUnit) -> Vec<Entry> {
+    let mut entries = ladder_entries(&Ladder::of(spaced(shades.low, shades.high, 40)), unit.heading(), Unit::Plain);
     entries.extend([
         Entry::Gap,
         Entry::Line(Stroke::full(BLACK, 2.2), "optimal path".into()),

@@ -23,8 +23,8 @@ const DOORS: [(&str, &[&str]); 12] = [
     ("cli", &["spec", "corpus", "train", "results", "sweep", "law", "fit", "doctor", "study", "recommend", "view"]),
 ];
 
-/// Crates that one room alone imports, so that each can be replaced in one place; flate2 has two, for corpora and for curves.
-const OWNED: [(&str, &str); 33] = [
+/// Crates that one room alone imports, so that each can be replaced in one place; flate2 and zstd have two, for corpora and for tables.
+const OWNED: [(&str, &str); 34] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -35,6 +35,7 @@ const OWNED: [(&str, &str); 33] = [
     ("flate2", "corpus"),
     ("flate2", "results"),
     ("zstd", "corpus"),
+    ("zstd", "results"),
     ("glob", "corpus"),
     ("csv", "results"),
     ("argmin", "fit"),

@@ -21,6 +21,7 @@ mod help;
 mod house;
 mod lasting;
 mod pack;
+mod people;
 #[cfg(feature = "train")]
 mod pipeline;
 mod published;

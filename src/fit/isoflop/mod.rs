@@ -11,5 +11,5 @@ mod vertices;
 pub use envelope::{EnvelopeFit, approach_one};
 pub use optima::PowerOfCompute;
 pub use profile::{Interpolator, IsoflopOptions, IsoflopProfile, LossNoise, profile_minimum};
-pub use profiles::{Corrected, DroppedBudget, IsoflopFit, isoflop};
+pub use profiles::{Corrected, DroppedBudget, IsoflopFit, isoflop, lone_profile};
 pub use vertices::Vertices;

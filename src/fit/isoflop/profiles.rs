@@ -10,7 +10,7 @@ use super::vertices::Vertices;
 use crate::fit::linear::least_squares;
 use crate::fit::{Estimate, Estimator, FitError, FitOptions, FitStatus, FittedLaw, Named, fit};
 use crate::law::{Axis, Chinchilla, Evidence, Exclusion, Point, PowerLaw, vertex_bias};
-use crate::spec::{FlopRule, SizeMeasure};
+use crate::spec::{FlopRule, LossUnit, SizeMeasure};
 use serde::Serialize;
 
 /// A budget without a usable minimum.
@@ -58,6 +58,8 @@ pub struct IsoflopFit {
     pub size_measure: SizeMeasure,
     /// How C was counted.
     pub flop_rule: FlopRule,
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
     /// Runs left out.
     pub excluded: Vec<Exclusion>,
     /// What a reader must know, in words.
@@ -102,6 +104,7 @@ impl IsoflopFit {
             excluded: Vec::new(),
             size_measure: self.size_measure,
             flop_rule: self.flop_rule,
+            loss_unit: self.loss_unit,
         }
     }
 
@@ -133,6 +136,16 @@ pub struct Corrected {
     pub params: Vec<Option<f64>>,
     /// a through the corrected optima.
     pub exponent: Option<Estimate>,
+}
+
+/// The profile of runs of one budget, which no power of compute goes through; `None` where it has no minimum.
+pub fn lone_profile(evidence: &Evidence, options: &IsoflopOptions) -> Option<IsoflopProfile> {
+    let points: Vec<&Point> = evidence.points.iter().collect();
+    let ln_c = points.iter().map(|point| point.c.ln()).sum::<f64>() / points.len() as f64;
+    let (found, own) = profile(ln_c.exp(), &points, options).ok()?;
+    let mut profiles = vec![IsoflopProfile { members: (0..points.len()).collect(), ..found }];
+    pool_variance(&mut profiles, &[own], options.level);
+    profiles.pop()
 }
 
 /// Finds the profiles and fits powers of compute through their minima.
@@ -180,6 +193,7 @@ pub fn isoflop(evidence: &Evidence, options: &IsoflopOptions) -> Result<IsoflopF
         centre_drift: drift,
         size_measure: evidence.size_measure,
         flop_rule: evidence.flop_rule,
+        loss_unit: evidence.loss_unit,
         excluded: evidence.excluded.clone(),
         seed: options.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),

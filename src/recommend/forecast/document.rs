@@ -4,7 +4,7 @@
 use super::ahead::{Ends, RunAhead, Together};
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, Range};
-use crate::spec::{FlopRule, SizeMeasure};
+use crate::spec::{FlopRule, LossUnit, SizeMeasure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -108,8 +108,16 @@ pub struct ForecastLaw {
     pub size_measure: SizeMeasure,
     /// How C is counted.
     pub flop_rule: FlopRule,
+    /// What losses are counted in; nats where nothing is said.
+    #[serde(default, skip_serializing_if = "is_nats")]
+    pub loss_unit: LossUnit,
     /// SHA-256 of the coefficients, as bits in the order of their names.
     pub sha256: String,
+}
+
+/// The unit that goes without saying.
+fn is_nats(unit: &LossUnit) -> bool {
+    *unit == LossUnit::Nats
 }
 
 impl ForecastLaw {
@@ -330,6 +338,7 @@ pub(in crate::recommend) mod tests {
                 coefficients,
                 size_measure: SizeMeasure::Matmul,
                 flop_rule: FlopRule::Exact,
+                loss_unit: LossUnit::Nats,
             },
             points: 10,
             evidence: Range { params: [1e4, 1e5], tokens: [1e5, 1e6], compute: [1e11, 1e12] },

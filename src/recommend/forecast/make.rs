@@ -83,6 +83,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
             coefficients: law(&fitted),
             size_measure: fitted.evidence.size_measure,
             flop_rule: fitted.evidence.flop_rule,
+            loss_unit: fitted.evidence.loss_unit,
         },
         points: fitted.evidence.points.len(),
         evidence: Range::of(&study.evidence.points),

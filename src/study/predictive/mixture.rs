@@ -232,10 +232,14 @@ impl Mixture {
         }
         let bias = average(self.origins.iter().map(|origin| self.error_at(origin).0));
         let ([direction, worth], sign) = if bias > 0.0 { (["high", "more"], 1.0) } else { (["low", "less"], -1.0) };
-        let compute = 100.0 * (bias / self.slope).exp_m1().abs();
+        let compute = Some(100.0 * (bias / self.slope).exp_m1().abs()).filter(|compute| compute.is_finite());
         let percent = 100.0 * sign * bias.exp_m1();
+        if !percent.is_finite() {
+            return "unchecked: what a part of these runs forecasts is no number".to_owned();
+        }
+        let worth = compute.map_or(String::new(), |compute| format!(", equivalent to {compute:.0} % {worth} compute"));
         format!(
-            "rolling-origin check at {}, up to {:.1}x: predictions {:.2} % too {direction} on average, equivalent to {compute:.0} % {worth} compute",
+            "rolling-origin check at {}, up to {:.1}x: predictions {:.2} % too {direction} on average{worth}",
             cuts_in_words(self.origins.len()),
             self.spans(),
             percent,

@@ -4,8 +4,8 @@
 use super::super::optimal::evenly;
 use crate::fit::Estimate;
 use crate::recommend::{Allocation, advise};
-use crate::spec::Flops;
 use crate::spec::sample::extent;
+use crate::spec::{Flops, LossUnit};
 use crate::study::Study;
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +17,8 @@ pub struct Calculator {
     pub context: Option<usize>,
     /// Least and largest compute of the runs, FLOPs.
     pub evidence: [f64; 2],
+    /// What losses are counted in.
+    pub loss_unit: LossUnit,
     /// What was computed, at increasing compute.
     pub rows: Vec<CalculatorRow>,
     /// What a reader must know.
@@ -32,7 +34,7 @@ pub struct CalculatorRow {
     pub params: [f64; 3],
     /// D*, tokens.
     pub tokens: [f64; 3],
-    /// L*, nats per token.
+    /// L*, in that unit.
     pub loss: [f64; 3],
     /// Peak learning rate.
     pub learning_rate: Option<[f64; 3]>,
@@ -52,6 +54,7 @@ impl Calculator {
         Some(Self {
             context: study.records.iter().find_map(|record| record.context),
             evidence: [low, high],
+            loss_unit: study.evidence.loss_unit,
             note: note(study, computed.first()?, asked.len()),
             rows: computed.iter().map(CalculatorRow::of).collect(),
         })
@@ -59,7 +62,7 @@ impl Calculator {
 
     /// The data of the page's script. `<` is written as an escape, so that no text closes the script.
     pub(super) fn json(&self) -> String {
-        let data = json!({ "context": self.context, "evidence": self.evidence, "rows": self.rows });
+        let data = json!({ "context": self.context, "evidence": self.evidence, "loss_unit": self.loss_unit.name(), "rows": self.rows });
         data.to_string().replace('<', "\\u003c")
     }
 }

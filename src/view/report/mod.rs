@@ -75,8 +75,7 @@ pub struct ReportRun {
 }
 
 /// Columns of the list of runs; its curve stands after the first.
-pub const RUN_COLUMNS: [&str; 10] =
-    ["run", "status", "N", "D", "C, FLOPs", "learning rate", "batch", "loss, nats", "above the law", "findings"];
+pub const RUN_COLUMNS: [&str; 10] = ["run", "status", "N", "D", "C, FLOPs", "learning rate", "batch", "loss", "above the law", "findings"];
 
 impl Section {
     /// A section of a title and blocks.

@@ -83,7 +83,7 @@ function calculator(box) {
     const fixed = x => x.toFixed(4), rate = x => x.toExponential(2);
     const ratio = r.tokens[0] / r.params[0];
     box.querySelector("tbody").innerHTML = line("params", "N*, parameters", r.params, short) + line("tokens", "D*, tokens", r.tokens, short) +
-      `<tr><td>D*/N*</td><td class="n">${short(ratio)}</td><td></td></tr>` + line("loss", "loss, nats per token", r.loss, fixed) +
+      `<tr><td>D*/N*</td><td class="n">${short(ratio)}</td><td></td></tr>` + line("loss", `loss, ${data.loss_unit}`, r.loss, fixed) +
       line("learning_rate", "peak learning rate", r.learning_rate, rate) + line("batch_tokens", "batch, tokens", r.batch_tokens, short);
   };
   // What cannot be read, or lies where the page has no numbers, is refused in words; nothing stale stays beside it.

@@ -1,0 +1,108 @@
+//! A folder of tables that are read as one, a run or a curve a file.
+
+use super::import::{Imported, as_runs, of_curves, reread};
+use super::table::TableError;
+use super::trajectories::Rows;
+use super::wanted::{Wanted, WantedRows};
+use crate::spec::RunRecord;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Whether a folder holds tables of its own.
+pub fn is_folder_of_tables(path: &Path) -> bool {
+    !tables_in(path).is_empty()
+}
+
+/// How the names of tables end in a folder of them.
+const TABLES: [&str; 4] = [".csv", ".tsv", ".jsonl", ".json"];
+/// What may stand behind that.
+const PACKED: [&str; 3] = ["", ".gz", ".zst"];
+
+fn tables_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut tables: Vec<PathBuf> = entries.filter(|path| path.is_file() && stem_of_table(path).is_some()).collect();
+    tables.sort();
+    tables
+}
+
+/// The name of a table without its ends.
+fn stem_of_table(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    let lower = name.to_ascii_lowercase();
+    let ends = TABLES.iter().flat_map(|end| PACKED.map(|packed| format!("{end}{packed}")));
+    ends.into_iter().find(|end| lower.ends_with(end)).map(|end| name[..name.len() - end.len()].to_owned())
+}
+
+/// Reads a folder of tables. A file that names no run, or only one, is a run of its own, named as the file; its rows are
+/// those of its curve.
+pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let tables = tables_in(folder);
+    let (mut rows, mut whole) = (Rows::default(), Vec::new());
+    let mut all = Imported::default();
+    for path in &tables {
+        let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
+        let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_runs)) {
+            // A file of which no row is wanted is passed over.
+            Err(TableError::Empty { .. }) => continue,
+            other => other?,
+        };
+        let stem = stem_of_table(path).unwrap_or_default();
+        let is_line = |record: &RunRecord| record.run_id.starts_with("line ");
+        imported.records.iter_mut().filter(|record| is_line(record)).for_each(|record| record.run_id.clone_from(&stem));
+        all.filtered_out += imported.filtered_out;
+        all.left_out.extend(imported.left_out.iter().map(|(row, reason)| (format!("{stem} {row}"), reason.clone())));
+        all.reading.extend(imported.reading.iter().map(|said| format!("{}: {said}", path.display())));
+        all.notes.extend(imported.notes.iter().filter(|note| !all.notes.contains(note)).cloned().collect::<Vec<_>>());
+        let groups = imported.groups.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        for ((record, line), group) in imported.records.iter().cloned().zip(&imported.lines).zip(groups) {
+            rows.take(record, group, *line);
+        }
+        whole.push(imported);
+    }
+    if whole.is_empty() {
+        return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
+    }
+    all.notes.insert(0, format!("{} tables of the folder are read as one", whole.len()));
+    // Files that hold the same tokens again and again are no curves: seeds, or recipes.
+    if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
+        let found = of_curves(curves, all.notes);
+        return Ok(Imported {
+            filtered_out: all.filtered_out,
+            left_out: all.left_out,
+            reading: [all.reading, found.reading.clone()].concat(),
+            ..found
+        });
+    }
+    for one in whole {
+        let stem = |record: &RunRecord| record.run_id.clone();
+        let named = |(at, record): (usize, RunRecord)| RunRecord { run_id: format!("{} row {}", stem(&record), at + 1), ..record };
+        let several = one.records.len() > 1;
+        let rows = one.records.into_iter().enumerate();
+        all.records.extend(rows.map(|row| if several { named(row) } else { row.1 }));
+        all.lines.extend(one.lines);
+        all.groups.extend(one.groups);
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Tokens;
+
+    #[test]
+    fn a_folder_of_tables_is_read_as_one_run_a_file() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for (run, n) in [("small", 1e6), ("large", 4e6)] {
+            let rows: String = (1..=3).map(|i| format!("{n},{}e8,{}\n", i, 4.0 - 0.1 * f64::from(i))).collect();
+            fs::write(folder.path().join(format!("{run}.csv")), format!("params,tokens,loss\n{rows}")).expect("written");
+        }
+        fs::write(folder.path().join("notes.txt"), "not a table").expect("written");
+        let imported = import_folder(folder.path(), Wanted::default()).expect("reads");
+        assert_eq!(imported.records.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>(), ["large", "small"]);
+        assert_eq!((imported.trajectories.len(), imported.records[0].tokens), (2, Some(Tokens(3e8))));
+        fs::write(folder.path().join("broken.csv"), "params,tokens,loss\n1,2,x\n").expect("written");
+        let error = import_folder(folder.path(), Wanted::default()).expect_err("a bad cell").to_string();
+        assert!(error.contains("broken.csv, line 2, column `loss`"), "{error}");
+    }
+}
