@@ -61,7 +61,7 @@ fn it_speaks_of_rejection_and_of_abstention_and_says_what_would_help() {
     said.refused(&["fit", text(&surface), "--certificate"]);
     let (_folder, without_tokens) = table(&power("params,loss", |x, loss| format!("{x},{loss}")));
     said.about("no column for tokens, and no certificate asked for");
-    said.refused(&["fit", text(&without_tokens)]);
+    said.refused(&["recommend", text(&without_tokens)]);
     said.check("certificate");
 }
 
