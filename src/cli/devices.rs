@@ -78,8 +78,9 @@ impl Devices {
                 joined(&devices)
             )));
         }
-        present(&devices)?;
-        Found::of(devices, self.workers, self.slots_per_device.map(|n| n as usize)).or_input()
+        let found = Found::of(devices, self.workers, self.slots_per_device.map(|n| n as usize)).or_input()?;
+        present(&found.devices)?;
+        Ok(found)
     }
 
     /// The same on other devices, by a list of their names.

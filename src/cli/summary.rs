@@ -141,7 +141,7 @@ fn law_lines(study: &Study, fitted: &FittedLaw) -> String {
 
 /// Exponents of an ideal memoriser of the source, each with whether the fitted interval holds it.
 pub(super) fn theory(study: &Study, fitted: &FittedLaw) -> Option<String> {
-    let memoriser = study.memoriser?;
+    let memoriser = study.memoriser.filter(|_| fitted.law.additive().is_some())?;
     let held = |name: &str, value: f64, estimate: Option<&Estimate>| {
         let side = if estimate?.holds(value) { "inside" } else { "outside" };
         Some(format!("{name}{} ({side})", short(value)))

@@ -89,6 +89,7 @@ impl Columns {
             };
             columns.read(table, map, known, &found, &mut names)?;
         }
+        columns.agree_on_commas(table);
         let has = |ours: &str| names.iter().any(|name| name == ours);
         if has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
             missing.retain(|known| ![TOKENS, FLOPS].contains(&known.ours));
@@ -152,9 +153,6 @@ impl Columns {
             Kind::Whole if lenient => Cells::Whole,
             _ => Cells::AsTheyStand,
         };
-        if let Cells::Numbers { numerals: Numerals { decimal_comma: true, .. }, .. } = self.cells[at] {
-            self.reading.push(format!("decimal commas in `{header}`"));
-        }
         if let Some((_, unit)) = &found.unit {
             self.reading.push(format!("`{header}` read as {} in units of {unit}", known.aliases[0]));
         } else if known.kind == Kind::Needed && !known.is(&header.to_ascii_lowercase()) && !was_asked_for {
@@ -166,6 +164,19 @@ impl Columns {
         self.is_along |= known.ours == STEPS && is_along(header);
         self.remark(table, known, at);
         Ok(())
+    }
+
+    /// A file is written by one hand: where some commas stand before decimals, those that could be of thousands do, too.
+    fn agree_on_commas(&mut self, table: &RawTable) {
+        let numerals = |cells: &mut Cells| if let Cells::Numbers { numerals, .. } = cells { Some(*numerals) } else { None };
+        let is_sure = self.cells.iter_mut().filter_map(numerals).any(|one| one.decimal_comma);
+        for (cells, header) in self.cells.iter_mut().zip(&table.headers) {
+            let Cells::Numbers { numerals, .. } = cells else { continue };
+            numerals.decimal_comma |= is_sure && numerals.is_doubtful;
+            if numerals.decimal_comma {
+                self.reading.push(format!("decimal commas in `{header}`"));
+            }
+        }
     }
 
     fn make_lenient(&mut self, at: Option<usize>) {
@@ -258,7 +269,8 @@ impl Columns {
                 }
             }
             Some(Cells::Whole) => {
-                let whole = cell.parse::<f64>().ok().filter(|x| x.fract() == 0.0 && (0.0..1e15).contains(x));
+                let number = cell.parse::<f64>().ok().or_else(|| parse_quantity(cell).ok());
+                let whole = number.filter(|x| x.fract() == 0.0 && (0.0..1e15).contains(x));
                 whole.map_or(Cow::Borrowed(""), |x| Cow::Owned(format!("{x}")))
             }
             _ => Cow::Borrowed(cell),

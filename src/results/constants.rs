@@ -61,7 +61,7 @@ pub(super) fn with_constants(mut table: RawTable, map: &ColumnMap, constants: &[
 
 /// `7e9`, `m0:50M,m1:100M`, or a file with a column of runs and one of values.
 fn values(known: &Known, value: &str) -> Result<Values, TableError> {
-    if TABLES.iter().any(|end| value.ends_with(end)) {
+    if known.kind != Kind::Text && TABLES.iter().any(|end| value.ends_with(end)) {
         return of_table(known, Path::new(value));
     }
     let pairs: Option<BTreeMap<String, String>> =

@@ -34,8 +34,8 @@ pub enum Comparison {
     OneOf,
 }
 
-/// Operators, the longer of two that begin alike first.
-const SIGNS: [(&str, Comparison); 7] = [
+/// Operators, the word first, then the longer of two that begin alike first.
+static SIGNS: [(&str, Comparison); 7] = [
     (" in ", Comparison::OneOf),
     ("<=", Comparison::AtMost),
     (">=", Comparison::AtLeast),
@@ -78,10 +78,14 @@ impl FromStr for Filter {
 
     /// `column=value`, or with !=, <, <=, > or >=, or `column in a,b`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let at = |at: usize| SIGNS.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|sign| (at, sign));
-        let (at, (sign, comparison)) = text
-            .char_indices()
-            .find_map(|(place, _)| at(place))
+        // The word may stand in the name of a column: it is one only where no other does.
+        let (word, others) = SIGNS.split_at(1);
+        let first = |signs: &'static [(&'static str, Comparison)]| {
+            let at = |at: usize| signs.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|sign| (at, sign));
+            text.char_indices().find_map(|(place, _)| at(place))
+        };
+        let (at, (sign, comparison)) = first(others)
+            .or_else(|| first(word))
             .ok_or_else(|| format!("`{text}` is not of the form column=value; !=, <, <=, >, >= and `column in a,b` are known, too"))?;
         let (column, value) = (text[..at].trim(), text[at + sign.len()..].trim());
         let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual | Comparison::OneOf);
@@ -122,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_written_as_it_is_read_and_nonsense_is_refused() {
-        for text in ["a=b", "a!=b", "a<1", "a<=1", "a>1", "a>=1", "a=", "a=x=y", "a in b,c", "a=b in c"] {
+        for text in ["a=b", "a!=b", "a<1", "a<=1", "a>1", "a>=1", "a=", "a=x=y", "a in b,c", "a=b in c", "a in millions<5"] {
             assert_eq!(text.parse::<Filter>().map(|filter| filter.to_string()), Ok(text.to_owned()));
         }
         assert!("params".parse::<Filter>().expect_err("refused").contains("`params` is not of the form column=value"));

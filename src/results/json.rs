@@ -18,12 +18,18 @@ pub(super) fn is_json(text: &str) -> bool {
 }
 
 /// The objects of a text as rows of a table.
-pub(super) fn table_of(path: &Path, text: &str) -> Result<RawTable, TableError> {
+pub(super) fn table_of(path: &Path, text: &str, reading: &mut Vec<String>) -> Result<RawTable, TableError> {
     let text = &finite(text);
     let mut rows = Rows::default();
     let pieces = pieces(text);
     let is_alone = pieces.len() == 1 && !text.trim_start().starts_with('[');
-    for (line, piece) in pieces {
+    let last = pieces.len().saturating_sub(1);
+    for (nth, (line, piece)) in pieces.into_iter().enumerate() {
+        let is_cut = || serde_json::from_str::<Value>(piece).is_err_and(|error| error.is_eof());
+        if nth == last && nth > 0 && is_cut() {
+            reading.push(format!("line {line} passed over: it ends in the middle of an object"));
+            break;
+        }
         let refused = |problem: String| TableError::Row { path: path.to_owned(), line, problem };
         let value: Value = serde_json::from_str(piece).map_err(|error| refused(format!("not valid JSON: {error}")))?;
         match value {
@@ -201,7 +207,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Vec<String>, Vec<(u64, Vec<String>)>) {
-        let table = table_of(Path::new("x.json"), text).unwrap_or_else(|error| panic!("{error}"));
+        let table = table_of(Path::new("x.json"), text, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"));
         (table.headers, table.rows.into_iter().map(|(line, row)| (line, row.iter().map(str::to_owned).collect())).collect())
     }
 
@@ -222,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_named_with_its_line() {
-        let error = |text: &str| table_of(Path::new("x.json"), text).map(|_| ()).expect_err("refused").to_string();
+        let error = |text: &str| table_of(Path::new("x.json"), text, &mut Vec::new()).map(|_| ()).expect_err("refused").to_string();
         assert!(error("{\"a\": 1}\n{\"a\": }\n").starts_with("x.json, line 2: not valid JSON"));
         assert!(error("[{\"a\": 1}, {\"a\": 2").contains("not valid JSON"));
         assert!(error("[]").contains("no object"));

@@ -135,8 +135,11 @@ pub(super) const KNOWN: [Known; 16] = [
             "_step",
             "global_step",
             "trainer/global_step",
+            "train_step",
+            "training_step",
             "iteration",
             "iter",
+            "iters",
         ],
         kind: Kind::Whole,
     },
@@ -155,11 +158,12 @@ pub(super) const KNOWN: [Known; 16] = [
 ];
 
 /// Names of steps that are a place in a run, not its length.
-const ALONG: [&str; 6] = ["step", "_step", "global_step", "trainer/global_step", "iteration", "iter"];
+const ALONG: [&str; 8] = ["step", "_step", "global_step", "train_step", "training_step", "iteration", "iter", "iters"];
 
 /// Whether a header names a place in a run.
 pub(super) fn is_along(header: &str) -> bool {
-    ALONG.iter().any(|name| header.eq_ignore_ascii_case(name))
+    let is = |name: &str| ALONG.iter().any(|along| canonical(along) == canonical(name));
+    is(header) || last_part(header).is_some_and(is)
 }
 
 /// Whether a name is that of a loss.
@@ -194,6 +198,15 @@ impl Known {
         if all.len() > 1 {
             let filled: Vec<Found> = all.iter().filter(|found| !is_blank(table, found.at)).cloned().collect();
             all = if filled.is_empty() { vec![all.swap_remove(0)] } else { filled };
+            // A letter alone is a count of anything.
+            if all.iter().any(|found| table.headers[found.at].len() > 1) {
+                all.retain(|found| table.headers[found.at].len() > 1);
+            }
+        }
+        // The place of a row goes before the length of its run.
+        let is_place = |found: &&Found| self.ours == STEPS && is_along(&table.headers[found.at]) && !is_constant(table, found.at);
+        if let Some(place) = all.iter().find(is_place) {
+            return Ok(Some(place.clone()));
         }
         match all.as_slice() {
             [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => {
@@ -233,7 +246,9 @@ impl Known {
             return with_unit;
         }
         by(&|header, name| {
-            !header.to_ascii_lowercase().contains("train") && last_part(header).is_some_and(|last| canonical(last) == canonical(name))
+            !header.to_ascii_lowercase().contains("train")
+                && !is_ratio(header)
+                && last_part(header).is_some_and(|last| canonical(last) == canonical(name))
         })
     }
 
@@ -281,6 +296,21 @@ pub(super) fn is_blank(table: &RawTable, at: usize) -> bool {
 pub(super) fn canonical(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
+}
+
+/// Whether a name is a quantity over another, `tokens/params`.
+fn is_ratio(name: &str) -> bool {
+    let is_needed = |part: &str| {
+        KNOWN.iter().any(|known| known.kind == Kind::Needed && known.aliases.iter().any(|alias| canonical(alias) == canonical(part)))
+    };
+    name.split_once('/').is_some_and(|(above, _)| is_needed(above))
+}
+
+/// Whether every row has the same in a column.
+fn is_constant(table: &RawTable, at: usize) -> bool {
+    let mut cells = table.rows.iter().map(|(_, row)| row.get(at));
+    let first = cells.next();
+    cells.all(|cell| Some(cell) == first)
 }
 
 /// What stands last in a name that is a path.

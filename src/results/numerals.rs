@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub(super) struct Numerals {
     /// Whether a comma stands before the decimals.
     pub(super) decimal_comma: bool,
+    /// Whether commas may be of thousands or before decimals, for all that the column says.
+    pub(super) is_doubtful: bool,
     /// Whether points set thousands apart.
     thousands_points: bool,
     /// Whether every cell is as a program writes it.
@@ -17,7 +19,7 @@ impl Numerals {
     /// Finds out how cells are written. `1,234` may be either; it has decimals in a column of `small` numbers that has no points.
     pub(super) fn of<'a>(cells: impl Iterator<Item = &'a str>, small: bool) -> Self {
         let mut found = Self { is_plain: true, ..Self::default() };
-        let (mut has_points, mut has_doubtful) = (false, false);
+        let (mut has_points, mut has_doubtful, mut has_thousands) = (false, false, false);
         for cell in cells {
             if is_plain(cell) {
                 has_points |= cell.contains('.');
@@ -27,11 +29,13 @@ impl Numerals {
             match shape(&bare(cell)) {
                 Shape::DecimalComma => found.decimal_comma = true,
                 Shape::Doubtful => has_doubtful = true,
+                Shape::Thousands => has_thousands = true,
                 Shape::ThousandsPoints => found.thousands_points = true,
                 Shape::Other => has_points |= cell.contains('.'),
             }
         }
-        found.decimal_comma |= has_doubtful && small && !has_points;
+        found.is_doubtful = has_doubtful && !has_points && !has_thousands;
+        found.decimal_comma |= found.is_doubtful && small;
         found
     }
 
@@ -55,12 +59,17 @@ enum Shape {
     DecimalComma,
     /// `1,234`
     Doubtful,
+    /// `1,234,567`
+    Thousands,
     ThousandsPoints,
     Other,
 }
 
 fn shape(text: &str) -> Shape {
-    let digits = text.trim_start_matches(['+', '-']);
+    let unsigned = text.trim_start_matches(['+', '-']);
+    // Without the letter of its size; an exponent follows decimals.
+    let (digits, word) = unsigned.split_at(unsigned.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(unsigned.len()));
+    let has_exponent = word.len() > 1;
     let commas = digits.matches(',').count();
     let points = digits.matches('.').count();
     let of_thousands = |mark: char| digits.split(mark).skip(1).all(|group| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit()));
@@ -68,10 +77,11 @@ fn shape(text: &str) -> Shape {
         (1, 0) => {
             let (whole, rest) = digits.split_once(',').unwrap_or((digits, ""));
             let could_be_thousands = of_thousands(',') && (1..=3).contains(&whole.len()) && whole != "0";
-            if could_be_thousands && rest.len() == 3 { Shape::Doubtful } else { Shape::DecimalComma }
+            if could_be_thousands && rest.len() == 3 && !has_exponent { Shape::Doubtful } else { Shape::DecimalComma }
         }
         (1, _) if digits.rfind('.') < digits.find(',') => Shape::DecimalComma,
         (0, 2..) if of_thousands('.') => Shape::ThousandsPoints,
+        (2.., 0) if of_thousands(',') => Shape::Thousands,
         _ => Shape::Other,
     }
 }
@@ -146,6 +156,10 @@ mod tests {
         assert_eq!(plain(&["50.000.000", "1.000.000"], false), ["50000000", "1000000"]);
         assert_eq!(plain(&["1,234,567.5", "3.5"], true), ["1,234,567.5", "3.5"]);
         assert_eq!(plain(&["1,5e9"], false), ["1.5e9"]);
+        assert_eq!(plain(&["10M", "1,300M"], false), ["10M", "1,300M"], "thousands of millions");
+        assert_eq!(plain(&["1,300e9"], false), ["1.300e9"]);
+        assert!(Numerals::of(["1,300", "8,500"].into_iter(), false).is_doubtful);
+        assert!(!Numerals::of(["1,300", "1,300,000"].into_iter(), false).is_doubtful);
         assert!(Numerals::of(["1.5", "2e9", ""].into_iter(), true).is_plain);
     }
 

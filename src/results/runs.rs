@@ -64,7 +64,10 @@ impl Runs {
         if named.is_some_and(|names| names * POINTS_OF_NAMED > kept.len()) {
             return Ok(None);
         }
-        let points = Points::of(table, columns, kept, place);
+        let mut points = Points::of(table, columns, kept, place);
+        if let (true, Some(tokens)) = (points.places.iter().all(Option::is_none), columns.place(TOKENS)) {
+            points = Points::of(table, columns, kept, tokens);
+        }
         let size = columns.place(PARAMS);
         let is_choice = |at: &usize| choices.contains(at) || canonical(&table.headers[*at]).contains("seed");
         let choices: Vec<usize> = (0..table.headers.len()).filter(is_choice).collect();

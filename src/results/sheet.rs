@@ -23,7 +23,7 @@ impl Sheet {
             return Ok(Self { table: RawTable::parse(path.to_owned(), bytes)?, reading: Vec::new() });
         }
         let Decoded { text, notes: mut reading } = decoded(path, bytes)?;
-        let mut table = if json::is_json(&text) { json::table_of(path, &text)? } else { cut(path, &text, &mut reading)? };
+        let mut table = if json::is_json(&text) { json::table_of(path, &text, &mut reading)? } else { cut(path, &text, &mut reading)? };
         table.headers.iter_mut().filter(|header| is_unsafe(header)).for_each(|header| *header = shown(header));
         table.rows.iter_mut().filter(|(_, row)| row.iter().any(is_unsafe)).for_each(|(_, row)| *row = row.iter().map(shown).collect());
         if let Some((long, note)) = wide::melted(&table) {
@@ -69,7 +69,10 @@ fn tabs(text: &str, header_at: usize) -> String {
 /// Rows that all have a field more than the header begin with names of rows, as R writes them.
 fn name_first(table: &mut RawTable, reading: &mut Vec<String>) {
     let one_more = |(_, row): &(u64, StringRecord)| row.len() == table.headers.len() + 1 && !row[row.len() - 1].is_empty();
-    if !table.rows.is_empty() && table.rows.iter().all(one_more) {
+    // A number that does not count the rows is a field of its own: somebody's decimal comma.
+    let is_name =
+        |(at, (_, row)): (usize, &(u64, StringRecord))| row[0].parse::<f64>().map_or(true, |x| [at, at + 1].contains(&(x as usize)));
+    if !table.rows.is_empty() && table.rows.iter().all(one_more) && table.rows.iter().enumerate().all(is_name) {
         table.headers.insert(0, "row name".to_owned());
         reading.push("every row has a field more than the header: the first is taken for its name".to_owned());
     }

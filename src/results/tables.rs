@@ -3,6 +3,7 @@
 use super::import::{Imported, as_runs, of_curves, reread};
 use super::table::TableError;
 use super::trajectories::Rows;
+use super::units::by_magnitude;
 use super::wanted::{Wanted, WantedRows};
 use crate::spec::RunRecord;
 use std::fs;
@@ -21,6 +22,11 @@ const PACKED: [&str; 3] = ["", ".gz", ".zst"];
 fn tables_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut tables: Vec<PathBuf> = entries.filter(|path| path.is_file() && stem_of_table(path).is_some()).collect();
+    // JSON beside tables tells of them: a configuration, a summary.
+    let is_json = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase().contains(".json");
+    if !tables.iter().all(is_json) {
+        tables.retain(|path| !is_json(path));
+    }
     tables.sort();
     tables
 }
@@ -44,8 +50,20 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
         let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_runs)) {
             // A file of which no row is wanted is passed over.
             Err(TableError::Empty { .. }) => continue,
+            // Nor is one that diverged the end of the others.
+            Err(error @ TableError::NoRow { .. }) if tables.len() > 1 => {
+                all.reading.push(format!("passed over: {error}"));
+                continue;
+            }
             other => other?,
         };
+        if whole.is_empty() {
+            all.loss_unit = imported.loss_unit;
+        } else if imported.loss_unit != all.loss_unit {
+            let problem =
+                format!("its losses are in {}, those of the tables before in {}", imported.loss_unit.name(), all.loss_unit.name());
+            return Err(TableError::Row { path: path.clone(), line: 1, problem });
+        }
         let stem = stem_of_table(path).unwrap_or_default();
         let is_line = |record: &RunRecord| record.run_id.starts_with("line ");
         imported.records.iter_mut().filter(|record| is_line(record)).for_each(|record| record.run_id.clone_from(&stem));
@@ -66,12 +84,13 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
     // Files that hold the same tokens again and again are no curves: seeds, or recipes.
     if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
         let found = of_curves(curves, all.notes);
-        return Ok(Imported {
+        return Ok(in_plain_numbers(Imported {
+            loss_unit: all.loss_unit,
             filtered_out: all.filtered_out,
             left_out: all.left_out,
             reading: [all.reading, found.reading.clone()].concat(),
             ..found
-        });
+        }));
     }
     for one in whole {
         let stem = |record: &RunRecord| record.run_id.clone();
@@ -82,7 +101,14 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
         all.lines.extend(one.lines);
         all.groups.extend(one.groups);
     }
-    Ok(all)
+    Ok(in_plain_numbers(all))
+}
+
+/// With the units that the numbers of all tables together betray.
+fn in_plain_numbers(mut all: Imported) -> Imported {
+    let said = by_magnitude(&mut all.records, &mut all.trajectories);
+    all.reading.extend(said);
+    all
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(super) fn in_units(header: &str, of_flops: bool) -> Option<(String, f64, Str
 fn flops_in(words: &[&str]) -> Option<(String, f64, String)> {
     let mut factor = None;
     let mut base: Vec<String> = Vec::new();
-    let mut seconds = None;
+    let (mut seconds, mut is_rate) = (None, false);
     for &word in words {
         let (rate, over) = TIMES
             .iter()
@@ -69,11 +69,14 @@ fn flops_in(words: &[&str]) -> Option<(String, f64, String)> {
                 seconds = time.or(seconds);
             }
             (None, Some(time)) if factor.is_some() => seconds = Some(time),
-            _ if factor.is_some() && ["s", "sec", "second", "per", "in"].contains(&word) => {}
+            _ if factor.is_some() && ["s", "sec", "second", "per"].contains(&word) => is_rate = true,
+            _ if factor.is_some() && word == "in" => {}
             _ => base.push(word.to_owned()),
         }
     }
-    let whole = factor? * seconds.unwrap_or(1.0);
+    // Compute a second is a speed; over days it adds up.
+    let over = if is_rate { seconds? } else { seconds.unwrap_or(1.0) };
+    let whole = factor? * over;
     base.retain(|word| word != "in");
     // `total_gflops` is a total of FLOPs, `flops_pf_days` and `pf_days` are FLOPs.
     if !base.iter().any(|word| ["flops", "flop", "compute", "c", "budget"].contains(&word.as_str())) {
@@ -136,6 +139,10 @@ pub(super) fn by_magnitude(records: &mut [RunRecord], trajectories: &mut [Trajec
     }
     let [(of_n, of_d, of_c, said)] = units.as_slice() else { return None };
     for record in records {
+        // A budget is in the unit of the compute that meets it.
+        let budget =
+            |Flops(budget): Flops| record.flops_exact.filter(|c| is_one(budget / c.0)).map_or(Flops(budget), |_| Flops(budget * of_c));
+        record.budget_flops = record.budget_flops.map(budget);
         record.params_total = record.params_total.map(|Params(n)| Params(n * of_n));
         record.tokens = record.tokens.map(|Tokens(d)| Tokens(d * of_d));
         record.flops_exact = record.flops_exact.map(|Flops(c)| Flops(c * of_c));

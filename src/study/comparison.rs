@@ -4,7 +4,7 @@ use super::prepare::{one_tokenizer, seen_once};
 use super::{Curves, Mixture, StudyError, StudyOptions, prepare};
 use crate::fit::{BlockRun, Blocks, Comparison, blocks, compare};
 use crate::law::{Evidence, blocks_of, in_bits_per_byte, tokenizers};
-use crate::spec::{RunRecord, RunStatus};
+use crate::spec::{self, RunRecord, RunStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,29 @@ pub enum LossUnit {
     BitsPerByte,
     /// Losses in nats per token.
     NatsPerToken,
+    /// Bits per byte, as tables of others give them, D in tokens.
+    #[serde(rename = "bits-per-byte")]
+    GivenBitsPerByte,
+    /// Bits per token, as tables of others give them.
+    BitsPerToken,
 }
 
 impl LossUnit {
     /// Name of the unit, for tables.
     pub fn name(self) -> &'static str {
         match self {
-            Self::BitsPerByte => "bits per byte",
+            Self::BitsPerByte | Self::GivenBitsPerByte => "bits per byte",
             Self::NatsPerToken => "nats per token",
+            Self::BitsPerToken => "bits per token",
+        }
+    }
+
+    /// That of losses that are compared as they were given; none of nats, which may be converted.
+    fn given(unit: spec::LossUnit) -> Option<Self> {
+        match unit {
+            spec::LossUnit::Nats => None,
+            spec::LossUnit::BitsPerByte => Some(Self::GivenBitsPerByte),
+            spec::LossUnit::BitsPerToken => Some(Self::BitsPerToken),
         }
     }
 }
@@ -61,9 +76,18 @@ pub fn grouped(all: &[NamedRuns<'_>]) -> Result<(LossUnit, Vec<Group>), StudyErr
         return Err(StudyError::SameName);
     }
     all.iter().try_for_each(|(_, records, _)| one_tokenizer(records))?;
-    let converted: Option<Vec<Vec<RunRecord>>> = all.iter().map(|(_, records, _)| in_bits_per_byte(records)).collect();
+    let given = all.first().and_then(|(_, _, options)| LossUnit::given(options.loss_unit));
+    if all.iter().any(|(_, _, options)| LossUnit::given(options.loss_unit) != given) {
+        return Err(StudyError::UnlikeUnits(
+            all.iter().map(|(name, _, options)| format!("{name} in {}", options.loss_unit.name())).collect(),
+        ));
+    }
+    let nats = || if given.is_none() { Some(()) } else { None };
+    let converted: Option<Vec<Vec<RunRecord>>> =
+        nats().and_then(|()| all.iter().map(|(_, records, _)| in_bits_per_byte(records)).collect());
     let tokenizers = tokenizers(&all.iter().flat_map(|(_, records, _)| records.iter().cloned()).collect::<Vec<_>>());
     let unit = match (&converted, tokenizers.len()) {
+        _ if let Some(given) = given => given,
         (Some(_), _) => LossUnit::BitsPerByte,
         (None, 0 | 1) => LossUnit::NatsPerToken,
         (None, _) => return Err(StudyError::NoCommonUnit(tokenizers)),
@@ -104,7 +128,9 @@ pub fn compare_groups(groups: &[Group], options: &StudyOptions) -> Result<Compar
 /// Where groups of several tokenizers do not say how many bytes their tokens have.
 pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions) -> Result<(LossUnit, Vec<Group>), StudyError> {
     // Groups of several tokenizers have nothing but bits per byte in common.
+    let given = LossUnit::given(options.loss_unit);
     let converted = match tokenizers(records) {
+        _ if given.is_some() => None,
         several if several.len() > 1 => Some(in_bits_per_byte(records).ok_or(StudyError::SeveralTokenizers(several))?),
         _ => None,
     };
@@ -112,7 +138,7 @@ pub fn groups_of(records: &[RunRecord], names: &[String], options: &StudyOptions
     for (record, name) in converted.as_deref().unwrap_or(records).iter().zip(names) {
         groups.entry(name).or_default().push(record.clone());
     }
-    let unit = if converted.is_some() { LossUnit::BitsPerByte } else { LossUnit::NatsPerToken };
+    let unit = given.unwrap_or(if converted.is_some() { LossUnit::BitsPerByte } else { LossUnit::NatsPerToken });
     let groups: Result<Vec<Group>, StudyError> = groups.into_iter().map(|(name, records)| group(name, &records, options)).collect();
     Ok((unit, groups?))
 }

@@ -184,13 +184,12 @@ pub(super) fn standing_off(fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64
         let line = line(&point.run).map_or(String::new(), |line| format!(" (line {line})"));
         let side = if *residual > 0.0 { "above" } else { "below" };
         format!(
-            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? --where 'loss!={}' leaves it out",
+            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? --where leaves it out",
             point.run,
             point.loss,
             100.0 * residual.abs(),
             short(point.n),
-            short(point.d),
-            point.loss
+            short(point.d)
         )
     };
     off.iter().take(NAMED).map(said).collect()

@@ -52,6 +52,9 @@ pub enum StudyError {
         "the runs have several tokenizers ({}) and do not say how many bytes their tokens have, so their losses cannot be compared: fill the column bytes_per_token", .0.join(", ")
     )]
     NoCommonUnit(Vec<String>),
+    /// Losses of data sets in several units.
+    #[error("losses are in several units ({}), which cannot be compared: bring the columns to one", .0.join(", "))]
+    UnlikeUnits(Vec<String>),
     /// A table of others counted anew.
     #[error("the runs name no shapes, so N and C cannot be counted anew; leave --size-measure and --flop-rule out")]
     NoShapes,

@@ -11,7 +11,7 @@ use crate::fit::{
     deepseek, fit, only_variable,
 };
 use crate::law::{Additive, AnyFormula, Axis, ComputeCount, Evidence, PowerLaw};
-use crate::spec::{Memoriser, RunRecord, short};
+use crate::spec::{LossUnit, Memoriser, RunRecord, short};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -117,7 +117,7 @@ impl Study {
             floor_nats: common(&records, |record| record.floor_nats),
             entropy_nats: common(&records, |record| record.entropy_nats),
             memoriser: memoriser(&records),
-            bytes_per_token: common(&records, |record| record.bytes_per_token),
+            bytes_per_token: common(&records, |record| record.bytes_per_token).filter(|_| options.loss_unit == LossUnit::Nats),
             records,
             options: options.clone(),
             together: false,

@@ -471,3 +471,77 @@ fn control_characters_are_shown_and_never_sent() {
     let (_folder, path) = file("runs.csv", "params,tokens,loss\n1e8,\x1b[2J,3\n");
     assert!(!refused(&["fit", text(&path)]).contains('\x1b'));
 }
+
+/// Six curves of ten points under a header of one's own for the step.
+fn along(header: &str, step: impl Fn(u32) -> String) -> String {
+    let row = |(_, n, at, d, l): &(String, f64, u32, f64, f64)| format!("{n},{d},{},{l}\n", step(*at));
+    points().iter().map(row).fold(format!("params,tokens,{header},loss\n"), |text, row| text + &row)
+}
+
+#[test]
+fn steps_are_steps_however_they_are_spelt_and_written() {
+    let curves = |text: &str| import("runs.csv", text.as_bytes()).trajectories.len();
+    for header in ["Global Step", "train/step", "train_step", "iters", "trainer/global_step"] {
+        assert_eq!(curves(&along(header, |step| step.to_string())), 6, "{header}");
+    }
+    // The length of a run beside the place in it.
+    assert_eq!(curves(&along("num_steps,step", |step| format!("5000,{step}"))), 6);
+    assert_eq!(curves(&along("step", |step| format!("{}k", f64::from(step) / 1000.0))), 6);
+    assert_eq!(curves(&along("step", |step| format!("\"{},{:03}\"", step / 1000, step % 1000))), 6);
+}
+
+#[test]
+fn commas_mean_the_same_in_a_whole_file_and_thousands_of_millions_are_billions() {
+    let comma = |x: f64| format!("{x:.3}").replace('.', ",");
+    let rows = made("params_B;tokens_B;loss", |_, n, d, l| [comma(n / 1e9), comma(d / 1e9), l.to_string().replace('.', ",")].join(";"));
+    says(&same_runs("eu.csv", rows.as_bytes()), "decimal commas in `params_B`");
+    let thousands =
+        |n: f64| if n < 1e8 { format!("{}M", n / 1e6) } else { format!("\"{},{:03}k\"", n as u64 / 1_000_000, n as u64 / 1000 % 1000) };
+    same_runs("k.csv", made("params,tokens,loss", |_, n, d, l| format!("{},{d},{l}", thousands(n))).as_bytes());
+}
+
+#[test]
+fn what_is_a_speed_or_a_ratio_is_no_compute_and_no_size() {
+    let flops = |n: f64, d: f64| 6.0 * n * d;
+    let rows = made("tokens,flops,loss,tokens/params", |_, n, d, l| format!("{d},{},{l},{}", flops(n, d), d / n));
+    same_runs("ratio.csv", rows.as_bytes());
+    let rows = made("params,tokens,loss,TFLOP/s", |_, n, d, l| format!("{n},{d},{l},45"));
+    let imported = import("speed.csv", rows.as_bytes());
+    assert!(imported.records.iter().all(|run| run.flops_exact.is_none()), "{:?}", imported.reading);
+}
+
+#[test]
+fn a_folder_of_tables_keeps_its_unit_and_its_good_files() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let write = |name: &str, content: String| std::fs::write(folder.path().join(name), content).expect("written");
+    for (i, &n) in SIZES.iter().enumerate() {
+        write(
+            &format!("m{i}.csv"),
+            TOKENS.iter().fold("params,tokens,val_bpb\n".to_owned(), |text, &d| text + &format!("{n},{d},{}\n", law(n, d))),
+        );
+    }
+    write("lost.csv", "params,tokens,val_bpb\n1e8,1e9,nan\n".to_owned());
+    write("config.json", "{\"lr\": 0.001}".to_owned());
+    let said = succeed(&["fit", text(folder.path()), "--refits", "20"]);
+    assert!(said.contains("losses in bits per byte"), "{said}");
+    assert!(said.contains("lost.csv"), "{said}");
+}
+
+#[test]
+fn losses_in_several_units_are_not_compared_and_those_of_one_are_not_converted_again() {
+    let bits = made("params,tokens,val_bpb,bytes_per_token", |_, n, d, l| format!("{n},{d},{l},4"));
+    let (_a, one) = file("a.csv", &bits);
+    let (_b, other) = file("b.csv", &bits);
+    let (_c, nats) = file("c.csv", &plain());
+    let said = refused(&["compare", text(&one), text(&nats)]);
+    assert!(said.contains("several units") && said.contains("bits per byte"), "{said}");
+    let document: Value = serde_json::from_str(&succeed(&["compare", text(&one), text(&other), "--json"])).expect("JSON");
+    let document = document.to_string();
+    assert!(document.contains("\"loss_unit\":\"bits-per-byte\"") && document.contains("\"tokens_unit\":\"tokens\""), "{document}");
+}
+
+#[test]
+fn lines_that_a_killed_run_left_are_passed_over_and_said() {
+    let rows = runs().iter().fold(String::new(), |text, (n, d, l)| text + &format!("{{\"params\":{n},\"tokens\":{d},\"loss\":{l}}}\n"));
+    says(&same_runs("log.jsonl", (rows + "{\"params\":1e8,\"tok").as_bytes()), "line 31 passed over");
+}
