@@ -29,7 +29,8 @@ struct State {
     /// Runs that a search will still ask for.
     later: Vec<Work>,
     running: Vec<Option<Running>>,
-    ended: Vec<Begun>,
+    /// What ended, and when.
+    ended: Vec<(Begun, Instant)>,
     total: usize,
     last_plain_line: Instant,
 }
@@ -201,15 +202,16 @@ impl State {
     }
 
     fn end(&mut self, worker: usize) {
-        self.ended
-            .extend(self.running[worker].take().map(|run| Begun { seconds: run.started.elapsed().as_secs_f64(), ..run.begun(run.steps) }));
+        let whole = |run: Running| Begun { seconds: run.started.elapsed().as_secs_f64(), ..run.begun(run.steps) };
+        self.ended.extend(self.running[worker].take().map(|run| (whole(run), Instant::now())));
     }
 
     /// Seconds that are left, by what runs of like size took.
     fn time_left(&self) -> f64 {
         let running = self.running.iter().flatten().map(|run| run.begun(run.step)).collect();
         let waiting = self.waiting.iter().map(|(_, work)| *work).collect();
-        Advance { waiting, later: self.later.clone(), running, ended: self.ended.clone(), workers: self.running.len() }.time_left()
+        let ended = self.ended.iter().map(|(run, at)| Begun { age: at.elapsed().as_secs_f64(), ..*run }).collect();
+        Advance { waiting, later: self.later.clone(), running, ended, workers: self.running.len() }.time_left()
     }
 
     fn left(&self) -> String {
@@ -222,7 +224,13 @@ impl Running {
     fn begun(&self, step: u64) -> Begun {
         let (first, since) = self.first.unwrap_or((self.step.max(self.own), self.started));
         let part = |from: u64, to: u64| to.saturating_sub(from) as f64 / self.steps.saturating_sub(self.own).max(1) as f64;
-        Begun { work: self.work, done: part(first, step), seconds: since.elapsed().as_secs_f64(), rest: part(step.max(first), self.steps) }
+        Begun {
+            work: self.work,
+            done: part(first, step),
+            seconds: since.elapsed().as_secs_f64(),
+            rest: part(step.max(first), self.steps),
+            age: 0.0,
+        }
     }
 
     fn tokens_per_second(&self) -> Option<f64> {
