@@ -23,10 +23,11 @@ pub(super) fn table_of(path: &Path, text: &str, reading: &mut Vec<String>) -> Re
     let mut rows = Rows::default();
     let pieces = pieces(text);
     let is_alone = pieces.len() == 1 && !text.trim_start().starts_with('[');
-    let last = pieces.len().saturating_sub(1);
+    let (last, is_lines) = (pieces.len().saturating_sub(1), !text.trim_start().starts_with('['));
     for (nth, (line, piece)) in pieces.into_iter().enumerate() {
+        // Of lines the last may be half written; a list that does not end is damaged.
         let is_cut = || serde_json::from_str::<Value>(piece).is_err_and(|error| error.is_eof());
-        if nth == last && nth > 0 && is_cut() {
+        if is_lines && nth == last && nth > 0 && is_cut() {
             reading.push(format!("line {line} passed over: it ends in the middle of an object"));
             break;
         }

@@ -520,7 +520,7 @@ fn a_folder_of_tables_keeps_its_unit_and_its_good_files() {
             TOKENS.iter().fold("params,tokens,val_bpb\n".to_owned(), |text, &d| text + &format!("{n},{d},{}\n", law(n, d))),
         );
     }
-    write("lost.csv", "params,tokens,val_bpb\n1e8,1e9,nan\n".to_owned());
+    write("lost.csv", "params,tokens,val_bpb\n1e8,1e9,nan\n1e8,2e9,nan\n".to_owned());
     write("config.json", "{\"lr\": 0.001}".to_owned());
     let said = succeed(&["fit", text(folder.path()), "--refits", "20"]);
     assert!(said.contains("losses in bits per byte"), "{said}");
