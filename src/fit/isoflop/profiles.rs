@@ -221,7 +221,7 @@ fn warnings(profiles: &[IsoflopProfile], dropped: &[DroppedBudget], drift: f64, 
     }
     // A parabola is biased by a part of the drift.
     let half = 0.5 * (exponent.high() - exponent.low());
-    if drift.abs() > 0.05 && !(drift.abs() <= half) {
+    if drift.abs() > 0.05 && (half.is_nan() || drift.abs() > half) {
         words.push(format!(
             "the centre of the sizes drifts from the optimum by C^{drift:.2}: the exponent of a parabola is biased; let the sizes of each budget follow its optimum"
         ));
