@@ -3,6 +3,8 @@
 
 use super::table::{RawTable, TableError};
 use super::units::in_units;
+use crate::spec::parse_quantity;
+use csv::StringRecord;
 use std::collections::HashSet;
 
 /// Which foreign column is read as which of ours: pairs (ours, theirs). Theirs may be times a number, `params*1e6`, or `none`.
@@ -204,9 +206,12 @@ impl Known {
             }
         }
         // The place of a row goes before the length of its run.
-        let is_place = |found: &&Found| self.ours == STEPS && is_along(&table.headers[found.at]) && !is_constant(table, found.at);
-        if let Some(place) = all.iter().find(is_place) {
-            return Ok(Some(place.clone()));
+        if self.ours == STEPS {
+            let (places, lengths): (Vec<&Found>, Vec<&Found>) = all.iter().partition(|found| is_along(&table.headers[found.at]));
+            let is_place = |place: &&&Found| lengths.iter().any(|length| !are_alike(table, place.at, length.at));
+            if let Some(place) = places.iter().find(is_place) {
+                return Ok(Some((*place).clone()));
+            }
         }
         match all.as_slice() {
             [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => {
@@ -306,11 +311,12 @@ fn is_ratio(name: &str) -> bool {
     name.split_once('/').is_some_and(|(above, _)| is_needed(above))
 }
 
-/// Whether every row has the same in a column.
-fn is_constant(table: &RawTable, at: usize) -> bool {
-    let mut cells = table.rows.iter().map(|(_, row)| row.get(at));
-    let first = cells.next();
-    cells.all(|cell| Some(cell) == first)
+/// Whether two columns hold the same numbers in most rows, up to one: the last step of a run and its length.
+fn are_alike(table: &RawTable, one: usize, other: usize) -> bool {
+    let number = |row: &StringRecord, at: usize| parse_quantity(row.get(at)?).ok();
+    let both = |(_, row): &(u64, StringRecord)| Some((number(row, one)? - number(row, other)?).abs() <= 1.0);
+    let alike: Vec<bool> = table.rows.iter().filter_map(both).collect();
+    2 * alike.iter().filter(|same| **same).count() >= alike.len()
 }
 
 /// What stands last in a name that is a path.

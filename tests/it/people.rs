@@ -485,7 +485,12 @@ fn steps_are_steps_however_they_are_spelt_and_written() {
         assert_eq!(curves(&along(header, |step| step.to_string())), 6, "{header}");
     }
     // The length of a run beside the place in it.
-    assert_eq!(curves(&along("num_steps,step", |step| format!("5000,{step}"))), 6);
+    assert_eq!(curves(&along("num_steps,step", |step| format!("32000,{step}"))), 6);
+    // Of runs that ended the last step is their length.
+    same_runs(
+        "ends.csv",
+        made("params,tokens,loss,_step,num_steps", |_, n, d, l| format!("{n},{d},{l},{},{}", d / 5e5 - 1.0, d / 5e5)).as_bytes(),
+    );
     assert_eq!(curves(&along("step", |step| format!("{}k", f64::from(step) / 1000.0))), 6);
     assert_eq!(curves(&along("step", |step| format!("\"{},{:03}\"", step / 1000, step % 1000))), 6);
 }
