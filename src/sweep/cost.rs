@@ -63,8 +63,8 @@ pub struct MeasuredRate {
     pub tokens_per_second: f64,
 }
 
-/// Training rate assumed for one worker where nothing was measured, FLOP/s of [`work_per_token`]: about what one core of a current
-/// processor has (see LOG.md).
+/// Training rate assumed for one worker where nothing was measured, FLOP/s, what a token costs beside its FLOPs among them: about what
+/// one core of a current processor has (see LOG.md).
 pub const ASSUMED_FLOPS_PER_SECOND: f64 = 5e10;
 /// What a training token costs beside its FLOPs, in FLOPs: norms, rotations, softmax, update. Of one core, fitted to 2x8 to 3x96
 /// (LOG.md).
