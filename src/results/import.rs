@@ -97,7 +97,8 @@ pub(super) fn reread<T>(rows: &mut WantedRows, read: impl Fn(&WantedRows) -> Res
 
 /// Every wanted row as a run of its own.
 pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
-    let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, notes: rows.notes().to_vec(), ..Imported::default() };
+    let (loss_unit, notes) = (rows.loss_unit(), rows.notes().to_vec());
+    let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, loss_unit, notes, ..Imported::default() };
     let mut left_out = LeftOut::default();
     for ((line, _), row) in rows.rows().zip(rows.read()) {
         match row? {
