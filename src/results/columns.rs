@@ -168,8 +168,7 @@ impl Columns {
 
     /// A file is written by one hand: where some commas stand before decimals, those that could be of thousands do, too.
     fn agree_on_commas(&mut self, table: &RawTable) {
-        let numerals = |cells: &mut Cells| if let Cells::Numbers { numerals, .. } = cells { Some(*numerals) } else { None };
-        let is_sure = self.cells.iter_mut().filter_map(numerals).any(|one| one.decimal_comma);
+        let is_sure = self.cells.iter().any(|cells| matches!(cells, Cells::Numbers { numerals, .. } if numerals.decimal_comma));
         for (cells, header) in self.cells.iter_mut().zip(&table.headers) {
             let Cells::Numbers { numerals, .. } = cells else { continue };
             numerals.decimal_comma |= is_sure && numerals.is_doubtful;

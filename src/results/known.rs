@@ -160,7 +160,7 @@ pub(super) const KNOWN: [Known; 16] = [
 ];
 
 /// Names of steps that are a place in a run, not its length.
-const ALONG: [&str; 8] = ["step", "_step", "global_step", "train_step", "training_step", "iteration", "iter", "iters"];
+const ALONG: [&str; 7] = ["step", "global_step", "train_step", "training_step", "iteration", "iter", "iters"];
 
 /// Whether a header names a place in a run.
 pub(super) fn is_along(header: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Charts of trackers: a column for each run, named `run - metric`, over a column of steps or tokens. Each becomes rows of its run.
+//! Charts of trackers: a column for each run, named `run - metric`, over a column of steps. Each becomes rows of its run.
 
 use super::known::{is_along, is_loss};
 use super::table::RawTable;
