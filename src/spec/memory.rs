@@ -4,9 +4,9 @@ use super::{ModelShape, ParamCounts};
 
 /// Tokens that the CPU path works on at once, whole sequences: few enough that what passes from one operation to
 /// the next stays in the second-level cache, many enough that matrix products run at full speed. Measured (see LOG.md): 256 up to a
-/// width of about 100, 512 beyond, where weights are dear to pack.
+/// width of 128, 512 at 256, where each microbatch adds to gradients that lie beyond that cache.
 pub fn microbatch_tokens(shape: &ModelShape) -> usize {
-    let least: usize = if shape.width < 128 { 256 } else { 512 };
+    let least: usize = if shape.width < 192 { 256 } else { 512 };
     least.next_multiple_of(shape.context).max(shape.context)
 }
 
@@ -42,8 +42,8 @@ mod tests {
     #[test]
     fn a_piece_is_whole_sequences() {
         let microbatch = |width, context| microbatch_tokens(&ModelShape { context, ..ModelShape::derived(2, width) });
-        assert_eq!([32, 100, 128, 256, 500, 700].map(|context| microbatch(128, context)), [512, 600, 512, 512, 1000, 700]);
-        assert_eq!([32, 100, 256, 500].map(|context| microbatch(64, context)), [256, 300, 256, 500]);
+        assert_eq!([32, 100, 128, 256, 500, 700].map(|context| microbatch(256, context)), [512, 600, 512, 512, 1000, 700]);
+        assert_eq!([32, 100, 256, 500].map(|context| microbatch(128, context)), [256, 300, 256, 500]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! tiles in tile.rs), and those of the `gemm` crate on processors without such tiles. What is written is 0 or at least 2^-60 (simd.rs), so that no denormal arises.
 
 pub(crate) mod adamw;
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 pub(crate) mod attention;

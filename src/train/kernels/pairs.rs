@@ -1,5 +1,6 @@
 //! Products with factors in bf16 and sums in f32, and how matrices are laid out for them.
 
+use super::ahead::Ahead;
 #[cfg(target_arch = "x86_64")]
 use super::amx::{self, Operands, Tiles};
 use super::bf16::{Pair, Unit, halves, pair};
@@ -23,7 +24,7 @@ pub(super) fn multiply_pairs(unit: Unit, dst: &mut [f32], stride: usize, into: I
         // SAFETY: the unit is only ever chosen where the processor has it.
         #[cfg(target_arch = "x86_64")]
         Unit::Avx512 => unsafe { with_avx512_bf16(dst, stride, into, left, b, size) },
-        _ => tiles::<ScalarPairs>(dst, stride, into, left, b, size),
+        _ => tiles::<ScalarPairs>((dst, stride), into, left, b, size, &mut Ahead::nothing()),
     }
 }
 
@@ -105,7 +106,7 @@ impl Terms for Avx512Pairs {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")]
 unsafe fn with_avx512_bf16(dst: &mut [f32], stride: usize, into: Into, a: Left<'_, Pair>, b: Rows<'_, Pair>, size: Size) {
-    tiles::<Avx512Pairs>(dst, stride, into, a, b, size);
+    tiles::<Avx512Pairs>((dst, stride), into, a, b, size, &mut Ahead::nothing());
 }
 
 vectorised! {

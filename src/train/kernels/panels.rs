@@ -4,11 +4,12 @@
 //! A block of `a` lies in the second-level cache while panel after panel of `b` passes through the first-level one
 //! (Goto & van de Geijn 2008, ACM TOMS 34:12). A processor without vector instructions of ours multiplies by the `gemm` crate.
 
+use super::ahead::Ahead;
 use super::bf16::{Pair, Unit};
 use super::matmul::{Into, Matrix, multiply};
 use super::pairs::{multiply_pairs, pair_columns, pair_rows, pair_transposed, pair_within_rows};
 use super::simd::{LANES, tile_columns};
-use super::tile::{Left, Rows, Size, multiply_tile, pack, pack_transposed, unpack};
+use super::tile::{Left, MOST_ROWS, Rows, Size, multiply_tile, multiply_tile_ahead, pack, pack_transposed, unpack};
 use crate::spec::Dtype;
 use crate::train::meter::{Part, metered};
 use std::cell::RefCell;
@@ -165,17 +166,28 @@ pub(crate) fn multiply_panels(dst: &mut [f32], row_stride: usize, into: Into, a:
     });
 }
 
-/// [`multiply_panels`] in f32.
+/// [`multiply_panels`] in f32. While a block of `a` is multiplied, the next one is asked for.
 fn multiply_numbers(dst: &mut [f32], row_stride: usize, into: Into, a: Matrix<'_>, b: &Panels) {
     let (row, column) = a.strides();
-    for (rows, terms, into) in blocks(a.rows(), b.rows, [ROWS, if column == 1 { TERMS } else { TERMS_APART }], into) {
+    let most = [ROWS, if column == 1 { TERMS } else { TERMS_APART }];
+    let mut blocks = blocks(a.rows(), b.rows, most, into).peekable();
+    while let Some((rows, terms, into)) = blocks.next() {
         let dst = &mut dst[rows.start * row_stride..];
+        let mut ahead = Ahead::of_destination(terms.len());
+        if let Some((rows, terms, _)) = blocks.peek() {
+            let data = &a.data()[rows.start * row + terms.start * column..];
+            let tiles = b.panels().count() * rows.len().div_ceil(MOST_ROWS);
+            ahead = match column {
+                1 => ahead.and_rows(data, terms.len(), row, rows.len(), tiles),
+                _ => ahead.and_rows(data, rows.len(), column, terms.len(), tiles),
+            };
+        }
         let a = Left { data: &a.data()[rows.start * row + terms.start * column..], row, column };
         for (at, count, padded) in b.panels() {
             let panel = Rows { data: &b.data[at * b.rows + terms.start * padded..][..terms.len() * padded], stride: padded };
             let size = Size { m: rows.len(), n: padded, k: terms.len() };
             if count == padded {
-                multiply_tile(&mut dst[at..], row_stride, into, a, panel, size);
+                multiply_tile_ahead((&mut dst[at..], row_stride), into, a, panel, size, &mut ahead);
             } else {
                 ragged(&mut dst[at..], row_stride, into, size, count, |room| multiply_tile(room, size.n, Into::Replace, a, panel, size));
             }

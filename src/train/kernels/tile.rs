@@ -2,6 +2,7 @@
 //! b's rows in whole registers, a tile of the result held in registers. No packing and no call overhead to speak of, which is what
 //! products of a block of attention (some dozen rows by some dozen columns) lose by a general routine.
 
+use super::ahead::Ahead;
 use super::matmul::Into;
 use super::simd::{LANES, counted, fma, vectorised};
 
@@ -30,7 +31,12 @@ pub(super) struct Size {
 
 /// dst ← a·b or dst ← dst + a·b, with b [k, n] and dst [m, n] of rows `stride` apart.
 pub(super) fn multiply_tile(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-    checked(dst, stride, into, a, b, size);
+    checked(dst, stride, into, a, b, size, &mut Ahead::nothing());
+}
+
+/// The same on data that is not in the cache yet.
+pub(super) fn multiply_tile_ahead((dst, stride): (&mut [f32], usize), into: Into, a: Left<'_>, b: Rows<'_>, size: Size, ahead: &mut Ahead) {
+    checked(dst, stride, into, a, b, size, ahead);
 }
 
 /// Whether there is anything to multiply; panics where an operand does not lie within its data.
@@ -44,6 +50,9 @@ pub(super) fn lies_within<T>(dst: &[f32], stride: usize, a: Left<'_, T>, b: Rows
     assert!((m - 1) * stride + n <= dst.len(), "the product lies within its destination");
     true
 }
+
+/// Most rows of a tile on any processor.
+pub(super) const MOST_ROWS: usize = 12;
 
 /// How terms are multiplied and added up.
 pub(super) trait Terms {
@@ -65,7 +74,7 @@ struct Singles<const FMA: bool, const WIDE: bool>;
 impl<const FMA: bool, const WIDE: bool> Terms for Singles<FMA, WIDE> {
     type Factor = f32;
     const MOST_ROWS: usize = match (FMA, WIDE) {
-        (true, true) => 12,
+        (true, true) => MOST_ROWS,
         (true, false) => 6,
         _ => 2,
     };
@@ -81,14 +90,21 @@ impl<const FMA: bool, const WIDE: bool> Terms for Singles<FMA, WIDE> {
 
 vectorised! {
     /// [`multiply_tile`] with the instructions of this processor.
-    fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
-        tiles::<Singles<FMA, WIDE>>(dst, stride, into, a, b, size);
+    fn checked(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size, ahead: &mut Ahead) {
+        tiles::<Singles<FMA, WIDE>>((dst, stride), into, a, b, size, ahead);
     }
 }
 
 /// The product, tile after tile down the rows of a few columns.
 #[inline(always)]
-pub(super) fn tiles<T: Terms>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_, T::Factor>, b: Rows<'_, T::Factor>, size: Size) {
+pub(super) fn tiles<T: Terms>(
+    (dst, stride): (&mut [f32], usize),
+    into: Into,
+    a: Left<'_, T::Factor>,
+    b: Rows<'_, T::Factor>,
+    size: Size,
+    ahead: &mut Ahead,
+) {
     if !lies_within(dst, stride, a, b, size) {
         return;
     }
@@ -104,6 +120,7 @@ pub(super) fn tiles<T: Terms>(dst: &mut [f32], stride: usize, into: Into, a: Lef
             let rows = (m - row).div_ceil(tiles - tile);
             let a = Left { data: &a.data[row * a.row..], ..a };
             let dst = &mut dst[row * stride + column..];
+            ahead.before_tile(dst.as_ptr(), rows, stride, if wide { 2 * LANES } else { LANES });
             if wide {
                 rows_of::<T, 2>(rows, dst, stride, into, a, b, k);
             } else {
@@ -319,11 +336,15 @@ mod tests {
     /// Of the processor at hand and of every kind.
     #[test]
     fn tiles_of_any_size_match_a_triple_loop() {
-        for product in [multiply_tile, tiles::<Singles<true, true>>, tiles::<Singles<true, false>>, tiles::<Singles<false, false>>] {
+        for product in [multiply_tile, of::<Singles<true, true>>, of::<Singles<true, false>>, of::<Singles<false, false>>] {
             for (m, n, k) in [(1, 16, 1), (3, 32, 5), (8, 48, 32), (12, 64, 9), (13, 16, 7), (21, 80, 24), (34, 32, 3)] {
                 matches_a_triple_loop(product, (m, n, k));
             }
         }
+    }
+
+    fn of<T: Terms<Factor = f32>>(dst: &mut [f32], stride: usize, into: Into, a: Left<'_>, b: Rows<'_>, size: Size) {
+        tiles::<T>((dst, stride), into, a, b, size, &mut Ahead::of_destination(size.k));
     }
 
     type Product = fn(&mut [f32], usize, Into, Left<'_>, Rows<'_>, Size);
