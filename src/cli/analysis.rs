@@ -140,6 +140,12 @@ pub(super) struct Choices {
     /// Where C, N and D, or batch and steps, disagree by more than a factor of 2.5, nothing is recommended without it.
     #[arg(long, hide_short_help = true)]
     trust: bool,
+    /// Refit beside without runs that stand off the law
+    ///
+    /// Of a table of others: runs whose loss lies six residuals or more from the law of the rest are named, and what the law would be
+    /// without them is said. What is recommended rests on all runs; --where leaves a run out for good.
+    #[arg(long, hide_short_help = true)]
+    robust: bool,
     /// Hide runs of more compute than this, FLOPs
     ///
     /// `scalelab forecast` forecasts those that are hidden.
@@ -162,6 +168,7 @@ impl Default for Choices {
             seed,
             force: false,
             trust: false,
+            robust: false,
             max_compute: None,
         }
     }
@@ -221,6 +228,7 @@ impl Choices {
             seed: self.seed,
             force: self.force,
             trust: self.trust,
+            robust: self.robust,
             reading: source.reading.clone(),
             loss_unit: source.loss_unit,
             lines: source.named_lines(),

@@ -23,6 +23,7 @@ pub fn document(study: &Study, recommendations: &impl Serialize) -> serde_json::
         "memoriser": study.memoriser.map(|theory| json!({ "alpha": theory.alpha, "beta": theory.beta, "a": theory.growth() })),
         "lone_budget": study.lone_budget,
         "laws": laws,
+        "robust": study.robust,
         "seed_noise": study.noise,
         "hyperparameters": study.hyperparameters,
         "scrutiny": study.scrutiny,

@@ -165,8 +165,8 @@ const ONE_OF: usize = 15;
 /// Runs that are named.
 const NAMED: usize = 3;
 
-/// Runs that stand off the law of all others, in words; `line` says where a run stands in its table.
-pub(super) fn standing_off(fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+/// Points that stand off the law of all others, each with its residual of ln L, the farthest first.
+pub(super) fn standing_off(fitted: &FittedLaw) -> Vec<(usize, f64)> {
     let points = &fitted.evidence.points;
     let residual = |point: &crate::law::Point| (point.loss / fitted.law.loss(point)).ln();
     let residuals: Vec<f64> = points.iter().map(residual).collect();
@@ -179,12 +179,18 @@ pub(super) fn standing_off(fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64
         return Vec::new();
     }
     off.sort_by(|one, other| other.1.abs().total_cmp(&one.1.abs()));
+    off
+}
+
+/// The same in words; `line` says where a run stands in its table.
+pub(super) fn said_of(off: &[(usize, f64)], fitted: &FittedLaw, line: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+    let points = &fitted.evidence.points;
     let said = |(at, residual): &(usize, f64)| {
         let point = &points[*at];
         let line = line(&point.run).map_or(String::new(), |line| format!(" (line {line})"));
         let side = if *residual > 0.0 { "above" } else { "below" };
         format!(
-            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? --where leaves it out",
+            "{}{line} stands off: its loss {:.4} lies {:.1} % {side} the law of the others (N = {}, D = {}); is a digit wrong? --robust refits without it beside, --where leaves it out",
             point.run,
             point.loss,
             100.0 * residual.abs(),

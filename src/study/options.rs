@@ -47,6 +47,8 @@ pub struct StudyOptions {
     pub force: bool,
     /// Whether runs that contradict themselves are recommended by all the same.
     pub trust: bool,
+    /// Whether the law is refitted without the runs that stand off it.
+    pub robust: bool,
     /// How the table was read, in words.
     pub reading: Vec<String>,
     /// What losses are counted in.
@@ -91,6 +93,7 @@ impl Default for StudyOptions {
             notes: Vec::new(),
             force: false,
             trust: false,
+            robust: false,
             reading: Vec::new(),
             loss_unit: LossUnit::Nats,
             lines: HashMap::new(),

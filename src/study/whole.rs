@@ -1,11 +1,11 @@
 //! The study: what `scalelab fit` does before it prints, as a call.
 
 use super::budgets::{lone_budget, parabolas, profiles};
-use super::doubt::{Contradiction, contradictions, odd_compute, standing_off};
+use super::doubt::{Contradiction, contradictions, odd_compute, said_of, standing_off};
 use super::envelope::fit_envelope;
 use super::laws::{self, LawReport};
 use super::scrutiny::scrutinise;
-use super::{Curves, LawName, Mixture, Prepared, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
+use super::{Curves, LawName, Mixture, Prepared, Robust, Scrutinised, Scrutiny, StudyError, StudyOptions, prepare};
 use crate::fit::{
     EnvelopeFit, Estimate, FitError, FittedLaw, Interpolator, IsoflopFit, IsoflopProfile, Protocol, RecipeStudy, Search, SeedNoise,
     deepseek, fit, only_variable,
@@ -44,6 +44,8 @@ pub struct Study {
     pub untuned: Option<Arc<Evidence>>,
     /// The law which speaks, fitted to `untuned`.
     pub untuned_law: Option<FittedLaw>,
+    /// The law which speaks without the runs that stand off it, where that was asked for and there are any.
+    pub robust: Option<Robust>,
     /// What a reviewer would ask of the law which speaks.
     pub scrutiny: Option<Scrutiny>,
     /// What a reader must know, in words.
@@ -112,6 +114,7 @@ impl Study {
             hyperparameters,
             untuned: untuned.map(|all| laws::once(&Arc::new(all), options.own)),
             untuned_law: None,
+            robust: None,
             scrutiny: None,
             notes,
             floor_nats: common(&records, |record| record.floor_nats),
@@ -232,14 +235,36 @@ impl Study {
     /// Says what a table of others contradicts itself in, and which of its runs stand off the law.
     fn doubt(&mut self, records: &[RunRecord]) {
         if self.options.own {
-            return;
+            return if self.options.robust {
+                self.doubt_points()
+            };
         }
         self.contradictions = contradictions(records);
         self.notes.splice(0..0, self.contradictions.iter().map(|one| one.said.clone()));
-        let of = |fitted: &FittedLaw| standing_off(fitted, |run| self.options.lines.get(run).copied());
-        let off = self.best_law().filter(|_| self.options.checkpoints.is_none()).map(of).unwrap_or_default();
-        self.notes.splice(0..0, off);
+        self.doubt_points();
         self.notes.splice(0..0, odd_compute(records, |run| self.options.lines.get(run).copied()));
+    }
+
+    /// Says which runs stand off the law, and what it would be without them where that is asked for.
+    fn doubt_points(&mut self) {
+        let Some(fitted) = self.best_law().filter(|_| self.options.checkpoints.is_none()) else { return };
+        let off = standing_off(fitted);
+        let mut notes = said_of(&off, fitted, |run| self.options.lines.get(run).copied());
+        let left_out: Vec<usize> = off.iter().map(|(at, _)| *at).collect();
+        let options = laws::fit_options_for(&self.options, &self.evidence);
+        let robust = match self.options.robust {
+            true if off.is_empty() => Err("no run stands off the law, so --robust leaves none out".to_owned()),
+            true => Robust::of(fitted, &left_out, &options, self.options.level)
+                .map(Some)
+                .map_err(|error| format!("--robust cannot refit without them: {error}")),
+            false => Ok(None),
+        };
+        notes.extend(match &robust {
+            Ok(found) => found.as_ref().map(|found| found.said(fitted)),
+            Err(why) => Some(why.clone()),
+        });
+        self.robust = robust.unwrap_or_default();
+        self.notes.splice(0..0, notes);
     }
 
     /// What speaks against recommending anything from these runs, unless they are to be trusted all the same.

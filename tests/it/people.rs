@@ -264,6 +264,18 @@ fn what_contradicts_itself_is_doubted_and_recommends_nothing_until_it_is_trusted
     assert!(recommended(&document) > 0);
     let typo = made("params,tokens,loss", |i, n, d, l| format!("{},{d},{l}", if i == 12 { n * 10.0 } else { n }));
     says(&notes(&fit("runs.csv", &typo, &[])), "line 14 stands off");
+    // Without it beside: the law of the other 29, which a table without the row gives, too.
+    let robust = fit("runs.csv", &typo, &["--robust"]);
+    says(&notes(&robust), "refitted without line 14, as --robust asks");
+    assert_eq!(robust["robust"]["left_out"], serde_json::json!(["line 14"]));
+    let without: String = typo.lines().enumerate().filter(|(at, _)| *at != 13).map(|(_, line)| format!("{line}\n")).collect();
+    let value = |fitted: &Value, name: &str| fitted["coefficients"][name]["value"].as_f64().expect("fitted");
+    let clean = fit("runs.csv", &without, &["--robust"]);
+    says(&notes(&clean), "no run stands off the law, so --robust leaves none out");
+    for name in ["E", "alpha", "beta"] {
+        let (found, expected) = (value(&robust["robust"]["law"], name), value(&clean["laws"]["chinchilla"], name));
+        assert!((found / expected - 1.0).abs() < 1e-6, "{name}: {found}, {expected}");
+    }
     let slip = made("params,tokens,flops,loss", |i, n, d, l| format!("{n},{d},{},{l}", if i == 7 { 60.0 } else { 6.0 } * n * d));
     says(&notes(&fit("runs.csv", &slip, &[])), "line 9: its C/(6·N·D) is 10.000 times that of the others");
     let mut said = Transcript::default();
