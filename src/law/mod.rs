@@ -20,10 +20,12 @@ mod recipe;
 mod replicates;
 mod root;
 mod simulate;
+mod spelt;
 mod trials;
 mod tuned;
 mod value;
 pub(crate) mod vector;
+mod written;
 
 pub use any::{AnyFormula, Jet};
 pub use chinchilla::Chinchilla;
@@ -46,6 +48,7 @@ pub use simulate::{Cell, Design, Noise, Sharing, Tails, simulate, simulate_with}
 pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 pub use value::Law;
+pub use written::{Declared, Step, Written};
 
 /// A quantity of a point that a power may be taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,477 @@
+//! A law that is written down while the program runs: arithmetic as a list of steps, of which what its coefficients are is read off where
+//! that can be seen. It is a [`Formula`] like those of `formulas/`, with the same derivatives.
+
+use super::formula::{Coefficient, Formula, Kind, Place, UNDETERMINED};
+use super::number::Number;
+use super::spelt::spelt;
+use super::{Chinchilla, Variable};
+use std::ops::Range;
+
+/// One step of a formula; numbers are places of earlier steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// The coefficient of this place in the list of them.
+    Coefficient(usize),
+    /// A quantity of the run.
+    Variable(Variable),
+    /// A number.
+    Number(f64),
+    /// x + y.
+    Add(usize, usize),
+    /// x − y.
+    Subtract(usize, usize),
+    /// x·y.
+    Multiply(usize, usize),
+    /// x/y.
+    Divide(usize, usize),
+    /// x^y, x above 0 unless y is a small whole number.
+    Power(usize, usize),
+    /// A quantity of the run to the power of a step.
+    PowerOf(Variable, usize),
+    /// −x.
+    Negate(usize),
+    /// eˣ.
+    Exp(usize),
+    /// ln x.
+    Ln(usize),
+    /// The larger.
+    Max(usize, usize),
+    /// The smaller.
+    Min(usize, usize),
+}
+
+impl Step {
+    /// The steps that it is made of.
+    pub(super) fn parts(self) -> [Option<usize>; 2] {
+        match self {
+            Self::Coefficient(_) | Self::Variable(_) | Self::Number(_) => [None; 2],
+            Self::PowerOf(_, x) | Self::Negate(x) | Self::Exp(x) | Self::Ln(x) => [Some(x), None],
+            Self::Add(x, y) | Self::Subtract(x, y) | Self::Multiply(x, y) | Self::Divide(x, y) => [Some(x), Some(y)],
+            Self::Power(x, y) | Self::Max(x, y) | Self::Min(x, y) => [Some(x), Some(y)],
+        }
+    }
+
+    fn moved(self, to: &[usize]) -> Self {
+        match self {
+            Self::Coefficient(_) | Self::Variable(_) | Self::Number(_) => self,
+            Self::PowerOf(v, x) => Self::PowerOf(v, to[x]),
+            Self::Negate(x) => Self::Negate(to[x]),
+            Self::Exp(x) => Self::Exp(to[x]),
+            Self::Ln(x) => Self::Ln(to[x]),
+            Self::Add(x, y) => Self::Add(to[x], to[y]),
+            Self::Subtract(x, y) => Self::Subtract(to[x], to[y]),
+            Self::Multiply(x, y) => Self::Multiply(to[x], to[y]),
+            Self::Divide(x, y) => Self::Divide(to[x], to[y]),
+            Self::Power(x, y) => Self::Power(to[x], to[y]),
+            Self::Max(x, y) => Self::Max(to[x], to[y]),
+            Self::Min(x, y) => Self::Min(to[x], to[y]),
+        }
+    }
+}
+
+/// A coefficient of a written law as its author declares it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Declared {
+    /// Its name.
+    pub name: String,
+    /// Where it means something; a fit that ends outside says so.
+    pub range: Option<[f64; 2]>,
+    /// A value to start from.
+    pub start: Option<f64>,
+}
+
+/// A law that is written down while the program runs. What it declares is kept as long as the program lives.
+#[derive(Debug, Clone)]
+pub struct Written {
+    name: &'static str,
+    text: &'static str,
+    coefficients: &'static [Coefficient],
+    variables: &'static [Variable],
+    steps: Vec<Step>,
+    /// Whether it is a sum of a floor and of powers, no more.
+    is_sum: bool,
+}
+
+fn kept(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+impl Written {
+    /// A law from its steps, the last of which is the loss. Floors and factors come first among its coefficients, whatever their order.
+    ///
+    /// # Errors
+    /// Where a coefficient is unused or nobody says where it lies, or the loss depends on no quantity of the runs; in words.
+    pub fn new(name: &str, declared: &[Declared], steps: &[Step]) -> Result<Self, String> {
+        let steps = needed(steps)?;
+        let used = |j: usize| steps.contains(&Step::Coefficient(j));
+        if let Some((_, one)) = declared.iter().enumerate().find(|(j, _)| !used(*j)) {
+            return Err(format!("the formula of {name} does not use the coefficient {}", one.name));
+        }
+        let variables = variables(&steps);
+        if variables.is_empty() {
+            return Err(format!("the formula of {name} depends on no quantity of the runs, such as N or D"));
+        }
+        let seen = Seen::of(&steps, declared.len());
+        let kinds: Vec<Kind> = declared.iter().enumerate().map(|(j, one)| kind(name, one, seen.kind(j))).collect::<Result<_, _>>()?;
+        // Floors, then factors, then the others; within each as declared.
+        let rank = |j: &usize| match kinds[*j] {
+            Kind::Floor => 0,
+            Kind::Factor { .. } => 1,
+            _ => 2,
+        };
+        let mut order: Vec<usize> = (0..declared.len()).collect();
+        order.sort_by_key(rank);
+        let place = |j: usize| order.iter().position(|other| *other == j).expect("each has its place");
+        let coefficient = |&j: &usize| Coefficient {
+            name: kept(&declared[j].name),
+            kind: match kinds[j].clone() {
+                Kind::Factor { of, exponent } => Kind::Factor { of, exponent: place(exponent) },
+                other => other,
+            },
+        };
+        let coefficients: Vec<Coefficient> = order.iter().map(coefficient).collect();
+        let steps: Vec<Step> =
+            steps.into_iter().map(|step| if let Step::Coefficient(j) = step { Step::Coefficient(place(j)) } else { step }).collect();
+        let is_plain = |one: &Coefficient| matches!(one.kind, Kind::Floor | Kind::Factor { .. } | Kind::Exponent { .. });
+        let is_sum = coefficients.iter().all(is_plain) && is_sum(&steps, steps.len() - 1);
+        let text = kept(&spelt(&steps, &coefficients, &variables));
+        Ok(Self { name: kept(name), text, coefficients: coefficients.leak(), variables: variables.leak(), steps, is_sum })
+    }
+}
+
+/// The steps that the last one rests on, powers of quantities in one.
+fn needed(steps: &[Step]) -> Result<Vec<Step>, String> {
+    let ahead = |at: usize, step: &Step| step.parts().into_iter().flatten().any(|part| part >= at);
+    if steps.is_empty() || steps.iter().enumerate().any(|(at, step)| ahead(at, step)) {
+        return Err("a formula is a list of steps, each made of earlier ones".into());
+    }
+    let joined = |step: &Step| match *step {
+        Step::Power(x, y) => match steps[x] {
+            Step::Variable(variable) => Step::PowerOf(variable, y),
+            _ => *step,
+        },
+        other => other,
+    };
+    let joined: Vec<Step> = steps.iter().map(joined).collect();
+    let mut wanted = vec![false; joined.len()];
+    wanted[joined.len() - 1] = true;
+    for at in (0..joined.len()).rev() {
+        if wanted[at] {
+            joined[at].parts().into_iter().flatten().for_each(|part| wanted[part] = true);
+        }
+    }
+    let mut to = vec![0; joined.len()];
+    let mut kept = Vec::new();
+    for (at, step) in joined.iter().enumerate().filter(|(at, _)| wanted[*at]) {
+        to[at] = kept.len();
+        kept.push(step.moved(&to));
+    }
+    Ok(kept)
+}
+
+fn variables(steps: &[Step]) -> Vec<Variable> {
+    let mut found = Vec::new();
+    for step in steps {
+        if let Step::Variable(variable) | Step::PowerOf(variable, _) = step
+            && !found.contains(variable)
+        {
+            found.push(*variable);
+        }
+    }
+    // N before D, as in every law of both.
+    found.sort_by_key(|variable| [Variable::N, Variable::D].iter().position(|known| known == variable).unwrap_or(2));
+    found
+}
+
+/// What a coefficient is: as declared, else as it is seen in the formula.
+fn kind(law: &str, declared: &Declared, seen: Option<Kind>) -> Result<Kind, String> {
+    let name = &declared.name;
+    match (declared.range, seen, declared.start) {
+        (Some([low, high]), ..) if !(low < high) => {
+            Err(format!("{law}: bounds of {name} are ({low}, {high}); the first must be the lower"))
+        }
+        (Some([low, high]), _, Some(start)) if !(low..=high).contains(&start) => {
+            Err(format!("{law}: {name} starts at {start}, outside its bounds ({low}, {high})"))
+        }
+        (Some([low, high]), _, start) => {
+            let (low_is_positive, ends_are_finite) = (low >= 0.0, (low > 0.0 || low < 0.0) && low.is_finite() && high.is_finite());
+            let inside = |share: f64| if low > 0.0 { low * (high / low).powf(share) } else { low + (high - low) * share };
+            let tried: Vec<f64> = match start {
+                Some(start) if low_is_positive && start > 0.0 => [start / 3.0, start, 3.0 * start].map(|x| x.clamp(low, high)).into(),
+                Some(start) => vec![start],
+                None if ends_are_finite => [1.0 / 6.0, 0.5, 5.0 / 6.0].map(inside).into(),
+                None => {
+                    return Err(format!(
+                        "{law}: {name} lies in ({low}, {high}), which says not where to begin: give it a value to start from"
+                    ));
+                }
+            };
+            let (range, tried): (Range<f64>, &'static [f64]) = (low..high, tried.leak());
+            Ok(if low_is_positive { Kind::Positive { range, tried, outside: UNDETERMINED } } else { Kind::Free { tried, range } })
+        }
+        (None, Some(seen), _) => Ok(seen),
+        (None, None, _) => Err(format!(
+            "{law}: {name} is seen to be neither a floor nor A or s of a term A/x^s: say where it lies, bounds={{\"{name}\": (0.1, 10)}}"
+        )),
+    }
+}
+
+/// Which step rests on which.
+struct Seen<'a> {
+    steps: &'a [Step],
+    /// The place of each coefficient where it is a step once, with all that rests on it.
+    above: Vec<Vec<usize>>,
+    /// Places of each coefficient.
+    places: Vec<Vec<usize>>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(steps: &'a [Step], count: usize) -> Self {
+        let mut above = vec![Vec::new(); steps.len()];
+        for (at, step) in steps.iter().enumerate() {
+            step.parts().into_iter().flatten().for_each(|part: usize| above[part].push(at));
+        }
+        let places = |j: usize| (0..steps.len()).filter(|&at| steps[at] == Step::Coefficient(j)).collect();
+        Self { steps, above, places: (0..count).map(places).collect() }
+    }
+
+    /// The one step that rests on another, if there is one alone.
+    fn only(&self, at: usize) -> Option<usize> {
+        if let [one] = self.above[at][..] { Some(one) } else { None }
+    }
+
+    /// The place of a coefficient that stands in the formula once.
+    fn once(&self, coefficient: usize) -> Option<usize> {
+        if let [one] = self.places[coefficient][..] { Some(one) } else { None }
+    }
+
+    /// The step that divides by x^s or multiplies by x^(−s), with x.
+    fn as_exponent(&self, coefficient: usize) -> Option<(usize, Variable)> {
+        let at = self.once(coefficient)?;
+        let above = self.only(at)?;
+        let (power, is_negative) = if self.steps[above] == Step::Negate(at) { (self.only(above)?, true) } else { (above, false) };
+        let Step::PowerOf(of, _) = self.steps[power] else { return None };
+        let term = self.only(power)?;
+        match self.steps[term] {
+            Step::Divide(_, below) if below == power && !is_negative => Some((term, of)),
+            Step::Multiply(..) if is_negative => Some((term, of)),
+            _ => None,
+        }
+    }
+
+    /// The exponent that goes with a factor.
+    fn as_factor(&self, coefficient: usize) -> Option<(Variable, usize)> {
+        let at = self.once(coefficient)?;
+        let term = self.only(at)?;
+        let exponent =
+            (0..self.places.len()).find_map(|j| self.as_exponent(j).filter(|(found, _)| *found == term).map(|(_, of)| (of, j)))?;
+        match self.steps[term] {
+            Step::Divide(x, _) if x == at => Some(exponent),
+            Step::Multiply(x, y) if x == at || y == at => Some(exponent),
+            _ => None,
+        }
+    }
+
+    /// Whether a coefficient is added to all else.
+    fn is_floor(&self, coefficient: usize) -> bool {
+        let Some(mut at) = self.once(coefficient) else { return false };
+        while at + 1 < self.steps.len() {
+            let Some(above) = self.only(at).filter(|&above| matches!(self.steps[above], Step::Add(..))) else { return false };
+            at = above;
+        }
+        true
+    }
+
+    fn kind(&self, coefficient: usize) -> Option<Kind> {
+        let has_factor = |term: usize| {
+            (0..self.places.len()).any(|j| self.as_factor(j).is_some() && self.once(j).and_then(|at| self.only(at)) == Some(term))
+        };
+        if let Some((of, exponent)) = self.as_factor(coefficient) {
+            return Some(Kind::Factor { of, exponent });
+        }
+        if let Some((_, of)) = self.as_exponent(coefficient).filter(|(term, _)| has_factor(*term)) {
+            return Some(Kind::Exponent { of });
+        }
+        self.is_floor(coefficient).then_some(Kind::Floor)
+    }
+}
+
+/// Whether a step is a sum of coefficients and of terms A/x^s alone, given that every coefficient is part of one.
+fn is_sum(steps: &[Step], at: usize) -> bool {
+    let coefficient = |at: usize| matches!(steps[at], Step::Coefficient(_));
+    let power = |at: usize| matches!(steps[at], Step::PowerOf(_, s) if coefficient(s));
+    let inverse = |at: usize| matches!(steps[at], Step::PowerOf(_, s) if matches!(steps[s], Step::Negate(s) if coefficient(s)));
+    match steps[at] {
+        Step::Add(x, y) => is_sum(steps, x) && is_sum(steps, y),
+        Step::Coefficient(_) => true,
+        Step::Divide(x, y) => coefficient(x) && power(y),
+        Step::Multiply(x, y) => coefficient(x) && inverse(y) || coefficient(y) && inverse(x),
+        _ => false,
+    }
+}
+
+/// Largest whole exponent that is multiplied out.
+const WHOLE: f64 = 8.0;
+
+/// x^p; of a small whole p for any x.
+fn power<T: Number>(x: T, p: T, exponent: Step) -> T {
+    match exponent {
+        Step::Number(p) if p.fract() == 0.0 && (1.0..=WHOLE).contains(&p) => (1..p as usize).fold(x, |product, _| product * x),
+        _ => x.pow(p),
+    }
+}
+
+impl Formula for Written {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn text(&self) -> &'static str {
+        self.text
+    }
+
+    fn coefficients(&self) -> &'static [Coefficient] {
+        self.coefficients
+    }
+
+    fn variables(&self) -> &'static [Variable] {
+        self.variables
+    }
+
+    fn is_power_sum(&self) -> bool {
+        self.is_sum
+    }
+
+    fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
+        let mut values: Vec<T> = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            values.push(match *step {
+                Step::Coefficient(j) => c[j],
+                Step::Variable(variable) => at.ln(variable).exp(),
+                Step::Number(value) => T::constant(value),
+                Step::Add(x, y) => values[x] + values[y],
+                Step::Subtract(x, y) => values[x] - values[y],
+                Step::Multiply(x, y) => values[x] * values[y],
+                Step::Divide(x, y) => values[x] / values[y],
+                Step::Power(x, y) => power(values[x], values[y], self.steps[y]),
+                Step::PowerOf(variable, s) => (values[s] * at.ln(variable)).exp(),
+                Step::Negate(x) => -values[x],
+                Step::Exp(x) => values[x].exp(),
+                Step::Ln(x) => values[x].ln(),
+                Step::Max(x, y) => values[x].max(values[y]),
+                Step::Min(x, y) => values[x].min(values[y]),
+            });
+        }
+        values[values.len() - 1]
+    }
+
+    /// Of a floor and one term each of N and D it is the additive law itself.
+    fn same_optima(&self, c: &[f64]) -> Option<Chinchilla> {
+        let kinds: Vec<&Kind> = self.coefficients.iter().map(|one| &one.kind).collect();
+        let (n, d) = (Variable::N, Variable::D);
+        match kinds[..] {
+            [Kind::Floor, Kind::Factor { of: first, exponent: s }, Kind::Factor { of: second, exponent: t }, _, _] if self.is_sum => {
+                let of = |variable| if *first == variable { (c[1], c[*s]) } else { (c[2], c[*t]) };
+                let ((a, alpha), (b, beta)) = (of(n), of(d));
+                ([*first, *second] == [n, d] || [*first, *second] == [d, n]).then_some(Chinchilla { e: c[0], a, b, alpha, beta })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::law::{Additive, AnyFormula, Gamma, Law, Point, assert_derivatives};
+    use proptest::prelude::*;
+
+    fn declared(names: &[&str]) -> Vec<Declared> {
+        names.iter().map(|name| Declared { name: (*name).to_owned(), ..Declared::default() }).collect()
+    }
+
+    /// E + A/N**alpha + B·D**(−beta), with the sum of the terms to the power gamma where it is asked for.
+    fn steps(gamma: bool) -> Vec<Step> {
+        let mut steps: Vec<Step> = (0..5).map(Step::Coefficient).collect();
+        steps.extend([Step::Variable(Variable::N), Step::Power(5, 3), Step::Divide(1, 6), Step::Variable(Variable::D), Step::Negate(4)]);
+        steps.extend([Step::Power(8, 9), Step::Multiply(2, 10), Step::Add(7, 11)]);
+        steps.extend(if gamma { vec![Step::Coefficient(5), Step::Power(12, 13), Step::Add(0, 14)] } else { vec![Step::Add(0, 12)] });
+        steps
+    }
+
+    const NAMES: [&str; 6] = ["E", "A", "B", "alpha", "beta", "gamma"];
+
+    #[test]
+    fn a_sum_of_powers_is_seen_to_be_the_additive_law() {
+        let law = Written::new("mine", &declared(&NAMES[..5]), &steps(false)).expect("a law");
+        assert_eq!(Formula::coefficients(&law), Formula::coefficients(&Additive));
+        assert!(Formula::is_power_sum(&law));
+        assert_eq!(Formula::text(&law), "L(N, D) = E + A/N^alpha + B*D^(-beta)");
+        let c = [1.7, 400.0, 420.0, 0.34, 0.28];
+        assert_eq!(Formula::same_optima(&law, &c), Formula::same_optima(&Additive, &c));
+        let point = Point::new(1e9, 3e10, 2.0);
+        let apart = AnyFormula::loss(&law, &c, &point) / AnyFormula::loss(&Additive, &c, &point) - 1.0;
+        assert!(apart.abs() < 1e-14, "{apart}");
+    }
+
+    #[test]
+    fn coefficients_are_put_in_order_and_told_by_their_place_in_the_formula() {
+        let mut all = declared(&NAMES);
+        all[5].range = Some([0.02, 20.0]);
+        let law = Written::new("mine", &all, &steps(true)).expect("a law");
+        let (c, point) = ([1.7, 400.0, 420.0, 0.34, 0.28, 0.6], Point::new(1e9, 3e10, 2.0));
+        assert!((AnyFormula::loss(&law, &c, &point) / AnyFormula::loss(&Gamma, &c, &point) - 1.0).abs() < 1e-13);
+        assert!(!Formula::is_power_sum(&law) && Formula::same_optima(&law, &c).is_none());
+        // The floor last, and first in the law.
+        let steps: Vec<Step> = steps(false)
+            .into_iter()
+            .map(|step| if let Step::Coefficient(j) = step { Step::Coefficient((j + 4) % 5) } else { step })
+            .collect();
+        let law = Written::new("turned", &declared(&["A", "B", "alpha", "beta", "E"]), &steps).expect("a law");
+        assert_eq!(Formula::coefficients(&law).iter().map(|one| one.name).collect::<Vec<_>>(), ["E", "A", "B", "alpha", "beta"]);
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_refused_in_words() {
+        let refused = |names: &[&str], steps: &[Step]| Written::new("mine", &declared(names), steps).expect_err("refused");
+        assert!(refused(&NAMES, &steps(true)).contains("gamma is seen to be neither"));
+        assert!(refused(&NAMES, &steps(false)).contains("does not use the coefficient gamma"));
+        assert!(refused(&["E"], &[Step::Coefficient(0)]).contains("depends on no quantity"));
+        assert!(refused(&[], &[]).contains("a list of steps"));
+        assert!(refused(&[], &[Step::Negate(0)]).contains("earlier"));
+        let within = |range: [f64; 2], start| {
+            let mut all = declared(&NAMES);
+            (all[5].range, all[5].start) = (Some(range), start);
+            Written::new("mine", &all, &steps(true)).map(|law| Formula::coefficients(&law)[5].kind.clone())
+        };
+        assert!(within([2.0, 1.0], None).expect_err("refused").contains("the first must be the lower"));
+        assert!(within([1.0, 2.0], Some(3.0)).expect_err("refused").contains("outside its bounds"));
+        assert!(within([0.0, 2.0], None).expect_err("refused").contains("a value to start from"));
+        assert!(matches!(within([-1.0, 2.0], None), Ok(Kind::Free { tried: [a, b, _], .. }) if *a == -0.5 && *b == 0.5));
+        assert!(matches!(within([0.0, 2.0], Some(1.5)), Ok(Kind::Positive { tried: [a, b, c], .. }) if [*a, *b, *c] == [0.5, 1.5, 2.0]));
+    }
+
+    proptest! {
+        #[test]
+        fn derivatives_are_those_of_finite_differences(gamma in 0.3..1.5, alpha in 0.2..0.6, ln_n in 12.0..24.0, ln_d in 14.0..27.0) {
+            let mut all = declared(&NAMES);
+            all[5].range = Some([0.02, 20.0]);
+            let law = Law::of(Written::new("mine", &all, &steps(true)).expect("a law"), [1.5, 300.0, 350.0, alpha, 0.3, gamma]);
+            assert_derivatives(&law, &Point::new(f64::exp(ln_n), f64::exp(ln_d), 1.0));
+        }
+
+        #[test]
+        fn no_list_of_steps_makes_it_panic(kinds in proptest::collection::vec((0..14usize, 0..12usize, 0..12usize), 0..12)) {
+            let step = |(kind, x, y): (usize, usize, usize)| match kind {
+                0 => Step::Coefficient(x % 3), 1 => Step::Variable(Variable::N), 2 => Step::Number(y as f64 - 3.0), 3 => Step::Add(x, y),
+                4 => Step::Subtract(x, y), 5 => Step::Multiply(x, y), 6 => Step::Divide(x, y), 7 => Step::Power(x, y), 8 => Step::Negate(x),
+                9 => Step::Exp(x), 10 => Step::Ln(x), 11 => Step::Max(x, y), 12 => Step::Min(x, y), _ => Step::Variable(Variable::D),
+            };
+            let steps: Vec<Step> = kinds.into_iter().map(step).collect();
+            let all: Vec<Declared> = declared(&["a", "b", "c"]).into_iter().map(|one| Declared { range: Some([0.1, 1.0]), ..one }).collect();
+            if let Ok(law) = Written::new("mine", &all, &steps) {
+                AnyFormula::loss(&law, &[0.5, 0.4, 0.3], &Point::new(1e8, 1e9, 1.0));
+            }
+        }
+    }
+}
