@@ -18,7 +18,7 @@ Law: one of your own · load: what the command wrote. The same numbers as the `s
 
 from . import _scalelab as _scalelab
 from ._answers import Document, Error, Estimate, Figure, Prediction, Warned
-from ._compare import Comparison, Speedup, compare, groups
+from ._compare import Comparison, Speedup, compare
 from ._laws import KnownLaw, Law, PublishedLaw, Registry, laws, published
 from ._study import FittedLaw, Isoflop, Saved, Study, fit, load
 from ._sweep import Plan, Sweep, plan, sweep
@@ -46,7 +46,6 @@ __all__ = [
     "Warned",
     "compare",
     "fit",
-    "groups",
     "laws",
     "load",
     "plan",

@@ -15,7 +15,7 @@ def main() -> int:
 
     # By its file: a folder named scalelab where a worker is started takes no part.
     start = [sys.executable, os.path.abspath(__file__)]
-    return _scalelab.main(["scalelab", *sys.argv[1:]], start, _scalelab.__file__)
+    return _scalelab.main(["scalelab", *sys.argv[1:]], start, str(_scalelab.__file__))
 
 
 if __name__ == "__main__":

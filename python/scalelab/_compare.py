@@ -136,7 +136,8 @@ def compare(
     """
     named = dict(data) if isinstance(data, Mapping) else {Path(os.fspath(path)).stem: path for path in data}
     own = {"params": params, "tokens": tokens, "loss": loss, "flops": flops, **(columns or {})}
-    given, constants = [], []
+    given: list[tuple[str, str, bytes | None, list[str]]] = []
+    constants: list[str] = []
     for name, one in named.items():
         path, table, pairs, constants = runs(one, own)
         given.append((str(name), f"{AT_HAND} {name}" if table is not None else path, table, pairs))
@@ -146,22 +147,3 @@ def compare(
     warn(said, 3)
     return Comparison(found, given, line, kind)
 
-
-def groups(
-    data: Any,
-    by: str,
-    *,
-    params: Any = None,
-    tokens: Any = None,
-    loss: Any = None,
-    flops: Any = None,
-    level: float = 0.95,
-    seed: int = 0,
-    columns: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Comparison:
-    """Compares the groups that the column `by` makes of one table, as `scalelab fit --by` does; arguments are those of `fit`."""
-    path, table, pairs, constants = runs(data, {"params": params, "tokens": tokens, "loss": loss, "flops": flops, **(columns or {})})
-    found, said = _scalelab.fit_by(path, table, pairs, words({"by": by, "level": level, "seed": seed, **options}) + constants)
-    warn(said, 3)
-    return Comparison(found, [], [], kind_of(data))

@@ -54,7 +54,9 @@ def is_array(value: Any) -> bool:
 
 
 def listed(values: Any) -> list[Any]:
-    """The values of a list, an array or a series, as Python's own."""
+    """The values of a list, an array or a series, or the one of a number, as Python's own."""
+    if not is_array(values):
+        return [values]
     for name in ("to_list", "tolist"):
         if hasattr(values, name):
             found: list[Any] = getattr(values, name)()
@@ -112,16 +114,16 @@ def _shown(value: Any) -> str:
 
 def frame(rows: Iterable[Mapping[str, Any]], kind: str) -> Any:
     """Rows as a frame of polars or pandas, else as `Rows`."""
-    rows = [dict(row) for row in rows]
+    made = [dict(row) for row in rows]
     if kind == "polars":
         import polars
 
-        return polars.DataFrame(rows, infer_schema_length=None)
+        return polars.DataFrame(made, infer_schema_length=None)
     if "pandas" in sys.modules or importlib.util.find_spec("pandas") is not None:
         import pandas
 
-        return pandas.DataFrame(rows)
-    return Rows(rows)
+        return pandas.DataFrame(made)
+    return Rows(made)
 
 
 def _columns(data: Any) -> list[tuple[str, Any]]:
@@ -152,6 +154,8 @@ def _columns(data: Any) -> list[tuple[str, Any]]:
 
 
 def _cell(value: Any, own: bool) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
     if isinstance(value, float):
         if math.isnan(value):
             return ""

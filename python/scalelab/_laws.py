@@ -14,7 +14,16 @@ from ._frames import is_array, like, listed, places, words
 #: What a formula may depend on besides its coefficients: names of its parameters, and what the laws call them.
 _VARIABLES = {"N": "N", "D": "D", "C": "C", "batch": "batch", "steps": "steps", "unique_tokens": "unique tokens"}
 
+#: Names of the coefficients of one's own laws, in the order of the fit.
+_OWN: dict[str, list[str]] = {}
+
 _T = TypeVar("_T")
+
+
+def in_order(law: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Coefficients by name in the order of their law; documents have them by the alphabet."""
+    names = laws[law].coefficients if law in laws else _OWN.get(law, [])
+    return {name: found[name] for name in names if name in found} | dict(found)
 
 
 class Registry(Mapping[str, _T]):
@@ -93,7 +102,7 @@ class PublishedLaw:
         #: Its name, as `scalelab recommend --published` takes it.
         self.name: str = found["name"]
         #: Coefficients by name; N in parameters, D in tokens, losses in nats per token of the source's tokenizer.
-        self.coefficients: dict[str, float] = found["coefficients"]
+        self.coefficients: dict[str, float] = in_order("chinchilla", found["coefficients"])
         #: Paper and table.
         self.source: str = found["source"]
 
@@ -109,7 +118,7 @@ class PublishedLaw:
         """
         from ._study import allocations
 
-        budgets = [float(one) for one in (listed(compute) if is_array(compute) else [compute])]
+        budgets = [float(one) for one in listed(compute)]
         found, said = _scalelab.recommend_published(self.name, words({"compute": budgets, **options}))
         warn(said, 3)
         return allocations(json.loads(found), "pandas")
@@ -297,6 +306,7 @@ class Law:
             (one, None if one not in bounds else (float(bounds[one][0]), float(bounds[one][1])), _float(starts[one])) for one in names
         ]
         self._law, self.formula, self.coefficients = _scalelab.own_law(name, declared, kept)
+        _OWN[name] = self.coefficients
 
     def __call__(self, *args: Any, **by_name: Any) -> Any:
         """The formula itself, with quantities and coefficients as it takes them."""

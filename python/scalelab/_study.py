@@ -9,12 +9,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from . import _scalelab
 from ._answers import Document, Error, Estimate, Figure, Prediction, document_of, estimates, warn, written
+from ._compare import Comparison
 from ._frames import frame, is_array, kind_of, like, listed, places, runs, words
-from ._laws import Law, laws_asked
+from ._laws import Law, in_order, laws_asked
 
 #: Figures that a notebook shows with a study: the first that the runs allow.
 _SHOWN = ("isoflop", "frontier", "loss-by-compute", "observed-predicted")
@@ -27,6 +28,10 @@ class FittedLaw:
         #: All that is known of the fit, as in `fits/<law>.json`.
         self.document = Document(document)
         self._found, self._kind, self._study = document, kind, study
+
+    @property
+    def _coefficients(self) -> dict[str, Any]:
+        return in_order(self.name, self._found["coefficients"])
 
     @property
     def name(self) -> str:
@@ -51,7 +56,7 @@ class FittedLaw:
     @property
     def coefficients(self) -> Any:
         """A frame of name, value, low, high and se of each coefficient."""
-        return frame(estimates(self._found["coefficients"]), self._kind)
+        return frame(estimates(self._coefficients), self._kind)
 
     @property
     def derived(self) -> Any:
@@ -74,14 +79,14 @@ class FittedLaw:
         """
         at = places(**{"N": N, "D": D, "C": C, "batch": batch, "steps": steps, "unique tokens": unique_tokens})
         if self._study is not None:
-            losses = _scalelab.law_losses(self._study, at)
+            losses = _scalelab.law_losses(self._study, self.name, at)
         else:
-            values = [one["value"] for one in self._found["coefficients"].values()]
+            values = [one["value"] for one in self._coefficients.values()]
             losses = _scalelab.losses(self.name, values, at, None)
         return like(losses, N, D, C, batch, steps, unique_tokens)
 
     def __repr__(self) -> str:
-        named = (f"{name} = {Estimate.of(one)!r}" for name, one in self._found["coefficients"].items())
+        named = (f"{name} = {Estimate.of(one)!r}" for name, one in self._coefficients.items())
         return f"{self.name}, {self.formula}, {self.status}\n  " + "\n  ".join(named)
 
 
@@ -134,11 +139,11 @@ class Saved:
 
     @property
     def laws(self) -> dict[str, FittedLaw]:
-        """The laws that were fitted, the one that speaks first."""
-        found = self._document()["laws"].items()
-        laws = {name: one for name, one in found if "valleys" not in one and "coefficients" in one}
-        first = next(iter(laws), None)
-        return {name: FittedLaw(one, self._kind, self._live() if name == first else None) for name, one in laws.items()}
+        """The laws that were fitted, the one that speaks first; of a file, which does not say, chinchilla, else by the alphabet."""
+        found, live = self._document()["laws"], self._live()
+        is_law = {name: "valleys" not in one and "coefficients" in one for name, one in found.items()}
+        names = _scalelab.laws(live) if live is not None else sorted(filter(is_law.get, found), key=lambda name: (name != "chinchilla", name))
+        return {name: FittedLaw(found[name], self._kind, live) for name in names}
 
     @property
     def law(self) -> FittedLaw:
@@ -219,9 +224,8 @@ class Study(Saved):
 
     def advice(self, compute: float | Sequence[float] | Any = (), **options: Any) -> list[dict[str, Any]]:
         """The same as `scalelab recommend --json` prints it: also the recipe, costs, alternatives and where numbers come from."""
-        budgets = listed(compute) if is_array(compute) else [compute]
         found: list[dict[str, Any]] = json.loads(
-            _scalelab.recommend(self._study, words({"compute": [float(one) for one in budgets], **options}))
+            _scalelab.recommend(self._study, words({"compute": [float(one) for one in listed(compute)], **options}))
         )
         return found
 
@@ -291,7 +295,7 @@ class Study(Saved):
             break
         table = ""
         for law in list(self.laws.values())[:1]:
-            table = _table((name, law[name]) for name in law.document["coefficients"])
+            table = _table((name, law[name]) for name in law._coefficients)
         return f"<pre>{html.escape(repr(self))}</pre>{table}{picture}"
 
 
@@ -319,6 +323,7 @@ def allocations(advice: Sequence[Mapping[str, Any]], kind: str) -> Any:
     return frame(rows, kind)
 
 
+@overload
 def fit(
     data: Any = None,
     *,
@@ -326,18 +331,56 @@ def fit(
     tokens: Any = None,
     loss: Any = None,
     flops: Any = None,
+    by: None = None,
     law: str | Law | Sequence[str | Law] | Any = "auto",
     estimator: str | None = None,
     level: float = 0.95,
     seed: int = 0,
     columns: Mapping[str, Any] | None = None,
     **options: Any,
-) -> Study:
+) -> Study: ...
+
+
+@overload
+def fit(
+    data: Any = None,
+    *,
+    params: Any = None,
+    tokens: Any = None,
+    loss: Any = None,
+    flops: Any = None,
+    by: str,
+    law: str | Law | Sequence[str | Law] | Any = "auto",
+    estimator: str | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    columns: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Comparison: ...
+
+
+def fit(
+    data: Any = None,
+    *,
+    params: Any = None,
+    tokens: Any = None,
+    loss: Any = None,
+    flops: Any = None,
+    by: str | None = None,
+    law: str | Law | Sequence[str | Law] | Any = "auto",
+    estimator: str | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    columns: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Study | Comparison:
     """Fits scaling laws to runs, as `scalelab fit` does.
 
     `data` is a frame of pandas or polars, a dict of columns, a list of dicts, or the path of a table or of a results folder. `params`
     (N), `tokens` (D), `loss` and `flops` (C, FLOPs) are names of its columns where those are not recognised (`"size*1e6"` reads
     millions), numbers that hold for every run, or arrays; `columns` says the same of others, such as `{"budget": "C", "run": "id"}`.
+
+    `by` names a column whose groups are compared instead: the answer is then a `Comparison`.
 
     `law` is `"auto"`, several laws weighted by their record, or one of `laws`, a `Law` of your own, or a list of them, of which the
     first speaks. `estimator` is huber-log, least-squares-log, least-squares or absolute-log; `level` that of intervals, 0.5 to
@@ -353,10 +396,16 @@ def fit(
     said_by_default = {"estimator": estimator, "level": level, "seed": seed}
     asked, named = laws_asked(law)
     line = words({**said_by_default, **named, **options}) + constants
+    if by is not None:
+        if asked is not None:
+            raise Error("groups are compared by the additive law, and not by a law of your own: fit each of them by itself")
+        found, said = _scalelab.fit_by(path, table, pairs, [*words({"by": by}), *line])
+        warn(said, 3)
+        return Comparison(found, [], [], kind_of(data))
     study, said = _scalelab.fit(path, table, pairs, line, asked)
-    found = Study(study, kind_of(data))
-    warn(said + found.warnings, 3)
-    return found
+    answer = Study(study, kind_of(data))
+    warn(said + answer.warnings, 3)
+    return answer
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -392,8 +441,6 @@ def _load_folder(path: Path) -> Saved:
     laws = {name: one for name, one in laws.items() if "coefficients" in one}
     if not laws:
         raise Error(f"{path} has no fits/: run `scalelab fit {path}`, or read its runs with fit({str(path)!r})")
-    # The law that speaks stands first in a study, and nothing in a folder of several says which that is.
-    laws = dict(sorted(laws.items(), key=lambda one: one[0] != "chinchilla"))
     advice = path / "recommendation.json"
     recommendations = json.loads(advice.read_text(encoding="utf-8")) if advice.exists() else []
     points = next(iter(laws.values())).get("points")

@@ -88,7 +88,7 @@ fn screen(args: &Arguments<'_, '_>) -> Answer {
 /// (study) → JSON
 fn document(args: &Arguments<'_, '_>) -> Answer {
     let study = study(args)?;
-    let found = waiting(args.py(), move || study.as_json().map(|document| document.to_string()))?;
+    let found = waiting(args.py(), move || study.as_json().map(|document| format!("{document:#}")))?;
     text(args.py(), &found.map_err(refused)?)
 }
 
@@ -127,10 +127,17 @@ fn figure(args: &Arguments<'_, '_>) -> Answer {
     Ok(PyBytes::new(args.py(), &picture).into_any().unbind())
 }
 
-/// (study, {variable: values}) → losses of the law that speaks
+/// (study) → names of its laws, the one that speaks first
+fn laws(args: &Arguments<'_, '_>) -> Answer {
+    let study = study(args)?;
+    let names: Vec<&str> = study.laws().map(|law| law.name()).collect();
+    Ok(names.into_pyobject(args.py())?.into_any().unbind())
+}
+
+/// (study, name of a law, {variable: values}) → its losses
 fn law_losses(args: &Arguments<'_, '_>) -> Answer {
-    let (study, places) = (study(args)?, args.places(1)?);
-    let law = study.law().ok_or_else(|| Error::new_err("no law was fitted"))?.clone();
+    let (study, name, places): (_, String, _) = (study(args)?, args.get(1)?.extract()?, args.places(2)?);
+    let law = study.laws().find(|law| law.name() == name).ok_or_else(|| Error::new_err(format!("{name} was not fitted")))?.clone();
     let losses = waiting(args.py(), move || calls::losses_of(&law, &places))?.map_err(refused)?;
     Ok(losses.into_pyobject(args.py())?.into_any().unbind())
 }
@@ -164,7 +171,7 @@ fn comparison_screen(args: &Arguments<'_, '_>) -> Answer {
 /// (comparison) → JSON
 fn comparison_document(args: &Arguments<'_, '_>) -> Answer {
     let document = comparison(args)?.as_json().map_err(refused)?;
-    text(args.py(), &document.to_string())
+    text(args.py(), &format!("{document:#}"))
 }
 
 /// (comparison) → PNG
@@ -178,14 +185,14 @@ fn comparison_figure(args: &Arguments<'_, '_>) -> Answer {
 fn speedup(args: &Arguments<'_, '_>) -> Answer {
     let (all, words) = (args.named_runs(0)?, args.words(1)?);
     let (found, said) = answered(waiting(args.py(), move || calls::speedup(all, &words))?)?;
-    with_said(args.py(), (found.text, found.document.to_string()), said)
+    with_said(args.py(), (found.text, format!("{:#}", found.document)), said)
 }
 
 /// (words) → ((text, JSON), said)
 fn plan(args: &Arguments<'_, '_>) -> Answer {
     let words = args.words(0)?;
     let (found, said) = answered(waiting(args.py(), move || calls::plan(&words))?)?;
-    with_said(args.py(), (found.text, found.document.to_string()), said)
+    with_said(args.py(), (found.text, format!("{:#}", found.document)), said)
 }
 
 /// () → JSON
@@ -230,7 +237,7 @@ fn main(args: &Arguments<'_, '_>) -> Answer {
 /// A function of the module.
 type Function = fn(&Arguments<'_, '_>) -> Answer;
 
-const FUNCTIONS: [(&CStr, Function); 21] = [
+const FUNCTIONS: [(&CStr, Function); 22] = [
     (c"fit", fit),
     (c"screen", screen),
     (c"document", document),
@@ -239,6 +246,7 @@ const FUNCTIONS: [(&CStr, Function); 21] = [
     (c"together", together),
     (c"warnings", warnings),
     (c"figure", figure),
+    (c"laws", laws),
     (c"law_losses", law_losses),
     (c"compare", compare),
     (c"fit_by", fit_by),

@@ -128,9 +128,9 @@ impl Studied {
         self.study.mixture().map(|mixture| Together::of(mixture, 1.0))
     }
 
-    /// The law that speaks.
-    pub fn law(&self) -> Option<&Law> {
-        self.study.best_law().map(|fitted| &fitted.law)
+    /// The laws that were fitted, the one that speaks first.
+    pub fn laws(&self) -> impl Iterator<Item = &Law> {
+        self.study.laws.iter().filter_map(|report| report.fitted.as_ref().ok()).map(|fitted| &fitted.law)
     }
 
     /// What a reader must know, each thing once.

@@ -82,8 +82,10 @@ fn parsed<A: Args>(command: &'static str, words: &[String]) -> Result<A, Refusal
 /// Why a line was refused, without how the command is called.
 fn without_usage(text: &str) -> String {
     let text = anstream::adapter::strip_str(text).to_string();
-    let kept: Vec<&str> =
-        text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
+    let is_usage = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
+    // How to give a path that begins with a dash, which no call does.
+    let is_of_shells = |line: &&str| line.contains("as a value, use");
+    let kept: Vec<&str> = text.lines().take_while(|line| !is_usage(line)).filter(|line| !is_of_shells(line)).collect();
     let kept = kept.join("\n");
     kept.trim().trim_start_matches("error: ").trim().to_owned()
 }
