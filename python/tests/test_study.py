@@ -245,3 +245,26 @@ print(resident() - before)
     fits = os.environ.get("SCALELAB_FITS", "1000")
     found = subprocess.run([sys.executable, "-c", script, fits], capture_output=True, text=True, check=True)
     assert float(found.stdout) < 12, f"{found.stdout} MiB more after {fits} fits"
+
+
+def test_a_forked_process_is_told_to_spawn(runs: pd.DataFrame) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("nothing is forked here")
+    script = """
+import os, sys, warnings, scalelab as sl
+warnings.simplefilter("ignore")
+sl.fit(sys.argv[1], refits=0)
+child = os.fork()
+if child == 0:
+    try:
+        sl.fit(sys.argv[1], refits=0)
+    except sl.Error as error:
+        os._exit(7 if "spawn" in str(error) else 1)
+    os._exit(2)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"forked-{os.getpid()}.csv"
+    runs.to_csv(path, index=False)
+    found = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=120)
+    path.unlink()
+    assert found.stdout.strip() == "7", found
