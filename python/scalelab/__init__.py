@@ -20,7 +20,8 @@ from . import _scalelab as _scalelab
 from ._answers import Document, Error, Estimate, Figure, Prediction, Warned
 from ._compare import Comparison, Speedup, compare
 from ._laws import KnownLaw, Law, PublishedLaw, Registry, laws, published
-from ._study import FittedLaw, Isoflop, Saved, Study, fit, load
+from ._fitted import FittedLaw, Isoflop
+from ._study import Saved, Study, fit, load
 from ._sweep import Plan, Sweep, plan, sweep
 
 __version__ = _scalelab.version

@@ -28,7 +28,7 @@ use std::collections::HashSet;
 pub(super) struct RecommendArgs {
     #[arg(
         long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute",
-        hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = published_help()
+        hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
     )]
     pub(super) published: Option<String>,
     /// Published law of learning rate and batch that goes with --published [default: its own, else deepseek]
@@ -102,10 +102,6 @@ fn preset_names() -> Vec<&'static str> {
     PUBLISHED.iter().map(|law| law.name).chain(FRONTIERS.iter().map(|frontier| frontier.name)).collect()
 }
 
-fn published_help() -> String {
-    format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
-}
-
 /// A recommendation with what was asked beside it.
 #[derive(Serialize)]
 pub(super) struct Advice {
@@ -119,7 +115,11 @@ pub(super) struct Advice {
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
     let (advice, study) = match &args.published {
         Some(name) => (by_published(args, name)?, None),
-        None => by_runs(args).map(|(advice, study)| (advice, Some(study)))?,
+        None => {
+            let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
+            let study = asked_study(&source, &args.asked, |_| ())?;
+            (of_study(args, &study)?, Some(study))
+        }
     };
     if args.asked.json {
         println!("{}", serde_json::to_string_pretty(&advice).or_work()?);
@@ -138,12 +138,6 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
         print!("{}{}", answer(&allocations, study.as_ref()), plain(&asked_for));
     }
     Ok(())
-}
-
-fn by_runs(args: &RecommendArgs) -> Result<(Vec<Advice>, Study), Failure> {
-    let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
-    let study = asked_study(&source, &args.asked, |_| ())?;
-    Ok((of_study(args, &study)?, study))
 }
 
 /// What a study recommends for the budgets that are asked for.

@@ -19,8 +19,10 @@ mod published;
 mod recipe;
 mod replicates;
 mod root;
+mod seen;
 mod simulate;
 mod spelt;
+mod steps;
 mod trials;
 mod tuned;
 mod value;
@@ -45,10 +47,11 @@ pub use published::{PUBLISHED, PublishedLaw, published};
 pub use recipe::{FRONTIERS, PowerRule, PublishedFrontier, PublishedRecipe, RECIPES, Scale, published_frontier, published_recipe};
 pub use replicates::{blocks_of, replicates};
 pub use simulate::{Cell, Design, Noise, Sharing, Tails, simulate, simulate_with};
+pub use steps::Step;
 pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 pub use value::Law;
-pub use written::{Declared, Step, Written};
+pub use written::{Declared, Written};
 
 /// A quantity of a point that a power may be taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::Variable;
 use super::formula::Coefficient;
-use super::written::Step;
+use super::steps::Step;
 
 /// How tightly a text holds together: a sum, a product, a minus sign, a power, one word.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]

@@ -3,71 +3,11 @@
 
 use super::formula::{Coefficient, Formula, Kind, Place, UNDETERMINED};
 use super::number::Number;
+use super::seen::{Seen, is_sum};
 use super::spelt::spelt;
+use super::steps::{Step, needed, variables};
 use super::{Chinchilla, Variable};
 use std::ops::Range;
-
-/// One step of a formula; numbers are places of earlier steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
-    /// The coefficient of this place in the list of them.
-    Coefficient(usize),
-    /// A quantity of the run.
-    Variable(Variable),
-    /// A number.
-    Number(f64),
-    /// x + y.
-    Add(usize, usize),
-    /// x − y.
-    Subtract(usize, usize),
-    /// x·y.
-    Multiply(usize, usize),
-    /// x/y.
-    Divide(usize, usize),
-    /// x^y, x above 0 unless y is a small whole number.
-    Power(usize, usize),
-    /// A quantity of the run to the power of a step.
-    PowerOf(Variable, usize),
-    /// −x.
-    Negate(usize),
-    /// eˣ.
-    Exp(usize),
-    /// ln x.
-    Ln(usize),
-    /// The larger.
-    Max(usize, usize),
-    /// The smaller.
-    Min(usize, usize),
-}
-
-impl Step {
-    /// The steps that it is made of.
-    pub(super) fn parts(self) -> [Option<usize>; 2] {
-        match self {
-            Self::Coefficient(_) | Self::Variable(_) | Self::Number(_) => [None; 2],
-            Self::PowerOf(_, x) | Self::Negate(x) | Self::Exp(x) | Self::Ln(x) => [Some(x), None],
-            Self::Add(x, y) | Self::Subtract(x, y) | Self::Multiply(x, y) | Self::Divide(x, y) => [Some(x), Some(y)],
-            Self::Power(x, y) | Self::Max(x, y) | Self::Min(x, y) => [Some(x), Some(y)],
-        }
-    }
-
-    fn moved(self, to: &[usize]) -> Self {
-        match self {
-            Self::Coefficient(_) | Self::Variable(_) | Self::Number(_) => self,
-            Self::PowerOf(v, x) => Self::PowerOf(v, to[x]),
-            Self::Negate(x) => Self::Negate(to[x]),
-            Self::Exp(x) => Self::Exp(to[x]),
-            Self::Ln(x) => Self::Ln(to[x]),
-            Self::Add(x, y) => Self::Add(to[x], to[y]),
-            Self::Subtract(x, y) => Self::Subtract(to[x], to[y]),
-            Self::Multiply(x, y) => Self::Multiply(to[x], to[y]),
-            Self::Divide(x, y) => Self::Divide(to[x], to[y]),
-            Self::Power(x, y) => Self::Power(to[x], to[y]),
-            Self::Max(x, y) => Self::Max(to[x], to[y]),
-            Self::Min(x, y) => Self::Min(to[x], to[y]),
-        }
-    }
-}
 
 /// A coefficient of a written law as its author declares it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -139,50 +79,6 @@ impl Written {
     }
 }
 
-/// The steps that the last one rests on, powers of quantities in one.
-fn needed(steps: &[Step]) -> Result<Vec<Step>, String> {
-    let ahead = |at: usize, step: &Step| step.parts().into_iter().flatten().any(|part| part >= at);
-    if steps.is_empty() || steps.iter().enumerate().any(|(at, step)| ahead(at, step)) {
-        return Err("a formula is a list of steps, each made of earlier ones".into());
-    }
-    let joined = |step: &Step| match *step {
-        Step::Power(x, y) => match steps[x] {
-            Step::Variable(variable) => Step::PowerOf(variable, y),
-            _ => *step,
-        },
-        other => other,
-    };
-    let joined: Vec<Step> = steps.iter().map(joined).collect();
-    let mut wanted = vec![false; joined.len()];
-    wanted[joined.len() - 1] = true;
-    for at in (0..joined.len()).rev() {
-        if wanted[at] {
-            joined[at].parts().into_iter().flatten().for_each(|part| wanted[part] = true);
-        }
-    }
-    let mut to = vec![0; joined.len()];
-    let mut kept = Vec::new();
-    for (at, step) in joined.iter().enumerate().filter(|(at, _)| wanted[*at]) {
-        to[at] = kept.len();
-        kept.push(step.moved(&to));
-    }
-    Ok(kept)
-}
-
-fn variables(steps: &[Step]) -> Vec<Variable> {
-    let mut found = Vec::new();
-    for step in steps {
-        if let Step::Variable(variable) | Step::PowerOf(variable, _) = step
-            && !found.contains(variable)
-        {
-            found.push(*variable);
-        }
-    }
-    // N before D, as in every law of both.
-    found.sort_by_key(|variable| [Variable::N, Variable::D].iter().position(|known| known == variable).unwrap_or(2));
-    found
-}
-
 /// What a coefficient is: as declared, else as it is seen in the formula.
 fn kind(law: &str, declared: &Declared, seen: Option<Kind>) -> Result<Kind, String> {
     let name = &declared.name;
@@ -213,100 +109,6 @@ fn kind(law: &str, declared: &Declared, seen: Option<Kind>) -> Result<Kind, Stri
         (None, None, _) => Err(format!(
             "{law}: {name} is seen to be neither a floor nor A or s of a term A/x^s: say where it lies, bounds={{\"{name}\": (0.1, 10)}}"
         )),
-    }
-}
-
-/// Which step rests on which.
-struct Seen<'a> {
-    steps: &'a [Step],
-    /// The place of each coefficient where it is a step once, with all that rests on it.
-    above: Vec<Vec<usize>>,
-    /// Places of each coefficient.
-    places: Vec<Vec<usize>>,
-}
-
-impl<'a> Seen<'a> {
-    fn of(steps: &'a [Step], count: usize) -> Self {
-        let mut above = vec![Vec::new(); steps.len()];
-        for (at, step) in steps.iter().enumerate() {
-            step.parts().into_iter().flatten().for_each(|part: usize| above[part].push(at));
-        }
-        let places = |j: usize| (0..steps.len()).filter(|&at| steps[at] == Step::Coefficient(j)).collect();
-        Self { steps, above, places: (0..count).map(places).collect() }
-    }
-
-    /// The one step that rests on another, if there is one alone.
-    fn only(&self, at: usize) -> Option<usize> {
-        if let [one] = self.above[at][..] { Some(one) } else { None }
-    }
-
-    /// The place of a coefficient that stands in the formula once.
-    fn once(&self, coefficient: usize) -> Option<usize> {
-        if let [one] = self.places[coefficient][..] { Some(one) } else { None }
-    }
-
-    /// The step that divides by x^s or multiplies by x^(−s), with x.
-    fn as_exponent(&self, coefficient: usize) -> Option<(usize, Variable)> {
-        let at = self.once(coefficient)?;
-        let above = self.only(at)?;
-        let (power, is_negative) = if self.steps[above] == Step::Negate(at) { (self.only(above)?, true) } else { (above, false) };
-        let Step::PowerOf(of, _) = self.steps[power] else { return None };
-        let term = self.only(power)?;
-        match self.steps[term] {
-            Step::Divide(_, below) if below == power && !is_negative => Some((term, of)),
-            Step::Multiply(..) if is_negative => Some((term, of)),
-            _ => None,
-        }
-    }
-
-    /// The exponent that goes with a factor.
-    fn as_factor(&self, coefficient: usize) -> Option<(Variable, usize)> {
-        let at = self.once(coefficient)?;
-        let term = self.only(at)?;
-        let exponent =
-            (0..self.places.len()).find_map(|j| self.as_exponent(j).filter(|(found, _)| *found == term).map(|(_, of)| (of, j)))?;
-        match self.steps[term] {
-            Step::Divide(x, _) if x == at => Some(exponent),
-            Step::Multiply(x, y) if x == at || y == at => Some(exponent),
-            _ => None,
-        }
-    }
-
-    /// Whether a coefficient is added to all else.
-    fn is_floor(&self, coefficient: usize) -> bool {
-        let Some(mut at) = self.once(coefficient) else { return false };
-        while at + 1 < self.steps.len() {
-            let Some(above) = self.only(at).filter(|&above| matches!(self.steps[above], Step::Add(..))) else { return false };
-            at = above;
-        }
-        true
-    }
-
-    fn kind(&self, coefficient: usize) -> Option<Kind> {
-        let has_factor = |term: usize| {
-            (0..self.places.len()).any(|j| self.as_factor(j).is_some() && self.once(j).and_then(|at| self.only(at)) == Some(term))
-        };
-        if let Some((of, exponent)) = self.as_factor(coefficient) {
-            return Some(Kind::Factor { of, exponent });
-        }
-        if let Some((_, of)) = self.as_exponent(coefficient).filter(|(term, _)| has_factor(*term)) {
-            return Some(Kind::Exponent { of });
-        }
-        self.is_floor(coefficient).then_some(Kind::Floor)
-    }
-}
-
-/// Whether a step is a sum of coefficients and of terms A/x^s alone, given that every coefficient is part of one.
-fn is_sum(steps: &[Step], at: usize) -> bool {
-    let coefficient = |at: usize| matches!(steps[at], Step::Coefficient(_));
-    let power = |at: usize| matches!(steps[at], Step::PowerOf(_, s) if coefficient(s));
-    let inverse = |at: usize| matches!(steps[at], Step::PowerOf(_, s) if matches!(steps[s], Step::Negate(s) if coefficient(s)));
-    match steps[at] {
-        Step::Add(x, y) => is_sum(steps, x) && is_sum(steps, y),
-        Step::Coefficient(_) => true,
-        Step::Divide(x, y) => coefficient(x) && power(y),
-        Step::Multiply(x, y) => coefficient(x) && inverse(y) || coefficient(y) && inverse(x),
-        _ => false,
     }
 }
 
