@@ -128,6 +128,18 @@ class PublishedLaw:
         return f"{self.name}: {named} ({self.source})"
 
 
+class _NoArithmetic(Error):
+    """A formula does what is not known here as arithmetic."""
+
+
+def _bounded(
+    declared: list[tuple[str, tuple[float, float] | None, float | None]],
+) -> Iterator[tuple[str, tuple[float, float], float | None]]:
+    for name, bounds, start in declared:
+        if bounds is not None:
+            yield name, bounds, start
+
+
 class _Steps:
     """The arithmetic of a formula while it is called with symbols."""
 
@@ -147,7 +159,7 @@ class _Steps:
         if isinstance(value, _Symbol):
             return value
         if is_array(value):
-            raise Error(f"the formula of {self.name} holds an array; it may hold numbers, its coefficients and quantities of a run")
+            raise _NoArithmetic(f"the formula of {self.name} holds an array; it may hold numbers, its coefficients and quantities of a run")
         return self.add("number", float(value))
 
 
@@ -236,13 +248,13 @@ class _Symbol:
             }
             if name in known:
                 return known[name]()
-        raise Error(
+        raise _NoArithmetic(
             f"the formula of {self._steps.name} calls numpy.{name}, of which no derivative is known here: "
             "write it with + - * / **, exp, log, sqrt, tanh, maximum, minimum"
         )
 
     def _no(self, *_: Any) -> Any:
-        raise Error(
+        raise _NoArithmetic(
             f"the formula of {self._steps.name} asks for a number or for which of two is larger, and its coefficients are not known yet: "
             "write numpy.exp for math.exp, numpy.maximum or numpy.minimum for a choice"
         )
@@ -266,8 +278,12 @@ class Law:
     start from where an end is 0 or infinite. A fit that ends outside its bounds says so.
 
     The formula is called once, with symbols, and its arithmetic is kept: + - * / **, numpy's exp, log, sqrt, tanh, maximum and minimum. So
-    derivatives are exact, and the law is fitted, scrutinised and compared as those of scalelab, at about their speed. Raises `Error` for
-    a formula that does anything else. Losses are in the unit of the runs.
+    derivatives are exact, and the law is fitted, scrutinised and compared as those of scalelab, at about their speed.
+
+    A formula that does anything else is called as it stands, with arrays of its quantities, where `bounds` say of every coefficient where
+    it lies; `gradient`, which takes the same and returns a dict of derivatives of the loss by coefficient, or finite differences lead the
+    search. That is tens of times slower, which a warning says, and intervals are of 200 refits unless `refits` says otherwise. Raises
+    `Error` for what cannot be a law. Losses are in the unit of the runs.
     """
 
     def __init__(
@@ -276,6 +292,7 @@ class Law:
         formula: Callable[..., Any],
         coefficients: Sequence[str] | Mapping[str, float | None],
         bounds: Mapping[str, tuple[float, float]] | None = None,
+        gradient: Callable[..., Mapping[str, Any]] | None = None,
     ) -> None:
         starts: Mapping[str, float | None] = coefficients if isinstance(coefficients, Mapping) else dict.fromkeys(coefficients)
         bounds = dict(bounds or {})
@@ -291,6 +308,28 @@ class Law:
                 f"{name}: {', '.join(strange)} is neither a coefficient nor a quantity of a run; those are {', '.join(_VARIABLES)}"
             )
         self.name, self._formula, self.variables = name, formula, variables
+        #: Whether the formula is called while it is fitted, its arithmetic being unknown.
+        self.is_called = False
+        declared = [
+            (one, None if one not in bounds else (float(bounds[one][0]), float(bounds[one][1])), _float(starts[one])) for one in names
+        ]
+        try:
+            found = _scalelab.own_law(name, declared, self._arithmetic(names))
+        except _NoArithmetic as why:
+            if lost := [one for one in names if one not in bounds]:
+                raise Error(
+                    f"{why}; or say where {', '.join(lost)} {'lie' if len(lost) > 1 else 'lies'}, bounds={{\"{lost[0]}\": (0.1, 10)}}, "
+                    "and the formula is called as it stands, which is slower"
+                ) from why
+            self.is_called = True
+            warn([f"{why}; it is called as it stands, {'by its gradient' if gradient else 'by finite differences'}, which is slower"], 3)
+            found = self._called(declared, gradient)
+        self._law, self.formula, self.coefficients = found
+        _OWN[name] = self.coefficients
+
+    def _arithmetic(self, names: list[str]) -> list[tuple[str, int | float | str, int]]:
+        """The steps of the formula."""
+        name, formula, variables = self.name, self._formula, self.variables
         steps = _Steps(name)
         symbols = {one: steps.add("variable", _VARIABLES[one]) for one in variables}
         symbols |= {one: steps.add("coefficient", at) for at, one in enumerate(names)}
@@ -299,14 +338,44 @@ class Law:
         except Error:
             raise
         except Exception as error:
-            raise Error(f"the formula of {name} cannot be called with symbols: {type(error).__name__}: {error}") from error
+            raise _NoArithmetic(f"the formula of {name} cannot be called with symbols: {type(error).__name__}: {error}") from error
         # The loss comes last.
-        kept = [*steps.all[: loss._at + 1]]
-        declared = [
-            (one, None if one not in bounds else (float(bounds[one][0]), float(bounds[one][1])), _float(starts[one])) for one in names
-        ]
-        self._law, self.formula, self.coefficients = _scalelab.own_law(name, declared, kept)
-        _OWN[name] = self.coefficients
+        return steps.all[: loss._at + 1]
+
+    def _called(
+        self,
+        declared: list[tuple[str, tuple[float, float] | None, float | None]],
+        gradient: Callable[..., Mapping[str, Any]] | None,
+    ) -> tuple[_scalelab._Law, str, list[str]]:
+        """The law as a function that is called."""
+        import numpy
+
+        names = [name for name, *_ in declared]
+
+        def given(c: list[float], columns: list[list[float]]) -> dict[str, Any]:
+            return dict(zip(self.variables, map(numpy.array, columns))) | dict(zip(names, c))
+
+        def laid(values: Any, columns: list[list[float]]) -> list[float]:
+            found: list[float] = numpy.broadcast_to(numpy.asarray(values, dtype=float), len(columns[0])).tolist()
+            return found
+
+        def losses(c: list[float], columns: list[list[float]]) -> list[float]:
+            with numpy.errstate(all="ignore"):
+                return laid(self._formula(**given(c, columns)), columns)
+
+        def slopes(c: list[float], columns: list[list[float]]) -> list[list[float]]:
+            with numpy.errstate(all="ignore"):
+                found = gradient(**given(c, columns)) if gradient else {}
+            return [laid(found[name], columns) for name in names]
+
+        text = f"L({', '.join(self.variables)}) = {self.name}({', '.join([*self.variables, *names])})"
+        variables = [_VARIABLES[one] for one in self.variables]
+        # Once here, so that what it raises is raised where it was written.
+        middle = [start if start is not None else (low * high) ** 0.5 if low > 0 else (low + high) / 2 for _, (low, high), start in _bounded(declared)]
+        losses(middle, [[1e8, 1e9] for _ in variables])
+        if gradient:
+            slopes(middle, [[1e8, 1e9] for _ in variables])
+        return _scalelab.called_law(self.name, text, declared, variables, losses, slopes if gradient else None)
 
     def __call__(self, *args: Any, **by_name: Any) -> Any:
         """The formula itself, with quantities and coefficients as it takes them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 version: str
 
@@ -41,6 +41,15 @@ def figures() -> list[tuple[str, str]]: ...
 def losses(name: str, coefficients: list[float], places: _Places, base: str | None, /) -> list[float]: ...
 def recommend_published(law: str, words: list[str], /) -> tuple[str, list[str]]: ...
 def main(line: list[str], start: list[str], file: str, /) -> int: ...
+def called_law(
+    name: str,
+    text: str,
+    coefficients: list[tuple[str, tuple[float, float] | None, float | None]],
+    variables: list[str],
+    losses: Callable[[list[float], list[list[float]]], list[float]],
+    slopes: Callable[[list[float], list[list[float]]], list[list[float]]] | None,
+    /,
+) -> tuple[_Law, str, list[str]]: ...
 def own_law(
     name: str,
     coefficients: list[tuple[str, tuple[float, float] | None, float | None]],

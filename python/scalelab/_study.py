@@ -297,6 +297,8 @@ def fit(
     path, table, pairs, constants = runs(data, {"params": params, "tokens": tokens, "loss": loss, "flops": flops, **(columns or {})})
     said_by_default = {"estimator": estimator, "level": level, "seed": seed}
     asked, named = laws_asked(law)
+    if asked is not None and any(getattr(one, "is_called", False) for one in (law if isinstance(law, Sequence) else [law])):
+        options = {"refits": 200, **options}
     line = words({**said_by_default, **named, **options}) + constants
     if by is not None:
         if asked is not None:

@@ -57,22 +57,35 @@ fn text<'py>(py: Python<'py>, value: &str) -> Answer {
 /// (path, table, columns, words, laws) → (study, said)
 fn fit(args: &Arguments<'_, '_>) -> Answer {
     let (runs, words) = (args.runs(0)?, args.words(3)?);
-    let laws = args.optional(4)?.map(|laws| laws_of(&laws)).transpose()?;
-    let (study, said) = answered(waiting(args.py(), move || calls::fit(runs, &words, laws))?)?;
+    let (laws, calls) = match args.optional(4)? {
+        Some(laws) => laws_of(&laws).map(|(laws, calls)| (Some(laws), calls))?,
+        None => (None, Vec::new()),
+    };
+    calls.iter().for_each(|one| one.begin());
+    let found = waiting(args.py(), move || calls::fit(runs, &words, laws)).inspect_err(|_| calls.iter().for_each(|one| one.stop()))?;
+    if let Some(raised) = calls.iter().find_map(|one| one.raised()) {
+        return Err(raised);
+    }
+    let (study, said) = answered(found)?;
     let study = capsule(args.py(), Arc::new(study), STUDY)?;
     with_said(args.py(), study, said)
 }
 
-/// Laws by their names, or own ones behind capsules.
-fn laws_of(laws: &Bound<'_, PyAny>) -> PyResult<Vec<LawName>> {
-    let one = |law: PyResult<Bound<'_, PyAny>>| {
+/// Laws by their names, or own ones behind capsules, and how those of them go that call Python.
+fn laws_of(laws: &Bound<'_, PyAny>) -> PyResult<(Vec<LawName>, Vec<Arc<own::Calls>>)> {
+    let (mut named, mut calls) = (Vec::new(), Vec::new());
+    for law in laws.try_iter()? {
         let law = law?;
-        match text_of(&law) {
-            Some(name) => name.parse::<LawName>().map_err(|why| Error::new_err(format!("law {name}: {why}"))),
-            None => Ok(LawName::Formula(held::<own::Own>(&law, LAW)?.0)),
-        }
-    };
-    laws.try_iter()?.map(one).collect()
+        named.push(match text_of(&law) {
+            Some(name) => name.parse::<LawName>().map_err(|why| Error::new_err(format!("law {name}: {why}")))?,
+            None => {
+                let own: own::Own = held(&law, LAW)?;
+                calls.extend(own.calls);
+                LawName::Formula(own.formula)
+            }
+        });
+    }
+    Ok((named, calls))
 }
 
 fn study(args: &Arguments<'_, '_>) -> PyResult<Arc<Studied>> {
@@ -266,7 +279,11 @@ fn filled(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("Error", py.get_type::<Error>())?;
     module.add("version", env!("CARGO_PKG_VERSION"))?;
-    for (name, function) in FUNCTIONS.into_iter().chain([(c"main", main as Function), (c"own_law", own::own_law as Function)]) {
+    for (name, function) in FUNCTIONS.into_iter().chain([
+        (c"main", main as Function),
+        (c"own_law", own::own_law as Function),
+        (c"called_law", own::called_law as Function),
+    ]) {
         let called = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| function(&Arguments(args));
         module.add(name.to_str().expect("a name of ours"), PyCFunction::new_closure(py, Some(name), None, called)?)?;
     }

@@ -99,3 +99,49 @@ def test_a_fit_outside_its_bounds_says_so(runs: pd.DataFrame) -> None:
     mine = sl.Law("narrow", outer, [*NAMES, "gamma"], {"gamma": (3.0, 20.0)})
     study = sl.fit(runs, law=mine, refits=0)
     assert study.law.status == "at-bound" and any("gamma" in one for one in study.law.warnings)
+
+
+def by_hand(N: Any, D: Any, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """The additive law through what has no arithmetic here."""
+    return E + np.where(N > 0, A / N**alpha, 0.0) + B / np.abs(D) ** beta
+
+
+def slopes(N: Any, D: Any, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> dict[str, Any]:
+    n, d = N**-alpha, D**-beta
+    return {"E": 1.0, "A": n, "alpha": -A * np.log(N) * n, "B": d, "beta": -B * np.log(D) * d}
+
+
+WITHIN = {"E": (0.5, 4.0), "A": (10.0, 1e4), "alpha": (0.05, 1.0), "B": (10.0, 1e4), "beta": (0.05, 1.0)}
+
+
+@pytest.mark.parametrize("gradient", [None, slopes])
+def test_a_formula_without_arithmetic_is_called(runs: pd.DataFrame, gradient: Any) -> None:
+    with pytest.warns(sl.Warned, match="by its gradient" if gradient else "by finite differences"):
+        law = sl.Law("by hand", by_hand, NAMES, WITHIN, gradient)
+    assert law.is_called
+    own = sl.fit(runs, law=law, refits=0, estimator="least-squares-log")
+    ours = sl.fit(runs, law="chinchilla", refits=0, estimator="least-squares-log")
+    assert own.law.status == "converged"
+    for name in NAMES:
+        assert abs(own.law[name].value / ours.law[name].value - 1) < 1e-5, name
+        assert abs(own.law[name].low / ours.law[name].low - 1) < 1e-3, name
+    assert abs(own.allocate(1e21)["params"][0] / ours.allocate(1e21)["params"][0] - 1) < 1e-5
+
+
+def test_what_a_called_formula_raises_is_raised(runs: pd.DataFrame) -> None:
+    calls = 0
+
+    def late(N: Any, D: Any, a: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise ZeroDivisionError("the sixth call")
+        return np.where(N > 0, a, 0.0)
+
+    law = sl.Law("late", late, ["a"], {"a": (1.0, 4.0)})
+    with pytest.raises(ZeroDivisionError, match="the sixth call"):
+        sl.fit(runs, law=law, refits=0)
+    with pytest.raises(sl.Error, match="bounds="):
+        sl.Law("no bounds", by_hand, NAMES)
+    with pytest.raises(KeyError):
+        sl.Law("half a gradient", by_hand, NAMES, WITHIN, lambda **given: {"E": 1.0})

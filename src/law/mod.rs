@@ -2,8 +2,10 @@
 //! Pure arithmetic on `f64`; units are weights, tokens, FLOPs and nats per token throughout.
 
 mod any;
+mod called;
 mod chinchilla;
 mod compute;
+mod declared;
 mod departure;
 mod dual;
 mod envelope;
@@ -30,8 +32,10 @@ pub(crate) mod vector;
 mod written;
 
 pub use any::{AnyFormula, Jet};
+pub use called::{Called, Losses, Slopes};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
+pub use declared::Declared;
 pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
@@ -51,7 +55,7 @@ pub use steps::Step;
 pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 pub use value::Law;
-pub use written::{Declared, Written};
+pub use written::Written;
 
 /// A quantity of a point that a power may be taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
