@@ -6,7 +6,7 @@ use std::ops::Range;
 /// A coefficient of a law as its author declares it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Declared {
-    /// Its name.
+    /// What it is called in the formula, in documents and on the screen.
     pub name: String,
     /// Where it means something; a fit that ends outside says so.
     pub range: Option<[f64; 2]>,

@@ -34,7 +34,7 @@ fn part(steps: &[Step], coefficients: &[Coefficient], at: usize) -> (String, Tie
         Step::Variable(variable) => (variable.name().to_owned(), Tie::Word),
         Step::Number(value) if value < 0.0 => (value.to_string(), Tie::Minus),
         Step::Number(value) => (value.to_string(), Tie::Word),
-        Step::Add(x, y) => (format!("{} + {}", within(x, Tie::Sum), within(y, Tie::Product)), Tie::Sum),
+        Step::Add(x, y) => (format!("{} + {}", within(x, Tie::Sum), within(y, Tie::Sum)), Tie::Sum),
         Step::Subtract(x, y) => (format!("{} - {}", within(x, Tie::Sum), within(y, Tie::Product)), Tie::Sum),
         Step::Multiply(x, y) => (format!("{}*{}", within(x, Tie::Product), within(y, Tie::Power)), Tie::Product),
         Step::Divide(x, y) => (format!("{}/{}", within(x, Tie::Product), within(y, Tie::Power)), Tie::Product),
