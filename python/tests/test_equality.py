@@ -73,17 +73,14 @@ def test_predictions_are_forecasts_of_the_command(epoch: Path) -> None:
         assert [ours.value, ours.low, ours.high, ours.level] == [theirs[end] for end in ("value", "low", "high", "level")]
 
 
-def test_groups_by_a_column_are_those_of_the_command() -> None:
+def test_groups_by_a_column_are_those_of_the_command(tmp_path: Path) -> None:
     table = published("farseer_train.csv")
     frame = pd.read_csv(table, float_precision="round_trip")
     first = frame.assign(half=["a" if at % 2 else "b" for at in range(len(frame))])
-    path = Path("halves.csv")
+    path = tmp_path / "halves.csv"
+    first.to_csv(path, index=False)
     found = sl.fit(first, by="half", refits=40)
-    try:
-        first.to_csv(ROOT / path, index=False)
-        assert json.loads(found.to_json()) == json.loads(said("fit", str(path), "--by", "half", "--refits", "40", "--json"))
-    finally:
-        (ROOT / path).unlink()
+    assert json.loads(found.to_json()) == json.loads(said("fit", str(path), "--by", "half", "--refits", "40", "--json"))
 
 
 @pytest.mark.parametrize("name", ["grid", "study-pilot", "hyperparameters"])
