@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    scalelab::cli::run()
+    scalelab::cli::run(std::env::args_os().collect()).into()
 }

@@ -51,6 +51,12 @@ pub(super) struct Laws {
     base: Option<String>,
 }
 
+impl From<Vec<LawName>> for Laws {
+    fn from(laws: Vec<LawName>) -> Self {
+        Self { law: laws.into_iter().map(Named::One).collect(), base: None }
+    }
+}
+
 /// A law by name, or all of them.
 #[derive(Clone)]
 pub(super) enum Named {
@@ -251,14 +257,21 @@ pub(super) fn study(source: &Source, options: &StudyOptions) -> Result<Study, Fa
     let curves = curves(source, options)?;
     let what = format!("studying {}", plural(source.records.len(), "run", "runs"));
     let of = |seconds| StudyTime::of(options, source.records.len(), seconds);
-    let (found, seconds) = patiently(&what, of(0.0).expected(), || {
-        let found = Study::of(&source.records, &curves, options)?;
-        // Asked for by whatever forecasts: now, while somebody is told how long it takes.
-        found.mixture();
-        Ok(found)
-    });
+    let (found, seconds) = patiently(&what, of(0.0).expected(), || studied(source, &curves, options));
     of(seconds).keep();
-    found.map_err(|error| of_source(source, error))
+    found
+}
+
+/// The same where nobody waits before a terminal.
+pub(super) fn study_unseen(source: &Source, options: &StudyOptions) -> Result<Study, Failure> {
+    studied(source, &curves(source, options)?, options)
+}
+
+fn studied(source: &Source, curves: &Curves, options: &StudyOptions) -> Result<Study, Failure> {
+    let found = Study::of(&source.records, curves, options).map_err(|error| of_source(source, error))?;
+    // Asked for by whatever forecasts: now, while somebody is told how long it takes.
+    found.mixture();
+    Ok(found)
 }
 
 /// A refusal, with the path of the runs.

@@ -21,6 +21,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 #[derive(Args)]
 #[command(
@@ -36,7 +37,7 @@ pub(super) struct CompareArgs {
     /// [default: 1, 10 and 100 times the largest that all of them reached]; with --speedup those at which it is asked for
     /// [default: the least, the middle and the largest that both reached]
     #[arg(long, value_name = "C,…", value_delimiter = ',')]
-    compute: Vec<Flops>,
+    pub(super) compute: Vec<Flops>,
     /// Print one JSON document and write no file
     #[arg(long)]
     json: bool,
@@ -51,13 +52,27 @@ pub(super) struct CompareArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "speedup")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    speedup: SpeedupArgs,
+    pub(super) speedup: SpeedupArgs,
     #[command(flatten)]
     rows: RowArgs,
     #[command(flatten)]
     folders: Folders,
     #[command(flatten)]
     choices: Choices,
+    /// What stands for each path, where that is at hand or has another name.
+    #[arg(skip)]
+    pub(super) given: Vec<Given>,
+}
+
+/// A source that somebody hands over by a name.
+#[derive(Clone)]
+pub(super) struct Given {
+    /// What it is called.
+    pub(super) name: String,
+    /// The table, where it is not read from the path.
+    pub(super) table: Option<Arc<[u8]>>,
+    /// Pairs of columns, as --columns takes them.
+    pub(super) columns: Vec<String>,
 }
 
 const DEFAULT_MULTIPLES: [f64; 3] = [1.0, 10.0, 100.0];
@@ -74,7 +89,14 @@ impl CompareArgs {
                 "compare sets two or more sources side by side, and one is named: name another path, or groups of this one (--speedup --by COLUMN, fit --by COLUMN)"
             )));
         }
-        self.paths.iter().map(|path| self.choices.seen_aloud(self.source_args(path).read_by(by)?)).collect()
+        let read = |(at, path): (usize, &PathBuf)| {
+            let (mut args, given) = (self.source_args(path), self.given.get(at));
+            args.at_hand = given.and_then(|given| given.table.clone());
+            args.rows.columns.extend(given.iter().flat_map(|given| given.columns.clone()));
+            let source = self.choices.seen_aloud(args.read_by(by)?)?;
+            Ok(Source { name: given.map_or(source.name, |given| given.name.clone()), ..source })
+        };
+        self.paths.iter().enumerate().map(read).collect()
     }
 
     /// The sources as groups, all in the same unit of loss.
@@ -86,7 +108,7 @@ impl CompareArgs {
     }
 
     /// The groups that are measured against each other: the sources, or those that a column makes of one.
-    fn runs(&self) -> Result<Runs, Failure> {
+    pub(super) fn runs(&self) -> Result<Runs, Failure> {
         let by = self.speedup.by.as_deref();
         let sources = self.sources(by)?;
         let options = self.choices.options(&sources[0]);
@@ -105,25 +127,19 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
     if args.speedup.speedup {
         return speedup::run(&args.speedup, &args.compute, args.json, || args.runs());
     }
-    let sources = args.sources(None)?;
-    let first = &sources[0];
-    let (unit, groups) = args.grouped(&sources)?;
-    let found = compare_groups(&groups, &args.choices.options(first)).or_input()?;
-    let optimal = optimal(&found, &groups);
-    let budgets = allocated(&optimal, &groups, &args.compute);
-    let document = document(unit, &found, &budgets)?;
+    let (sources, beside) = SideBySide::of(args)?;
+    let (first, groups) = (&sources[0], &beside.groups);
+    let document = beside.as_json()?;
     if args.json {
         println!("{document:#}");
         return Ok(());
     }
-    let measured = allocated(&optimal, &groups, &[Flops(common(&groups))]);
-    let compared = Compared { unit, found: &found, groups: &groups, measured: measured.first(), allocated: &budgets };
     if is_quiet() {
-        println!("{}", compared.line());
+        println!("{}", beside.compared().line());
     } else {
-        print!("{}", if args.details { compared.details() } else { compared.answer() });
+        print!("{}", beside.text(args.details));
     }
-    let picture = figure(&found, &groups, &optimal).or_work()?;
+    let picture = beside.figure()?;
     let (path, numbers) = match (&args.out, &first.folder) {
         (Some(out), _) => (out.join("comparison.png"), Some(out.join("comparison.json"))),
         (None, Some(_)) => {
@@ -146,6 +162,58 @@ pub(super) fn run(args: &CompareArgs) -> Outcome {
     };
     say(&format!("figure: {}{numbers}", path.display()));
     Ok(())
+}
+
+/// Sources side by side.
+pub(super) struct SideBySide {
+    unit: LossUnit,
+    groups: Vec<Group>,
+    found: Comparison,
+    /// The laws together of each group whose law has optima, by its name.
+    mixtures: Vec<(String, Option<Mixture>)>,
+    /// At the largest compute that all groups reached.
+    measured: Vec<Allocated>,
+    /// At the budgets that are asked for.
+    budgets: Vec<Allocated>,
+}
+
+impl SideBySide {
+    /// Reads and compares what is asked for.
+    pub(super) fn of(args: &CompareArgs) -> Result<(Vec<Source>, Self), Failure> {
+        let sources = args.sources(None)?;
+        let (unit, groups) = args.grouped(&sources)?;
+        let found = compare_groups(&groups, &args.choices.options(&sources[0])).or_input()?;
+        let optimal = optimal(&found, &groups);
+        let budgets = allocated(&optimal, &groups, &args.compute);
+        let measured = allocated(&optimal, &groups, &[Flops(common(&groups))]);
+        let mixtures = optimal.into_iter().map(|one| (one.group.name.clone(), one.mixture)).collect();
+        Ok((sources, Self { unit, groups, found, mixtures, measured, budgets }))
+    }
+
+    /// All of it as one document.
+    pub(super) fn as_json(&self) -> Result<serde_json::Value, Failure> {
+        document(self.unit, &self.found, &self.budgets)
+    }
+
+    fn compared(&self) -> Compared<'_> {
+        let Self { unit, groups, found, measured, budgets, .. } = self;
+        Compared { unit: *unit, found, groups, measured: measured.first(), allocated: budgets }
+    }
+
+    /// For a person, with everything behind it or without.
+    pub(super) fn text(&self, details: bool) -> String {
+        if details { self.compared().details() } else { self.compared().answer() }
+    }
+
+    /// The frontiers in one figure.
+    pub(super) fn figure(&self) -> Result<Vec<u8>, Failure> {
+        let one = |(name, mixture): &(String, Option<Mixture>)| {
+            let fit = self.found.groups.iter().find(|fit| fit.group == *name)?;
+            Some(Optimal { fit, group: of_group(&self.groups, fit), mixture: mixture.clone() })
+        };
+        let optimal: Vec<Optimal<'_>> = self.mixtures.iter().filter_map(one).collect();
+        figure(&self.found, &self.groups, &optimal).or_work()
+    }
 }
 
 /// What was kept, for those who do not want one line alone.

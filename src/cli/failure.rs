@@ -2,7 +2,6 @@
 
 use super::colour;
 use crate::results::FolderError;
-use std::process::ExitCode;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -19,15 +18,23 @@ pub(super) type Outcome = Result<(), Failure>;
 
 impl Failure {
     /// Says what went wrong and gives the exit code.
-    pub(super) fn report(&self) -> ExitCode {
-        let said = |error| format!("{} {}", colour::error("error:"), without_repeats(error));
+    pub(super) fn report(&self) -> u8 {
+        let said = format!("{} {}", colour::error("error:"), self.words());
         let (code, text) = match self {
-            Self::Input(error) => (2, said(error)),
-            Self::Work(error) => (1, said(error)),
+            Self::Input(_) => (2, said),
+            Self::Work(_) => (1, said),
             Self::Interrupted(text) => (75, text.clone()),
         };
         eprintln!("{text}");
-        ExitCode::from(code)
+        code
+    }
+
+    /// What went wrong.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Input(error) | Self::Work(error) => without_repeats(error),
+            Self::Interrupted(text) => text.clone(),
+        }
     }
 }
 

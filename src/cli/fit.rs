@@ -2,7 +2,7 @@
 
 use super::analysis::{Asked, Choices, Laws, asked_study, of_source};
 use super::colour::heading;
-use super::failure::{OrWork, Outcome};
+use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
 use super::laws::{law_text, side_by_side};
 use super::profiles::{isoflop_text, lone_budget_text, of_budgets_text};
@@ -14,7 +14,7 @@ use super::summary::{law_line, next, summary};
 use super::text::{entry, filled, indented, number};
 use super::voice::is_quiet;
 use super::{certificate, groups, plot, starts};
-use crate::fit::{Estimate, Protocol, SeedNoise, Vertices};
+use crate::fit::{Blocks, Comparison, Estimate, Protocol, SeedNoise, Vertices};
 use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, to_csv, write_whole};
@@ -46,7 +46,7 @@ pub(super) struct FitArgs {
     ///
     /// Each by itself, tests of equal exponents, and a fit with shared ones.
     #[arg(long, value_name = "COLUMN", conflicts_with_all = ["law", "conventions", "compute"])]
-    by: Option<String>,
+    pub(super) by: Option<String>,
     /// Follow a published protocol whole: deepseek
     ///
     /// M in FLOPs per token, C = M·D; hyperparameter laws from near-optimal runs, IsoFLOP profiles, L(C), forecast to a thousand
@@ -85,7 +85,7 @@ pub(super) struct FitArgs {
     #[arg(long, conflicts_with = "json")]
     details: bool,
     #[command(flatten)]
-    asked: Asked,
+    pub(super) asked: Asked,
 }
 
 impl FitArgs {
@@ -107,8 +107,14 @@ impl FitArgs {
         }
     }
 
+    /// The protocol that is followed, where one is.
+    pub(super) fn followed(&self, source: &Source, study: &Study) -> Result<Option<Protocol>, Failure> {
+        let protocol = self.protocol.as_ref().map(|_| study.protocol()).transpose();
+        protocol.map_err(|error: StudyError| of_source(source, error))
+    }
+
     /// The choices as a study takes them.
-    fn options(&self, source: &Source) -> StudyOptions {
+    pub(super) fn options(&self, source: &Source) -> StudyOptions {
         let mut options = self.asked.choices.options_with(source, &self.asked.laws);
         self.change(&mut options);
         options
@@ -138,30 +144,24 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     source.spared_by(args.starts.as_deref())?;
     let study = asked_study(&source, &args.asked, |options| args.change(options))?;
-    let protocol = args.protocol.as_ref().map(|_| study.protocol()).transpose();
-    let protocol = protocol.map_err(|error: StudyError| of_source(&source, error))?;
+    let protocol = args.followed(&source, &study)?;
     let recommendations = advise(&study, &args.asked.compute);
     if args.asked.json {
-        let mut document = document(&study, &recommendations).or_work()?;
-        document["source"] = json!(source.path);
-        if let Some(protocol) = &protocol {
-            document["protocol"] = serde_json::to_value(protocol).or_work()?;
-        }
-        println!("{document:#}");
+        println!("{:#}", as_json(&source, &study, protocol.as_ref(), &recommendations)?);
         return Ok(());
     }
     if is_quiet() {
         println!("{}", law_line(&study));
         return keep(args, &source, &study, &recommendations);
     }
-    let details = args.details || protocol.is_some() || args.conventions || study.laws.len() > 1;
-    if details {
-        print_details(&source, &study, protocol.as_ref(), &recommendations);
+    let all = args.details || protocol.is_some() || args.conventions || study.laws.len() > 1;
+    if all {
+        print!("{}", details(&source, &study, protocol.as_ref(), &recommendations));
     } else {
         print!("{}", summary(&source, &study, &recommendations));
     }
     keep(args, &source, &study, &recommendations)?;
-    if !details {
+    if !all {
         print!("{}", next(&source, &study, !recommendations.is_empty()));
     }
     match (&args.starts, study.best_law()) {
@@ -171,15 +171,30 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
 }
 
 /// All that there is to say.
-fn print_details(source: &Source, study: &Study, protocol: Option<&Protocol>, recommendations: &[Allocation]) {
-    print!("{}", report(source, study));
+pub(super) fn details(source: &Source, study: &Study, protocol: Option<&Protocol>, recommendations: &[Allocation]) -> String {
+    let mut text = report(source, study);
     if let Some(hyperparameters) = &study.hyperparameters {
         let cells = recipe_trials(&source.records, study.evidence.size_measure, study.evidence.flop_rule);
-        print!("{}", critical_text(&cells, &source.records, hyperparameters, &study.options));
+        text += &critical_text(&cells, &source.records, hyperparameters, &study.options);
     }
-    print!("{}", protocol.map_or(String::new(), protocol_text));
-    print!("{}", study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit)));
-    print!("{}", recommendation_rows(recommendations));
+    text += &protocol.map_or(String::new(), protocol_text);
+    text += &study.scrutiny.as_ref().map_or(String::new(), |found| scrutiny_text(found, &study.records, study.evidence.loss_unit));
+    text + &recommendation_rows(recommendations)
+}
+
+/// All of it as one document.
+pub(super) fn as_json(
+    source: &Source,
+    study: &Study,
+    protocol: Option<&Protocol>,
+    recommendations: &[Allocation],
+) -> Result<Value, Failure> {
+    let mut document = document(study, &recommendations).or_work()?;
+    document["source"] = json!(source.path);
+    if let Some(protocol) = protocol {
+        document["protocol"] = serde_json::to_value(protocol).or_work()?;
+    }
+    Ok(document)
 }
 
 /// What is said of groups that have no laws to compare.
@@ -187,36 +202,73 @@ const NO_LAWS: &str = "no law of N and D can be fitted to each group, so exponen
 
 /// `--by`: groups side by side, as laws where each has one, and on the cells that they share.
 fn compare_groups(args: &FitArgs, by: &str) -> Outcome {
-    let source = args.asked.choices.seen_aloud(args.asked.source.read_by(Some(by))?)?;
-    let options = args.asked.choices.options(&source);
-    let shared = crate::study::on_common_cells(&source.records, &source.groups, options.level);
-    let groups = crate::study::groups_of(&source.records, &source.groups, &options);
-    let comparison = match (groups.and_then(|(_, groups)| crate::study::compare_groups(&groups, &options)), &shared) {
-        (Ok(comparison), _) => Some(comparison),
-        (Err(_), Some(_)) => None,
-        (Err(error), None) => return Err(of_source(&source, error)),
-    };
-    let mut document = comparison.as_ref().map_or_else(|| Ok(json!({})), serde_json::to_value).or_work()?;
-    document["common_cells"] = serde_json::to_value(&shared).or_work()?;
+    let found = ByColumn::of(args, by)?;
+    let document = found.as_json()?;
     if args.asked.json {
         println!("{document:#}");
         return Ok(());
     }
-    let counted = format!("{}: {} runs in groups by {by}", source.path.display(), source.records.len());
-    let exponents = comparison.as_ref().map_or_else(|| NO_LAWS.to_owned(), groups::exponents);
     if is_quiet() {
-        println!("{counted}: {exponents}");
+        println!("{}: {}", found.counted(), found.exponents());
     } else {
-        print!("{}", heading(&filled("", &counted)));
-        print!("{}", shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, options.level, source.loss_unit)));
-        match comparison.as_ref().filter(|_| args.details) {
-            Some(comparison) => print!("{}", groups::text(by, comparison)),
-            None => print!("{}{}", comparison.as_ref().map_or(String::new(), |found| groups::laws(by, found)), indented(&exponents)),
-        }
+        print!("{}", found.text(args.details));
     }
     match &args.out {
         Some(out) => write_json(&out.join("fits/comparison.json"), &document),
         None => Ok(()),
+    }
+}
+
+/// The groups that a column makes, side by side.
+pub(super) struct ByColumn {
+    column: String,
+    source: Source,
+    level: f64,
+    /// On the cells that they share.
+    shared: Option<Blocks>,
+    /// As laws, where each has one.
+    comparison: Option<Comparison>,
+}
+
+impl ByColumn {
+    /// Groups of the runs that are asked for.
+    pub(super) fn of(args: &FitArgs, by: &str) -> Result<Self, Failure> {
+        let source = args.asked.choices.seen_aloud(args.asked.source.read_by(Some(by))?)?;
+        let options = args.asked.choices.options(&source);
+        let shared = crate::study::on_common_cells(&source.records, &source.groups, options.level);
+        let groups = crate::study::groups_of(&source.records, &source.groups, &options);
+        let comparison = match (groups.and_then(|(_, groups)| crate::study::compare_groups(&groups, &options)), &shared) {
+            (Ok(comparison), _) => Some(comparison),
+            (Err(_), Some(_)) => None,
+            (Err(error), None) => return Err(of_source(&source, error)),
+        };
+        Ok(Self { column: by.to_owned(), source, level: options.level, shared, comparison })
+    }
+
+    /// All of it as one document.
+    pub(super) fn as_json(&self) -> Result<Value, Failure> {
+        let mut document = self.comparison.as_ref().map_or_else(|| Ok(json!({})), serde_json::to_value).or_work()?;
+        document["common_cells"] = serde_json::to_value(&self.shared).or_work()?;
+        Ok(document)
+    }
+
+    fn counted(&self) -> String {
+        format!("{}: {} runs in groups by {}", self.source.path.display(), self.source.records.len(), self.column)
+    }
+
+    fn exponents(&self) -> String {
+        self.comparison.as_ref().map_or_else(|| NO_LAWS.to_owned(), groups::exponents)
+    }
+
+    /// For a person, with everything behind it or without.
+    pub(super) fn text(&self, details: bool) -> String {
+        let (by, source) = (&self.column, &self.source);
+        let mut text = heading(&filled("", &self.counted()));
+        text += &self.shared.as_ref().map_or(String::new(), |shared| groups::blocks_text(by, shared, self.level, source.loss_unit));
+        text + &match self.comparison.as_ref().filter(|_| details) {
+            Some(comparison) => groups::text(by, comparison),
+            None => self.comparison.as_ref().map_or(String::new(), |found| groups::laws(by, found)) + &indented(&self.exponents()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
 use super::next_grid::write_grids;
+use super::program;
 use super::source::{RowArgs, Source, SourceArgs};
 use super::summary::why_not;
 use super::text::{known_between, number, rate_text, table};
@@ -202,7 +203,7 @@ fn hyperparameters_of(args: &ForecastArgs) -> Result<RecipeStudy, Failure> {
 
 /// SHA-256 of the program that runs.
 fn program_sha256() -> Result<String, Failure> {
-    let path = std::env::current_exe().or_work()?;
+    let path = program::file().or_work()?;
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display())).or_work()?;
     Ok(format!("{:x}", Sha256::digest(bytes)))
 }

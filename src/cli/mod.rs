@@ -8,6 +8,7 @@ mod voice;
 mod analysis;
 #[cfg(feature = "train")]
 mod bench;
+pub mod calls;
 mod certificate;
 mod checklist;
 mod colour;
@@ -46,6 +47,7 @@ mod plot;
 mod preparing;
 mod process;
 mod profiles;
+mod program;
 mod progress;
 mod pulse;
 mod rates;
@@ -80,9 +82,10 @@ mod watch;
 mod worker;
 
 pub use machine::processor;
+pub use program::hosted_by;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 /// Options of every command stand behind its own.
 const LAST: usize = 900;
@@ -187,10 +190,10 @@ enum Command {
     Worker(worker::WorkerArgs),
 }
 
-/// Parses the command line, runs it, and says what went wrong.
-pub fn run() -> ExitCode {
-    colour::choose(colour::asked_in(std::env::args_os()));
-    let asked = overview::grouped(Cli::command()).try_get_matches();
+/// Parses a command line, whose first word is the name of the program, runs it, says what went wrong, and returns the exit code.
+pub fn run(line: Vec<OsString>) -> u8 {
+    colour::choose(colour::asked_in(line.iter().cloned()));
+    let asked = overview::grouped(Cli::command()).try_get_matches_from(line);
     let asked = match asked.and_then(|asked| Cli::from_arg_matches(&asked)) {
         Ok(asked) => asked,
         Err(said) => return voice::usage(&said),
@@ -228,7 +231,7 @@ pub fn run() -> ExitCode {
         Command::Worker(args) => worker::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => failure.report(),
     }
 }

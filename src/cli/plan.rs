@@ -1,7 +1,7 @@
 //! `scalelab plan`: the resolved plan, before anything is spent.
 
 use super::devices::{Devices, Found};
-use super::failure::{OrWork, Outcome};
+use super::failure::{Failure, OrWork, Outcome};
 use super::load::{Loaded, load};
 use super::outline::{self, distinct, searched, worker_megabytes};
 use super::text::{duration, table, trunk_line};
@@ -43,6 +43,12 @@ pub(super) struct PlanArgs {
     json: bool,
     #[command(flatten)]
     devices: Devices,
+}
+
+/// What a grid would train and cost, for a person and for a program.
+pub(super) fn told(args: &PlanArgs) -> Result<(String, serde_json::Value), Failure> {
+    let loaded = load(&args.grid, args.fetch, &args.devices.found()?)?;
+    Ok((outline::outline(&loaded), as_json(&loaded)))
 }
 
 pub(super) fn run(args: &PlanArgs) -> Outcome {

@@ -6,7 +6,7 @@ use super::source::{Source, SourceArgs};
 use crate::results::write_whole;
 use crate::spec::CurvePoint;
 use crate::study::Study;
-use crate::view::{Figure, Picture, Subject, figures};
+use crate::view::{Figure, Picture, Subject, figure, figures};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::HashMap;
@@ -65,6 +65,12 @@ pub(super) fn draw_all(source: &Source, study: &Study, folder: &Path) -> Result<
 pub(super) fn figures_of(source: &Source, study: &Study) -> Result<Vec<(Figure, Picture)>, Failure> {
     let curves = curves(source)?;
     Ok(figures(&Subject::new(&source.name, study, &source.records, curves.as_ref())))
+}
+
+/// One figure by the name of its file; `None` where the runs have nothing of its kind.
+pub(super) fn figure_of(source: &Source, study: &Study, file: &str) -> Result<Option<Picture>, Failure> {
+    let curves = curves(source)?;
+    Ok(figure(&Subject::new(&source.name, study, &source.records, curves.as_ref()), file))
 }
 
 /// The curves of a sweep's own runs.

@@ -2,6 +2,7 @@
 //! worker's standard input and reads progress and result, a line each, from its standard output. A worker
 //! whose input closes keeps its state and ends itself, so none outlives its driver.
 
+use super::program;
 use crate::results::SweepFolder;
 use crate::spec::{Progress, RunSpec, TrainedRun};
 use crate::sweep::{News, RunFailure, Slot, Task, Trainer};
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -127,7 +128,7 @@ impl Trainer for ProcessTrainer {
 
 impl Worker {
     fn start(slot: &Slot) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = program::command()?
             .args(["worker", "--device", &slot.device.to_string()])
             .envs(slot.visible.iter().map(|number| ("CUDA_VISIBLE_DEVICES", number)))
             // One run is one thread: parallelism is packing runs onto cores.

@@ -28,9 +28,9 @@ use std::collections::HashSet;
 pub(super) struct RecommendArgs {
     #[arg(
         long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute",
-        hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = published_help()
+        hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
     )]
-    published: Option<String>,
+    pub(super) published: Option<String>,
     /// Published law of learning rate and batch that goes with --published [default: its own, else deepseek]
     #[arg(long, hide_short_help = true, value_name = "LAW", value_parser = RECIPES.map(|recipe| recipe.name), requires = "published")]
     recipe: Option<String>,
@@ -102,13 +102,9 @@ fn preset_names() -> Vec<&'static str> {
     PUBLISHED.iter().map(|law| law.name).chain(FRONTIERS.iter().map(|frontier| frontier.name)).collect()
 }
 
-fn published_help() -> String {
-    format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
-}
-
 /// A recommendation with what was asked beside it.
 #[derive(Serialize)]
-struct Advice {
+pub(super) struct Advice {
     #[serde(flatten)]
     allocation: Allocation,
     cost: Option<Cost>,
@@ -119,7 +115,11 @@ struct Advice {
 pub(super) fn run(args: &RecommendArgs) -> Outcome {
     let (advice, study) = match &args.published {
         Some(name) => (by_published(args, name)?, None),
-        None => by_runs(args).map(|(advice, study)| (advice, Some(study)))?,
+        None => {
+            let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
+            let study = asked_study(&source, &args.asked, |_| ())?;
+            (of_study(args, &study)?, Some(study))
+        }
     };
     if args.asked.json {
         println!("{}", serde_json::to_string_pretty(&advice).or_work()?);
@@ -140,20 +140,19 @@ pub(super) fn run(args: &RecommendArgs) -> Outcome {
     Ok(())
 }
 
-fn by_runs(args: &RecommendArgs) -> Result<(Vec<Advice>, Study), Failure> {
-    let source = args.asked.choices.seen_aloud(args.asked.source.read()?)?;
-    let study = asked_study(&source, &args.asked, |_| ())?;
-    let recommendations = advise(&study, &args.asked.compute);
+/// What a study recommends for the budgets that are asked for.
+pub(super) fn of_study(args: &RecommendArgs, study: &Study) -> Result<Vec<Advice>, Failure> {
+    let recommendations = advise(study, &args.asked.compute);
     let (Some(fitted), false) = (study.best_law(), recommendations.is_empty()) else {
-        return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(&study))));
+        return Err(Failure::Input(anyhow!("no allocation can be recommended: {}", why_not(study))));
     };
     let count = ComputeCount::of(&study.evidence.points);
     let beside = |one| args.beside(one, Some((&fitted.law, &count)), Some(fitted));
-    let advice = recommendations.into_iter().map(beside).collect::<Result<_, _>>()?;
-    Ok((advice, study))
+    recommendations.into_iter().map(beside).collect()
 }
 
-fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {
+/// What a published law recommends for them.
+pub(super) fn by_published(args: &RecommendArgs, name: &str) -> Result<Vec<Advice>, Failure> {
     let own = args.recipe.as_deref().or(published_recipe(name).map(|recipe| recipe.name)).unwrap_or("deepseek");
     let recipe = published_recipe(own).ok_or_else(|| Failure::Input(anyhow!("there is no published recipe `{own}`")))?;
     let template = Template { context: args.context, vocabulary: args.vocabulary };

@@ -3,6 +3,7 @@
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::load::read_grid;
+use super::program;
 use crate::results::write_whole;
 use crate::sweep::{SlurmJob, SlurmTime};
 use anyhow::{Context, anyhow};
@@ -85,7 +86,7 @@ pub(super) fn run(args: &SlurmArgs) -> Outcome {
     let name = read_grid(&args.grid)?.name;
     let logs = args.folders.results.join(&name).join("slurm");
     let job = SlurmJob {
-        program: text(&std::env::current_exe().or_work()?)?,
+        program: program::words().or_work()?.iter().map(|word| text(Path::new(word))).collect::<Result<_, _>>()?,
         folder: text(&std::env::current_dir().or_work()?)?,
         grid: text(&args.grid)?,
         results: text(&args.folders.results)?,

@@ -4,8 +4,8 @@ use super::failure::{Failure, OrInput, Outcome};
 use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
-    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_folder, import_table,
-    is_folder_of_tables, newest_sweep,
+    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes, import_folder,
+    import_table, is_folder_of_tables, newest_sweep,
 };
 use crate::spec::{Flops, LossUnit, RunRecord};
 use anyhow::{Context, anyhow};
@@ -13,6 +13,7 @@ use clap::Args;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which runs a command reads.
 #[derive(Args, Clone)]
@@ -27,6 +28,9 @@ pub(super) struct SourceArgs {
     pub(super) rows: RowArgs,
     #[command(flatten)]
     pub(super) folders: Folders,
+    /// A table that is at hand and not read; the path is then what it is called.
+    #[arg(skip)]
+    pub(super) at_hand: Option<Arc<[u8]>>,
 }
 
 /// Which rows of a table are read, and how.
@@ -133,7 +137,7 @@ impl SourceArgs {
 
     /// The source that stands at a path.
     pub(super) fn of_path(path: &Path, rows: RowArgs, folders: &Folders) -> Self {
-        Self { path: Some(path.to_owned()), rows, folders: folders.clone() }
+        Self { path: Some(path.to_owned()), rows, folders: folders.clone(), at_hand: None }
     }
 
     /// The options that choose runs and columns, each after a space.
@@ -166,12 +170,12 @@ impl SourceArgs {
 
     fn read_as(&self, by: Option<&str>, variables: Variables) -> Result<Source, Failure> {
         let path = match &self.path {
-            Some(path) if path == Path::new(STANDARD_INPUT) => path.clone(),
+            Some(path) if path == Path::new(STANDARD_INPUT) || self.at_hand.is_some() => path.clone(),
             Some(path) => results_of(path, &self.folders.results),
             None => newest_sweep(&self.folders.results)?.path,
         };
         let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
-        if path.is_dir() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
+        if path.is_dir() && self.at_hand.is_none() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
     }
 
     /// Folder for the pictures of a source: beside the results folder, or where `--plots` says.
@@ -242,7 +246,12 @@ impl SourceArgs {
     fn read_file(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let columns = column_map(&self.rows.columns)?;
         let wanted = Wanted { columns: &columns, ..wanted };
-        let imported = if path.is_dir() { import_folder(path, wanted) } else { import_table(path, wanted) }.or_input()?;
+        let imported = match &self.at_hand {
+            Some(bytes) => import_bytes(path, bytes, wanted),
+            None if path.is_dir() => import_folder(path, wanted),
+            None => import_table(path, wanted),
+        };
+        let imported = imported.or_input()?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = stem.filter(|stem| stem != STANDARD_INPUT).unwrap_or_else(|| "runs".to_owned());
         Ok(Source {
@@ -307,7 +316,7 @@ mod tests {
             columns: vec!["params=N".into(), "loss=final loss".into()],
             constants: vec![("tokens".into(), "2e10".into())],
         };
-        let args = SourceArgs { path: None, rows, folders: Folders { results: "results".into(), plots: None } };
+        let args = SourceArgs { path: None, rows, folders: Folders { results: "results".into(), plots: None }, at_hand: None };
         let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10";
         assert_eq!(args.choices(), said);
         assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);

@@ -65,24 +65,30 @@ pub(super) type Runs = (LossUnit, Vec<Group>, StudyOptions);
 
 /// Compares and says; `runs` reads what there is to compare, `compute` are budgets at which it is asked for.
 pub(super) fn run(args: &SpeedupArgs, compute: &[Flops], json: bool, runs: impl FnOnce() -> Result<Runs, Failure>) -> Outcome {
-    let Said { line, text, mut document } = if args.losses.is_empty() { of_runs(args, compute, runs()?)? } else { of_losses(args)? };
-    document["format"] = json!(FORMAT);
+    let Said { line, text, document } = said(args, compute, runs)?;
     if json {
         println!("{document:#}");
     } else if is_quiet() {
         println!("{line}");
     } else {
-        print!("{}", text.lines().map(within).collect::<String>());
+        print!("{text}");
     }
     Ok(())
 }
 
+/// Compares; `runs` and `compute` as of [`run`].
+pub(super) fn said(args: &SpeedupArgs, compute: &[Flops], runs: impl FnOnce() -> Result<Runs, Failure>) -> Result<Said, Failure> {
+    let Said { line, text, mut document } = if args.losses.is_empty() { of_runs(args, compute, runs()?)? } else { of_losses(args)? };
+    document["format"] = json!(FORMAT);
+    Ok(Said { line, text: text.lines().map(within).collect(), document })
+}
+
 /// What a person and what a program reads.
-struct Said {
+pub(super) struct Said {
     /// The verdict.
     line: String,
-    text: String,
-    document: serde_json::Value,
+    pub(super) text: String,
+    pub(super) document: serde_json::Value,
 }
 
 /// A line of a screen: one that is too long is wrapped behind its own indentation.

@@ -4,9 +4,9 @@
 //! on that works for its files. Colours are taken off here where nobody looks.
 
 use anstream::AutoStream;
+use std::cell::RefCell;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! println {
@@ -35,6 +35,18 @@ static GOES_ON: AtomicBool = AtomicBool::new(false);
 static TOLD: AtomicBool = AtomicBool::new(false);
 /// Whether a command says its answer in one line, and nothing of how it gets there.
 static QUIET: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// What this thread would have written to standard error, while somebody asked to hear it.
+    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Does something and returns what this thread would have written to standard error meanwhile, line by line.
+pub(super) fn heard<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let before = HEARD.replace(Some(Vec::new()));
+    let done = work();
+    (done, HEARD.replace(before).unwrap_or_default())
+}
 
 /// From now on a command says its answer in one line, and no progress.
 pub(super) fn be_quiet() {
@@ -67,8 +79,15 @@ pub(super) fn say(text: Arguments<'_>) {
     }
 }
 
-/// Writes to standard error, or nowhere.
+/// Writes to standard error, or to whoever asked to hear it, or nowhere.
 pub(super) fn warn(text: Arguments<'_>) {
+    let is_heard = HEARD.with_borrow_mut(|heard| {
+        heard.iter_mut().for_each(|lines| lines.push(anstream::adapter::strip_str(text.to_string().trim_end()).to_string()));
+        heard.is_some()
+    });
+    if is_heard {
+        return;
+    }
     let mut errors = AutoStream::auto(io::stderr().lock());
     let _ = errors.write_fmt(text).and_then(|()| errors.flush());
 }
@@ -83,10 +102,10 @@ fn unheard(error: &io::Error) -> u8 {
     1
 }
 
-/// Prints help, or why a command line is refused.
-pub(super) fn usage(said: &clap::Error) -> ExitCode {
+/// Prints help, or why a command line is refused, and gives the exit code.
+pub(super) fn usage(said: &clap::Error) -> u8 {
     match said.print() {
-        Err(error) if !said.use_stderr() => ExitCode::from(unheard(&error)),
-        _ => ExitCode::from(said.exit_code().clamp(0, 255) as u8),
+        Err(error) if !said.use_stderr() => unheard(&error),
+        _ => said.exit_code().clamp(0, 255) as u8,
     }
 }

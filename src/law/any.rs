@@ -19,7 +19,7 @@ pub struct Jet {
     pub hessian: Vec<Lanes>,
 }
 
-/// A formula of any kind. Not implemented by hand: every [`Formula`] is one.
+/// A formula of any kind. Every [`Formula`] is one; by hand it is implemented where no arithmetic is known ([`Called`](super::Called)) alone.
 pub trait AnyFormula: Debug + Send + Sync {
     /// [`Formula::name`].
     fn name(&self) -> &'static str;

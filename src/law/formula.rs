@@ -48,6 +48,8 @@ pub enum Kind {
     Free {
         /// Values that a search starts from.
         tried: &'static [f64],
+        /// Where it means something; a fit that ends outside says so.
+        range: Range<f64>,
     },
 }
 
@@ -82,7 +84,7 @@ impl Coefficient {
 
     /// A number of either sign.
     pub const fn free(name: &'static str, tried: &'static [f64]) -> Self {
-        Self { name, kind: Kind::Free { tried } }
+        Self { name, kind: Kind::Free { tried, range: f64::NEG_INFINITY..f64::INFINITY } }
     }
 
     /// Whether a search can solve for it while the others are held.
@@ -264,7 +266,7 @@ pub trait Formula: Debug + Send + Sync + 'static {
         let one = |coefficient: &Coefficient| match coefficient.kind {
             Kind::Exponent { of } => EXPONENTS.iter().map(|s| s * centre.spread(of)).collect(),
             Kind::Positive { tried, .. } => tried.iter().map(|value: &f64| value.ln()).collect(),
-            Kind::Free { tried } => tried.to_vec(),
+            Kind::Free { tried, .. } => tried.to_vec(),
             Kind::Floor | Kind::Level | Kind::Factor { .. } => Vec::new(),
         };
         self.coefficients().iter().filter(|coefficient| !coefficient.is_factor()).map(one).collect()

@@ -2,8 +2,10 @@
 //! Pure arithmetic on `f64`; units are weights, tokens, FLOPs and nats per token throughout.
 
 mod any;
+mod called;
 mod chinchilla;
 mod compute;
+mod declared;
 mod departure;
 mod dual;
 mod envelope;
@@ -19,15 +21,21 @@ mod published;
 mod recipe;
 mod replicates;
 mod root;
+mod seen;
 mod simulate;
+mod spelt;
+mod steps;
 mod trials;
 mod tuned;
 mod value;
 pub(crate) mod vector;
+mod written;
 
 pub use any::{AnyFormula, Jet};
+pub use called::{Called, Losses, Slopes};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
+pub use declared::Declared;
 pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
@@ -43,9 +51,11 @@ pub use published::{PUBLISHED, PublishedLaw, published};
 pub use recipe::{FRONTIERS, PowerRule, PublishedFrontier, PublishedRecipe, RECIPES, Scale, published_frontier, published_recipe};
 pub use replicates::{blocks_of, replicates};
 pub use simulate::{Cell, Design, Noise, Sharing, Tails, simulate, simulate_with};
+pub use steps::Step;
 pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 pub use value::Law;
+pub use written::Written;
 
 /// A quantity of a point that a power may be taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub use allocate::{allocate, optimum_together};
 pub use allocation::{Allocation, Range, Realised, Waste};
 pub use forecast::{
     Band, BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, LawAhead, OriginTold, OtherLaw, Parts, Predicted,
-    Record, Request, RunAhead, RunAsked, RunForecast, Together, forecast,
+    Record, Request, RunAhead, RunAsked, RunForecast, Together, forecast, forecast_runs,
 };
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use known::Known;

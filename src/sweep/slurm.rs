@@ -8,8 +8,8 @@ use std::str::FromStr;
 pub struct SlurmJob {
     /// Name of the sweep.
     pub name: String,
-    /// The program, as the nodes find it.
-    pub program: String,
+    /// The words that start the program, as the nodes find it.
+    pub program: Vec<String>,
     /// Folder in which it runs.
     pub folder: String,
     /// Grid file.
@@ -144,7 +144,8 @@ impl SlurmJob {
         let Self { program, grid, results, .. } = self;
         let args: String = self.sweep_args.iter().map(|arg| format!(" {}", quoted(arg))).collect();
         let devices = self.devices();
-        format!("{} sweep {} --results {} {more}{devices}{args}", quoted(program), quoted(grid), quoted(results))
+        let program = program.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        format!("{program} sweep {} --results {} {more}{devices}{args}", quoted(grid), quoted(results))
     }
 }
 
@@ -166,7 +167,7 @@ mod tests {
     fn job() -> SlurmJob {
         SlurmJob {
             name: "quick".into(),
-            program: "/opt/scalelab".into(),
+            program: vec!["/opt/scalelab".into()],
             folder: "/home/me/my lab".into(),
             grid: "sweeps/quick.toml".into(),
             results: "results".into(),

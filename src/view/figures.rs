@@ -34,6 +34,12 @@ pub fn figures(subject: &Subject<'_>) -> Vec<(Figure, Picture)> {
     FIGURES.into_par_iter().filter_map(|figure| (figure.of)(subject).map(|picture| (figure, picture))).collect()
 }
 
+/// Draws one by the name of its file; `None` where the runs have nothing of its kind.
+pub fn figure(subject: &Subject<'_>, file: &str) -> Option<Picture> {
+    let figure = FIGURES.iter().find(|figure| figure.file == file)?;
+    (figure.of)(subject)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

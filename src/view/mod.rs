@@ -44,7 +44,7 @@ mod ticks;
 
 pub use comparison::{ComparedLaw, comparison};
 pub use figure::{Figure, LARGE, Picture, Subject};
-pub use figures::{FIGURES, figures};
+pub use figures::{FIGURES, figure, figures};
 pub use optimal::{FrontierPoint, frontier_of, frontier_together};
 pub use page::Conventions;
 pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};

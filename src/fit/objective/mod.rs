@@ -224,6 +224,9 @@ impl Objective {
                 (Kind::Positive { range, outside, .. }, _) if !range.contains(&value) => {
                     words.push(format!("{name} = {value:.3e} is at its bound: {outside}"));
                 }
+                (Kind::Free { range, .. }, _) if !range.contains(&value) => {
+                    words.push(format!("{name} = {value:.3e} is outside {range:?}: the data do not determine it"));
+                }
                 _ => {}
             }
         }

@@ -131,8 +131,8 @@ pub struct OriginTold {
 }
 
 impl Together {
-    /// `furthest` is the largest factor of compute that is forecast.
-    pub(super) fn of(mixture: &Mixture, furthest: f64) -> Self {
+    /// What a mixture is made of; `furthest` is the largest factor of compute that is forecast.
+    pub fn of(mixture: &Mixture, furthest: f64) -> Self {
         let origin = |one: &crate::study::Origin| OriginTold {
             largest: one.largest,
             runs: one.runs,

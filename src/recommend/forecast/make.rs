@@ -165,8 +165,19 @@ fn runs(
         if networks.is_empty() { optimum(levels).into_iter().collect() } else { networks.iter().map(network).collect::<Vec<_>>() }
     };
     let asked: Vec<RunAsked> = request.runs.iter().cloned().chain(allocated.iter().zip(found).flat_map(of_budget)).collect();
+    ahead(fitted, known, study, &asked, LEVELS[LEVELS.len() - 1])
+}
+
+/// What is forecast of runs, each where it stands, with intervals of one level of confidence; `None` where no law was fitted.
+pub fn forecast_runs(study: &Study, asked: &[RunAsked], level: f64) -> Option<Vec<RunAhead>> {
+    // The windows that losses are measured on are those of the runs to come, so their noise is no error of the forecast.
+    let fitted = Fit::clone(study.best_law()?).without_windows();
+    let known = if fitted.law.may_advise() { Known::of(study) } else { Known { mixture: None, ..Known::of(study) } };
+    Some(ahead(&fitted, &known, study, asked, level))
+}
+
+fn ahead(fitted: &Fit, known: &Known<'_>, study: &Study, asked: &[RunAsked], level: f64) -> Vec<RunAhead> {
     let places: Vec<Point> = asked.iter().map(|run| run.place.clone()).collect();
-    let level = LEVELS[LEVELS.len() - 1];
     let losses = losses_at(fitted, level, known, &places);
     let largest = study.evidence.largest_compute();
     let ahead = |(run, [mean, one_run]): (&RunAsked, [Estimate; 2])| RunAhead {

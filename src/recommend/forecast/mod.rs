@@ -6,4 +6,4 @@ mod make;
 
 pub use ahead::{Ends, LawAhead, OriginTold, Parts, RunAhead, Together};
 pub use document::{Band, BudgetForecast, Code, Forecast, ForecastError, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
-pub use make::{Request, RunAsked, forecast};
+pub use make::{Request, RunAsked, forecast, forecast_runs};
