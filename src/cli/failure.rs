@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Input(anyhow::Error),
     /// The work failed: exit 1.
     Work(anyhow::Error),
+    /// What was looked for is there, as `doctor --fail-on` asks: exit 3.
+    Found(String),
     /// Interrupted; run the same command again to resume: exit 75.
     Interrupted(String),
 }
@@ -24,6 +26,7 @@ impl Failure {
         let (code, text) = match self {
             Self::Input(error) => (2, said(error)),
             Self::Work(error) => (1, said(error)),
+            Self::Found(text) => (3, text.clone()),
             Self::Interrupted(text) => (75, text.clone()),
         };
         eprintln!("{text}");
