@@ -173,7 +173,7 @@ mod tests {
             tokens: 1000 * step,
             learning_rate: 1e-3,
             train_loss_nats: Some(4.0 - 0.01 * step as f64),
-            val_loss_nats: step.is_multiple_of(10).then(|| 4.1 - 0.01 * step as f64),
+            val_loss_nats: step.is_multiple_of(10).then_some(4.1 - 0.01 * step as f64),
             grad_norm: Some(0.1 * step as f64),
             ..CurvePoint::default()
         };

@@ -43,7 +43,8 @@ pub(super) fn long(path: &Path, bytes: &[u8], asked: Asked<'_>) -> Result<Vec<Tr
     let Sheet { table, reading } = Sheet::of(path, bytes)?;
     let Some(long) = Long::of(&table.headers) else { return Ok(Vec::new()) };
     // Runs, and metrics in each, in the order in which they first appear.
-    let (mut runs, mut at): (Vec<(String, Vec<Column>)>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
+    let mut runs: Vec<(String, Vec<Column>)> = Vec::new();
+    let mut at: HashMap<String, usize> = HashMap::new();
     let mut places: HashMap<(usize, String), usize> = HashMap::new();
     for (_, row) in &table.rows {
         let cell = |at: usize| row.get(at).unwrap_or_default();

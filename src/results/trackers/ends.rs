@@ -125,7 +125,7 @@ fn table(path: &Path, runs: &[Measured<'_>], loss: Option<&str>, wanted: Wanted<
         !wanted.constants.iter().chain(wanted.columns).any(|(name, _)| KNOWN.iter().any(|known| known.ours == ours && known.is(name)))
     };
     let text = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
-    let ends: Vec<Option<(u64, f64)>> = runs.iter().map(Measured::end).collect();
+    let ends: Vec<Option<(u64, f64)>> = runs.iter().map(|run| run.end).collect();
     let mut columns: Vec<(String, Vec<String>)> = vec![
         ("run".to_owned(), runs.iter().map(|run| shown(&run.run.name)).collect()),
         ("steps".to_owned(), ends.iter().map(|end| end.map_or(String::new(), |end| end.0.to_string())).collect()),
@@ -153,7 +153,7 @@ fn table(path: &Path, runs: &[Measured<'_>], loss: Option<&str>, wanted: Wanted<
         let is = |ours: &&str| KNOWN.iter().any(|known| known.ours == *ours && known.is(&name.to_ascii_lowercase()));
         taken.contains(&name.to_ascii_lowercase())
             || name == "status"
-            || TOLD.iter().any(|ours| is(&ours))
+            || TOLD.iter().any(|ours| is(ours))
             || is(&TOKENS) && taken.contains(TOKENS)
     };
     let configured: BTreeSet<&String> = runs.iter().flat_map(|run| run.run.config.keys()).filter(|name| !is_told(name)).collect();

@@ -14,14 +14,14 @@ const END: f64 = 0.05;
 pub(super) struct Measured<'a> {
     pub(super) run: &'a TrackedRun,
     pub(super) loss: Option<&'a Metric>,
+    /// Step and loss with which a law sees the run.
+    pub(super) end: Option<(u64, f64)>,
     pub(super) train: Option<&'a Metric>,
     held_out: Option<&'a Metric>,
     pub(super) rate: Option<&'a Metric>,
     pub(super) norm: Option<&'a Metric>,
     /// What counts tokens, or sequences: tokens a unit.
     seen: Option<(&'a Metric, f64)>,
-    /// Whether the loss of laws is that of training.
-    is_of_training: bool,
 }
 
 /// Whether options name a column of ours.
@@ -93,9 +93,11 @@ pub(super) fn measured<'a>(runs: &'a [TrackedRun], asked: Asked<'_>, loss: Optio
         let asked_for = |of_training: bool| (asks(asked, LOSS) && of_training == is_of_training).then_some(named);
         let counts = |metric: &&Metric| metric.last.1 > 0.0 && metric.last.1.is_finite();
         let length = context(run);
+        let loss = named.or_else(|| first(run, own).filter(|_| !asks(asked, LOSS)));
         Measured {
             run,
-            loss: named.or_else(|| first(run, own).filter(|_| !asks(asked, LOSS))),
+            loss,
+            end: loss.and_then(|loss| seen_by_laws(loss, is_of_training)),
             train: asked_for(true).unwrap_or_else(|| first(run, &trained)),
             held_out: asked_for(false).unwrap_or_else(|| first(run, &held_out)),
             rate: first(run, &rates),
@@ -104,7 +106,6 @@ pub(super) fn measured<'a>(runs: &'a [TrackedRun], asked: Asked<'_>, loss: Optio
                 .filter(counts)
                 .map(|metric| (metric, 1.0))
                 .or_else(|| Some((first(run, &sequences).filter(counts)?, length?))),
-            is_of_training,
         }
     };
     runs.iter().map(one).collect()
@@ -123,19 +124,16 @@ pub(super) fn end(metric: &Metric) -> Option<(u64, f64)> {
     Some((last, mean(metric.points.iter().filter(|point| point.0 >= from && point.1.is_finite()).map(|point| point.1))?))
 }
 
-impl Measured<'_> {
-    /// Step and loss with which a law sees the run; a loss that is no number at the end is told as it is.
-    pub(super) fn end(&self) -> Option<(u64, f64)> {
-        let loss = self.loss?;
-        if !loss.last.1.is_finite() {
-            return Some(loss.last);
-        }
-        if self.is_of_training {
-            return end(loss);
-        }
-        loss.points.iter().rev().find(|point| point.0 > 0).copied()
+/// Step and loss with which a law sees a run; a loss that is no number at the end is told as it is.
+fn seen_by_laws(loss: &Metric, is_of_training: bool) -> Option<(u64, f64)> {
+    match loss.last {
+        last if !last.1.is_finite() => Some(last),
+        _ if is_of_training => end(loss),
+        _ => loss.points.iter().rev().find(|point| point.0 > 0).copied(),
     }
+}
 
+impl Measured<'_> {
     /// Highest learning rate.
     pub(super) fn peak(&self) -> Option<f64> {
         self.rate?.points.iter().map(|point| point.1).reduce(f64::max)
@@ -149,7 +147,7 @@ impl Measured<'_> {
 
     /// Tokens at a step, where those at the end are known.
     fn tokens_at(&self, step: u64, record: &RunRecord) -> f64 {
-        let (end_step, whole) = (self.end().map_or(1, |end| end.0.max(1)), record.tokens.unwrap_or(Tokens(1.0)).0);
+        let (end_step, whole) = (self.end.map_or(1, |end| end.0.max(1)), record.tokens.unwrap_or(Tokens(1.0)).0);
         match (self.seen_at(step), self.seen_at(end_step)) {
             (Some(at), Some(end)) if end > 0.0 => whole * (at / end),
             _ => whole * (step as f64 / end_step as f64),
@@ -175,6 +173,8 @@ impl Measured<'_> {
         let train = self.train.or(self.loss.filter(|_| self.held_out.is_none())).or(self.held_out);
         let held_out = self.held_out.filter(|_| self.train.is_some());
         let columns = [train, held_out, self.norm].map(|metric| metric.map_or(&[][..], |metric| metric.points.as_slice()));
+        // Tokens that are steps are none.
+        let in_steps = record.steps.zip(record.tokens).is_some_and(|(steps, tokens)| steps as f64 == tokens.0);
         let mut at = [0_usize; 3];
         let mut curve = Vec::with_capacity(columns[0].len());
         let rates = self.rate.map_or(&[][..], |rate| &rate.points);
@@ -190,7 +190,7 @@ impl Measured<'_> {
             }
             curve.push(CurvePoint {
                 step,
-                tokens: self.tokens_at(step, record) as u64,
+                tokens: if in_steps { 0 } else { self.tokens_at(step, record) as u64 },
                 learning_rate: rates.get(rate).map_or(0.0, |point| point.1),
                 train_loss_nats: take(0),
                 val_loss_nats: take(1).filter(|loss| loss.is_finite()),

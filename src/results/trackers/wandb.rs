@@ -7,6 +7,7 @@ use super::roles::{Role, role};
 use super::run::{Asked, TrackedRun};
 use prost::Message;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::io::Read;
 
 #[derive(Clone, PartialEq, Message)]
@@ -136,18 +137,35 @@ fn configure(run: &mut TrackedRun, config: Config) {
     config.remove.iter().for_each(|item| drop(run.config.remove(&path(item))));
 }
 
+/// Names of which it is remembered whether they are those of steps.
+const MOST_NAMES: usize = 10_000;
+
 /// Where a run stands: W&B counts calls, many trainers log their own steps beside them.
 #[derive(Default)]
 struct Place {
     own: Option<u64>,
+    /// Likelihood of each name that was seen as that of a step; few names come in millions of records.
+    names: HashMap<String, Option<usize>>,
 }
 
 impl Place {
+    /// How likely a name is that of a step, 0 the likeliest.
+    fn rank(&mut self, name: &str) -> Option<usize> {
+        if let Some(rank) = self.names.get(name) {
+            return *rank;
+        }
+        let rank = role(name).filter(|(of, _)| *of == Role::Step).map(|(_, rank)| rank);
+        if self.names.len() < MOST_NAMES {
+            self.names.insert(name.to_owned(), rank);
+        }
+        rank
+    }
+
     fn measure(&mut self, run: &mut TrackedRun, history: &History, asked: Asked<'_>) {
         let counted = history.step.as_ref().map_or(0, |step| step.num).max(0) as u64;
         let mut logged = None;
         for item in &history.item {
-            if let (Some((Role::Step, rank)), Some(value)) = (role(item.name()), item.value())
+            if let (Some(rank), Some(value)) = (self.rank(item.name()), item.value())
                 && item.nested_key.len() <= 1
                 && logged.is_none_or(|(best, _)| rank < best)
                 && (0.0..1e15).contains(&value)
