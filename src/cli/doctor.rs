@@ -1,21 +1,23 @@
-//! `scalelab doctor`: diagnoses of the runs of a sweep, from their curves.
+//! `scalelab doctor`: diagnoses of runs from their curves, of sweeps and of others.
 
 use super::colour::{good, heading, warning};
 use super::failure::{Failure, OrWork, Outcome};
-use super::source::{Source, SourceArgs};
+use super::names::results_of;
+use super::source::{Source, SourceArgs, is_sweep};
 use super::text::{entry, filled, names, plural, table};
 use super::voice::is_quiet;
 use crate::doctor::{Ailment, FEWEST_POINTS, Finding, diagnose_all};
 use crate::results::SweepFolder;
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor curves.csv --json\n\n`scalelab explain ailment` lists what can ail a run."
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor wandb/ --fail-on fault\n  scalelab doctor runs/*.csv trainer_state.json --json\n\n`scalelab explain ailment` lists what can ail a run."
 )]
 pub(super) struct DoctorArgs {
     /// Print everything behind the answer
@@ -26,8 +28,31 @@ pub(super) struct DoctorArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Exit with 3 where a run has a finding so grave
+    ///
+    /// remark: anything that was found; fault: what makes a run sick; lost: it diverged or never fell. For continuous integration.
+    #[arg(long, value_name = "SEVERITY", value_enum, hide_possible_values = true)]
+    fail_on: Option<Severity>,
     #[command(flatten)]
     source: SourceArgs,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Severity {
+    Remark,
+    Fault,
+    Lost,
+}
+
+impl Severity {
+    fn of(finding: &Finding) -> Self {
+        match finding.ailment {
+            _ if !finding.fault => Self::Remark,
+            Ailment::Diverges | Ailment::NeverFalls => Self::Lost,
+            _ => Self::Fault,
+        }
+    }
 }
 
 /// A run with what was found.
@@ -41,22 +66,26 @@ struct Diagnosed {
 }
 
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
-    let source = args.source.read()?;
-    let kept = source.folder.as_ref().map(SweepFolder::curves);
-    let mut curves = Vec::new();
-    for record in &source.records {
-        curves.push(match &kept {
-            Some(kept) => kept.of(record)?.unwrap_or_default(),
-            None => of_trajectory(&source, &record.run_id),
-        });
+    let sources = sources(args)?;
+    let (mut records, mut curves) = (Vec::new(), Vec::new());
+    for source in &sources {
+        let kept = source.folder.as_ref().map(SweepFolder::curves);
+        for (at, record) in source.records.iter().enumerate() {
+            curves.push(match (&kept, source.curves.get(at)) {
+                (Some(kept), _) => kept.of(record)?.unwrap_or_default(),
+                (None, Some(curve)) if !curve.is_empty() => curve.clone(),
+                (None, _) => of_trajectory(source, &record.run_id),
+            });
+            records.push(record.clone());
+        }
     }
-    let found = diagnose_all(&source.records, &curves);
+    let found = diagnose_all(&records, &curves);
     let diagnosed: Vec<Diagnosed> =
-        source.records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Diagnosed::of(record, curve, findings)).collect();
+        records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Diagnosed::of(record, curve, findings)).collect();
+    let place = place(&sources);
     if diagnosed.iter().all(|run| run.healthy.is_none()) {
         return Err(Failure::Input(anyhow!(
-            "{}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/ or curves.csv.gz, a CSV of curves names its runs in a column `run`",
-            source.path.display()
+            "{place}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/ or curves.csv.gz, a table of curves has a column `step` and names its runs, where there are several, in a column `run`"
         )));
     }
     if args.json {
@@ -64,11 +93,57 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     } else if is_quiet() {
         println!("{}", counts(&diagnosed));
     } else if args.details {
-        print!("{}", render(&diagnosed));
+        print!("{}{}", render(&diagnosed), reading(&sources, usize::MAX));
     } else {
-        print!("{}", answer(&source, &diagnosed));
+        print!("{}{}", answer(&place, &diagnosed), reading(&sources, MOST_SAID));
     }
-    Ok(())
+    match args.fail_on {
+        Some(severity) => judged(&diagnosed, severity),
+        None => Ok(()),
+    }
+}
+
+/// Every sweep that is named, and all else as one table.
+fn sources(args: &DoctorArgs) -> Result<Vec<Source>, Failure> {
+    if args.source.paths.len() < 2 {
+        return Ok(vec![args.source.read_curves()?]);
+    }
+    let named = args.source.paths.iter().map(|path| results_of(path, &args.source.folders.results));
+    let (sweeps, others): (Vec<PathBuf>, Vec<PathBuf>) = named.partition(|path| is_sweep(path));
+    let parts = sweeps.into_iter().map(|path| vec![path]).chain((!others.is_empty()).then_some(others));
+    parts.map(|paths| args.source.of_paths(paths).read_curves()).collect()
+}
+
+/// Where runs lie, in words.
+fn place(sources: &[Source]) -> String {
+    match sources {
+        [] => String::new(),
+        [only] => only.path.display().to_string() + &only.choices,
+        [first, others @ ..] => format!("{} and {}", first.path.display(), plural(others.len(), "other", "others")),
+    }
+}
+
+/// Lines of how files were read that are shown without being asked for.
+const MOST_SAID: usize = 3;
+
+/// How files were read, a line each.
+fn reading(sources: &[Source], most: usize) -> String {
+    let all: Vec<&String> = sources.iter().flat_map(|source| &source.reading).collect();
+    let lines: String = all.iter().take(most).map(|said| entry("read", said)).collect();
+    let more = all.len().saturating_sub(most);
+    let more = if more > 0 { format!("  and {} more: --details\n", plural(more, "line", "lines")) } else { String::new() };
+    if lines.is_empty() { lines } else { format!("\n{lines}{more}") }
+}
+
+/// Fails where a finding is as grave as that or graver.
+fn judged(diagnosed: &[Diagnosed], severity: Severity) -> Outcome {
+    let is_grave = |run: &&Diagnosed| run.findings.iter().any(|finding| Severity::of(finding) >= severity);
+    let grave = diagnosed.iter().filter(is_grave).count();
+    if grave == 0 {
+        return Ok(());
+    }
+    let name = severity.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+    Err(Failure::Found(format!("{grave} of {} with a finding as grave as --fail-on {name} asks", plural(diagnosed.len(), "run", "runs"))))
 }
 
 impl Diagnosed {
@@ -81,7 +156,7 @@ impl Diagnosed {
 }
 
 /// The curve of a run of a foreign table: its losses alone.
-fn of_trajectory(source: &super::source::Source, run: &str) -> Vec<CurvePoint> {
+fn of_trajectory(source: &Source, run: &str) -> Vec<CurvePoint> {
     let Some(trajectory) = source.trajectories.iter().find(|one| one.run == run) else {
         return Vec::new();
     };
@@ -124,8 +199,8 @@ const MOST_AILMENTS: usize = 3;
 const MOST_RUNS: usize = 3;
 
 /// Counts, and the gravest ailments with cause, remedy and a few runs.
-fn answer(source: &Source, diagnosed: &[Diagnosed]) -> String {
-    let said = filled("", &format!("{}: {}", source.path.display(), counts(diagnosed)));
+fn answer(place: &str, diagnosed: &[Diagnosed]) -> String {
+    let said = filled("", &format!("{place}: {}", counts(diagnosed)));
     let sick = diagnosed.iter().any(|run| run.healthy == Some(false));
     let mut text = if sick { warning(&said) } else { good(&said) };
     let short = short_names(diagnosed);

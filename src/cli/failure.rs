@@ -10,6 +10,8 @@ pub(super) enum Failure {
     Input(anyhow::Error),
     /// The work failed: exit 1.
     Work(anyhow::Error),
+    /// What was looked for is there, as `doctor --fail-on` asks: exit 3.
+    Found(String),
     /// Interrupted; run the same command again to resume: exit 75.
     Interrupted(String),
 }
@@ -23,6 +25,7 @@ impl Failure {
         let (code, text) = match self {
             Self::Input(_) => (2, said),
             Self::Work(_) => (1, said),
+            Self::Found(text) => (3, text.clone()),
             Self::Interrupted(text) => (75, text.clone()),
         };
         eprintln!("{text}");
@@ -33,7 +36,7 @@ impl Failure {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Input(error) | Self::Work(error) => without_repeats(error),
-            Self::Interrupted(text) => text.clone(),
+            Self::Found(text) | Self::Interrupted(text) => text.clone(),
         }
     }
 }

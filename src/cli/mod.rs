@@ -21,6 +21,7 @@ mod display;
 mod doctor;
 mod estimates;
 mod explain;
+mod export;
 mod failure;
 mod fit;
 mod folders;
@@ -138,6 +139,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Put a sweep's folder into few files, to keep or send it
     Pack(pack::PackArgs),
+    /// Write curves for TensorBoard, W&B or pandas
+    Export(export::ExportArgs),
     /// Train a grid as a job array of a SLURM cluster
     ///
     /// Writes the scripts, or submits them.
@@ -210,6 +213,7 @@ pub fn run(line: Vec<OsString>) -> u8 {
         Command::Watch(args) => watch::run(&args),
         Command::Repair(args) => repair::run(&args),
         Command::Pack(args) => pack::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),
         Command::Plot(args) => plot::run(&args),

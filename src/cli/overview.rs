@@ -7,7 +7,7 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Design and train a grid", &["init", "plan", "selftest", "sweep", "status", "watch", "doctor", "repair", "slurm", "bench"]),
     ("Fit laws and ask them", &["fit", "recommend", "forecast", "verify", "compare", "report", "plot"]),
-    ("Files, words and help", &["corpus", "pack", "explain", "schema", "completions", "man"]),
+    ("Files, words and help", &["corpus", "pack", "export", "explain", "schema", "completions", "man"]),
 ];
 
 /// The command with its help in groups.

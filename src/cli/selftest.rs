@@ -165,7 +165,7 @@ fn truth(name: &str, numbers: &[f64]) -> Result<Chinchilla, Failure> {
 
 /// The places of the runs: of a plan for a grid file, else of the runs that are there.
 fn design(args: &SelftestArgs) -> Result<Design, Failure> {
-    let grid = args.source.path.as_deref().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let grid = args.source.paths.first().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     match grid {
         Some(path) => of_plan(&load(path, false, &Found::processor(None))?).or_input(),
         None => {

@@ -4,10 +4,10 @@ use super::failure::{Failure, OrInput, Outcome};
 use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
-    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes, import_folder,
-    import_table, is_folder_of_tables, newest_sweep,
+    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes, import_paths,
+    is_of_others, newest_sweep,
 };
-use crate::spec::{Flops, LossUnit, RunRecord};
+use crate::spec::{CurvePoint, Flops, LossUnit, RunRecord};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,12 +18,14 @@ use std::sync::Arc;
 /// Which runs a command reads.
 #[derive(Args, Clone)]
 pub(super) struct SourceArgs {
-    /// Results folder or CSV of runs, or the name of a sweep [default: the newest sweep]
+    /// Results folder, CSV of runs, or what a tracker left [default: the newest sweep]
     ///
-    /// Results folder of a sweep, or a table with columns params, tokens, loss and perhaps flops (CSV however separated, JSON or JSON
-    /// Lines, compressed by gzip or zstd or not; - is standard input), or a folder of such tables; rows may be whole runs or, where a
-    /// column `run` names them, points of loss curves.
-    pub(super) path: Option<PathBuf>,
+    /// Results folder of a sweep, or its name, or a table with columns params, tokens, loss and perhaps flops (CSV however separated, JSON
+    /// or JSON Lines, compressed by gzip or zstd or not; - is standard input), or a folder of such tables; rows may be whole runs or, where
+    /// a column `run` names them, points of loss curves. Or files and folders of W&B, TensorBoard, the Hugging Face trainer, Lightning,
+    /// MLflow, logs; several tables, or several of these, are read as one.
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) rows: RowArgs,
     #[command(flatten)]
@@ -87,6 +89,8 @@ pub(super) struct Source {
     pub(super) notes: Vec<String>,
     /// Loss along each run, where a table of others holds curves.
     pub(super) trajectories: Vec<Trajectory>,
+    /// All that was measured along each run of others, in the order of the records, where whole curves were asked for.
+    pub(super) curves: Vec<Vec<CurvePoint>>,
     /// The sweep's folder, if it is one.
     pub(super) folder: Option<SweepFolder>,
     /// Whether the rows name shapes, so that every convention can be counted.
@@ -101,6 +105,8 @@ impl Source {
         self.groups.retain(|_| stays.next().unwrap_or(true));
         let mut stays = hides.iter().map(|hides| !hides);
         self.lines.retain(|_| stays.next().unwrap_or(true));
+        let mut stays = hides.iter().map(|hides| !hides);
+        self.curves.retain(|_| stays.next().unwrap_or(true));
         let (hidden, seen): (Vec<_>, Vec<_>) = self.records.drain(..).zip(hides).partition(|(_, hides)| *hides);
         self.records = seen.into_iter().map(|(record, _)| record).collect();
         let hidden: Vec<RunRecord> = hidden.into_iter().map(|(record, _)| record).collect();
@@ -137,15 +143,21 @@ impl SourceArgs {
 
     /// The source that stands at a path.
     pub(super) fn of_path(path: &Path, rows: RowArgs, folders: &Folders) -> Self {
-        Self { path: Some(path.to_owned()), rows, folders: folders.clone(), at_hand: None }
+        Self { paths: vec![path.to_owned()], rows, folders: folders.clone(), at_hand: None }
     }
 
-    /// The options that choose runs and columns, each after a space.
+    /// The same with other paths.
+    pub(super) fn of_paths(&self, paths: Vec<PathBuf>) -> Self {
+        Self { paths, ..self.clone() }
+    }
+
+    /// Further paths, and the options that choose runs and columns, each after a space.
     fn choices(&self) -> String {
+        let others = self.paths.iter().skip(1).map(|path| format!(" {}", quoted(&path.display().to_string())));
         let filters = self.rows.filters.iter().map(|one| format!(" --where {}", quoted(&one.to_string())));
         let columns = (!self.rows.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.rows.columns.join(","))));
         let constants = self.rows.constants.iter().map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
-        filters.chain(columns).chain(constants).collect()
+        others.chain(filters).chain(columns).chain(constants).collect()
     }
 
     /// Reads the runs of a folder or table, filtered and with the columns named.
@@ -168,14 +180,24 @@ impl SourceArgs {
         self.read_as(None, Variables::One)
     }
 
+    /// Reads runs with their whole curves, whatever is known of their sizes.
+    pub(super) fn read_curves(&self) -> Result<Source, Failure> {
+        self.read_as(None, Variables::None)
+    }
+
     fn read_as(&self, by: Option<&str>, variables: Variables) -> Result<Source, Failure> {
-        let path = match &self.path {
-            Some(path) if path == Path::new(STANDARD_INPUT) || self.at_hand.is_some() => path.clone(),
-            Some(path) => results_of(path, &self.folders.results),
-            None => newest_sweep(&self.folders.results)?.path,
+        let path = match self.paths.as_slice() {
+            [] => newest_sweep(&self.folders.results)?.path,
+            [path] if path == Path::new(STANDARD_INPUT) || self.at_hand.is_some() => path.clone(),
+            [path] => results_of(path, &self.folders.results),
+            [path, ..] => path.clone(),
         };
         let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
-        if path.is_dir() && self.at_hand.is_none() { self.read_folder(&path, wanted) } else { self.read_file(&path, wanted) }
+        match self.paths.as_slice() {
+            several @ [_, _, ..] => self.read_several(several, wanted),
+            _ if path.is_dir() && self.at_hand.is_none() => self.read_folder(&path, wanted),
+            _ => self.read_of_others(std::slice::from_ref(&path), wanted),
+        }
     }
 
     /// Folder for the pictures of a source: beside the results folder, or where `--plots` says.
@@ -188,6 +210,17 @@ impl SourceArgs {
         self.folders.plots.clone().unwrap_or_else(beside).join(&source.name)
     }
 
+    /// Tables and files of trackers as one; each sweep has a law of its own.
+    fn read_several(&self, paths: &[PathBuf], wanted: Wanted<'_>) -> Result<Source, Failure> {
+        if let Some(sweep) = paths.iter().find(|path| is_sweep(&results_of(path, &self.folders.results))) {
+            return Err(Failure::Input(anyhow!(
+                "{} is a sweep, and each has a law of its own: name it alone, or compare several with `scalelab compare`",
+                sweep.display()
+            )));
+        }
+        self.read_of_others(paths, wanted)
+    }
+
     fn read_folder(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
         let ((gathered, damaged), planned) = (folder.gathered_and_damaged()?, folder.plan()?);
@@ -197,12 +230,12 @@ impl SourceArgs {
         for (_, error) in &damaged {
             eprintln!("damaged: {error}; `scalelab repair {}` mends it, or the next sweep", path.display());
         }
-        if gathered.is_empty() && planned.is_none() && is_folder_of_tables(path) {
-            return self.read_file(path, wanted);
+        if gathered.is_empty() && planned.is_none() && is_of_others(path) {
+            return self.read_of_others(std::slice::from_ref(&path.to_owned()), wanted);
         }
         if gathered.is_empty() {
             return Err(Failure::Input(anyhow!(
-                "{} has no runs.csv and no finished run: it is no results folder (nor one of CSV tables), or its sweep was stopped before anything ended (run the sweep again)",
+                "{} has no runs.csv and no finished run: it is no results folder (nor one of tables or of a tracker), or its sweep was stopped before anything ended (run the sweep again)",
                 path.display()
             )));
         }
@@ -238,18 +271,19 @@ impl SourceArgs {
             reading: Vec::new(),
             notes,
             trajectories: Vec::new(),
+            curves: Vec::new(),
             folder: Some(folder),
             own: imported.own,
         })
     }
 
-    fn read_file(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
+    fn read_of_others(&self, paths: &[PathBuf], wanted: Wanted<'_>) -> Result<Source, Failure> {
+        let path = paths.first().map_or(Path::new(""), PathBuf::as_path);
         let columns = column_map(&self.rows.columns)?;
         let wanted = Wanted { columns: &columns, ..wanted };
         let imported = match &self.at_hand {
             Some(bytes) => import_bytes(path, bytes, wanted),
-            None if path.is_dir() => import_folder(path, wanted),
-            None => import_table(path, wanted),
+            None => import_paths(paths, wanted),
         };
         let imported = imported.or_input()?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -267,10 +301,18 @@ impl SourceArgs {
             reading: imported.reading,
             notes: imported.notes,
             trajectories: imported.trajectories,
+            curves: imported.curves,
             folder: None,
             own: imported.own,
         })
     }
+}
+
+/// Whether a folder is that of a sweep.
+pub(super) fn is_sweep(path: &Path) -> bool {
+    path.is_dir()
+        && ["plan.csv", "runs.csv", "runs"].iter().any(|name| path.join(name).exists())
+        && SweepFolder::at(path).gathered_and_damaged().is_ok_and(|(rows, _)| !rows.is_empty())
 }
 
 /// A word as a shell takes it.
@@ -316,7 +358,7 @@ mod tests {
             columns: vec!["params=N".into(), "loss=final loss".into()],
             constants: vec![("tokens".into(), "2e10".into())],
         };
-        let args = SourceArgs { path: None, rows, folders: Folders { results: "results".into(), plots: None }, at_hand: None };
+        let args = SourceArgs { paths: Vec::new(), rows, folders: Folders { results: "results".into(), plots: None }, at_hand: None };
         let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10";
         assert_eq!(args.choices(), said);
         assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);

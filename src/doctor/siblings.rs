@@ -21,7 +21,11 @@ pub(super) fn siblings(records: &[RunRecord]) -> Vec<Option<Finding>> {
     let mut found = vec![None; records.len()];
     for family in &families {
         for rate in family.rates.iter().filter(|rate| rate.value != family.best().value) {
-            rate.runs.iter().for_each(|&(at, ln_loss)| found[at] = judged(rate.value, ln_loss, family.best(), noise));
+            let is_scanned = family.is_scan_up_to(rate.value);
+            for &(at, ln_loss) in &rate.runs {
+                let finding = judged(rate.value, ln_loss, family.best(), noise);
+                found[at] = finding.map(|finding| if is_scanned { finding.into_remark() } else { finding });
+            }
         }
     }
     found
@@ -32,6 +36,10 @@ struct Family {
     rates: Vec<Rate>,
 }
 
+/// Rates from which runs are a scan of them, and how far apart, as a factor, neighbours of a scan are.
+const FEWEST_OF_SCAN: usize = 4;
+const WIDEST_OF_SCAN: f64 = 4.5;
+
 /// The runs of a family at one learning rate.
 struct Rate {
     value: f64,
@@ -40,6 +48,16 @@ struct Rate {
 }
 
 impl Family {
+    /// Whether the rates from the best to another were tried in order to find the best: what was paid for the search makes no run sick.
+    fn is_scan_up_to(&self, rate: f64) -> bool {
+        let values: Vec<f64> = self.rates.iter().map(|rate| rate.value).collect();
+        let best = self.best().value;
+        let inside = values.first().is_some_and(|lowest| *lowest < best) && values.last().is_some_and(|highest| *highest > best);
+        let between = |value: &f64| (best.min(rate)..=best.max(rate)).contains(value);
+        let way: Vec<f64> = values.iter().copied().filter(between).collect();
+        inside && values.len() >= FEWEST_OF_SCAN && way.windows(2).all(|pair| pair[1] / pair[0] <= WIDEST_OF_SCAN)
+    }
+
     /// The rate with the lowest mean ln L.
     fn best(&self) -> &Rate {
         self.rates.iter().min_by(|a, b| a.mean().total_cmp(&b.mean())).expect("a family has runs")
@@ -131,6 +149,18 @@ mod tests {
         assert_eq!(ailments(&table), [Some(Ailment::RateTooLow), None, None, None, Some(Ailment::RateTooHigh)]);
         let told = siblings(&table)[4].clone().expect("found");
         assert!(told.fault && told.evidence.contains("19.4 % above the 2.010 of 2 runs that differ in a lower one of 8.0e-3"), "{told:?}");
+    }
+
+    #[test]
+    fn a_scan_of_rates_around_the_best_makes_no_run_sick() {
+        let losses = [(1e-3, 2.6), (2e-3, 2.3), (4e-3, 2.1), (8e-3, 2.0), (1.6e-2, 2.2)];
+        let scan = losses.map(|(rate, loss)| run(rate, 0, loss));
+        let found: Vec<_> = siblings(&scan).into_iter().map(|found| found.map(|finding| (finding.ailment, finding.fault))).collect();
+        assert_eq!(found[0], Some((Ailment::RateTooLow, false)));
+        assert_eq!(found[4], Some((Ailment::RateTooHigh, false)));
+        // One that lies far outside was no part of it.
+        let outside = [scan.to_vec(), vec![run(0.3, 0, 2.6)]].concat();
+        assert!(siblings(&outside)[5].as_ref().is_some_and(|finding| finding.fault));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::features::CurveFeatures;
 use super::{Ailment, Finding};
+use crate::spec::RunRecord;
 
 /// Least fall from a quarter of the run to its end, as a share of that which the law of Hoffmann et al. gives a run of so many
 /// weights and tokens: 4.7 % for a billion parameters on 240 billion tokens, 15 % for 10⁴ on 10⁶. Large runs of others have 0.76 to
@@ -23,7 +24,8 @@ fn usual_late_fall(n: f64, d: f64) -> f64 {
 pub(super) fn stuck(features: &CurveFeatures<'_>) -> Option<Finding> {
     let before = features.level(0.2, 0.35)?;
     let fell = (before - features.end) / before;
-    let (n, d) = features.record.params_total.zip(features.record.tokens).map_or(UNKNOWN, |(n, d)| (n.0, d.0));
+    let known = features.record.params_total.zip(features.record.tokens).filter(|(_, d)| !is_in_steps(features.record, d.0));
+    let (n, d) = known.map_or(UNKNOWN, |(n, d)| (n.0, d.0));
     let least = LEAST_LATE_FALL * usual_late_fall(n, d);
     let flat = fell < least && d / n < FULL && !features.is_at_floor();
     flat.then(|| {
@@ -34,15 +36,22 @@ pub(super) fn stuck(features: &CurveFeatures<'_>) -> Option<Finding> {
             100.0 * least,
             features.noise
         );
-        Finding::new(Ailment::Stuck, Some(0.25 * features.steps), evidence)
+        let found = Finding::new(Ailment::Stuck, Some(0.25 * features.steps), evidence);
+        // The curve of a small network that is full looks the same.
+        if known.is_some() { found } else { found.into_remark() }
     })
+}
+
+/// Whether D is counted in steps, as where nobody says how many tokens a step has.
+fn is_in_steps(record: &RunRecord, tokens: f64) -> bool {
+    record.steps.is_some_and(|steps| steps as f64 == tokens)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::diagnose;
     use super::*;
-    use crate::spec::{CurvePoint, Params, RunRecord, Tokens};
+    use crate::spec::{CurvePoint, Params, Tokens};
 
     fn of(record: &RunRecord, curve: &[CurvePoint]) -> Vec<Ailment> {
         diagnose(curve, record).iter().map(|finding| finding.ailment).collect()
@@ -67,5 +76,12 @@ mod tests {
         assert_eq!(of(&sized(1e4, 1.6e6), &quiet(&late)), [Ailment::Stuck]);
         let stops = |share: f64| late(share.min(0.2));
         assert_eq!(of(&sized(1e9, 1.6e11), &quiet(&stops)), [Ailment::Stuck]);
+        // Steps are no tokens: of such a run, as of one without a size, a flat curve is only remarked.
+        let in_steps = RunRecord { steps: Some(250_000), ..sized(1e9, 2.5e5) };
+        assert_eq!(of(&in_steps, &quiet(&late)), []);
+        for unknown in [in_steps, RunRecord::default()] {
+            let found = diagnose(&quiet(&stops), &unknown);
+            assert!(found.len() == 1 && found[0].ailment == Ailment::Stuck && !found[0].fault, "{found:?}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub enum Variables {
     OneIfAlone,
     /// One.
     One,
+    /// None: curves are looked at, and no law is fitted.
+    None,
 }
 
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
@@ -105,9 +107,13 @@ impl Columns {
             Variables::Two => false,
             // Points of curves have a size each, whatever else is missing.
             Variables::OneIfAlone => !columns.is_along && !has_other_numbers(table, &names),
-            Variables::One => true,
+            Variables::One | Variables::None => true,
         };
-        let enough = if one_is_enough { 2 } else { 1 };
+        let enough = match (variables, one_is_enough) {
+            (Variables::None, _) => KNOWN.len(),
+            (_, true) => 2,
+            (_, false) => 1,
+        };
         if let Some(known) = loss.or_else(|| missing.iter().find(|_| missing.len() > enough)) {
             let (found, advice) = (columns_found(&table.headers), advice(table, known, &names));
             return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found, advice });

@@ -3,7 +3,8 @@
 
 use super::atomic::write_whole;
 use super::damage::{placed, unbroken, windows_problem};
-use super::import::{Imported, import_bytes};
+use super::import::import_bytes;
+use super::imported::Imported;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
 use crate::spec::{RunRecord, RunStatus, TrainedRun};

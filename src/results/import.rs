@@ -1,43 +1,19 @@
 //! Tables of runs, ours or foreign, into records by a map of columns. Foreign names of the field
 //! (`params`, `N`, `tokens`, `D`, `loss`, …) are recognised.
 
+use super::imported::{Imported, as_runs, reread};
 use super::left_out::LeftOut;
 use super::runs::Runs;
 use super::sheet::lines;
 use super::table::{TableError, records_to_csv};
-use super::trajectories::{Curves, Rows, Trajectory};
+use super::trackers::curves_of;
+use super::trajectories::{Curves, Rows};
 use super::units::by_magnitude;
 use super::wanted::{Misread, Row, Wanted, WantedRows};
-use crate::spec::{LossUnit, RunRecord};
-use std::collections::HashSet;
+use crate::spec::RunRecord;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
-
-/// What a table held.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Imported {
-    /// One record a row, in the order of the file.
-    pub records: Vec<RunRecord>,
-    /// The line of each record in the file; of a curve that of its end.
-    pub lines: Vec<u64>,
-    /// The group of each record, where groups were asked for.
-    pub groups: Vec<String>,
-    /// Rows that a filter left out.
-    pub filtered_out: usize,
-    /// Rows that no law could use: (run or line, reason).
-    pub left_out: Vec<(String, String)>,
-    /// Whether the table is one of ours: it names shapes and a status, so every convention can be counted.
-    pub own: bool,
-    /// What losses are counted in.
-    pub loss_unit: LossUnit,
-    /// Loss along each run, where the rows are those of curves; the records are then their ends.
-    pub trajectories: Vec<Trajectory>,
-    /// How it was read, in words: what was passed over, what units were applied.
-    pub reading: Vec<String>,
-    /// What a reader must know of what was read, in words.
-    pub notes: Vec<String>,
-}
 
 /// The file that means standard input.
 pub const STANDARD_INPUT: &str = "-";
@@ -84,41 +60,6 @@ pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imp
     })
 }
 
-/// Reads rows, again where a column turns out to be none of ours.
-pub(super) fn reread<T>(rows: &mut WantedRows, read: impl Fn(&WantedRows) -> Result<T, Misread>) -> Result<T, TableError> {
-    loop {
-        match read(rows) {
-            Err(Misread::Column { at, cell }) => rows.ignore(at, &cell),
-            Err(Misread::Refused(error)) => return Err(error),
-            Ok(found) => return Ok(found),
-        }
-    }
-}
-
-/// Every wanted row as a run of its own.
-pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
-    let (loss_unit, notes) = (rows.loss_unit(), rows.notes().to_vec());
-    let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, loss_unit, notes, ..Imported::default() };
-    let mut left_out = LeftOut::default();
-    for ((line, _), row) in rows.rows().zip(rows.read()) {
-        match row? {
-            Row::Of(record, group) => {
-                imported.records.push(*record);
-                imported.lines.push(*line);
-                imported.groups.extend(group);
-            }
-            Row::LeftOut(unusable) => left_out.add(*line, unusable),
-        }
-    }
-    if imported.records.is_empty() {
-        return Err(left_out.refusal(rows.path()).into());
-    }
-    name_runs(&mut imported);
-    imported.reading = [rows.reading(), left_out.said(" left out")].concat();
-    imported.left_out = left_out.rows();
-    Ok(imported)
-}
-
 /// Wanted rows as points of runs.
 fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
     let (mut points, mut left_out) = (Rows::default(), LeftOut::default());
@@ -130,12 +71,16 @@ fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
             (Row::Of(record, group), Some(run)) => points.take(RunRecord { run_id: runs.names[*run].clone(), ..*record }, group, *line),
         }
     }
-    if left_out.is_all(runs.of.len()) {
+    // Whoever looks at curves sees those, too, that never had a loss.
+    if left_out.is_all(runs.of.len()) && !rows.wants_curves {
         return Err(left_out.refusal(rows.path()).into());
     }
     let several = || TableError::NoRuns { path: rows.path().to_owned(), found: "a run has several sizes".to_owned() };
     let curves = points.curves(0).ok_or_else(several)?;
     let mut imported = of_curves(curves, rows.notes().to_vec());
+    if rows.wants_curves {
+        imported.curves = curves_of(rows, &runs, &mut imported.records);
+    }
     if runs.unnamed {
         let all = runs.names.len();
         let how =
@@ -163,18 +108,6 @@ pub(super) fn of_curves(curves: Curves, mut notes: Vec<String>) -> Imported {
     let reading = (curves.overtaken > 0).then(|| twice(curves.overtaken)).into_iter().collect();
     let Curves { records, lines, groups, trajectories, .. } = curves;
     Imported { records, lines, groups, trajectories, reading, notes, ..Imported::default() }
-}
-
-/// Foreign runs keep their names where these are all there and all different; else the line is the name.
-fn name_runs(imported: &mut Imported) {
-    let records = &mut imported.records;
-    let distinct: HashSet<&str> = records.iter().map(|record| record.run_id.as_str()).collect();
-    let named = distinct.len() == records.len() && !distinct.contains("");
-    for (record, line) in records.iter_mut().zip(&imported.lines) {
-        if record.run_id.is_empty() || !(imported.own || named) {
-            record.run_id = format!("line {line}");
-        }
-    }
 }
 
 #[cfg(test)]

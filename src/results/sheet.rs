@@ -142,7 +142,7 @@ fn is_unsafe_char(c: char) -> bool {
 }
 
 /// A text with such characters as they are written in sources: `\x1b`.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let one = |c: char| match c {
         c if !is_unsafe_char(c) => c.to_string(),
         c if u32::from(c) < 0x100 => format!("\\x{:02x}", u32::from(c)),

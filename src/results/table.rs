@@ -90,6 +90,14 @@ pub enum TableError {
         /// The field that both columns mean.
         meaning: &'static str,
     },
+    /// A file of a tracker from which nothing can be read.
+    #[error("{}: {problem}", path.display())]
+    Tracker {
+        /// Path of the file, as it was given.
+        path: PathBuf,
+        /// What is wrong, in words.
+        problem: String,
+    },
     /// A row is not CSV: a field too many or too few, or bytes that are no text.
     #[error("{}, line {line}: {problem}", path.display())]
     Row {
@@ -271,8 +279,13 @@ pub(super) fn as_argument(name: &str) -> String {
     if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
+/// Columns that an error names; the others are counted.
+const MOST_NAMED: usize = 60;
+
 /// The columns of a table in words, for an error.
 pub(super) fn columns_found(headers: &[String]) -> String {
-    let quoted: Vec<String> = headers.iter().map(|header| format!("`{header}`")).collect();
-    format!("the columns are {}", quoted.join(", "))
+    let quoted: Vec<String> = headers.iter().take(MOST_NAMED).map(|header| format!("`{header}`")).collect();
+    let more = headers.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("the columns are {}{more}", quoted.join(", "))
 }

@@ -1,6 +1,7 @@
 //! A folder of tables that are read as one, a run or a curve a file.
 
-use super::import::{Imported, as_runs, of_curves, reread};
+use super::import::of_curves;
+use super::imported::{Imported, as_runs, reread};
 use super::table::TableError;
 use super::trajectories::Rows;
 use super::units::by_magnitude;
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whether a folder holds tables of its own.
-pub fn is_folder_of_tables(path: &Path) -> bool {
+pub(super) fn is_folder_of_tables(path: &Path) -> bool {
     !tables_in(path).is_empty()
 }
 
@@ -19,7 +20,7 @@ const TABLES: [&str; 4] = [".csv", ".tsv", ".jsonl", ".json"];
 /// What may stand behind that.
 const PACKED: [&str; 3] = ["", ".gz", ".zst"];
 
-fn tables_in(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn tables_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut tables: Vec<PathBuf> = entries.filter(|path| path.is_file() && stem_of_table(path).is_some()).collect();
     // JSON beside tables tells of them: a configuration, a summary.
@@ -32,7 +33,7 @@ fn tables_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The name of a table without its ends.
-fn stem_of_table(path: &Path) -> Option<String> {
+pub(super) fn stem_of_table(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().into_owned();
     let lower = name.to_ascii_lowercase();
     let ends = TABLES.iter().flat_map(|end| PACKED.map(|packed| format!("{end}{packed}")));
@@ -41,11 +42,15 @@ fn stem_of_table(path: &Path) -> Option<String> {
 
 /// Reads a folder of tables. A file that names no run, or only one, is a run of its own, named as the file; its rows are
 /// those of its curve.
-pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let tables = tables_in(folder);
+pub(super) fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    import_tables(&tables_in(folder), folder, wanted)
+}
+
+/// The same of tables that are named, or lie in a folder.
+pub(super) fn import_tables(tables: &[PathBuf], folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
     let (mut rows, mut whole) = (Rows::default(), Vec::new());
     let mut all = Imported::default();
-    for path in &tables {
+    for path in tables {
         let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
         let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_runs)) {
             // A file of which no row is wanted is passed over.
@@ -80,7 +85,7 @@ pub fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, Tabl
     if whole.is_empty() {
         return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
     }
-    all.notes.insert(0, format!("{} tables of the folder are read as one", whole.len()));
+    all.notes.insert(0, format!("{} tables are read as one", whole.len()));
     // Files that hold the same tokens again and again are no curves: seeds, or recipes.
     if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
         let found = of_curves(curves, all.notes);

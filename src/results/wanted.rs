@@ -4,12 +4,13 @@ use super::choices::{choices, said};
 use super::columns::{Columns, Variables};
 use super::constants::with_constants;
 use super::filter::Filter;
-use super::known::{FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS};
+use super::known::{ColumnMap, FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS, is_blank};
 use super::mixed::mixed;
 use super::runs::Runs;
 use super::sheet::Sheet;
 use super::table::{RawTable, TableError, columns_found};
-use crate::spec::{LossUnit, RunRecord};
+use super::trackers::{Role, role};
+use crate::spec::{LossUnit, RunRecord, parse_quantity};
 use csv::StringRecord;
 use std::path::Path;
 
@@ -28,6 +29,13 @@ pub struct Wanted<'a> {
     pub variables: Variables,
 }
 
+impl Wanted<'_> {
+    /// Whether whole curves are wanted, whatever the table says of sizes.
+    pub(super) fn wants_curves(&self) -> bool {
+        self.variables == Variables::None
+    }
+}
+
 /// The wanted rows of a table, read as they are asked for: a table of curves may have millions.
 pub(super) struct WantedRows {
     table: RawTable,
@@ -42,6 +50,8 @@ pub(super) struct WantedRows {
     state: Option<usize>,
     /// Whether the table is one of ours.
     pub(super) own: bool,
+    /// Whether whole curves are wanted.
+    pub(super) wants_curves: bool,
     /// How the table is read, in words.
     reading: Vec<String>,
 }
@@ -79,20 +89,29 @@ impl From<TableError> for Misread {
 impl WantedRows {
     /// Without a row that is wanted it is refused.
     pub(super) fn of(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Self, TableError> {
-        let map = wanted.columns.to_vec();
         let Sheet { table, reading } = Sheet::of(path, bytes)?;
+        Self::of_table(table, reading, wanted)
+    }
+
+    /// The wanted rows of a table that is cut already; how it was, `reading` says.
+    pub(super) fn of_table(table: RawTable, reading: Vec<String>, wanted: Wanted<'_>) -> Result<Self, TableError> {
+        let mut map = wanted.columns.to_vec();
+        if wanted.wants_curves() {
+            map.extend(loss_of_curves(&table, &map));
+        }
+        let path = table.path.clone();
         let table = with_constants(table, &map, wanted.constants)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
         let columns = Columns::of(&table, &map, wanted.variables)?;
         let kept = filtered(&table, wanted.filters)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
-            return Err(TableError::Empty { path: path.to_owned(), what });
+            return Err(TableError::Empty { path, what });
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
-        Ok(Self { table, columns, kept, by, choices, state, own, reading })
+        Ok(Self { table, columns, kept, by, choices, state, own, wants_curves: wanted.wants_curves(), reading })
     }
 
     /// Path of the table, as it was given.
@@ -103,6 +122,29 @@ impl WantedRows {
     /// The rows with their lines in the file.
     pub(super) fn rows(&self) -> impl Iterator<Item = &(u64, StringRecord)> {
         self.kept.iter().map(|&at| &self.table.rows[at])
+    }
+
+    /// Columns with a name that a tracker would give what is measured, and the column of losses; each with its header.
+    pub(super) fn measured(&self) -> Vec<(usize, &str)> {
+        let loss = self.columns.place(LOSS);
+        let headers = self.table.headers.iter().map(String::as_str).enumerate();
+        headers.filter(|(at, header)| Some(*at) == loss || role(header).is_some_and(|(of, _)| of != Role::Step)).collect()
+    }
+
+    /// Header of the column of losses.
+    pub(super) fn loss_header(&self) -> Option<&str> {
+        Some(&self.table.headers[self.columns.place(LOSS)?])
+    }
+
+    /// Where rows stand in their runs, if a column of steps says so.
+    pub(super) fn place_of_steps(&self) -> Option<usize> {
+        self.columns.place(STEPS).filter(|_| self.columns.is_along)
+    }
+
+    /// A number as its column writes it.
+    pub(super) fn number(&self, at: usize, cell: &str) -> Option<f64> {
+        let plain = self.columns.clean(at, cell);
+        plain.parse().ok().or_else(|| parse_quantity(&plain).ok())
     }
 
     /// What each row says.
@@ -231,6 +273,16 @@ fn why(ours: &str, cell: &str) -> String {
         _ if cell.parse().is_ok_and(|value: f64| value < 0.0) => format!("{name} is below 0"),
         _ => format!("{name} is no number"),
     }
+}
+
+/// The column of losses, where curves are looked at and several could be it: that on text that is not trained on, else the likeliest.
+fn loss_of_curves(table: &RawTable, map: &ColumnMap) -> Option<(String, String)> {
+    let is_loss = |name: &str| KNOWN.iter().any(|known| known.ours == LOSS && known.is(name));
+    let of = |wanted: Role| {
+        let named = table.headers.iter().enumerate().filter_map(|(at, header)| Some((role(header).filter(|(of, _)| *of == wanted)?.1, at)));
+        named.filter(|(_, at)| !is_blank(table, *at)).min().map(|(_, at)| (LOSS.to_owned(), table.headers[at].clone()))
+    };
+    if map.iter().any(|(name, _)| is_loss(name)) { None } else { of(Role::HeldOutLoss).or_else(|| of(Role::TrainLoss)) }
 }
 
 fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<usize, TableError> {

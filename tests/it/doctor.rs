@@ -180,3 +180,13 @@ fn large_runs_that_train_well_are_not_stuck_and_those_that_stop_are() {
         assert!(missed.is_empty(), "standing still from {from} of the run: {missed:?}");
     }
 }
+
+#[test]
+fn published_runs_whose_tokens_nobody_counts_are_not_called_stuck() {
+    let Some(path) = support::published("routing_curves.csv.gz") else { return };
+    let output = support::scalelab(&["doctor", path.to_str().expect("a path"), "--json"]).output().expect("starts");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", support::stderr(&output)));
+    let runs = found.as_array().expect("a list");
+    let sick = runs.iter().filter(|run| run["healthy"] == false).count();
+    assert!(runs.len() == 223 && 40 * sick <= runs.len(), "{sick} of {} called sick", runs.len());
+}

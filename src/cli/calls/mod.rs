@@ -32,7 +32,7 @@ pub struct Runs {
 
 impl Runs {
     fn put_into(self, source: &mut SourceArgs) {
-        source.path = Some(self.path);
+        source.paths = vec![self.path];
         source.at_hand = self.table.map(Arc::from);
         source.rows.columns.extend(self.columns);
     }
