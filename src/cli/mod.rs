@@ -93,12 +93,7 @@ const LAST: usize = 900;
 
 /// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
-#[command(
-    name = "scalelab",
-    version,
-    max_term_width = 100,
-    after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit\n  scalelab fit runs.csv"
-)]
+#[command(name = "scalelab", version, max_term_width = 100, after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit")]
 struct Cli {
     /// Print the answer in one line, and no progress
     ///

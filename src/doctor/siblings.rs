@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_scan_of_rates_around_the_best_makes_no_run_sick() {
-        let losses = [(1e-3, 2.6), (2e-3, 2.3), (4e-3, 2.1), (8e-3, 2.0), (1.6e-2, 2.2)];
+        let losses = [(1e-3, 2.6), (2e-3, 2.3), (4e-3, 2.1), (8e-3, 2.0), (1.6e-2, 2.3)];
         let scan = losses.map(|(rate, loss)| run(rate, 0, loss));
         let found: Vec<_> = siblings(&scan).into_iter().map(|found| found.map(|finding| (finding.ailment, finding.fault))).collect();
         assert_eq!(found[0], Some((Ailment::RateTooLow, false)));

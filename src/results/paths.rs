@@ -4,14 +4,14 @@ use super::import::{STANDARD_INPUT, import_bytes, import_table};
 use super::imported::Imported;
 use super::table::TableError;
 use super::tables::{import_folder, import_tables, is_folder_of_tables, stem_of_table};
-use super::trackers::{Tracked, apart, holds_files, imported, of_bytes, of_file, of_folder};
+use super::trackers::{Tracked, apart, holds_files, holds_runs, imported, of_bytes, of_file, of_folder};
 use super::wanted::Wanted;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Whether a folder holds tables, or files of trackers in it or in its folders.
 pub fn is_of_others(folder: &Path) -> bool {
-    is_folder_of_tables(folder) || of_folder(folder, &[]).is_ok_and(|found| found.is_some())
+    is_folder_of_tables(folder) || holds_runs(folder)
 }
 
 /// What a tracker left at a path; `None` where none did.

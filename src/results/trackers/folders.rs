@@ -82,6 +82,12 @@ pub(in crate::results) fn holds_files(folder: &Path) -> bool {
     entries.any(|entry| entry.path().is_file() && Kind::of(&entry.path()).is_some_and(|kind| kind != Kind::Log))
 }
 
+/// Whether trackers wrote into a folder or those in it; a log is one of them where it reads as one.
+pub(in crate::results) fn holds_runs(root: &Path) -> bool {
+    let found = found_in(root);
+    found.keys().any(|kind| *kind != Kind::Log) || !found.is_empty() && of_folder(root, &[]).is_ok_and(|found| found.is_some())
+}
+
 /// Files of trackers in a folder, by who wrote them and by run; symbolic links are not followed.
 fn found_in(root: &Path) -> BTreeMap<Kind, BTreeMap<PathBuf, Vec<PathBuf>>> {
     let (mut found, mut open, mut seen) = (BTreeMap::<Kind, BTreeMap<PathBuf, Vec<PathBuf>>>::new(), vec![(root.to_owned(), 0)], 0);

@@ -22,7 +22,7 @@ mod wandb;
 
 pub(super) use ends::imported;
 pub(super) use files::{of_bytes, of_file};
-pub(super) use folders::{apart, holds_files, of_folder};
+pub(super) use folders::{apart, holds_files, holds_runs, of_folder};
 pub(super) use roles::{Role, role};
 pub(super) use rows::curves_of;
 pub(super) use run::Tracked;

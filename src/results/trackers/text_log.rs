@@ -17,10 +17,8 @@ pub(super) fn read(text: &str, asked: Asked<'_>) -> Option<TrackedRun> {
     let (mut found, mut latest, mut is_open) = (0, None, true);
     for line in text.lines() {
         let line = plain(line);
-        if line.starts_with(['{', '[']) {
-            continue;
-        }
-        if configure(&mut run, &line) {
+        // JSON is no log; `[2026-01-01 00:00:00] iteration` is.
+        if line.starts_with('{') || line.starts_with("[{") || configure(&mut run, &line) {
             continue;
         }
         let pairs = pairs(&line);
@@ -32,7 +30,7 @@ pub(super) fn read(text: &str, asked: Asked<'_>) -> Option<TrackedRun> {
         let Some(place) = place.or((pairs.len() == 1).then_some(0)) else { continue };
         let mut has_loss = false;
         for (name, value) in pairs.iter().filter(|(name, _)| !is_step(name)) {
-            let name = if is_held_out && name.contains("loss") { "validation loss" } else { name.as_str() };
+            let name = if is_held_out && name.contains("loss") && !name.ends_with("ppl") { "validation loss" } else { name.as_str() };
             let found = role(name).map(|found| found.0);
             let is_loss = matches!(found, Some(Role::TrainLoss | Role::HeldOutLoss));
             if step.is_none() && found != Some(Role::HeldOutLoss) {
