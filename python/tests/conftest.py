@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Tables of the literature, which stand outside of the project.
-PUBLISHED = Path(os.environ.get("SCALELAB_PUBLISHED", "/work/shared/published"))
+PUBLISHED = Path(os.environ.get("SCALELAB_PUBLISHED", ROOT.parent / "shared/published"))
 #: Tests that were passed over for want of a table.
 PASSED_OVER: list[str] = []
 

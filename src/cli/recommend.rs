@@ -27,7 +27,7 @@ use std::collections::HashSet;
 )]
 pub(super) struct RecommendArgs {
     #[arg(
-        long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "path", requires = "compute",
+        long, value_name = "LAW", value_parser = preset_names(), conflicts_with = "paths", requires = "compute",
         hide_possible_values = true, help = "Recommend by a published law, not by runs", long_help = format!("Recommend by a published law, not by runs: {}", preset_names().join(", "))
     )]
     pub(super) published: Option<String>,
