@@ -64,11 +64,14 @@ fn numbers(answer: &Bound<'_, PyAny>, places: usize) -> PyResult<Vec<f64>> {
     if numbers.len() == places { Ok(numbers) } else { Err(Error::new_err(format!("{} numbers for {places} places", numbers.len()))) }
 }
 
+/// A coefficient: its name, (low, high) or None, start or None.
+type Given = (String, Option<(f64, f64)>, Option<f64>);
+
 /// (name, [(coefficient, (low, high) or None, start or None)], [(what, x, y)]) → law; x and y are places of earlier steps, or a number, or
 /// the name of a variable.
 pub(crate) fn own_law(args: &Arguments<'_, '_>) -> Answer {
-    let (name, coefficients, steps): (String, Vec<(String, Option<(f64, f64)>, Option<f64>)>, Vec<(String, Bound<'_, PyAny>, usize)>) =
-        (args.get(0)?.extract()?, args.get(1)?.extract()?, args.get(2)?.extract()?);
+    let (name, coefficients): (String, Vec<Given>) = (args.get(0)?.extract()?, args.get(1)?.extract()?);
+    let steps: Vec<(String, Bound<'_, PyAny>, usize)> = args.get(2)?.extract()?;
     check_name(&name)?;
     let declared: Vec<Declared> = coefficients.into_iter().map(declared).collect();
     let steps: Vec<Step> = steps.iter().map(|(what, x, y)| step(what, x, *y)).collect::<PyResult<_>>()?;
@@ -79,8 +82,8 @@ pub(crate) fn own_law(args: &Arguments<'_, '_>) -> Answer {
 /// (name, text, [(coefficient, (low, high), start or None)], variables, losses, slopes or None) → law; `losses` is called with a list of
 /// coefficients and a list of values of each variable, `slopes` likewise, for a list for each coefficient.
 pub(crate) fn called_law(args: &Arguments<'_, '_>) -> Answer {
-    let (name, text, coefficients, variables): (String, String, Vec<(String, Option<(f64, f64)>, Option<f64>)>, Vec<String>) =
-        (args.get(0)?.extract()?, args.get(1)?.extract()?, args.get(2)?.extract()?, args.get(3)?.extract()?);
+    let (name, text): (String, String) = (args.get(0)?.extract()?, args.get(1)?.extract()?);
+    let (coefficients, variables): (Vec<Given>, Vec<String>) = (args.get(2)?.extract()?, args.get(3)?.extract()?);
     check_name(&name)?;
     let declared: Vec<Declared> = coefficients.into_iter().map(declared).collect();
     let variables: Vec<Variable> = variables.iter().map(|name| variable(name)).collect::<PyResult<_>>()?;
@@ -120,7 +123,7 @@ fn check_name(name: &str) -> PyResult<()> {
     Ok(())
 }
 
-fn declared((name, range, start): (String, Option<(f64, f64)>, Option<f64>)) -> Declared {
+fn declared((name, range, start): Given) -> Declared {
     Declared { name, range: range.map(|(low, high)| [low, high]), start }
 }
 

@@ -21,7 +21,7 @@ def test_chinchilla_is_repeated() -> None:
     code = [line for line in (EXAMPLES / "chinchilla.py").read_text().splitlines() if line.strip() and not line.startswith("#")]
     assert len(code) <= 11, "about ten lines"
     printed = run("chinchilla.py", str(published("chinchilla_epoch.csv")))
-    rows = {line.split()[0]: line for line in printed.splitlines() if line.split()[0] in ("E", "A", "B", "alpha", "beta")}
+    rows = {line.split()[0]: line for line in filter(str.strip, printed.splitlines()) if line.split()[0] in ("E", "A", "B", "alpha", "beta")}
     for name, line in rows.items():
         fields = line.split()
         ours, theirs = float(fields[1]), float(fields[-2])

@@ -257,15 +257,18 @@ mod tests {
     use crate::law::Additive;
 
     /// The additive law behind a function, with its slopes or without.
+    /// Of coefficients, N and D.
+    type OfPlace = fn(&[f64], f64, f64) -> f64;
+
     fn additive(given: bool) -> Called {
         let declared = [("E", 0.1, 10.0), ("A", 1.0, 1e5), ("B", 1.0, 1e5), ("alpha", 0.01, 3.0), ("beta", -1.0, 3.0)];
         let declared = declared.map(|(name, low, high)| Declared { name: name.to_owned(), range: Some([low, high]), start: None });
-        let each = |of: fn(&[f64], f64, f64) -> f64| {
+        let each = |of: OfPlace| {
             move |c: &[f64], columns: &[Vec<f64>]| columns[0].iter().zip(&columns[1]).map(|(n, d)| of(c, *n, *d)).collect::<Vec<f64>>()
         };
         let losses = each(|c, n, d| c[0] + c[1] * n.powf(-c[3]) + c[2] * d.powf(-c[4]));
         let slopes = move |c: &[f64], columns: &[Vec<f64>]| {
-            let all: [fn(&[f64], f64, f64) -> f64; 5] = [
+            let all: [OfPlace; 5] = [
                 |_, _, _| 1.0,
                 |c, n, _| n.powf(-c[3]),
                 |c, _, d| d.powf(-c[4]),

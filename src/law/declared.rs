@@ -1,6 +1,7 @@
 //! Coefficients as the author of a law declares them while the program runs.
 
 use super::formula::{Kind, UNDETERMINED};
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// A coefficient of a law as its author declares it.
@@ -23,14 +24,14 @@ pub(super) fn kept(text: &str) -> &'static str {
 pub(super) fn kind(law: &str, declared: &Declared, seen: Option<Kind>) -> Result<Kind, String> {
     let name = &declared.name;
     match (declared.range, seen, declared.start) {
-        (Some([low, high]), ..) if !(low < high) => {
+        (Some([low, high]), ..) if low.partial_cmp(&high) != Some(Ordering::Less) => {
             Err(format!("{law}: bounds of {name} are ({low}, {high}); the first must be the lower"))
         }
         (Some([low, high]), _, Some(start)) if !(low..=high).contains(&start) => {
             Err(format!("{law}: {name} starts at {start}, outside its bounds ({low}, {high})"))
         }
         (Some([low, high]), _, start) => {
-            let (low_is_positive, ends_are_finite) = (low >= 0.0, (low > 0.0 || low < 0.0) && low.is_finite() && high.is_finite());
+            let (low_is_positive, ends_are_finite) = (low >= 0.0, low != 0.0 && low.is_finite() && high.is_finite());
             let inside = |share: f64| if low > 0.0 { low * (high / low).powf(share) } else { low + (high - low) * share };
             let tried: Vec<f64> = match start {
                 Some(start) if low_is_positive && start > 0.0 => [start / 3.0, start, 3.0 * start].map(|x| x.clamp(low, high)).into(),

@@ -22,7 +22,7 @@ impl Robust {
     pub(super) fn of(whole: &FittedLaw, left_out: &[usize], options: &FitOptions, level: f64) -> Result<Self, FitError> {
         let kept = whole.evidence.points.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
         let evidence = whole.evidence.with_points(kept.map(|(_, point)| point.clone()).collect());
-        let options = FitOptions { search: Search::VarproOnly, ..options.clone() };
+        let options = FitOptions { search: Search::VarproOnly, ..*options };
         let law = fit(&whole.law, Arc::new(evidence), &options)?.at(level)?;
         Ok(Self { left_out: left_out.iter().map(|&at| whole.evidence.points[at].run.clone()).collect(), law })
     }

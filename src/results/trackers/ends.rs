@@ -151,10 +151,7 @@ fn table(path: &Path, runs: &[Measured<'_>], loss: Option<&str>, wanted: Wanted<
     let taken: BTreeSet<String> = columns.iter().map(|(header, _)| header.to_ascii_lowercase()).collect();
     let is_told = |name: &str| {
         let is = |ours: &&str| KNOWN.iter().any(|known| known.ours == *ours && known.is(&name.to_ascii_lowercase()));
-        taken.contains(&name.to_ascii_lowercase())
-            || name == "status"
-            || TOLD.iter().any(|ours| is(ours))
-            || is(&TOKENS) && taken.contains(TOKENS)
+        taken.contains(&name.to_ascii_lowercase()) || name == "status" || TOLD.iter().any(is) || is(&TOKENS) && taken.contains(TOKENS)
     };
     let configured: BTreeSet<&String> = runs.iter().flat_map(|run| run.run.config.keys()).filter(|name| !is_told(name)).collect();
     for names in one_meaning(&configured, runs) {
