@@ -249,7 +249,6 @@ impl Study {
     fn doubt_points(&mut self) {
         let Some(fitted) = self.best_law().filter(|_| self.options.checkpoints.is_none()) else { return };
         let off = standing_off(fitted);
-        let mut notes = said_of(&off, fitted, |run| self.options.lines.get(run).copied());
         let left_out: Vec<usize> = off.iter().map(|(at, _)| *at).collect();
         let options = laws::fit_options_for(&self.options, &self.evidence);
         let robust = match self.options.robust {
@@ -259,10 +258,13 @@ impl Study {
                 .map_err(|error| format!("--robust cannot refit without them: {error}")),
             false => Ok(None),
         };
-        notes.extend(match &robust {
+        // What was asked for stands first.
+        let asked = match &robust {
             Ok(found) => found.as_ref().map(|found| found.said(fitted)),
             Err(why) => Some(why.clone()),
-        });
+        };
+        let of_points = said_of(&off, fitted, |run| self.options.lines.get(run).copied());
+        let notes: Vec<String> = asked.into_iter().chain(of_points).collect();
         self.robust = robust.unwrap_or_default();
         self.notes.splice(0..0, notes);
     }
