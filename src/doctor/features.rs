@@ -68,13 +68,23 @@ impl<'a> CurveFeatures<'a> {
 
     /// The smoothed loss at the first point from a step on.
     pub(super) fn smooth_at(&self, step: f64) -> Option<f64> {
-        self.smooth.iter().find(|point| point.0 >= step).map(|point| point.1)
+        first_from(&self.smooth, step)
+    }
+
+    /// The learning rate at the first point from a step on.
+    pub(super) fn rate_at(&self, step: f64) -> Option<f64> {
+        first_from(&self.rates, step)
     }
 
     /// Whether the loss has come near the lowest that is possible, where that is known.
     pub(super) fn is_at_floor(&self) -> bool {
         self.record.floor_nats.or(self.record.entropy_nats).is_some_and(|floor| self.end < 1.15 * floor)
     }
+}
+
+/// Value of the first point from a step on; steps ascend.
+fn first_from(points: &[(f64, f64)], step: f64) -> Option<f64> {
+    points.get(points.partition_point(|point| point.0 < step)).map(|point| point.1)
 }
 
 fn level(losses: &[(f64, f64)], from: f64, to: f64) -> Option<f64> {
@@ -100,6 +110,16 @@ fn smoothed(losses: &[(f64, f64)]) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_point_from_a_step_on_is_the_one_that_a_walk_finds() {
+        let points: Vec<(f64, f64)> = (1..=20).map(|at| (f64::from(3 * at), f64::from(at))).collect();
+        for step in 0..=61 {
+            let walked = points.iter().find(|point| point.0 >= f64::from(step)).map(|point| point.1);
+            assert_eq!(first_from(&points, f64::from(step)), walked, "{step}");
+        }
+        assert_eq!((first_from(&points, 60.0), first_from(&points, 60.5), first_from(&[], 0.0)), (Some(20.0), None, None));
+    }
 
     #[test]
     fn noise_and_levels_of_a_known_curve_are_found() {

@@ -267,7 +267,7 @@ const FALL_AFTER: f64 = 0.1;
 
 fn plateaus_then_falls(features: &CurveFeatures<'_>) -> Option<Finding> {
     let (peak_step, peak) = features.peak()?;
-    let stable = |step: f64| features.rates.iter().find(|rate| rate.0 >= step).is_some_and(|rate| rate.1 > 0.9 * peak);
+    let stable = |step: f64| features.rate_at(step).is_some_and(|rate| rate > 0.9 * peak);
     let begins = features.smooth.iter().filter(|point| point.0 >= peak_step.max(0.03 * features.steps) && 4.0 * point.0 <= features.steps);
     let found = begins.filter(|point| stable(4.0 * point.0)).find_map(|&(step, level)| {
         let (middle, after) = (features.smooth_at(2.0 * step)?, features.smooth_at(4.0 * step)?);

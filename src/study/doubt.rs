@@ -163,7 +163,7 @@ const MEASURED: (f64, f64) = (0.8, 1.2816);
 /// Of how many runs one may stand off; where more do, the law is at fault.
 const ONE_OF: usize = 15;
 /// Runs that are named.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 
 /// Points that stand off the law of all others, each with its residual of ln L, the farthest first.
 pub(super) fn standing_off(fitted: &FittedLaw) -> Vec<(usize, f64)> {

@@ -1,6 +1,7 @@
 //! The law that speaks, refitted without the runs that stand off it: asked for with `--robust`, said beside the law of all runs, and never
 //! in its place.
 
+use super::doubt::NAMED;
 use crate::fit::{FitError, FitOptions, FittedLaw, Search, fit};
 use serde::Serialize;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ impl Robust {
             |name: &str, before: f64, after: &crate::fit::Estimate| format!("{name} {after}, with them {}", crate::spec::short(before));
         let mut parts: Vec<String> = coefficients.map(|(name, before, after)| one(name, before.value, after)).collect();
         parts.extend(derived.map(|(name, before, after)| one(&name, before.value, after)));
-        let runs = self.left_out.join(", ");
+        let (named, more) = self.left_out.split_at(NAMED.min(self.left_out.len()));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let runs = named.join(", ") + &more;
         format!("refitted without {runs}, as --robust asks: {}; what is recommended rests on all runs", parts.join("; "))
     }
 }

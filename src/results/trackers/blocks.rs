@@ -99,6 +99,7 @@ impl<R: Read> Records<R> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::cut::drained;
     use super::*;
 
     /// Records as W&B writes them.
@@ -136,14 +137,8 @@ pub(super) mod tests {
     }
 
     fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, Option<Cut>) {
-        let (mut records, mut all) = (Records::of(bytes).expect("a log"), Vec::new());
-        loop {
-            match records.next() {
-                None => return (all, None),
-                Some(Ok(record)) => all.push(record.to_vec()),
-                Some(Err(cut)) => return (all, Some(cut)),
-            }
-        }
+        let mut records = Records::of(bytes).expect("a log");
+        drained(|| records.next().map(|record| record.map(<[u8]>::to_vec)))
     }
 
     #[test]

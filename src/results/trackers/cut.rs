@@ -33,3 +33,16 @@ pub(super) fn filled(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usiz
     }
     Ok(read)
 }
+
+/// All that a reader of records gives, and why it ended before the file did.
+#[cfg(test)]
+pub(super) fn drained(mut next: impl FnMut() -> Option<Result<Vec<u8>, Cut>>) -> (Vec<Vec<u8>>, Option<Cut>) {
+    let mut all = Vec::new();
+    loop {
+        match next() {
+            None => return (all, None),
+            Some(Ok(record)) => all.push(record),
+            Some(Err(cut)) => return (all, Some(cut)),
+        }
+    }
+}

@@ -74,17 +74,12 @@ pub(super) fn record(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cut::drained;
     use super::*;
 
     fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, Option<Cut>) {
-        let (mut records, mut all) = (Records::of(bytes, bytes.len() as u64), Vec::new());
-        loop {
-            match records.next() {
-                None => return (all, None),
-                Some(Ok(record)) => all.push(record.to_vec()),
-                Some(Err(cut)) => return (all, Some(cut)),
-            }
-        }
+        let mut records = Records::of(bytes, bytes.len() as u64);
+        drained(|| records.next().map(|record| record.map(<[u8]>::to_vec)))
     }
 
     #[test]

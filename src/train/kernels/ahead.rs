@@ -2,6 +2,15 @@
 //! the processor foresees neither rows that end after a few lines nor columns that are rows apart: such products then wait for memory.
 //! Asking changes no result, and may name memory that is not there.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_ET0 as TO_WRITE, _MM_HINT_T1 as TO_READ};
+
+/// Other processors are asked for nothing.
+#[cfg(not(target_arch = "x86_64"))]
+const TO_READ: i32 = 0;
+#[cfg(not(target_arch = "x86_64"))]
+const TO_WRITE: i32 = 1;
+
 /// Bytes of a line.
 const LINE: usize = 64;
 /// Fewer terms are over before a line that was asked for has come.
@@ -47,16 +56,16 @@ impl Ahead {
         if self.destination {
             for row in 0..rows {
                 let row = dst.wrapping_add(row * stride);
-                (0..width).step_by(LINE / size_of::<f32>()).for_each(|at| fetch_to_write(row.wrapping_add(at)));
+                (0..width).step_by(LINE / size_of::<f32>()).for_each(|at| fetch::<TO_WRITE>(row.wrapping_add(at).cast()));
                 // A row that does not begin with a line ends in one more.
-                fetch_to_write(row.wrapping_add(width - 1));
+                fetch::<TO_WRITE>(row.wrapping_add(width - 1).cast());
             }
         }
         for _ in 0..self.share {
             if self.rows == 0 {
                 return;
             }
-            fetch(self.next.wrapping_add(self.line * LINE));
+            fetch::<TO_READ>(self.next.wrapping_add(self.line * LINE));
             self.line += 1;
             if self.line == self.lines {
                 (self.line, self.next, self.rows) = (0, self.next.wrapping_add(self.stride), self.rows - 1);
@@ -65,27 +74,13 @@ impl Ahead {
     }
 }
 
-/// Asks for a line into the second-level cache.
+/// Asks for a line, into the second-level cache where it is to be read.
 #[inline(always)]
-fn fetch(at: *const u8) {
+fn fetch<const FOR: i32>(at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint, of which no address is an error.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T1>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
-/// Asks for a line that will be written.
-#[inline(always)]
-fn fetch_to_write(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, of which no address is an error.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_ET0>(at.cast());
+        std::arch::x86_64::_mm_prefetch::<FOR>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
