@@ -7,7 +7,6 @@ use super::source::{Source, SourceArgs, is_sweep};
 use super::text::{entry, filled, names, plural, table};
 use super::voice::is_quiet;
 use crate::doctor::{Ailment, FEWEST_POINTS, Finding, diagnose_all};
-use crate::results::SweepFolder;
 use crate::spec::{CurvePoint, RunRecord};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
@@ -69,13 +68,8 @@ pub(super) fn run(args: &DoctorArgs) -> Outcome {
     let sources = sources(args)?;
     let (mut records, mut curves) = (Vec::new(), Vec::new());
     for source in &sources {
-        let kept = source.folder.as_ref().map(SweepFolder::curves);
-        for (at, record) in source.records.iter().enumerate() {
-            curves.push(match (&kept, source.curves.get(at)) {
-                (Some(kept), _) => kept.of(record)?.unwrap_or_default(),
-                (None, Some(curve)) if !curve.is_empty() => curve.clone(),
-                (None, _) => of_trajectory(source, &record.run_id),
-            });
+        for (record, curve) in source.records.iter().zip(source.whole_curves()?) {
+            curves.push(if curve.is_empty() && source.folder.is_none() { of_trajectory(source, &record.run_id) } else { curve });
             records.push(record.clone());
         }
     }

@@ -3,7 +3,7 @@
 use super::failure::{Failure, OrWork, Outcome};
 use super::source::SourceArgs;
 use super::text::plural;
-use crate::results::{Format, SweepFolder, exported, write_whole};
+use crate::results::{Format, exported, write_whole};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -45,14 +45,7 @@ impl To {
 
 pub(super) fn run(args: &ExportArgs) -> Outcome {
     let source = args.source.read_curves()?;
-    let kept = source.folder.as_ref().map(SweepFolder::curves);
-    let mut curves = Vec::new();
-    for (at, record) in source.records.iter().enumerate() {
-        curves.push(match &kept {
-            Some(kept) => kept.of(record)?.unwrap_or_default(),
-            None => source.curves.get(at).cloned().unwrap_or_default(),
-        });
-    }
+    let curves = source.whole_curves()?;
     let with = curves.iter().filter(|curve| !curve.is_empty()).count();
     if with == 0 {
         return Err(Failure::Input(anyhow!("{}: no run has a curve, so there is nothing to export", source.path.display())));

@@ -116,6 +116,18 @@ impl Source {
         hidden
     }
 
+    /// The whole curve of each run, empty where it has none.
+    pub(super) fn whole_curves(&self) -> Result<Vec<Vec<CurvePoint>>, Failure> {
+        let kept = self.folder.as_ref().map(SweepFolder::curves);
+        let one = |(at, record): (usize, &RunRecord)| {
+            Ok(match &kept {
+                Some(kept) => kept.of(record)?.unwrap_or_default(),
+                None => self.curves.get(at).cloned().unwrap_or_default(),
+            })
+        };
+        self.records.iter().enumerate().map(one).collect()
+    }
+
     /// Where runs stand that have names of their own; nobody looks for one among many thousands.
     pub(super) fn named_lines(&self) -> HashMap<String, u64> {
         let few = self.records.len() <= MOST_LINES;

@@ -225,9 +225,14 @@ fn of_study(study: &Study) -> Vec<String> {
     // Why nothing is recommended is said there.
     let is_said = |note: &&String| study.distrusted() == Some(note) || study.no_optimum.as_ref() == Some(note);
     all.extend(study.notes.iter().filter(|note| !is_said(note)).cloned());
-    all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
-    all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
+    all.extend(of_fits(study));
     all
+}
+
+/// What the law that speaks and the profiles of budgets say of themselves.
+pub(super) fn of_fits(study: &Study) -> impl Iterator<Item = String> {
+    let of_law = study.best_law().into_iter().flat_map(|fitted| &fitted.warnings);
+    of_law.chain(study.isoflop.iter().flat_map(|isoflop| &isoflop.warnings)).cloned()
 }
 
 /// That the surface and the minima of budgets let the best size grow at rates that exclude each other.

@@ -7,7 +7,7 @@ use crate::cli::fit::{FitArgs, as_json, details};
 use crate::cli::plot::figure_of;
 use crate::cli::recommend::{self, RecommendArgs};
 use crate::cli::source::Source;
-use crate::cli::summary::{summary, why_not};
+use crate::cli::summary::{of_fits, summary, why_not};
 use crate::fit::Protocol;
 use crate::law::{ComputeCount, Law, Point};
 use crate::recommend::{Allocation, RunAhead, RunAsked, Together, advise, forecast_runs};
@@ -135,12 +135,8 @@ impl Studied {
 
     /// What a reader must know, each thing once.
     pub fn warnings(&self) -> Vec<String> {
-        let study = &self.study;
-        let mut all: Vec<String> = study.notes.clone();
-        all.extend(study.best_law().into_iter().flat_map(|fitted| fitted.warnings.iter().cloned()));
-        all.extend(study.isoflop.iter().flat_map(|isoflop| isoflop.warnings.iter().cloned()));
         let mut kept: Vec<String> = Vec::new();
-        for warning in all {
+        for warning in self.study.notes.iter().cloned().chain(of_fits(&self.study)) {
             if !kept.contains(&warning) {
                 kept.push(warning);
             }
