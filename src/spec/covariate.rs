@@ -32,7 +32,11 @@ pub const COVARIATES: [Covariate; 4] = [
         what: "transformer blocks",
         others: &["n_layers", "num_layers", "n_layer", "num_hidden_layers", "num_blocks", "depth"],
     },
-    Covariate { name: WIDTH, what: "width of the residual stream", others: &["d_model", "hidden_size", "hidden_dim", "model_dim", "n_embd"] },
+    Covariate {
+        name: WIDTH,
+        what: "width of the residual stream",
+        others: &["d_model", "hidden_size", "hidden_dim", "model_dim", "n_embd"],
+    },
 ];
 
 impl Covariate {
@@ -65,7 +69,10 @@ mod tests {
     #[test]
     fn columns_are_known_in_any_case_and_letters_alone_in_their_own() {
         let of = |header: &str| COVARIATES.iter().find(|known| known.is(header)).map(|known| known.name);
-        assert_eq!(["num_experts", "Experts", "E", "D_model", "precision"].map(of), [Some(EXPERTS), Some(EXPERTS), Some(EXPERTS), Some(WIDTH), Some(BITS)]);
+        assert_eq!(
+            ["num_experts", "Experts", "E", "D_model", "precision"].map(of),
+            [Some(EXPERTS), Some(EXPERTS), Some(EXPERTS), Some(WIDTH), Some(BITS)]
+        );
         assert_eq!(["e", "expert", "", "loss"].map(of), [None; 4]);
         assert!(is_share("share_code") && is_share("Share_web") && !is_share("share_") && !is_share("shares") && !is_share("shär"));
     }

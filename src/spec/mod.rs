@@ -26,9 +26,9 @@ mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
+pub use covariate::{BITS, COVARIATES, Covariate, EXPERTS, LAYERS, SHARE, WIDTH, covariate, is_share};
 pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
-pub use covariate::{BITS, COVARIATES, Covariate, EXPERTS, LAYERS, SHARE, WIDTH, covariate, is_share};
 pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};
 pub use ladder::Ladder;
 pub use loss_unit::LossUnit;

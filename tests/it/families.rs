@@ -4,8 +4,7 @@
 use crate::support;
 use scalelab::fit::{Estimator, Fit, FitOptions, Quantity, Search, fit};
 use scalelab::law::{
-    Axis, Broken, Chinchilla, Clark, Design, Evidence, Formula, Law, Mixture, Noise, OverTraining, Point, Precision, Sharing, WidthDepth,
-    simulate,
+    Axis, Broken, Clark, Design, Evidence, Formula, Law, Mixture, Noise, OverTraining, Point, Precision, Sharing, WidthDepth, simulate,
 };
 use scalelab::results::{Filter, Wanted, import_table};
 use scalelab::spec::{BITS, EXPERTS, FlopRule, LAYERS, SizeMeasure, WIDTH};
@@ -205,7 +204,8 @@ fn refusal(text: &str, law: &str) -> String {
 #[test]
 fn a_law_whose_variable_no_run_carries_is_refused_with_the_columns_that_would_do() {
     let rows = |column: &str, cell: &dyn Fn(usize) -> String| {
-        let row = |at: usize| format!("{},{},{},{}\n", 1e6 * 2f64.powi(at as i32), 1e8 * (at % 3 + 1) as f64, 4.0 - 0.1 * at as f64, cell(at));
+        let row =
+            |at: usize| format!("{},{},{},{}\n", 1e6 * 2f64.powi(at as i32), 1e8 * (at % 3 + 1) as f64, 4.0 - 0.1 * at as f64, cell(at));
         format!("params,tokens,loss,{column}\n") + &(0..12).map(row).collect::<String>()
     };
     let none = |_: usize| "x".to_owned();

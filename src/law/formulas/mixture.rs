@@ -135,7 +135,10 @@ mod tests {
         let names = |law: &Mixture| law.coefficients.iter().map(|one| one.name).collect::<Vec<_>>();
         assert_eq!(names(&law), ["c", "ln_k", "t_web", "t_code"]);
         // A share that does not stand for the whole has its own, alone too.
-        assert_eq!(names(&Mixture::of(&[of(&[("share_code", 0.1)]), of(&[("share_code", 0.4)])]).expect("a share")), ["c", "ln_k", "t_code"]);
+        assert_eq!(
+            names(&Mixture::of(&[of(&[("share_code", 0.1)]), of(&[("share_code", 0.4)])]).expect("a share")),
+            ["c", "ln_k", "t_code"]
+        );
         assert_eq!(Mixture::of(&[of(&[("share_code", 0.1)]), of(&[("share_code", 0.1)])]), None);
         assert_eq!(Mixture::of(&[Point::new(1.0, 1.0, 1.0)]), None);
         assert_eq!(Mixture::of(&[]), None);
