@@ -36,7 +36,7 @@ impl Formula for Clark {
     fn source(&self) -> Option<Source> {
         Some(Source {
             paper: "Clark et al. 2022, arXiv 2202.01169",
-            checked: Some("its residuals on the published runs, which are those of the paper's law"),
+            checked: Some("its residuals on the published runs; its coefficients are not"),
             known: "N is the size of the dense network that a token sees, E = 1 of a dense run. Root mean square of log10 L of the published runs .0032 (S-Base), .0032 (RL-R), .0030 (Hash), each router with the dense runs. E_start and E_max are hardly determined: they trade with b and c",
         })
     }
