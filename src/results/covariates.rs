@@ -2,7 +2,7 @@
 
 use super::known::{ColumnMap, is_nothing, mapped};
 use super::table::RawTable;
-use crate::spec::{COVARIATES, SHARE, is_share, parse_quantity};
+use crate::spec::{BITS, COVARIATES, SHARE, is_share, parse_quantity};
 use csv::StringRecord;
 
 /// Where covariates stand in a table.
@@ -31,17 +31,19 @@ impl Covariates {
 
     /// What a row says of them; what is no finite number is absent.
     pub(super) fn of_row(&self, row: &StringRecord) -> Vec<(String, f64)> {
-        let one = |(at, factor, name): &(usize, f64, String)| Some((name.clone(), factor * number(row.get(*at)?)?));
+        let one = |(at, factor, name): &(usize, f64, String)| Some((name.clone(), factor * number(name, row.get(*at)?)?));
         self.columns.iter().filter_map(one).collect()
     }
 }
 
-/// A number, or the bits of a number format such as bf16, fp8 or int4.
-fn number(cell: &str) -> Option<f64> {
-    let format = cell.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let is_format = format.len() < cell.len() && !format.is_empty() && format.bytes().all(|byte| byte.is_ascii_digit());
-    let value = if is_format { format.parse().ok() } else { parse_quantity(cell).ok() };
-    value.filter(|value: &f64| value.is_finite())
+/// How the names of number formats begin.
+const FORMATS: [&str; 6] = ["bf", "fp", "float", "int", "uint", "nf"];
+
+/// A number; of bits also those of a number format such as bf16, fp8 or int4.
+fn number(name: &str, cell: &str) -> Option<f64> {
+    let lower = cell.to_ascii_lowercase();
+    let of_format = FORMATS.iter().filter(|_| name == BITS).find_map(|format| lower.strip_prefix(format)?.parse::<u8>().ok());
+    of_format.map(f64::from).or_else(|| parse_quantity(cell).ok()).filter(|value| value.is_finite())
 }
 
 #[cfg(test)]
@@ -61,7 +63,7 @@ mod tests {
     #[test]
     fn columns_of_experts_bits_shape_and_shares_are_read_beside_ours() {
         let text = "params,tokens,loss,num_experts,precision,d_model,Share_web,share_code\n\
-                    1e6,1e8,3,8,bf16,64,0.25,0.75\n1e6,1e8,2.9,,fp8,NaN,-,1\n";
+                    1e6,1e8,3,8,bf16,64,0.25,0.75\n1e6,1e8,2.9,x9,FP8,NaN,-,1\n";
         let imported = read(text, &[]);
         assert_eq!(of(&imported, 0), [("experts", 8.0), ("bits", 16.0), ("width", 64.0), ("share_web", 0.25), ("share_code", 0.75)]);
         assert_eq!(of(&imported, 1), [("bits", 8.0), ("share_code", 1.0)], "what is no number is absent");
