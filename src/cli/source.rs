@@ -48,8 +48,8 @@ pub(super) struct RowArgs {
     /// Which columns of a CSV are params, tokens, loss, …
     ///
     /// OURS=THEIRS for each whose name differs of params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps,
-    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget). THEIRS may be times a number,
-    /// params=size*1e6, or none for what is not to be read. Or a TOML file of such pairs, `params = "N"`
+    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget), and of experts, bits, layers and width for
+    /// laws of these. THEIRS may be times a number, params=size*1e6, or none for what is not to be read. Or a TOML file of such pairs, `params = "N"`
     #[arg(long, value_name = "PAIRS|FILE", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// A value of every row in a column that a CSV lacks

@@ -31,7 +31,8 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
         if spread(&logs(points, *one)) < CONSTANT {
             return Err(FitError::NoVariation { law: law.name().to_owned(), points: points.len(), variable: one.name() });
         }
-        for other in &vary[at + 1..] {
+        // Shares add up to 1, and none of them stands in a power.
+        for other in vary[at + 1..].iter().filter(|_| !matches!(one, Variable::Share(_))) {
             separate(points, *one, *other)?;
         }
     }
@@ -94,8 +95,18 @@ fn usable(law: &Law, point: &Point, variables: &[Variable]) -> Result<(), FitErr
     positive("loss", point.loss)?;
     positive("weight", point.weight)?;
     for variable in variables {
-        let missing = || FitError::MissingVariable { law: law.name().to_owned(), run: point.run.clone(), variable: variable.name() };
-        positive(variable.name(), variable.of(point).ok_or_else(missing)?)?;
+        let missing = || FitError::MissingVariable {
+            law: law.name().to_owned(),
+            run: point.run.clone(),
+            variable: variable.name(),
+            columns: variable.columns(),
+        };
+        let value = variable.of(point).ok_or_else(missing)?;
+        match variable {
+            Variable::Share(_) if (0.0..=1.0).contains(&value) => {}
+            Variable::Share(what) => return Err(FitError::NotAShare { run: point.run.clone(), what, value }),
+            _ => positive(variable.name(), value)?,
+        }
     }
     Ok(())
 }
@@ -114,7 +125,11 @@ fn separate(points: &[Point], one: Variable, other: Variable) -> Result<(), FitE
     } else {
         format!("{}·{}^{:.2}", other.name(), one.name(), -slope)
     };
-    Err(FitError::NotIdentifiable { points: points.len(), constant, spread: 100.0 * left })
+    let (names, points, spread) = ([one.name(), other.name()], points.len(), 100.0 * left);
+    if [one, other].iter().all(|of| matches!(of, Variable::N | Variable::D | Variable::C)) {
+        return Err(FitError::NotIdentifiable { points, constant, spread });
+    }
+    Err(FitError::Together { names, points, constant, spread })
 }
 
 fn regression_slope(x: &[f64], y: &[f64]) -> f64 {
@@ -126,7 +141,7 @@ fn regression_slope(x: &[f64], y: &[f64]) -> f64 {
 }
 
 fn logs(points: &[Point], variable: Variable) -> Vec<f64> {
-    points.iter().map(|p| variable.of(p).map_or(f64::NAN, f64::ln)).collect()
+    points.iter().map(|p| variable.place(p)).collect()
 }
 
 fn spread(values: &[f64]) -> f64 {

@@ -135,7 +135,7 @@ fn assemble(
         warnings,
         resample: options.resample,
         seed: options.seed,
-        data_sha256: data_sha256(&evidence.points),
+        data_sha256: data_sha256(form, &evidence.points),
         draws,
         windows: Vec::new(),
         residuals,
@@ -203,11 +203,14 @@ fn cautions(form: &Law, evidence: &Evidence, options: &FitOptions, clusters: &Cl
     words
 }
 
-/// SHA-256 over the bits of N, D, C, L and weight of every point.
-fn data_sha256(points: &[Point]) -> String {
+/// SHA-256 over the bits of N, D, C, L and weight of every point, and of the covariates and shares that the law is about.
+fn data_sha256(form: &Law, points: &[Point]) -> String {
+    let is_more = |variable: &&Variable| matches!(variable, Variable::Named(_) | Variable::Share(_));
+    let more: Vec<Variable> = form.formula().variables().iter().filter(is_more).copied().collect();
     let mut hasher = Sha256::new();
     for p in points {
-        [p.n, p.d, p.c, p.loss, p.weight].iter().for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
+        let covariates = more.iter().map(|variable| variable.of(p).unwrap_or(f64::NAN));
+        [p.n, p.d, p.c, p.loss, p.weight].into_iter().chain(covariates).for_each(|value| hasher.update(value.to_bits().to_le_bytes()));
     }
     format!("{:x}", hasher.finalize())
 }

@@ -216,7 +216,7 @@ pub enum FitError {
         variable: &'static str,
     },
     /// A point lacks a variable of the law.
-    #[error("run `{run}` has no {variable}, which {law} needs")]
+    #[error("run `{run}` has no {variable}, which {law} needs; the column for it is {columns}")]
     MissingVariable {
         /// Name of the law.
         law: String,
@@ -224,6 +224,32 @@ pub enum FitError {
         run: String,
         /// The variable that the points lack.
         variable: &'static str,
+        /// The columns that hold it, in words.
+        columns: String,
+    },
+    /// A share that is none.
+    #[error("run `{run}` has {what} = {value}; a share of the data lies between 0 and 1")]
+    NotAShare {
+        /// Name of the run.
+        run: String,
+        /// The column of the share.
+        what: &'static str,
+        /// Value that is out of range.
+        value: f64,
+    },
+    /// Two variables of a law that move together.
+    #[error(
+        "{} and {} move together in these {points} runs ({constant} is constant within {spread:.1} %), so their effects cannot be told apart: not identifiable; train runs that differ in one of them alone", .names[0], .names[1]
+    )]
+    Together {
+        /// The two variables.
+        names: [&'static str; 2],
+        /// Points there are.
+        points: usize,
+        /// Which combination does not vary.
+        constant: String,
+        /// How far it varies, per cent.
+        spread: f64,
     },
     /// A point is not usable.
     #[error("run `{run}` has {what} = {value}; it must be a finite number above zero")]

@@ -2,11 +2,12 @@
 //! made for every [`Formula`] from the one that its author wrote.
 
 use super::dual::Dual;
-use super::formula::{Centre, Coefficient, Formula, Place, Prior};
+use super::formula::{Centre, Coefficient, Formula, Place, Prior, Source};
 use super::lanes::{Block, Lanes, Scalar};
 use super::number::Number;
 use super::{Chinchilla, Point, Variable};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// ln L at the points of a block with its derivatives by some coordinates of a search.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,10 @@ pub trait AnyFormula: Debug + Send + Sync {
     fn coefficients(&self) -> &'static [Coefficient];
     /// [`Formula::variables`].
     fn variables(&self) -> &'static [Variable];
+    /// [`Formula::source`].
+    fn source(&self) -> Option<Source>;
+    /// [`Formula::over`].
+    fn over(&self, points: &[Point]) -> Option<Arc<dyn AnyFormula>>;
     /// [`Formula::is_power_sum`].
     fn is_power_sum(&self) -> bool;
     /// [`Formula::priors`].
@@ -73,6 +78,14 @@ impl<F: Formula> AnyFormula for F {
 
     fn variables(&self) -> &'static [Variable] {
         Formula::variables(self)
+    }
+
+    fn source(&self) -> Option<Source> {
+        Formula::source(self)
+    }
+
+    fn over(&self, points: &[Point]) -> Option<Arc<dyn AnyFormula>> {
+        Formula::over(self, points).map(|formula| Arc::new(formula) as Arc<dyn AnyFormula>)
     }
 
     fn is_power_sum(&self) -> bool {

@@ -165,7 +165,7 @@ fn point(record: &RunRecord, measure: SizeMeasure, rule: FlopRule) -> Result<Poi
         unique_tokens: record.unique_tokens.map(|tokens| tokens.0),
         batch: record.batch_tokens.map(|tokens| tokens.0),
         steps: record.steps.map(|steps| steps as f64),
-        covariates: Vec::new(),
+        covariates: record.covariates(),
         curve: None,
     })
 }

@@ -171,12 +171,12 @@ pub struct Centre {
 }
 
 impl Centre {
-    /// Weighted mean and standard deviation of ln x over points that carry x, for each of some variables. What does not vary
-    /// has a spread of 1.
+    /// Weighted mean and standard deviation of ln x (of a share: of x) over points that carry x, for each of some variables. What
+    /// does not vary has a spread of 1.
     pub fn of(points: &[Point], variables: &[Variable]) -> Self {
         let total: f64 = points.iter().map(|p| p.weight).sum();
         let entry = |variable: &Variable| {
-            let ln = |p: &Point| variable.of(p).map_or(f64::NAN, f64::ln);
+            let ln = |p: &Point| variable.place(p);
             let mean = points.iter().map(|p| p.weight * ln(p)).sum::<f64>() / total;
             let square = points.iter().map(|p| p.weight * (ln(p) - mean).powi(2)).sum::<f64>() / total;
             (*variable, mean, if square > 0.0 { square.sqrt() } else { 1.0 })
@@ -199,6 +199,17 @@ impl Centre {
     }
 }
 
+/// Where a formula comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// Authors, year and number of the paper.
+    pub paper: &'static str,
+    /// What the form was checked against; `None` where it was written down from memory of the paper, which the text of the formula says.
+    pub checked: Option<&'static str>,
+    /// What is known of it: what it needs of runs, which numbers it repeats, where it fails.
+    pub known: &'static str,
+}
+
 /// A law as it is written down. Implement this and add the type to the list in `law/formulas/mod.rs`: the law can then be fitted,
 /// compared, scrutinised, drawn and forecast, and it advises if it is a law of N and D.
 pub trait Formula: Debug + Send + Sync + 'static {
@@ -219,6 +230,19 @@ pub trait Formula: Debug + Send + Sync + 'static {
 
     /// Loss in nats per token at a place, from coefficients in the order of [`Formula::coefficients`].
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T;
+
+    /// Where it comes from; `None` for what was never published.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    /// The formula for runs that it is to be fitted to, where its coefficients depend on what those runs carry.
+    fn over(&self, _points: &[Point]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 
     /// Whether it is a sum of its floor and of its factors' powers, Σ A/x^s: such laws have a faster search.
     fn is_power_sum(&self) -> bool {

@@ -40,8 +40,11 @@ pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_of};
-pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior};
-pub use formulas::{Additive, Axis, DataConstrained, Farseer, Gamma, Kaplan, PowerLaw, ThreeTerm, formula, formulas, repeated};
+pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior, Source};
+pub use formulas::{
+    Additive, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, Gamma, Kaplan, Mixture, OverTraining, PowerLaw, Precision,
+    ThreeTerm, WidthDepth, families, formula, formulas, repeated,
+};
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};
 pub(crate) use lanes::{LANES, laid};
@@ -56,6 +59,8 @@ pub use trials::{RecipeTrials, Trial, recipe_trials};
 pub use tuned::{Tuned, TunedCell, tuned};
 pub use value::Law;
 pub use written::Written;
+
+use crate::spec::{Covariate, SHARE, covariate};
 
 /// A quantity of a point that a power may be taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +77,10 @@ pub enum Variable {
     Steps,
     /// U, distinct tokens.
     Unique,
-    /// A covariate by its name.
+    /// A covariate above 0 by its name.
     Named(&'static str),
+    /// The share that a part of the data has in training, 0 to 1, by the name of its column.
+    Share(&'static str),
 }
 
 impl Variable {
@@ -86,7 +93,27 @@ impl Variable {
             Self::Batch => point.batch,
             Self::Steps => point.steps,
             Self::Unique => point.unique_tokens,
-            Self::Named(name) => point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value),
+            Self::Named(name) | Self::Share(name) => point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value),
+        }
+    }
+
+    /// Where a point stands along it: its logarithm, of a share itself; NaN where the point does not carry it.
+    pub fn place(self, point: &Point) -> f64 {
+        let value = self.of(point);
+        if let Self::Share(_) = self { value.unwrap_or(f64::NAN) } else { value.map_or(f64::NAN, f64::ln) }
+    }
+
+    /// What columns hold it, in words.
+    pub fn columns(self) -> String {
+        match self {
+            Self::N => "`params`".to_owned(),
+            Self::D => "`tokens`".to_owned(),
+            Self::C => "`flops`, else 6 N D".to_owned(),
+            Self::Batch => "`batch_tokens`".to_owned(),
+            Self::Steps => "`steps`".to_owned(),
+            Self::Unique => "`unique_tokens`".to_owned(),
+            Self::Named(name) => covariate(name).map_or_else(|| format!("`{name}`"), Covariate::columns),
+            Self::Share(_) => format!("`{SHARE}NAME`, one for each part of the data"),
         }
     }
 
@@ -99,7 +126,7 @@ impl Variable {
             Self::Batch => "batch",
             Self::Steps => "steps",
             Self::Unique => "unique tokens",
-            Self::Named(name) => name,
+            Self::Named(name) | Self::Share(name) => name,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::known::{
 };
 use super::numerals::Numerals;
 use super::table::{RawTable, TableError, as_argument, columns_found};
-use crate::spec::{Flops, LossUnit, Params, RunRecord, Tokens, parse_quantity};
+use crate::spec::{COVARIATES, Flops, LossUnit, Params, RunRecord, Tokens, parse_quantity};
 use csv::StringRecord;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -373,7 +373,7 @@ fn advice(table: &RawTable, known: &Known, names: &[String]) -> String {
 fn check_map(table: &RawTable, map: &ColumnMap) -> Result<(), TableError> {
     let error = |problem: String| Err(TableError::Row { path: table.path.clone(), line: 1, problem });
     for (at, (ours, theirs)) in map.iter().enumerate() {
-        if !KNOWN.iter().any(|known| known.is(ours)) {
+        if !KNOWN.iter().any(|known| known.is(ours)) && !COVARIATES.iter().any(|known| known.is(ours)) {
             return error(format!("--columns {ours}={theirs}: `{ours}` is not one of {}", names_known()));
         }
         if !is_nothing(theirs) && !is_there(table, theirs) {

@@ -3,7 +3,7 @@
 
 use super::table::{RawTable, TableError};
 use super::units::in_units;
-use crate::spec::parse_quantity;
+use crate::spec::{COVARIATES, parse_quantity};
 use csv::StringRecord;
 use std::collections::HashSet;
 
@@ -272,7 +272,7 @@ impl Known {
 }
 
 /// The column that a map names, with what it is multiplied by.
-fn mapped(table: &RawTable, theirs: &str) -> Option<Found> {
+pub(super) fn mapped(table: &RawTable, theirs: &str) -> Option<Found> {
     let position = |name: &str| table.headers.iter().position(|header| header == name);
     if let Some(at) = position(theirs) {
         return Some(Found { at, unit: None });
@@ -326,7 +326,8 @@ fn last_part(name: &str) -> Option<&str> {
 
 /// The names that users give.
 pub(super) fn names_known() -> String {
-    KNOWN.iter().map(|known| known.aliases[0]).collect::<Vec<_>>().join(", ")
+    let all = KNOWN.iter().map(|known| known.aliases[0]).chain(COVARIATES.iter().map(|known| known.name));
+    all.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

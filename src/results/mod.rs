@@ -7,6 +7,7 @@ mod checkpoints;
 mod choices;
 mod columns;
 mod constants;
+mod covariates;
 mod damage;
 mod decode;
 mod dialect;

@@ -3,6 +3,7 @@
 use super::choices::{choices, said};
 use super::columns::{Columns, Variables};
 use super::constants::with_constants;
+use super::covariates::Covariates;
 use super::filter::Filter;
 use super::known::{ColumnMap, FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS, is_blank};
 use super::mixed::mixed;
@@ -44,6 +45,8 @@ pub(super) struct WantedRows {
     kept: Vec<usize>,
     /// Column that names the group of a row.
     by: Option<usize>,
+    /// What else laws may be about.
+    covariates: Covariates,
     /// Columns of none of ours that tell runs apart.
     choices: Vec<usize>,
     /// Column that says how a run ended, in words of others.
@@ -109,9 +112,10 @@ impl WantedRows {
             return Err(TableError::Empty { path, what });
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
+        let covariates = Covariates::of(&table, &map);
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
-        Ok(Self { table, columns, kept, by, choices, state, own, wants_curves: wanted.wants_curves(), reading })
+        Ok(Self { table, columns, kept, by, covariates, choices, state, own, wants_curves: wanted.wants_curves(), reading })
     }
 
     /// Path of the table, as it was given.
@@ -162,7 +166,9 @@ impl WantedRows {
                 }
                 Err((_, error)) => return Err(error.into()),
             };
-            let record = RunRecord { other_choices: said(&self.table, &self.choices, row), ..self.columns.completed(record, row) };
+            let covariates = if self.own { Vec::new() } else { self.covariates.of_row(row) };
+            let other_choices = said(&self.table, &self.choices, row);
+            let record = RunRecord { other_choices, covariates, ..self.columns.completed(record, row) };
             match self.lacking(&record).filter(|_| !self.own) {
                 Some(what) => Ok(Row::LeftOut(self.blank(what, *line, row))),
                 None => Ok(Row::Of(Box::new(record), self.by.map(|at| row.get(at).unwrap_or_default().to_owned()))),

@@ -117,6 +117,7 @@ pub struct RunKey {
     batch: Option<Option<Exact>>,
     optimizer: Option<Optimizer>,
     other_choices: Option<String>,
+    covariates: Vec<(String, Exact)>,
     seeds: Option<[Option<u64>; 2]>,
 }
 
@@ -162,6 +163,7 @@ impl RunRecord {
             seed_data,
             seed_eval,
             other_choices,
+            covariates,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -227,6 +229,7 @@ impl RunRecord {
             batch: asked(Ignoring::BATCH).then(|| exact(own_batch.or(whole_steps))),
             optimizer: asked(Ignoring::OPTIMIZER).then(optimizer),
             other_choices: other_choices.clone().filter(|_| asked(Ignoring::OTHER_CHOICES)),
+            covariates: covariates.iter().map(|(name, value)| (name.clone(), Exact::from(*value))).collect(),
             seeds: asked(Ignoring::SEEDS).then_some([*seed_init, *seed_data]),
         }
     }
@@ -279,7 +282,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 15] = [
+        let choices: [fn(&mut RunRecord); 16] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -295,6 +298,7 @@ mod tests {
             |r| r.seed_eval = Some(9),
             |r| r.seed_data = Some(9),
             |r| r.other_choices = Some("optimizer = muon".into()),
+            |r| r.covariates = vec![("experts".into(), 8.0)],
         ];
         assert!(choices.iter().all(|change| other(*change)));
         let outcomes: [fn(&mut RunRecord); 6] = [

@@ -3,6 +3,7 @@
 
 mod accounting;
 mod corpus;
+mod covariate;
 mod device;
 mod dtype;
 mod identity;
@@ -25,6 +26,7 @@ mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, TextSpec, Tokenizer};
+pub use covariate::{BITS, COVARIATES, Covariate, EXPERTS, LAYERS, SHARE, WIDTH, covariate, is_share};
 pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
 pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};

@@ -1,6 +1,6 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, Nats, ParamCounts, Params, RecordedSchedule, RunSpec, Tokens};
+use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, RecordedSchedule, RunSpec, Tokens, WIDTH};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -181,6 +181,10 @@ pub struct RunRecord {
     /// What a table of others says of the run in columns that are none of these: not written into a table.
     #[serde(skip)]
     pub other_choices: Option<String>,
+    /// What else a table of others says of it in numbers, by the names of [`COVARIATES`](super::COVARIATES) or of its own columns of
+    /// shares: not written into a table.
+    #[serde(skip)]
+    pub covariates: Vec<(String, f64)>,
 }
 
 #[cfg(test)]
@@ -203,6 +207,17 @@ impl RunRecord {
 }
 
 impl RunRecord {
+    /// Numbers that laws may be about beside N, D and C, by name: those of a table of others, and of the network what is known.
+    pub fn covariates(&self) -> Vec<(String, f64)> {
+        let mut all = self.covariates.clone();
+        for (name, value) in [(LAYERS, self.layers), (WIDTH, self.width)] {
+            if let Some(value) = value.filter(|_| !all.iter().any(|(known, _)| known == name)) {
+                all.push((name.to_owned(), value as f64));
+            }
+        }
+        all
+    }
+
     /// The row of a run before it is trained: everything that its spec determines.
     pub fn planned(spec: &RunSpec) -> Self {
         let shape = &spec.shape;

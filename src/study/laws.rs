@@ -127,7 +127,8 @@ fn form(
         let (law, source) = base_law(evidence, options, base)?;
         return Ok((DataConstrained { base: law }.into(), Some(Base { law: law.into(), source })));
     }
-    Ok((Law::new(formula.clone(), vec![1.0; formula.coefficients().len()]), None))
+    let formula = formula.over(&evidence.points).unwrap_or_else(|| formula.clone());
+    Ok((Law::unfitted(formula), None))
 }
 
 /// The law of unrepeated data and where it comes from.

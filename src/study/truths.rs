@@ -2,7 +2,7 @@
 //! their form lets them be.
 
 use crate::fit::{Estimator, FitOptions, Search, fit};
-use crate::law::{Chinchilla, Departure, Design, Evidence, Farseer, FarseerMoved, Law, Noise, formulas, simulate};
+use crate::law::{Chinchilla, Departure, Design, Evidence, Farseer, FarseerMoved, Law, Noise, families, simulate};
 use crate::spec::sample::{extent, mean};
 
 /// What runs follow, and what a run of larger compute will follow.
@@ -53,14 +53,14 @@ pub fn truths(asked: Chinchilla, design: &Design) -> Vec<Truth> {
 
 /// Registered laws of N and D but the additive one; one that cannot be fitted to the design is left out.
 fn others(asked: Chinchilla, design: &Design) -> Vec<(String, Law)> {
-    let forms = formulas().into_iter().map(Law::unfitted);
+    let forms = families().into_iter().map(Law::unfitted);
     let one = |form: Law| match form.name() {
         "gamma" => Some((format!("an outer exponent of {OUTER}"), nearest(&Departure::Outer(OUTER).into(), asked, design)?)),
         "kaplan" => Some(("Kaplan's law".into(), nearest(&form, asked, design)?)),
         "farseer" => Some(("Farseer's law".into(), farseer(asked, design))),
         name => Some((format!("the law {name}"), nearest(&form, asked, design)?)),
     };
-    forms.filter(|form| form.may_advise() && form.additive().is_none()).filter_map(one).collect()
+    forms.filter(|form| form.additive().is_none()).filter_map(one).collect()
 }
 
 /// The form with the coefficients of a fit to losses without noise.
@@ -103,7 +103,7 @@ mod tests {
     fn every_registered_law_of_size_and_data_is_a_truth_near_the_one_that_was_asked_for() {
         let design = Design::isoflop(&[1e17, 3e17, 1e18, 3e18, 1e19], 6, 8.0);
         let all = truths(Chinchilla::default(), &design);
-        let registered = formulas().into_iter().map(Law::unfitted).filter(Law::may_advise);
+        let registered = families().into_iter();
         assert_eq!(all.len(), registered.count() + 4, "two bends and two of networks tuned worse");
         for truth in &all {
             let off = |cell: &crate::law::Cell| (truth.runs.at(cell.n, cell.d) / Chinchilla::default().at(cell.n, cell.d)).ln().abs();

@@ -12,6 +12,7 @@ mod corpora;
 mod coverage;
 mod damage;
 mod doctor;
+mod families;
 mod fit_cli;
 mod fit_rows;
 mod forecast;
@@ -21,6 +22,7 @@ mod held_out;
 mod help;
 mod house;
 mod lasting;
+mod laws;
 mod pack;
 mod people;
 #[cfg(feature = "train")]

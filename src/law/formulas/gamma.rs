@@ -1,7 +1,7 @@
 //! L(N, D) = E + (A/N^α + B/D^β)^γ, the Chinchilla law with an outer exponent (Videau 2608.07222: γ 0.31–0.45 on language
 //! models, the residuals of γ = 1 forming a saddle). The map is monotone, so N* and D* are those of the sum inside.
 
-use crate::law::formula::{Believed, Centre, Coefficient, Formula, Place, Prior};
+use crate::law::formula::{Believed, Centre, Coefficient, Formula, Place, Prior, Source};
 use crate::law::number::Number;
 use crate::law::{Chinchilla, Variable};
 
@@ -18,6 +18,14 @@ impl Formula for Gamma {
 
     fn text(&self) -> &'static str {
         "L(N, D) = E + (A/N^alpha + B/D^beta)^gamma"
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(Source {
+            paper: "Videau et al. 2026, arXiv 2608.07222",
+            checked: Some("a transcription of the paper"),
+            known: "the additive law with an outer exponent, and the same optima. On the 404 runs of Farseer gamma is .5065 by squares of L; on language models .31 to .6",
+        })
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {

@@ -1,7 +1,7 @@
 //! L(N, D) = [(N_c/N)^(α_N/α_D) + D_c/D]^α_D, the joint law of Kaplan 2001.08361 eq. 1.5. It has no irreducible term: loss
 //! falls to 0 with N and D. One exponent of either variable, so that each limit is a plain power.
 
-use crate::law::formula::{Centre, Coefficient, Formula, Place};
+use crate::law::formula::{Centre, Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 use crate::law::{Chinchilla, Variable};
 
@@ -23,6 +23,14 @@ impl Formula for Kaplan {
 
     fn text(&self) -> &'static str {
         "L(N, D) = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D"
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(Source {
+            paper: "Kaplan et al. 2020, equation 1.5, arXiv 2001.08361",
+            checked: Some("other papers that print it with its coefficients"),
+            known: "no floor: losses fall to 0. Its coefficients hold for N without embeddings",
+        })
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {

@@ -1,7 +1,7 @@
 //! Powers of one variable, with or without a floor: L = E + A/x^α for x one of N, D, C
 //! (Kaplan 2001.08361 has no floor, Henighan 2010.14701 has one). L(C) remains when N and D move together.
 
-use crate::law::formula::{Believed, Coefficient, Formula, Place, Prior};
+use crate::law::formula::{Believed, Coefficient, Formula, Place, Prior, Source};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
 
@@ -26,7 +26,7 @@ impl Axis {
         }
     }
 
-    const fn variable(self) -> Variable {
+    pub(super) const fn variable(self) -> Variable {
         match self {
             Self::N => Variable::N,
             Self::D => Variable::D,
@@ -75,6 +75,14 @@ impl Formula for PowerLaw {
             (Axis::D, false) => "L(D) = A/D^alpha",
             (Axis::C, false) => "L(C) = A/C^alpha",
         }
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(Source {
+            paper: "Kaplan et al. 2020, arXiv 2001.08361; with a floor Henighan et al. 2020, arXiv 2010.14701",
+            checked: Some("other papers that print it"),
+            known: "the law of one variable while the other is held, or of compute along a frontier; the floor is found only over several decades",
+        })
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {

@@ -2,7 +2,7 @@
 //! batch that was not the best one inform it too, and the best batch of a data budget D = B·S follows in closed form.
 
 use crate::law::Variable;
-use crate::law::formula::{Coefficient, Formula, Place};
+use crate::law::formula::{Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 
 /// The law of size, batch and steps. No coefficients of the paper were at hand to check.
@@ -28,6 +28,14 @@ impl Formula for ThreeTerm {
 
     fn text(&self) -> &'static str {
         "L(N, B, S) = E + A/N^alpha + G/B^beta + H/S^gamma, B tokens a step, S steps"
+    }
+
+    fn source(&self) -> Option<Source> {
+        Some(Source {
+            paper: "Schaipp et al. 2026, arXiv 2607.01487",
+            checked: Some("a transcription of the paper; its coefficients are not checked"),
+            known: "runs with a batch that is not the best inform it; the best batch of D tokens follows in closed form",
+        })
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {

@@ -3,7 +3,7 @@
 use super::ahead::{Ends, LawAhead, Parts, RunAhead, Together};
 use super::document::{BudgetForecast, Code, Forecast, ForecastLaw, LEVELS, OtherLaw, Predicted, Record, RunForecast};
 use crate::fit::{Estimate, FORMAT, Fit, FitOptions, IsoflopFit, RecipeStudy, Search, fit, rolling_origin};
-use crate::law::{AnyFormula, ComputeCount, Evidence, Law, Point, formulas};
+use crate::law::{AnyFormula, ComputeCount, Evidence, Law, Point, families};
 use crate::recommend::networks::losses_at;
 use crate::recommend::{Allocation, Known, Network, Range, allocate, network_losses, networks, run_noise};
 use crate::spec::Flops;
@@ -113,7 +113,7 @@ pub fn forecast(study: &Study, request: Request<'_>) -> Option<Forecast> {
 /// Every law of N and D that has been found to fit language models, but the one that speaks, where one does.
 fn others(speaks: Option<&Law>) -> Vec<Law> {
     let is_other = |form: &Arc<dyn AnyFormula>| speaks.is_none_or(|law| form.name() != law.name());
-    formulas().into_iter().filter(is_other).map(Law::unfitted).filter(Law::may_advise).collect()
+    families().into_iter().filter(is_other).map(Law::unfitted).collect()
 }
 
 /// How a law fitted to the runs up to half the largest compute forecasts the others.

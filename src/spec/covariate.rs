@@ -1,0 +1,79 @@
+//! What else a run may be known by beside its size, its tokens and its recipe: quantities that some laws are about, under the names
+//! that columns of others give them.
+
+/// Experts of a routed network, of which a token sees one; 1 of a dense one.
+pub const EXPERTS: &str = "experts";
+/// Bits of a weight in training.
+pub const BITS: &str = "bits";
+/// Transformer blocks.
+pub const LAYERS: &str = "layers";
+/// Width of the residual stream.
+pub const WIDTH: &str = "width";
+/// How the names of columns begin that hold the share which a part of the data has in training.
+pub const SHARE: &str = "share_";
+
+/// A quantity that a law may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covariate {
+    /// Its name in laws, and the first that a column may have.
+    pub name: &'static str,
+    /// What it is, in words.
+    pub what: &'static str,
+    /// Other names of such a column; one of a letter alone is told from others by its case.
+    pub others: &'static [&'static str],
+}
+
+/// Every covariate but shares, whose names are those of a table's columns.
+pub const COVARIATES: [Covariate; 4] = [
+    Covariate { name: EXPERTS, what: "experts, 1 of a dense network", others: &["num_experts", "n_experts", "expert_count", "E"] },
+    Covariate { name: BITS, what: "bits of a weight", others: &["weight_bits", "precision_bits", "precision"] },
+    Covariate {
+        name: LAYERS,
+        what: "transformer blocks",
+        others: &["n_layers", "num_layers", "n_layer", "num_hidden_layers", "num_blocks", "depth"],
+    },
+    Covariate {
+        name: WIDTH,
+        what: "width of the residual stream",
+        others: &["d_model", "hidden_size", "hidden_dim", "model_dim", "n_embd"],
+    },
+];
+
+impl Covariate {
+    /// Whether a column of this name holds it.
+    pub fn is(&self, header: &str) -> bool {
+        let is = |name: &str| if name.len() == 1 { header == name } else { header.eq_ignore_ascii_case(name) };
+        is(self.name) || self.others.iter().any(|other| is(other))
+    }
+
+    /// The columns that hold it, in words.
+    pub fn columns(&self) -> String {
+        format!("`{}`, or {}", self.name, self.others.iter().map(|other| format!("`{other}`")).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The covariate of a name.
+pub fn covariate(name: &str) -> Option<&'static Covariate> {
+    COVARIATES.iter().find(|known| known.name == name)
+}
+
+/// Whether a column holds the share of a part of the data.
+pub fn is_share(header: &str) -> bool {
+    header.len() > SHARE.len() && header.get(..SHARE.len()).is_some_and(|start| start.eq_ignore_ascii_case(SHARE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_known_in_any_case_and_letters_alone_in_their_own() {
+        let of = |header: &str| COVARIATES.iter().find(|known| known.is(header)).map(|known| known.name);
+        assert_eq!(
+            ["num_experts", "Experts", "E", "D_model", "precision"].map(of),
+            [Some(EXPERTS), Some(EXPERTS), Some(EXPERTS), Some(WIDTH), Some(BITS)]
+        );
+        assert_eq!(["e", "expert", "", "loss"].map(of), [None; 4]);
+        assert!(is_share("share_code") && is_share("Share_web") && !is_share("share_") && !is_share("shares") && !is_share("shär"));
+    }
+}
