@@ -4,6 +4,7 @@
 mod any;
 mod chinchilla;
 mod compute;
+mod curves;
 mod departure;
 mod dual;
 mod envelope;
@@ -28,6 +29,10 @@ pub(crate) mod vector;
 pub use any::{AnyFormula, Jet};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
+pub use curves::{
+    CURVE_LAWS, CurveFormula, CurveLoss, CurveUnits, Drop, Functional, LEVELS, MOST, MULTI_POWER_PUBLISHED, MultiPower, Piece, Rates, Reading,
+    Stretch, Tissue, Track, curve_law,
+};
 pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
