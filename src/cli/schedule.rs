@@ -116,13 +116,7 @@ pub(super) fn run(args: &ScheduleArgs) -> Outcome {
         return Ok(());
     }
     let best = &answer.ranked[0];
-    let line = format!(
-        "{} ends lowest over {} steps: {} {}",
-        best.schedule.label(),
-        answer.length.steps,
-        read.losses.name(),
-        best.loss
-    );
+    let line = format!("{} ends lowest over {} steps: {} {}", best.schedule.label(), answer.length.steps, read.losses.name(), best.loss);
     if is_quiet() {
         println!("{line}");
         return Ok(());
@@ -146,9 +140,10 @@ fn read(args: &ScheduleArgs) -> Result<Read, Failure> {
         }
         let asked = SourceArgs::of_path(&path, RowArgs::default(), &args.folders);
         let source = asked.read()?;
-        let kept = source.folder.as_ref().ok_or_else(|| {
-            Failure::Input(anyhow!("{} is a folder of tables; name one table of curves", path.display()))
-        })?;
+        let kept = source
+            .folder
+            .as_ref()
+            .ok_or_else(|| Failure::Input(anyhow!("{} is a folder of tables; name one table of curves", path.display())))?;
         let kept = kept.curves();
         for record in &source.records {
             if let Some(points) = kept.of(record)? {
@@ -206,8 +201,7 @@ fn of_one_size(args: &ScheduleArgs, all: Vec<RecordedCurve>, notes: &mut Vec<Str
     }
     let worth = |wanted: &_| {
         let of_it: Vec<&RecordedCurve> = all.iter().filter(|one| key(one) == *wanted).collect();
-        let schedules: BTreeSet<String> =
-            of_it.iter().map(|one| format!("{:?} {:?}", one.record.schedule, one.record.steps)).collect();
+        let schedules: BTreeSet<String> = of_it.iter().map(|one| format!("{:?} {:?}", one.record.schedule, one.record.steps)).collect();
         (schedules.len(), of_it.len())
     };
     let Some(chosen) = keys.iter().max_by_key(|wanted| worth(*wanted)).cloned() else { return Ok(Vec::new()) };
@@ -220,7 +214,9 @@ fn of_one_size(args: &ScheduleArgs, all: Vec<RecordedCurve>, notes: &mut Vec<Str
 
 fn answer(args: &ScheduleArgs, read: &Read) -> Result<Answer, Failure> {
     let mut notes = read.notes.clone();
-    let is_fitted = |curve: &TrainingCurve| args.fit_schedules.is_empty() || args.fit_schedules.iter().any(|text| curve.schedule.starts_with(text.trim()));
+    let is_fitted = |curve: &TrainingCurve| {
+        args.fit_schedules.is_empty() || args.fit_schedules.iter().any(|text| curve.schedule.starts_with(text.trim()))
+    };
     let (fitted, held): (Vec<TrainingCurve>, Vec<TrainingCurve>) = read.curves.iter().cloned().partition(is_fitted);
     if fitted.is_empty() {
         let names: BTreeSet<&str> = read.curves.iter().map(|curve| curve.schedule.as_str()).collect();
@@ -250,7 +246,10 @@ fn answer(args: &ScheduleArgs, read: &Read) -> Result<Answer, Failure> {
     let length = length(args, read, &mut notes)?;
     others.extend(fits.iter().map(|other| {
         let first = &rank_schedules(other, &length, args.level)[0];
-        (other.law.name(), format!("{} ends lowest, {} (objective {:.4} to {:.4})", first.schedule.label(), first.loss, other.objective, fit.objective))
+        (
+            other.law.name(),
+            format!("{} ends lowest, {} (objective {:.4} to {:.4})", first.schedule.label(), first.loss, other.objective, fit.objective),
+        )
     }));
     let ranked = rank_schedules(&fit, &length, args.level);
     let reference: Vec<TrainingCurve> = fitted.iter().filter(|curve| curve.schedule == fitted[0].schedule).cloned().collect();
@@ -312,13 +311,29 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
         LeftOut::Clusters => format!("leaving out each of {} clusters of runs", fit.without.len()),
         LeftOut::Parts => "leaving out each tenth of all curves".to_owned(),
     };
-    text += &filled("  ", &format!(
-        "law {}, {}: {} readings of {} in {}{size}; {:.0} % intervals by {over}; peak {}, warmup {} steps, both held",
-        fit.law.name(), fit.status, fit.readings, read.losses.name(), plural(read.curves.len(), "curve", "curves"), 100.0 * args.level,
-        rate_text(length.peak), length.warmup
-    ));
+    text += &filled(
+        "  ",
+        &format!(
+            "law {}, {}: {} readings of {} in {}{size}; {:.0} % intervals by {over}; peak {}, warmup {} steps, both held",
+            fit.law.name(),
+            fit.status,
+            fit.readings,
+            read.losses.name(),
+            plural(read.curves.len(), "curve", "curves"),
+            100.0 * args.level,
+            rate_text(length.peak),
+            length.warmup
+        ),
+    );
     if !answer.held.is_empty() {
-        let row = |one: &HeldOut| vec![one.schedule.clone(), one.forecast.to_string(), one.measured.to_string(), if one.holds(args.level) { "yes" } else { "no" }.to_owned()];
+        let row = |one: &HeldOut| {
+            vec![
+                one.schedule.clone(),
+                one.forecast.to_string(),
+                one.measured.to_string(),
+                if one.holds(args.level) { "yes" } else { "no" }.to_owned(),
+            ]
+        };
         text += "\nforecast of schedules that were not fitted, ln L over the first fitted\n";
         text += &table(&["schedule", "forecast", "measured", "holds"], &answer.held.iter().map(row).collect::<Vec<_>>());
     }

@@ -30,8 +30,8 @@ pub use any::{AnyFormula, Jet};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
 pub use curves::{
-    CURVE_LAWS, CurveFormula, CurveLoss, CurveUnits, Drop, Functional, LEVELS, MOST, MULTI_POWER_PUBLISHED, MultiPower, Piece, Rates, Reading,
-    Stretch, Tissue, Track, curve_law,
+    CURVE_LAWS, CurveFormula, CurveLoss, CurveUnits, Drop, Functional, LEVELS, MOST, MULTI_POWER_PUBLISHED, MultiPower, Piece, Rates,
+    Reading, Stretch, Tissue, Track, curve_law,
 };
 pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;

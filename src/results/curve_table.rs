@@ -160,13 +160,21 @@ mod tests {
 
     #[test]
     fn a_table_of_run_step_rate_and_loss_is_read() {
-        let found = read("run,step,lr,loss,tokens\na,2,1e-3,3.5,200\na,1,1e-3,4,100\nb,1,2e-3,3.9,\nb,2,1e-3,,200\nb,x,1,1,1\n").expect("reads");
+        let found =
+            read("run,step,lr,loss,tokens\na,2,1e-3,3.5,200\na,1,1e-3,4,100\nb,1,2e-3,3.9,\nb,2,1e-3,,200\nb,x,1,1,1\n").expect("reads");
         assert_eq!(found.reading, ["line 6 left out: no step and learning rate of at least 0"]);
         let [a, b] = &found.curves[..] else { panic!("{found:?}") };
-        assert_eq!((a.batch_tokens, a.points.iter().map(|point| (point.step, point.val_loss_nats)).collect::<Vec<_>>()), (Some(100.0), vec![(1, Some(4.0)), (2, Some(3.5))]));
+        assert_eq!(
+            (a.batch_tokens, a.points.iter().map(|point| (point.step, point.val_loss_nats)).collect::<Vec<_>>()),
+            (Some(100.0), vec![(1, Some(4.0)), (2, Some(3.5))])
+        );
         assert_eq!(b.points[1], CurvePoint { step: 2, learning_rate: 1e-3, ..CurvePoint::default() });
         let both = read("step,learning_rate,train/loss,eval/loss\n1,1,5,6\n1,1,4,5\n2,1,3,4\n").expect("reads");
-        assert_eq!((both.curves[0].points[0].train_loss_nats, both.curves[0].points[0].val_loss_nats), (Some(4.0), Some(5.0)), "the later row");
+        assert_eq!(
+            (both.curves[0].points[0].train_loss_nats, both.curves[0].points[0].val_loss_nats),
+            (Some(4.0), Some(5.0)),
+            "the later row"
+        );
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub fn training_curve(curve: &RecordedCurve, losses: CurveLosses, burn_in: f64) 
     let schedule = record.schedule.as_ref().map_or_else(|| described(&rates), |schedule| schedule.label());
     let seed = record.seed_data.map(|seed| format!("data seed {seed}"));
     let cluster = seed.clone().or_else(|| record.cluster.clone()).unwrap_or_else(|| record.run_id.clone());
-    let batches = seed.filter(|_| known.is_some()).map(|seed| format!("{seed}, {:?} {:?} {:?}", record.corpus, record.unique_tokens, batch));
+    let batches =
+        seed.filter(|_| known.is_some()).map(|seed| format!("{seed}, {:?} {:?} {:?}", record.corpus, record.unique_tokens, batch));
     Some(TrainingCurve { run: record.run_id.clone(), schedule, cluster, batches, rates, readings })
 }
 
@@ -126,6 +127,9 @@ mod tests {
         let theirs = training_curve(&theirs, CurveLosses::Training, 0.5).expect("a curve");
         assert!(theirs.readings[0].0 > 500.0 && theirs.batches.is_none());
         assert_eq!(theirs.schedule, "to 0.10 over 1000 steps, 80 % at the peak, warmup 0");
-        assert_eq!(training_curve(&RecordedCurve { points: points(|_| 0.0), ..RecordedCurve::default() }, CurveLosses::Training, 0.0), None);
+        assert_eq!(
+            training_curve(&RecordedCurve { points: points(|_| 0.0), ..RecordedCurve::default() }, CurveLosses::Training, 0.0),
+            None
+        );
     }
 }

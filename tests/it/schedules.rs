@@ -1,7 +1,7 @@
 //! `scalelab schedule`: laws of loss curves on our sweep of schedules, and on tables of others.
 #![expect(clippy::disallowed_methods, reason = "writes tables and reads pictures")]
 
-use crate::support::{fail, succeed};
+use crate::support::{refused as fail, succeed};
 use std::fs;
 use std::path::Path;
 

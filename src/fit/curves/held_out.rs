@@ -40,7 +40,12 @@ pub fn held_out(fit: &CurveFit, reference: &[TrainingCurve], held: &[TrainingCur
     let mut schedules: Vec<&str> = held.iter().map(|curve| curve.schedule.as_str()).collect();
     schedules.dedup();
     let mut seen = Vec::new();
-    schedules.retain(|name| !seen.contains(name) && { seen.push(*name); true });
+    schedules.retain(|name| {
+        !seen.contains(name) && {
+            seen.push(*name);
+            true
+        }
+    });
     schedules.into_iter().filter_map(|schedule| one(fit, reference, held, schedule, level)).collect()
 }
 

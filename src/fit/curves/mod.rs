@@ -110,15 +110,16 @@ pub fn fit_curves(law: &'static dyn CurveFormula, curves: &[TrainingCurve], delt
     if readings <= numbers {
         return Err(CurveFitError::TooFew { readings, numbers });
     }
-    let first = ends(&laid, law, Without::Nothing).into_iter().next().ok_or(CurveFitError::NoStart)?;
+    let mut found = ends(&laid, law, Without::Nothing);
+    let first = found.first().cloned().ok_or(CurveFitError::NoStart)?;
     let [means, within] = laid.residuals(law, &first.ln_theta).ok_or(CurveFitError::NoStart)?;
     let size = |of: &[f64]| median(of.iter().map(|one| one.abs())).unwrap_or(0.0);
     if !within.is_empty() && size(&within) > delta {
         laid.within = (size(&means) / size(&within)).clamp(1.0, 100.0);
+        found = ends(&laid, law, Without::Nothing);
+        found.extend(minimise(&laid, law, first.ln_theta, Without::Nothing));
+        found.sort_by(|a, b| a.value.total_cmp(&b.value));
     }
-    let mut found = ends(&laid, law, Without::Nothing);
-    found.extend(minimise(&laid, law, first.ln_theta, Without::Nothing));
-    found.sort_by(|a, b| a.value.total_cmp(&b.value));
     let best = found.first().cloned().ok_or(CurveFitError::NoStart)?;
     let left_out = if clusters >= CLUSTERS { LeftOut::Clusters } else { LeftOut::Parts };
     let all = match left_out {
@@ -154,7 +155,8 @@ impl CurveFit {
         self.law.losses(theta, &Track::new(rates, steps, self.units)).iter().map(|one| one.loss).collect()
     }
 
-    /// Any quantity of the law's numbers with its interval: t of the jackknife's standard error.
+    /// Any quantity of the law's numbers with its interval: t of the jackknife's standard error. Where a few refits make most of it, as
+    /// where a quantity hangs on the runs of one schedule, its degrees are theirs: 3·(Σd²)²/Σd⁴ − 1, that of as many normal deviations d.
     pub fn estimate(&self, level: f64, of: impl Fn(&[f64]) -> f64) -> Estimate {
         let (value, others): (f64, Vec<f64>) = (of(&self.theta), self.without.iter().map(|theta| of(theta)).collect());
         let count = others.len() as f64;
@@ -162,8 +164,10 @@ impl CurveFit {
             return Estimate::exact(value);
         }
         let mean = others.iter().sum::<f64>() / count;
-        let se = (others.iter().map(|one| (one - mean).powi(2)).sum::<f64>() * (count - 1.0) / count).sqrt();
-        let width = t_quantile(level, count - 1.0) * se;
+        let sum = |power: i32| others.iter().map(|one| (one - mean).powi(power)).sum::<f64>();
+        let se = (sum(2) * (count - 1.0) / count).sqrt();
+        let degrees = (3.0 * sum(2).powi(2) / sum(4) - 1.0).clamp(1.0, count - 1.0);
+        let width = t_quantile(level, if degrees.is_nan() { count - 1.0 } else { degrees }) * se;
         Estimate::new(value, se, [value - width, value + width], level, Interval::Jackknife)
     }
 
@@ -180,9 +184,8 @@ impl CurveFit {
 
     /// Coefficients as published.
     pub fn coefficients(&self, level: f64) -> Named<Estimate> {
-        let one = |(at, name): (usize, &&str)| {
-            ((*name).to_owned(), self.estimate(level, |theta| self.law.published(theta, self.units)[at]))
-        };
+        let one =
+            |(at, name): (usize, &&str)| ((*name).to_owned(), self.estimate(level, |theta| self.law.published(theta, self.units)[at]));
         Named(self.law.coefficients().iter().enumerate().map(one).collect())
     }
 }

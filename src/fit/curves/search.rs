@@ -8,7 +8,7 @@ use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
 /// Starts that are followed to their ends.
-const FOLLOWED: usize = 6;
+const FOLLOWED: usize = 4;
 /// Steps of a search.
 const STEPS: usize = 400;
 /// A logarithm moved further than this from the start of the search stands at the edge of what it may be.
@@ -74,11 +74,11 @@ pub(super) fn minimise(laid: &Laid, law: &dyn CurveFormula, start: Vec<f64>, wit
                 let gained = here.value - found.value;
                 (here, ln_theta, damping) = (found, next, (0.3 * damping).max(1e-12));
                 // Reweighted squares creep along a sum of absolute values; a few small gains in a row are its end.
-                quiet = if gained < 1e-9 * here.value { quiet + 1 } else { 0 };
+                quiet = if gained < 1e-10 * here.value { quiet + 1 } else { 0 };
             }
             None => damping *= 5.0,
         }
-        if length < 1e-10 || quiet >= 4 || damping > 1e12 || here.value < 1e-28 {
+        if length < 1e-10 || quiet >= 5 || damping > 1e12 || here.value < 1e-28 {
             converged = true;
             break;
         }

@@ -15,7 +15,7 @@ fn schedules() -> [Schedule; 4] {
 }
 
 fn rates(schedule: &Schedule) -> Rates {
-    Rates::of_schedule(schedule, 3e-4, STEPS, 20, f64::INFINITY)
+    Rates::of_schedule(schedule, 3e-4, STEPS, 20, 16.0)
 }
 
 /// `copies` curves of each schedule that a law with published coefficients says, times e to the noise of each run.
@@ -28,8 +28,16 @@ fn curves(law: &dyn CurveFormula, published: &[f64], copies: usize, mut noise: i
         let losses = law.losses(&theta, &Track::new(&rates, &steps, CurveUnits::PLAIN));
         for copy in 0..copies {
             let run = format!("{schedule}-{copy}");
-            let readings = steps.iter().zip(&losses).zip(noise(&run)).map(|((step, loss), noise)| (*step, loss.loss * noise.exp())).collect();
-            all.push(TrainingCurve { cluster: run.clone(), run, schedule: schedule.to_string(), batches: None, rates: rates.clone(), readings });
+            let readings =
+                steps.iter().zip(&losses).zip(noise(&run)).map(|((step, loss), noise)| (*step, loss.loss * noise.exp())).collect();
+            all.push(TrainingCurve {
+                cluster: run.clone(),
+                run,
+                schedule: schedule.to_string(),
+                batches: None,
+                rates: rates.clone(),
+                readings,
+            });
         }
     }
     all
@@ -77,7 +85,8 @@ fn intervals_of_a_schedule_that_was_not_run_cover() {
     let simulations: u64 = std::env::var("SCALELAB_SIMULATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     for (law, published) in known().into_iter().take(2) {
         let (unseen, beside) = (rates(&Schedule::Exponential { final_fraction: 0.03 }), rates(&Schedule::Linear { final_fraction: 0.0 }));
-        let end = |rates: &Rates| law.losses(&law.theta(&published, CurveUnits::PLAIN), &Track::new(rates, &[600.0], CurveUnits::PLAIN))[0].loss;
+        let end =
+            |rates: &Rates| law.losses(&law.theta(&published, CurveUnits::PLAIN), &Track::new(rates, &[600.0], CurveUnits::PLAIN))[0].loss;
         let (truth, apart) = (end(&unseen), end(&unseen) - end(&beside));
         let one = |simulation: u64| {
             let mut random = Random::new(simulation, "curves");

@@ -81,7 +81,12 @@ pub(super) fn assert_slopes(law: &dyn CurveFormula, theta: &[f64], track: &Track
         let (up, down) = (moved(1e-5), moved(-1e-5));
         for (at, found) in here.iter().enumerate() {
             let slope = (up[at].loss - down[at].loss) / 2e-5;
-            assert!((found.slopes[j] - slope).abs() < 1e-7 * (1.0 + slope.abs()), "{} {j} at {at}: {} {slope}", law.name(), found.slopes[j]);
+            assert!(
+                (found.slopes[j] - slope).abs() < 1e-7 * (1.0 + slope.abs()),
+                "{} {j} at {at}: {} {slope}",
+                law.name(),
+                found.slopes[j]
+            );
         }
     }
     let linear: Vec<f64> = here.iter().map(|one| law.linear().iter().map(|&j| one.slopes[j]).sum()).collect();

@@ -128,7 +128,7 @@ mod tests {
             };
             let integral: f64 = (0..parts).map(part).sum::<f64>() * t / f64::from(parts);
             let by_hand = 2.0 + 1.5 * ((1.0 + t).powf(-0.4) + 0.3 * integral);
-            assert!((found.loss / by_hand - 1.0).abs() < 2e-5, "{}: {} {by_hand}", reading.step, found.loss);
+            assert!((found.loss / by_hand - 1.0).abs() < 5e-5, "{}: {} {by_hand}", reading.step, found.loss);
         }
     }
 

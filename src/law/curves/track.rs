@@ -63,9 +63,9 @@ impl CurveUnits {
 }
 
 /// How much longer than what lies before it a stretch may be.
-const GROWTH: f64 = 0.1;
+const GROWTH: f64 = 0.04;
 /// Where the first stretches end, over the whole.
-const YOUNG: f64 = 1e-6;
+const YOUNG: f64 = 1e-4;
 
 impl Track {
     /// The track of a training with readings after so many steps each (ascending; those beyond its end are read at its end).
@@ -116,7 +116,7 @@ mod tests {
         let drops: Vec<(f64, f64)> = track.drops.iter().map(|drop| (drop.step, drop.fall)).collect();
         assert_eq!(drops, [(8.0, 1.0 - drop), (9.0, drop - 0.1)], "warmup rises and is none");
         let covered: f64 = track.stretches.iter().map(|stretch| stretch.to - stretch.from).sum();
-        assert!((covered - whole - 0.1).abs() < 1e-12 && track.stretches.len() < 250);
+        assert!((covered - whole - 0.1).abs() < 1e-12 && track.stretches.len() < 400);
     }
 
     #[test]
