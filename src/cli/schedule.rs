@@ -5,9 +5,9 @@ use super::folders::Folders;
 use super::names::results_of;
 use super::numbers;
 use super::source::{RowArgs, SourceArgs, column_map};
-use super::text::{filled, plural, rate_text, table};
+use super::text::{filled, plural, rate_text, screen_table, table};
 use super::voice::is_quiet;
-use crate::fit::{CurveFit, FORMAT, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out};
+use crate::fit::{CurveFit, Estimate, FORMAT, FitStatus, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out};
 use crate::law::{CURVE_LAWS, curve_law};
 use crate::recommend::{RankedSchedule, TrainingLength, rank_schedules};
 use crate::results::{import_curves, write_whole};
@@ -28,28 +28,28 @@ use std::path::{Path, PathBuf};
 pub(super) struct ScheduleArgs {
     /// Results folder, or a table of run, step, learning rate, loss
     path: PathBuf,
-    /// Optimizer steps of the training [default: those of the longest run]
+    /// Steps to train for [default: the longest run's]
     #[arg(long, value_name = "T", value_parser = steps, conflicts_with = "tokens")]
     steps: Option<u64>,
     /// Tokens of the training, in place of steps
     #[arg(long, value_name = "D")]
     tokens: Option<Tokens>,
-    /// Fit the curves of this size [default: that of most schedules]
+    /// Fit this size [default: that of most schedules]
     #[arg(long, value_name = "N")]
     params: Option<Params>,
     /// Peak learning rate [default: that of the runs]
     #[arg(long, value_name = "RATE", value_parser = numbers::positive)]
     peak: Option<f64>,
     /// Steps of warmup [default: those of the runs]
-    #[arg(long, value_name = "STEPS", value_parser = steps_or_none)]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(0..=1_000_000_000_000))]
     warmup: Option<u64>,
-    /// The law: multi-power, tissue, functional [default: the best fit]
+    /// multi-power, tissue, functional [default: best]
     #[arg(long, value_name = "NAME", value_parser = CURVE_LAWS.map(|law| law.name()), hide_possible_values = true)]
     law: Option<String>,
-    /// Fit to schedules that begin so; forecast the others
+    /// Fit these schedules alone, forecast the others
     #[arg(long, value_name = "TEXT,…", value_delimiter = ',')]
     fit_schedules: Vec<String>,
-    /// Share of each curve, at its beginning, that is left out
+    /// First share of curves left out
     #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = burn_in)]
     burn_in: f64,
     /// δ of the Huber loss of ln L
@@ -58,10 +58,10 @@ pub(super) struct ScheduleArgs {
     /// Confidence level of intervals
     #[arg(long, default_value_t = 0.95, value_parser = numbers::level)]
     level: f64,
-    /// Which columns of a table are run, step, learning_rate, loss
+    /// Which columns are run, step, learning_rate, …
     #[arg(long, value_name = "PAIRS|FILE", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Picture to write [default: plots/<sweep>/schedule-forecasts.png]
+    /// Picture to write [default: in plots/<sweep>]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Print one JSON document and write no file
@@ -76,10 +76,6 @@ fn steps(text: &str) -> Result<u64, String> {
         Ok(steps) if (10.0..=1e13).contains(&steps) => Ok(steps.round() as u64),
         _ => Err("a number of steps from 10 to 1e13 is wanted, such as 10000".into()),
     }
-}
-
-fn steps_or_none(text: &str) -> Result<u64, String> {
-    if text == "0" { Ok(0) } else { steps(text).or_else(|_| text.parse().map_err(|_| "a number of steps is wanted, such as 100".into())) }
 }
 
 fn burn_in(text: &str) -> Result<f64, String> {
@@ -236,7 +232,11 @@ fn answer(args: &ScheduleArgs, read: &Read) -> Result<Answer, Failure> {
         }
     }
     // A law with more numbers is worth them where it takes a hundredth off the objective.
-    let cost = |fit: &CurveFit| fit.objective * 1.005f64.powi(fit.theta.len() as i32);
+    // One whose numbers ran away speaks only where there is no other.
+    let cost = |fit: &CurveFit| {
+        let runaway = if fit.status == FitStatus::AtBound { 1e6 } else { 1.0 };
+        runaway * fit.objective * 1.005f64.powi(fit.theta.len() as i32)
+    };
     let best = (0..fits.len()).min_by(|&a, &b| cost(&fits[a]).total_cmp(&cost(&fits[b])));
     let Some(best) = best else {
         let why = others.iter().map(|(law, why)| format!("{law} is {why}")).collect::<Vec<_>>().join("; ");
@@ -292,7 +292,7 @@ fn cautions(fit: &CurveFit, read: &Read, length: &TrainingLength, best: &RankedS
     if length.rates(&best.schedule).lowest_share() < 0.5 * lowest {
         said.push(format!("the best falls below what any curve did: {lowest:.2} of the peak"));
     }
-    if fit.status != crate::fit::FitStatus::Converged {
+    if fit.status != FitStatus::Converged {
         said.push(format!("the fit of {}: {}", fit.law.name(), fit.status));
     }
     said
@@ -301,11 +301,11 @@ fn cautions(fit: &CurveFit, read: &Read, length: &TrainingLength, best: &RankedS
 fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String {
     let Answer { fit, length, .. } = answer;
     let row = |one: &RankedSchedule| {
-        let over = if one.name == "best" { "—".to_owned() } else { one.over_best.to_string() };
-        vec![one.schedule.label(), format!("{:.0} %", 100.0 * one.stable), one.loss.to_string(), over]
+        let over = if one.name == "best" { "—".to_owned() } else { signed(&one.over_best) };
+        vec![one.name.clone(), format!("{:.0} %", 100.0 * one.stable), one.loss.to_string(), over]
     };
     let mut text = filled("", line);
-    text += &table(&["schedule", "at peak", "loss at the end", "over the best"], &answer.ranked.iter().map(row).collect::<Vec<_>>());
+    text += &table(&["schedule", "at peak", "final loss", "over the best"], &answer.ranked.iter().map(row).collect::<Vec<_>>());
     let size = read.params.map_or(String::new(), |n| format!(" of N {}", short(n)));
     let over = match fit.left_out {
         LeftOut::Clusters => format!("leaving out each of {} clusters of runs", fit.without.len()),
@@ -329,13 +329,13 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
         let row = |one: &HeldOut| {
             vec![
                 one.schedule.clone(),
-                one.forecast.to_string(),
-                one.measured.to_string(),
+                signed(&one.forecast),
+                signed(&one.measured),
                 if one.holds(args.level) { "yes" } else { "no" }.to_owned(),
             ]
         };
         text += "\nforecast of schedules that were not fitted, ln L over the first fitted\n";
-        text += &table(&["schedule", "forecast", "measured", "holds"], &answer.held.iter().map(row).collect::<Vec<_>>());
+        text += &screen_table(&["schedule", "forecast", "measured", "holds"], &answer.held.iter().map(row).collect::<Vec<_>>());
     }
     for (law, what) in &answer.others {
         text += &filled("  ", &format!("{law}: {what}"));
@@ -344,6 +344,12 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
         text += &filled("  ! ", note);
     }
     text
+}
+
+/// A difference in four decimals, with its interval.
+fn signed(difference: &Estimate) -> String {
+    let interval = difference.uncertainty.map_or(String::new(), |one| format!(" [{:+.4}, {:+.4}]", one.low, one.high));
+    format!("{:+.4}{interval}", difference.value)
 }
 
 fn document(read: &Read, answer: &Answer) -> serde_json::Value {

@@ -67,9 +67,9 @@ pub fn rank_schedules(fit: &CurveFit, length: &TrainingLength, level: f64) -> Ve
         RankedSchedule { name: name.to_owned(), stable: stable / rates.steps(), loss: fit.final_loss(&rates, level), over_best, schedule }
     };
     let mut beside = vec![
-        ranked("cosine", Schedule::Cosine { final_fraction: 0.1 }),
-        ranked("WSD", Schedule::default()),
-        ranked("multi-step", Schedule::deepseek()),
+        ranked("cosine to 0.1", Schedule::Cosine { final_fraction: 0.1 }),
+        ranked("WSD 0.2", Schedule::default()),
+        ranked("multi-step 80/90", Schedule::deepseek()),
     ];
     beside.sort_by(|a, b| a.loss.value.total_cmp(&b.loss.value));
     [vec![ranked("best", best)], beside].concat()

@@ -69,7 +69,9 @@ pub fn curves_of(path: &Path, bytes: &[u8], columns: &ColumnMap) -> Result<RateC
     let (mut unread, mut tokens): (Vec<u64>, Vec<Vec<(f64, f64)>>) = (Vec::new(), Vec::new());
     for (line, row) in &table.rows {
         let cell = |at: usize| row.get(at).unwrap_or_default().trim();
-        let value = |at: usize| parse_quantity(cell(at)).ok().filter(|value| value.is_finite());
+        // A rate may be 0, which no quantity is.
+        let number = |text: &str| text.parse::<f64>().ok().or_else(|| parse_quantity(text).ok());
+        let value = |at: usize| number(cell(at)).filter(|value| value.is_finite());
         let (step, rate) = (value(places.step), value(places.rate));
         let (Some(step), Some(rate)) = (step.filter(|step| (0.0..1e15).contains(step)), rate.filter(|rate| *rate >= 0.0)) else {
             unread.push(*line);

@@ -34,7 +34,7 @@ fn the_answer_comes_first_and_fits_a_screen() {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].contains("ends lowest over 7064 steps"), "{text}");
     assert!(lines.len() <= 30 && lines.iter().all(|line| line.chars().count() <= 80 || line.contains("figure:")), "{text}");
-    for name in ["cosine(to 0.1)", "wsd(0.2, 1-sqrt)", "multi-step(0.3162 from 0.8"] {
+    for name in ["cosine to 0.1", "WSD 0.2", "multi-step 80/90"] {
         assert!(text.contains(name), "{name}:\n{text}");
     }
     assert!(fs::read(&picture).expect("a picture").starts_with(b"\x89PNG"));

@@ -1,6 +1,7 @@
 //! Curves that a law was not fitted to, held against it: the end of each schedule over the end of one that it was fitted to.
 
-use super::{CurveFit, TrainingCurve};
+use super::fitted::CurveFit;
+use super::training::TrainingCurve;
 use crate::fit::estimate::{Estimate, Interval, t_quantile};
 use crate::spec::sample::{mean, standard_error};
 use serde::Serialize;

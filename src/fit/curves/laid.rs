@@ -1,6 +1,6 @@
 //! Curves as a search sees them: each schedule evaluated once, and the noise that runs share told apart from the noise of each.
 
-use super::TrainingCurve;
+use super::training::TrainingCurve;
 use crate::law::{CurveFormula, CurveUnits, MOST, Track};
 
 /// Curves laid over tracks.

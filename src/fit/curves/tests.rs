@@ -1,6 +1,8 @@
 use super::*;
-use crate::law::{CURVE_LAWS, Functional, MULTI_POWER_PUBLISHED, MultiPower, Tissue};
+use crate::fit::estimate::Estimate;
+use crate::law::{CURVE_LAWS, CurveFormula, CurveUnits, Functional, MULTI_POWER_PUBLISHED, MultiPower, Rates, Tissue, Track};
 use crate::spec::{DecayShape, Random, Schedule};
+use rayon::prelude::*;
 
 /// Schedules, and steps, of a set of curves.
 const STEPS: u64 = 600;
