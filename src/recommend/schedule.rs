@@ -47,7 +47,7 @@ pub fn rank_schedules(fit: &CurveFit, length: &TrainingLength, level: f64) -> Ve
     let end = |schedule: &Schedule| fit.losses(&fit.theta, &length.rates(schedule), &[length.steps as f64])[0];
     let shares = (0.02, 1.0);
     let ends = (0.001, 0.5);
-    let families: [(&dyn Fn(f64) -> Schedule, (f64, f64)); 5] = [
+    let families: [(Family<'_>, (f64, f64)); 5] = [
         (&|share| Schedule::Wsd { decay_fraction: share, shape: DecayShape::OneMinusSqrt }, shares),
         (&|share| Schedule::Wsd { decay_fraction: share, shape: DecayShape::Linear }, shares),
         (&|to| Schedule::Cosine { final_fraction: to }, ends),
@@ -74,6 +74,9 @@ pub fn rank_schedules(fit: &CurveFit, length: &TrainingLength, level: f64) -> Ve
     beside.sort_by(|a, b| a.loss.value.total_cmp(&b.loss.value));
     [vec![ranked("best", best)], beside].concat()
 }
+
+/// Schedules with one number to choose.
+type Family<'a> = &'a dyn Fn(f64) -> Schedule;
 
 /// Three digits: a schedule is written down by hand.
 fn rounded(x: f64) -> f64 {

@@ -10,19 +10,21 @@ fn document(args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&succeed(&args)).expect("a document")
 }
 
-/// Laws fitted to the curves of cosine and WSD say what multi-step schedules of 80, 70 and 60 % end at: their order is right, and they are
-/// off by more than the noise of five seeds.
+/// Laws fitted to the curves of cosine and WSD say that multi-step schedules end below cosine, as they do, and by more than the noise of
+/// five seeds allows: the law promises too much.
 #[test]
-fn cosine_and_wsd_order_the_multi_step_schedules_and_miss_their_losses() {
-    let found = document(&["results/study-schedules", "--fit-schedules", "cosine,wsd", "--law", "multi-power"]);
-    let held = found["held_out"].as_array().expect("a list");
-    assert_eq!(held.len(), 3, "{found:#}");
-    for one in held {
-        let (forecast, measured) = (one["forecast"]["value"].as_f64().expect("known"), one["measured"]["value"].as_f64().expect("known"));
-        assert_eq!(one["pairs"], 5);
-        println!("{}: forecast {forecast:.4}, measured {measured:.4}", one["schedule"]);
-        // All three end below cosine, in the forecast and in the runs.
-        assert!(forecast < 0.0 && measured < 0.0 && (forecast - measured).abs() < 0.02, "{one:#}");
+fn cosine_and_wsd_do_not_forecast_multi_step_within_the_noise_of_five_seeds() {
+    for law in ["multi-power", "tissue"] {
+        let found = document(&["results/study-schedules", "--fit-schedules", "cosine,wsd", "--law", law]);
+        let held = found["held_out"].as_array().expect("a list");
+        assert_eq!(held.len(), 3, "{found:#}");
+        for one in held {
+            let number = |of: &str, which: &str| one[of][which].as_f64().expect("known");
+            assert_eq!(one["pairs"], 5);
+            assert!(number("measured", "high") < 0.0 && number("forecast", "high") < 0.0, "{law}: {one:#}");
+            assert!(number("forecast", "value") < number("measured", "low"), "{law}: {one:#}");
+            assert!(number("forecast", "value") > number("measured", "value") - 0.015, "{law}: {one:#}");
+        }
     }
 }
 

@@ -29,11 +29,6 @@ impl HeldOut {
         let degrees = self.pairs.saturating_sub(1) as f64;
         (self.forecast.value - self.measured.value).abs() <= t_quantile(level, degrees) * forecast.hypot(measured)
     }
-
-    /// Whether the measurement is as far from the forecast as the noise of the runs alone allows.
-    pub fn within_noise(&self) -> bool {
-        self.measured.uncertainty.is_some_and(|one| one.low <= self.forecast.value && self.forecast.value <= one.high)
-    }
 }
 
 /// Each schedule of `held` over the schedule of `reference`, of which there must be curves with the same readings.

@@ -33,6 +33,9 @@ pub(super) enum Without {
     Part(usize, usize),
 }
 
+/// ln L at a reading, with its slopes.
+type Fitted = (f64, [f64; MOST]);
+
 /// Objective with its slopes by ln θ and the matrix of reweighted squares.
 #[derive(Debug, Clone)]
 pub(super) struct Sums {
@@ -102,7 +105,7 @@ impl Laid {
     }
 
     /// ln L with its slopes, by track and reading.
-    fn fitted(&self, law: &dyn CurveFormula, ln_theta: &[f64]) -> Option<Vec<Vec<(f64, [f64; MOST])>>> {
+    fn fitted(&self, law: &dyn CurveFormula, ln_theta: &[f64]) -> Option<Vec<Vec<Fitted>>> {
         let theta: Vec<f64> = ln_theta.iter().map(|x| x.exp()).collect();
         let of_track = |track: &Track| {
             let ln = |one: crate::law::CurveLoss| {
@@ -114,7 +117,7 @@ impl Laid {
         self.tracks.iter().map(of_track).collect()
     }
 
-    fn each_row(&self, fitted: &[Vec<(f64, [f64; MOST])>], without: Without, mut row: impl FnMut(f64, &[f64; MOST], f64)) {
+    fn each_row(&self, fitted: &[Vec<Fitted>], without: Without, mut row: impl FnMut(f64, &[f64; MOST], f64)) {
         for group in self.groups.iter().filter(|group| without != Without::Cluster(group.cluster)) {
             let readings = group.runs[0].1.len();
             for at in 0..readings {

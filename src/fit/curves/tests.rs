@@ -82,6 +82,7 @@ fn noise(random: &mut Random) -> Vec<f64> {
 
 /// Simulated sets of curves; SCALELAB_SIMULATIONS asks for another number.
 #[test]
+#[expect(clippy::print_stdout, reason = "figures for the log")]
 fn intervals_of_a_schedule_that_was_not_run_cover() {
     #[expect(clippy::disallowed_methods, reason = "a test that is asked for longer")]
     let simulations: u64 = std::env::var("SCALELAB_SIMULATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
