@@ -319,7 +319,7 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
             fit.status,
             fit.readings,
             read.losses.name(),
-            plural(read.curves.len(), "curve", "curves"),
+            plural(fit.curves, "curve", "curves"),
             100.0 * args.level,
             rate_text(length.peak),
             length.warmup

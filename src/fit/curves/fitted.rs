@@ -63,6 +63,8 @@ pub struct CurveFit {
     pub rms: f64,
     /// How many readings it was fitted to.
     pub readings: usize,
+    /// And how many curves.
+    pub curves: usize,
     /// How the search ended.
     pub status: FitStatus,
 }
@@ -103,7 +105,18 @@ pub fn fit_curves(law: &'static dyn CurveFormula, curves: &[TrainingCurve], delt
     let squares = |of: &[f64]| of.iter().map(|one| one * one).sum::<f64>() / of.len().max(1) as f64;
     let status = status(&found, &best);
     let rms = (squares(&means) + squares(&within)).sqrt();
-    Ok(CurveFit { law, units, theta: exp(&best.ln_theta), without, left_out, objective: best.value, rms, readings, status })
+    Ok(CurveFit {
+        law,
+        units,
+        theta: exp(&best.ln_theta),
+        without,
+        left_out,
+        objective: best.value,
+        rms,
+        readings,
+        curves: curves.len(),
+        status,
+    })
 }
 
 fn exp(ln: &[f64]) -> Vec<f64> {
