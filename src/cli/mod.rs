@@ -57,6 +57,7 @@ mod recommend;
 mod repair;
 mod report;
 mod retry;
+mod schedule;
 mod schema;
 mod scored;
 mod scrutiny;
@@ -156,6 +157,10 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Recommend size, tokens and recipe for a compute budget
     Recommend(recommend::RecommendArgs),
+    /// Say which learning-rate schedule ends lowest, from loss curves
+    ///
+    /// By a law of the loss along a training, fitted to curves of ours or of others.
+    Schedule(schedule::ScheduleArgs),
     /// Write down what the laws say of runs that are not trained yet
     Forecast(forecast::ForecastArgs),
     /// Hold a forecast against the runs that came after it
@@ -215,6 +220,7 @@ pub fn run(line: Vec<OsString>) -> u8 {
         Command::Report(args) => report::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
+        Command::Schedule(args) => schedule::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -334,7 +334,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// The pairs given, and those of TOML files.
-fn column_map(given: &[String]) -> Result<ColumnMap, Failure> {
+pub(super) fn column_map(given: &[String]) -> Result<ColumnMap, Failure> {
     let mut map = ColumnMap::new();
     for text in given {
         if text.ends_with(".toml") && !text.contains('=') {

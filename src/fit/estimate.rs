@@ -19,6 +19,8 @@ pub enum Interval {
     WildCluster,
     /// Profile likelihood under least squares of log loss.
     Profile,
+    /// Spread of refits without each cluster of runs, or without each part of the curves, in turn.
+    Jackknife,
     /// Linearisation at the estimate.
     Delta,
     /// Linearisation at the estimate with cluster-robust errors.
@@ -47,6 +49,7 @@ impl Interval {
             Self::ResidualBootstrap => "residual-bootstrap",
             Self::WildCluster => "wild-cluster",
             Self::Profile => "profile",
+            Self::Jackknife => "jackknife",
             Self::Delta => "delta",
             Self::Sandwich => "sandwich",
             Self::Fieller => "fieller",

@@ -2,6 +2,7 @@
 //! minimum is the minimum. Pure and seeded; the only room that imports argmin and microlp.
 
 mod certificate;
+mod curves;
 mod diagnostics;
 mod drift;
 mod estimate;
@@ -23,6 +24,7 @@ mod search;
 mod speedup;
 mod validate;
 
+pub use curves::{CurveFit, CurveFitError, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out};
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use drift::Drift;
 pub(crate) use estimate::t_quantile;

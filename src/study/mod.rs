@@ -18,6 +18,7 @@ mod predictive;
 mod prepare;
 mod robust;
 mod scrutiny;
+mod training_curves;
 mod trust;
 mod truths;
 mod whole;
@@ -39,6 +40,7 @@ pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, 
 pub use prepare::{Prepared, one_tokenizer, prepare, seen_once};
 pub use robust::Robust;
 pub use scrutiny::Scrutiny;
+pub use training_curves::{CurveLosses, RecordedCurve, training_curve};
 pub use trust::{FACTORS, Held, HeldByRule, Trust, trust};
 pub use truths::{Truth, truths};
 pub use whole::{OfBudgets, Study};

@@ -36,6 +36,7 @@ mod recipe_laws;
 mod report;
 mod residual_map;
 mod residuals;
+mod schedule_forecasts;
 mod schedules;
 mod slices;
 mod surface;
@@ -48,6 +49,7 @@ pub use figures::{FIGURES, figure, figures};
 pub use optimal::{FrontierPoint, frontier_of, frontier_together};
 pub use page::Conventions;
 pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRun, ReportTable, Section, html, latex, markdown};
+pub use schedule_forecasts::{DrawnCurve, schedule_forecasts};
 pub use schedules::{ScheduleCurve, schedules};
 pub use slices::{formula_of, in_greek};
 

@@ -35,6 +35,7 @@ mod report;
 mod resume;
 mod robust;
 mod scale;
+mod schedules;
 mod schema;
 mod screens;
 #[cfg(feature = "train")]
