@@ -3,10 +3,11 @@
 
 use super::any::{AnyFormula, Jet};
 use super::declared::{Declared, kept, kind};
-use super::formula::{Centre, Coefficient, Kind, Prior};
+use super::formula::{Centre, Coefficient, Kind, Prior, Source};
 use super::lanes::{Block, LANES, Lanes, laid};
 use super::{Chinchilla, Point, Variable};
 use std::fmt;
+use std::sync::Arc;
 
 /// Losses at places from coefficients in their order; of each variable there is a list of its values, in the order of the variables.
 pub type Losses = Box<dyn Fn(&[f64], &[Vec<f64>]) -> Vec<f64> + Send + Sync>;
@@ -170,6 +171,14 @@ impl AnyFormula for Called {
 
     fn variables(&self) -> &'static [Variable] {
         self.variables
+    }
+
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    fn over(&self, _points: &[Point]) -> Option<Arc<dyn AnyFormula>> {
+        None
     }
 
     fn is_power_sum(&self) -> bool {

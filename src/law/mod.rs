@@ -5,8 +5,8 @@ mod any;
 mod called;
 mod chinchilla;
 mod compute;
-mod declared;
 mod curves;
+mod declared;
 mod departure;
 mod dual;
 mod envelope;
@@ -36,11 +36,11 @@ pub use any::{AnyFormula, Jet};
 pub use called::{Called, Losses, Slopes};
 pub use chinchilla::Chinchilla;
 pub use compute::ComputeCount;
-pub use declared::Declared;
 pub use curves::{
     CURVE_LAWS, CurveFormula, CurveLoss, CurveUnits, Drop, Functional, LEVELS, MOST, MULTI_POWER_PUBLISHED, MultiPower, Piece, Rates,
     Reading, Stretch, Tissue, Track, curve_law,
 };
+pub use declared::Declared;
 pub use departure::{Departure, FarseerMoved};
 pub use dual::Dual;
 pub use envelope::{LossCurve, Lowest, envelope};
