@@ -83,6 +83,7 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 1,
         noise_scale_every: 0,
+        eval_every: 0,
         budget_flops: None,
         budget_rule: None,
     }

@@ -193,6 +193,9 @@ fn recipe(runs: &[&PlannedRun]) -> String {
     if runs.iter().any(|run| run.spec.noise_scale_every > 0) {
         text += &of("gradient noise scale every", &|spec| format!("{} steps", spec.noise_scale_every));
     }
+    if runs.iter().any(|run| run.spec.eval_every > 0) {
+        text += &of("held-out loss on the way", &|spec| format!("{} windows every {} steps", spec.windows_on_the_way(), spec.eval_every));
+    }
     text
 }
 

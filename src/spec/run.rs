@@ -87,6 +87,10 @@ pub struct RunSpec {
     /// measuring changes nothing).
     #[serde(default)]
     pub noise_scale_every: u64,
+    /// Steps from one measurement of the held-out loss on some of the windows to the next; 0: none (not part of its identity:
+    /// measuring changes nothing).
+    #[serde(default)]
+    pub eval_every: u64,
     /// The compute budget that set its tokens, if one did (not part of its identity).
     pub budget_flops: Option<Flops>,
     /// How that budget counts (not part of its identity).
@@ -102,6 +106,12 @@ impl RunSpec {
     /// Sequences per optimizer step.
     pub fn batch_sequences(&self) -> usize {
         (self.recipe.batch_tokens / self.shape.context as u64) as usize
+    }
+
+    /// Held-out windows that are measured every [`RunSpec::eval_every`] steps: so many that they take 3 % of the time of training,
+    /// where a pass without a gradient takes a third of one with it; at least one, at most all.
+    pub fn windows_on_the_way(&self) -> u64 {
+        (self.eval_every * self.batch_sequences() as u64 * 9 / 100).clamp(1, self.eval_windows.max(1))
     }
 
     /// Steps over which the rate rises.
@@ -196,6 +206,7 @@ pub(crate) mod tests {
             seeds: Seeds { init: 0, data: 0, eval: 0 },
             eval_windows: 256,
             noise_scale_every: 0,
+            eval_every: 0,
             budget_flops: None,
             budget_rule: None,
         }
@@ -235,6 +246,7 @@ pub(crate) mod tests {
         same.corpus = CorpusSpec::Text(TextSpec { max_epochs: 4.0, ..TextSpec::of("elsewhere.txt") });
         same.budget_flops = Some(Flops(1e12));
         same.noise_scale_every = 10;
+        same.eval_every = 10;
         assert_eq!(same.id(), base.id());
     }
 

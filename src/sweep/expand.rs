@@ -176,6 +176,7 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         seeds,
         eval_windows,
         noise_scale_every: grid.run.noise_scale_every,
+        eval_every: grid.run.eval_every,
         budget_flops: cell.budget.map(|(flops, _)| flops),
         budget_rule: cell.budget.map(|(_, rule)| rule),
     }

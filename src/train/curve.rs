@@ -112,6 +112,14 @@ impl Curve {
         (self.last_count > 0).then(|| self.last_sum / self.last_count as f64)
     }
 
+    /// Moves held-out losses that were measured on some windows after the given steps by what these differ from all.
+    pub(crate) fn moved(mut self, by: f64, is_of_some: impl Fn(u64) -> bool) -> Self {
+        for point in self.points.iter_mut().filter(|point| is_of_some(point.step)) {
+            point.val_loss_nats = point.val_loss_nats.map(|loss| loss + by);
+        }
+        self
+    }
+
     /// The points, the last of them with the held-out loss.
     pub(crate) fn points(mut self, val_loss_nats: Option<f64>) -> Vec<CurvePoint> {
         if let Some(last) = self.points.last_mut() {

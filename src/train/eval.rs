@@ -22,6 +22,30 @@ pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: 
     Ok(losses)
 }
 
+/// Some of the held-out windows: what is measured while a run trains.
+pub(crate) struct SomeWindows {
+    /// Their places among all.
+    places: Vec<usize>,
+    /// Their tokens, as those of all.
+    pub(crate) tokens: Vec<u32>,
+}
+
+impl SomeWindows {
+    /// `count` of all windows of `context + 1` tokens, at even distances.
+    pub(crate) fn of(tokens: &[u32], context: usize, count: usize) -> Self {
+        let all = tokens.len() / (context + 1);
+        let places: Vec<usize> = (0..count.min(all)).map(|at| at * all / count).collect();
+        let tokens = places.iter().flat_map(|at| &tokens[at * (context + 1)..][..context + 1]).copied().collect();
+        Self { places, tokens }
+    }
+
+    /// What the mean loss of all windows is above that of these.
+    pub(crate) fn differ(&self, of_all: &[f32]) -> f64 {
+        let these: Vec<f32> = self.places.iter().filter_map(|at| of_all.get(*at)).copied().collect();
+        mean(of_all) - mean(&these)
+    }
+}
+
 /// Mean in f64, in order; not a number where there are none.
 pub(crate) fn mean(values: &[f32]) -> f64 {
     sample::mean(values.iter().map(|value| f64::from(*value))).unwrap_or(f64::NAN)

@@ -31,6 +31,7 @@ pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
         seeds: Seeds { init: 0, data: 0, eval: 0 },
         eval_windows: 16,
         noise_scale_every: 0,
+        eval_every: 0,
         budget_flops: None,
         budget_rule: None,
     };
@@ -122,6 +123,32 @@ fn the_gradient_noise_scale_is_measured_at_its_interval_and_changes_nothing() {
     assert_eq!(measured.record.noise_scale_tokens, last);
     assert!(last.is_some_and(|tokens| tokens > 1.0 && tokens < 1e6), "{last:?}");
     assert_eq!(plain.record.noise_scale_tokens, None);
+}
+
+#[test]
+fn the_held_out_loss_on_the_way_is_that_of_some_windows_moved_to_all_and_changes_nothing() {
+    let (mut spec, corpus) = tiny(40);
+    let plain = run(&spec, &corpus, Device::Cpu);
+    spec.eval_every = 4;
+    assert_eq!(spec.windows_on_the_way(), 2);
+    for device in [Device::Cpu, Device::CpuComposed] {
+        let measured = run(&spec, &corpus, device);
+        let readings: Vec<(u64, f64)> = measured.curve.iter().filter_map(|point| Some((point.step, point.val_loss_nats?))).collect();
+        assert_eq!(readings.iter().map(|(step, _)| *step).collect::<Vec<_>>(), (1..=10).map(|k| 4 * k).collect::<Vec<_>>());
+        assert!(readings[0].1 > readings[8].1, "{readings:?}");
+        if device == Device::Cpu {
+            assert_eq!((measured.record.loss_nats, &measured.window_losses), (plain.record.loss_nats, &plain.window_losses));
+            // The state after step 20, measured on all windows, is near what two of them moved by the difference at the end say.
+            let mut alone = spec.clone();
+            alone.steps = 20;
+            alone.recipe.schedule = Schedule::Constant {};
+            spec.recipe.schedule = Schedule::Constant {};
+            let long = run(&spec, &corpus, device);
+            let on_the_way = long.curve.iter().find(|point| point.step == 20).and_then(|point| point.val_loss_nats).expect("measured");
+            let whole = run(&alone, &corpus, device).record.loss_nats.expect("finished").0;
+            assert!((on_the_way - whole).abs() < 0.02, "{on_the_way} for {whole}");
+        }
+    }
 }
 
 #[test]
@@ -249,7 +276,7 @@ fn go_on(state: &[u8], spec: &RunSpec, corpus: &Corpus, device: Device) -> Train
 fn a_resumed_run_is_the_uninterrupted_one_bit_for_bit_wherever_it_stopped() {
     let (spec, corpus) = tiny(30);
     // Data seen twice: the held-out loss is measured on the way, too.
-    let spec = RunSpec { noise_scale_every: 4, unique_tokens: Some(15 * 256), ..spec };
+    let spec = RunSpec { noise_scale_every: 4, eval_every: 7, unique_tokens: Some(15 * 256), ..spec };
     let check = |device, dtype| {
         let mut spec = spec.clone();
         spec.recipe.dtype = dtype;

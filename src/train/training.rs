@@ -5,14 +5,15 @@ use super::checkpoint::Checkpoint;
 use super::composed::Composed;
 use super::curve::{Curve, StepFacts};
 use super::error::TrainError;
+use super::eval::{self, SomeWindows};
 use super::fused::Fused;
+use super::guard;
 use super::init::Layout;
 use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
-use super::{eval, guard};
 use crate::corpus::{Corpus, HeldOut, Order};
 use crate::spec::{Device, Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
 use candle_core::Device as Opened;
@@ -59,11 +60,21 @@ struct Training<'a> {
     curve: Curve,
     noise: NoiseScale,
     held_out: HeldOut,
+    /// Those of its windows that are read on the way, if any.
+    some_windows: Option<SomeWindows>,
     /// Distinct tokens that it may see; `None` where there is no end of them.
     unique: Option<u64>,
     /// The first step that is its own, and the seconds that went before: what a checkpoint says beside the state.
     own_from: u64,
     seconds: f64,
+}
+
+/// Which of the held-out windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Windows {
+    All,
+    Some,
+    None,
 }
 
 /// How the steps of a run ended.
@@ -83,9 +94,12 @@ impl<'a> Training<'a> {
     ) -> Result<Self, TrainError> {
         let context = spec.shape.context;
         let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
+        let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
+        let some = || SomeWindows::of(&held_out.tokens, context, spec.windows_on_the_way() as usize);
         Ok(Self {
             layout: Layout::of(&spec.shape),
-            held_out: corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?,
+            some_windows: (spec.eval_every > 0).then(some),
+            held_out,
             learner: network(spec, learner, *device, opened)?,
             curve: Curve::resumed(spec, &history),
             unique: spec.unique_tokens.or_else(|| corpus.unique_tokens(context)),
@@ -106,8 +120,8 @@ impl<'a> Training<'a> {
 
         let done = step + 1;
         let wish = observer.after_step(&self.progress(done, &readings));
-        let epoch_ends = done < self.spec.steps && ends_an_epoch(done, self.spec.recipe.batch_tokens, self.unique);
-        if step == 0 || parts.is_some() || epoch_ends || done == self.spec.steps || wish != Action::Continue {
+        let windows = if done < self.spec.steps { self.read_after(done) } else { Windows::None };
+        if step == 0 || parts.is_some() || windows != Windows::None || done == self.spec.steps || wish != Action::Continue {
             readings.extend(self.learner.settle()?);
         }
         if let (0, Some(reading)) = (step, readings.last()) {
@@ -120,8 +134,8 @@ impl<'a> Training<'a> {
             if of_this_step {
                 facts.noise_scale = parts.and_then(|parts| self.noise.take(parts, whole_batch(inputs.len(), reading)));
             }
-            if of_this_step && epoch_ends && reading.is_finite() {
-                facts.held_out_loss = Some(eval::mean(&self.window_losses()?));
+            if of_this_step && reading.is_finite() {
+                facts.held_out_loss = self.held_out_loss(windows)?;
             }
             self.curve.record(self.spec, self.curve.history().len() as u64, &facts);
             if !reading.is_finite() {
@@ -165,6 +179,28 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
+    /// Which held-out windows are read after a step before the last.
+    fn read_after(&self, done: u64) -> Windows {
+        if ends_an_epoch(done, self.spec.recipe.batch_tokens, self.unique) {
+            Windows::All
+        } else if self.some_windows.is_some() && done.is_multiple_of(self.spec.eval_every) {
+            Windows::Some
+        } else {
+            Windows::None
+        }
+    }
+
+    /// Mean loss of held-out windows, nats per token.
+    fn held_out_loss(&mut self, windows: Windows) -> Result<Option<f64>, TrainError> {
+        let tokens = match windows {
+            Windows::All => &self.held_out.tokens,
+            Windows::Some => self.some_windows.as_ref().map_or(&self.held_out.tokens, |some| &some.tokens),
+            Windows::None => return Ok(None),
+        };
+        let losses = eval::window_losses(&mut *self.learner, tokens, self.spec.shape.context, self.spec.batch_sequences())?;
+        Ok(Some(eval::mean(&losses)))
+    }
+
     /// Loss of every held-out window.
     fn window_losses(&mut self) -> Result<Vec<f32>, TrainError> {
         eval::window_losses(&mut *self.learner, &self.held_out.tokens, self.spec.shape.context, self.spec.batch_sequences())
@@ -186,7 +222,9 @@ impl<'a> Training<'a> {
         record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
         record.train_loss_nats = self.curve.last_losses().map(Nats);
         record.floor_nats = self.held_out.floor_nats.as_deref().map(eval::mean);
-        Ok(TrainedRun { record, curve: self.curve.points(Some(loss)), window_losses })
+        let differ = self.some_windows.as_ref().map_or(0.0, |some| some.differ(&window_losses));
+        let is_of_some = |step| !ends_an_epoch(step, self.spec.recipe.batch_tokens, self.unique);
+        Ok(TrainedRun { record, curve: self.curve.moved(differ, is_of_some).points(Some(loss)), window_losses })
     }
 
     /// What is known of the run however it ended.

@@ -17,6 +17,8 @@ const GRID: &str = r#"
     learning_rate = [4e-3, 8e-3]
     batch_tokens = 1024
     schedule = [{ kind = "wsd" }, { kind = "multi-step" }, { kind = "cosine" }]
+    [eval]
+    every = 9
     [run]
     noise_scale_every = 7
 "#;

@@ -231,6 +231,8 @@ pub(super) mod tests {
         assert!(error(with("[recipe]\nbatch_tokens = 256\n[run]\nnoise_scale_every = 10")).contains("two or more"));
         assert!(error(with("[run]\ncheckpoint_every = \"often\"")).contains("\"60s\""));
         assert!(error(with("[eval]\nwindows = 0")).contains("eval.windows = 0"));
+        let message = error(with("[recipe]\nbatch_tokens = 1024\n[eval]\nevery = 2"));
+        assert!(message.contains("eval.every = 2") && message.contains("at least 3"), "{message}");
         assert!(error(|text| text.replace("2x16", "2x17")).contains("odd"));
         assert!(error(|text| text.replace("\"2x16\", \"2x32\"", "")).contains("ladder is an empty list"));
         assert!(error(|text| text.replace("small", "../small")).contains("it names a folder"));

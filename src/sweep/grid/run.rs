@@ -27,6 +27,8 @@ pub struct RunSettings {
     pub eval_windows: Option<u64>,
     /// Steps from one measurement of the gradient noise scale to the next; 0: none.
     pub noise_scale_every: u64,
+    /// Steps from one measurement of the held-out loss on some of the windows to the next; 0: none.
+    pub eval_every: u64,
     /// Worker processes; `None`: one a core.
     pub workers: Option<usize>,
     /// Seconds between two checkpoints of a run.
@@ -59,11 +61,13 @@ pub(super) struct EvalFile {
     /// Held-out windows, the same for every run of the sweep: a number, or "auto" for as many as the plan wants.
     #[schemars(with = "Windows", extend("examples" = [200]))]
     windows: toml::Value,
+    /// Steps from one reading of the held-out loss on the way to the next, on so many of the windows that it takes 3 % of the time; 0: none.
+    every: u64,
 }
 
 impl Default for EvalFile {
     fn default() -> Self {
-        Self { windows: toml::Value::String("auto".into()) }
+        Self { windows: toml::Value::String("auto".into()), every: 0 }
     }
 }
 
@@ -119,6 +123,16 @@ impl EvalFile {
             windows => Ok(windows),
         }
     }
+
+    /// One window is the least that is measured, and must not take more than its share of the time.
+    fn every(&self, least_sequences: u64) -> Result<u64, GridError> {
+        let least = 100u64.div_ceil(9 * least_sequences.max(1));
+        if self.every > 0 && self.every < least {
+            let allowed = format!("0, or at least {least}: with the smallest batch one window then takes 3 % of the time");
+            return Err(field("eval.every", self.every, &allowed));
+        }
+        Ok(self.every)
+    }
 }
 
 impl RunFile {
@@ -130,6 +144,7 @@ impl RunFile {
         Ok(RunSettings {
             eval_windows: eval.windows()?,
             noise_scale_every: self.noise_scale_every,
+            eval_every: eval.every(least_sequences)?,
             workers: self.workers()?,
             checkpoint_seconds: duration_seconds(&self.checkpoint_every)?,
         })
