@@ -20,6 +20,7 @@ mod devices;
 mod display;
 mod doctor;
 mod estimates;
+mod expected;
 mod explain;
 mod export;
 mod failure;

@@ -1,6 +1,7 @@
 //! `scalelab status`: what of a sweep is done, what runs right now, and why the rest is not done. Reads files alone, so
 //! it works beside a running sweep and in a folder that cannot be written.
 
+use super::expected::ExpectedEnds;
 use super::failure::{Failure, Outcome};
 use super::folders::Folders;
 use super::names::results_of;
@@ -52,14 +53,26 @@ pub(super) fn run(args: &StatusArgs) -> Outcome {
     }
     let progress = Progress::of(&folder, contents, now());
     let overfitting = overfitting(&progress)?;
+    let expected = expected(&progress);
     if args.json {
-        println!("{:#}", as_json(&progress, &overfitting));
+        println!("{:#}", as_json(&progress, &overfitting, &expected));
     } else if args.details {
         print!("{}", detailed(&progress, &overfitting));
     } else {
-        print!("{}", screen(&progress, &overfitting));
+        print!("{}", screen(&progress, &overfitting, &expected));
     }
     Ok(())
+}
+
+/// What the runs at work will end at. A curve that cannot be read says nothing here; `scalelab doctor` names it.
+fn expected(progress: &Progress) -> ExpectedEnds {
+    if progress.alive.is_empty() {
+        return ExpectedEnds::default();
+    }
+    let ended: Vec<RunRecord> = progress.contents.done.values().cloned().collect();
+    let kept = progress.folder.curves();
+    let curves: Vec<_> = ended.iter().map(|record| kept.of(record).ok().flatten().unwrap_or_default()).collect();
+    ExpectedEnds::of(progress, &ended, &curves, |told| told.train_losses.clone())
 }
 
 /// Runs that memorise repeated data.
@@ -75,7 +88,7 @@ fn overfitting(progress: &Progress) -> Result<Vec<(String, Overfitting)>, Failur
     Ok(curves.overfitting(&finished))
 }
 
-fn as_json(progress: &Progress, overfitting: &[(String, Overfitting)]) -> serde_json::Value {
+fn as_json(progress: &Progress, overfitting: &[(String, Overfitting)], expected: &ExpectedEnds) -> serde_json::Value {
     let run = |(record, state): &(&RunRecord, RunState)| {
         let running = progress.told_of(&record.run_id).filter(|_| *state == RunState::Running).map(|(_, run)| run);
         json!({
@@ -87,6 +100,7 @@ fn as_json(progress: &Progress, overfitting: &[(String, Overfitting)]) -> serde_
             "steps": record.steps,
             "tokens_per_second": running.and_then(|run| run.tokens_per_second),
             "train_loss_nats": running.and_then(|run| run.train_loss_nats),
+            "expected_final_loss_nats": expected.get(&record.run_id),
         })
     };
     let damaged: Vec<_> = progress.contents.damaged.iter().map(|(path, problem)| json!({ "file": path, "problem": problem })).collect();

@@ -1,5 +1,6 @@
 //! How far a sweep has come, in words: on one screen, or with every run that is not finished.
 
+use super::expected::ExpectedEnds;
 use super::labels::{Labels, shape};
 use super::progress::{Progress, RunState};
 use super::text::{WIDTH, duration, entry, indented, table};
@@ -23,8 +24,8 @@ struct Limits {
 }
 
 /// At most 30 lines of 80 columns.
-pub(super) fn screen(progress: &Progress, overfitting: &[(String, Overfitting)]) -> String {
-    let texts = LIMITS.iter().map(|limits| within(limits, progress, overfitting));
+pub(super) fn screen(progress: &Progress, overfitting: &[(String, Overfitting)], expected: &ExpectedEnds) -> String {
+    let texts = LIMITS.iter().map(|limits| within(limits, progress, overfitting, expected));
     let mut shortest = String::new();
     for text in texts {
         shortest = text;
@@ -35,7 +36,7 @@ pub(super) fn screen(progress: &Progress, overfitting: &[(String, Overfitting)])
     shortest
 }
 
-fn within(limits: &Limits, progress: &Progress, overfitting: &[(String, Overfitting)]) -> String {
+fn within(limits: &Limits, progress: &Progress, overfitting: &[(String, Overfitting)], expected: &ExpectedEnds) -> String {
     let (runs, labels) = (progress.runs(), Labels::of(progress.plan()));
     let working: Vec<String> = progress.running().map(|(_, told)| line_of(progress, &labels, told)).collect();
     let reasons: Vec<String> =
@@ -45,7 +46,8 @@ fn within(limits: &Limits, progress: &Progress, overfitting: &[(String, Overfitt
     rest += &overfits(progress, &labels, overfitting);
     let parts = [
         heading(progress, &runs),
-        listed(&working, limits.running, "at work"),
+        listed(&working, limits.running, "at work")
+            + &expected.said(progress, &labels).map_or(String::new(), |said| clipped(&indented(&said), limits.lines)),
         listed(&reasons, limits.reasons, "reasons"),
         clipped(&rest, 2 * limits.lines),
         what_next(progress, &runs, limits.lines),

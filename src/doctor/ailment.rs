@@ -35,11 +35,13 @@ pub enum Ailment {
     RateTooLow,
     /// The loss stands still for a while and falls again.
     PlateausThenFalls,
+    /// The curve, over its own end, is not that of the runs under its schedule.
+    LeavesCollapse,
 }
 
 impl Ailment {
     /// Every ailment, gravest first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Diverges,
         Self::NeverFalls,
         Self::DeadGradients,
@@ -54,6 +56,7 @@ impl Ailment {
         Self::RateTooHigh,
         Self::RateTooLow,
         Self::PlateausThenFalls,
+        Self::LeavesCollapse,
     ];
 
     /// Likely cause, and what to change.
@@ -115,12 +118,16 @@ impl Ailment {
                 "something that is learnt late and at once; ends on the plateau and after it are not on one power law",
                 "leave runs that end on the plateau out of fits of L(N, D), or train all of them past it",
             ),
+            Self::LeavesCollapse => (
+                "something happened to this run that did not to the others: spoilt batches, a blow that it recovers from, a setting that no column tells",
+                "look at its curve beside those of its siblings there; train it again with another seed before a law rests on it",
+            ),
         }
     }
 
     /// Whether it usually makes a run sick; else it is a remark.
     pub(super) fn is_fault(self) -> bool {
-        self != Self::PlateausThenFalls
+        !matches!(self, Self::PlateausThenFalls | Self::LeavesCollapse)
     }
 }
 
@@ -141,6 +148,7 @@ impl fmt::Display for Ailment {
             Self::RateTooHigh => "rate too high",
             Self::RateTooLow => "rate too low",
             Self::PlateausThenFalls => "plateaus, then falls",
+            Self::LeavesCollapse => "leaves the curves of its siblings",
         })
     }
 }

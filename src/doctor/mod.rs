@@ -4,6 +4,7 @@
 //! Thresholds stand in `rules.rs` and `stuck.rs` with their reasons; how often they are right is measured by `tests/it/doctor.rs`.
 
 mod ailment;
+mod collapse;
 mod features;
 mod finding;
 mod overfitting;
@@ -12,6 +13,7 @@ mod siblings;
 mod stuck;
 
 pub use ailment::Ailment;
+pub use collapse::Collapse;
 pub use features::FEWEST_POINTS;
 pub use finding::Finding;
 pub use overfitting::{Overfitting, overfitting};
@@ -38,16 +40,18 @@ pub fn diagnose(curve: &[CurvePoint], record: &RunRecord) -> Vec<Finding> {
     findings
 }
 
-/// The same for every run of a table, with what its siblings say of its learning rate. `curves` stand in the order of `records`.
+/// The same for every run of a table, with what its siblings say of its learning rate and of its curve. `curves` stand in the order of
+/// `records`.
 pub fn diagnose_all(records: &[RunRecord], curves: &[Vec<CurvePoint>]) -> Vec<Vec<Finding>> {
-    let one = |((record, curve), sibling): ((&RunRecord, &Vec<CurvePoint>), Option<Finding>)| {
+    let beside = siblings::siblings(records).into_iter().zip(Collapse::of(records, curves).findings(records.len()));
+    let one = |((record, curve), (sibling, leaving)): ((&RunRecord, &Vec<CurvePoint>), (Option<Finding>, Option<Finding>))| {
         let mut findings = diagnose(curve, record);
         let ended = findings.iter().any(|finding| matches!(finding.ailment, Ailment::Diverges | Ailment::NeverFalls));
-        findings.extend(sibling.filter(|_| !ended));
+        findings.extend(sibling.into_iter().chain(leaving).filter(|_| !ended));
         findings.sort_by_key(|finding| finding.ailment);
         findings
     };
-    records.iter().zip(curves).zip(siblings::siblings(records)).map(one).collect()
+    records.iter().zip(curves).zip(beside).map(one).collect()
 }
 
 /// A run whose loss or gradient stopped being a number.

@@ -41,6 +41,7 @@ pub use isoflop::{
     approach_one, isoflop, lone_profile, profile_minimum,
 };
 pub use law_fit::{Fit, fit, start_ends};
+pub(crate) use linear::{LeastSquares, least_squares, variance};
 pub use mixture::{Certificate, CertificateError, CertificateOptions, Place, Places, Range, Verdict, certify};
 pub use noise::SeedNoise;
 pub use options::{Estimator, FitError, FitOptions, FitStatus, Method, Resample, Search};

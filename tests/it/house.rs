@@ -16,7 +16,7 @@ const DOORS: [(&str, &[&str]); 12] = [
     ("sweep", &["spec", "results"]),
     ("law", &["spec"]),
     ("fit", &["spec", "law"]),
-    ("doctor", &["spec"]),
+    ("doctor", &["spec", "fit"]),
     ("study", &["spec", "law", "fit", "doctor"]),
     ("recommend", &["spec", "law", "fit", "study"]),
     ("view", &["spec", "law", "fit", "study", "recommend", "doctor"]),

@@ -1,13 +1,14 @@
 //! Reads a folder again and again, and remembers between two readings what files do not tell: losses of runs at work, curves that
 //! were read.
 
+use super::super::expected::ExpectedEnds;
 use super::super::labels::Labels;
 use super::super::loss_trace::LossTrace;
 use super::super::names::results_of;
 use super::super::progress::Progress;
 use super::view::{Ailing, Diagnosis, View};
 use crate::doctor::diagnose_all;
-use crate::results::{FolderReader, SweepFolder, liveliest_sweep};
+use crate::results::{FolderReader, RunningRun, SweepFolder, liveliest_sweep};
 use crate::spec::{CurvePoint, RunRecord};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,8 @@ pub(super) struct Gatherer {
     busy: bool,
     losses: HashMap<String, LossTrace>,
     curves: HashMap<String, Vec<CurvePoint>>,
-    /// The runs that the diagnosis is of.
+    /// The runs that ended last, in the order of their names, and all that the diagnosis is of.
+    examined: Vec<RunRecord>,
     diagnosed: Option<Arc<HashMap<String, RunRecord>>>,
     diagnosis: Diagnosis,
     /// The plan that the labels are of.
@@ -62,6 +64,7 @@ impl Gatherer {
             busy: false,
             losses: HashMap::new(),
             curves: HashMap::new(),
+            examined: Vec::new(),
             diagnosed: None,
             diagnosis: Diagnosis::default(),
             labelled: None,
@@ -89,6 +92,7 @@ impl Gatherer {
         self.name(&progress);
         self.remember(&progress);
         self.diagnose(&progress);
+        let expected = self.expected(&progress);
         View {
             place: place.display().to_string(),
             progress: Some(progress),
@@ -96,6 +100,7 @@ impl Gatherer {
             labels: self.labels.clone(),
             losses: self.losses.clone(),
             diagnosis: self.diagnosis.clone(),
+            expected,
         }
     }
 
@@ -145,6 +150,15 @@ impl Gatherer {
             records.iter().map(|record| self.curves.entry(record.run_id.clone()).or_insert_with(|| read(record)).clone()).collect();
         self.diagnosis = diagnosis(&records, &curves, &self.labels);
         self.diagnosed = Some(Arc::clone(done));
+        self.examined = records;
+    }
+
+    /// What the runs at work will end at.
+    fn expected(&self, progress: &Progress) -> ExpectedEnds {
+        let curves: Vec<&[CurvePoint]> =
+            self.examined.iter().map(|record| self.curves.get(&record.run_id).map_or(&[][..], Vec::as_slice)).collect();
+        let losses = |told: &RunningRun| self.losses.get(&told.run_id).map_or(Vec::new(), |trace| trace.points().to_vec());
+        ExpectedEnds::of(progress, &self.examined, &curves, losses)
     }
 }
 

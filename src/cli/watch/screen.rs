@@ -155,7 +155,9 @@ fn parts(view: &View, progress: &Progress, look: Look, rows: usize, width: usize
         let lines = running.iter().enumerate().map(|(at, run)| at_work(view, progress, look, at, run, width)).collect();
         let told =
             if chart::has_curves(view) || running.iter().all(|run| run.step == 0) { "" } else { ", whose driver tells no train losses" };
-        parts.push(Part { title: format!("runs at work{told}"), lines: first(lines, (rows / 5).max(2), "at work") });
+        let expected = view.expected.said(progress, &view.labels).map(|said| Line::raw(cut(&format!("  {said}"), width.saturating_sub(1))));
+        let lines = first(lines, (rows / 5).max(2), "at work").into_iter().chain(expected.filter(|_| !small)).collect();
+        parts.push(Part { title: format!("runs at work{told}"), lines });
     }
     if !ended.is_empty() && !small {
         let lines = ailing.iter().map(|ailing| ailment(ailing, look, width)).collect();

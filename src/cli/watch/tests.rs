@@ -1,5 +1,6 @@
 //! Screens drawn from states that were made up.
 
+use super::super::expected::ExpectedEnds;
 use super::super::labels::Labels;
 use super::super::loss_trace::LossTrace;
 use super::super::progress::Progress;
@@ -9,7 +10,7 @@ use super::screen::draw;
 use super::view::{Ailing, Diagnosis, View};
 use crate::doctor::diagnose_all;
 use crate::results::{Claim, FolderContents, Heartbeat, RunningRun, SweepFolder};
-use crate::spec::{Nats, RunRecord, RunStatus, Tokens};
+use crate::spec::{CurvePoint, Nats, Params, RunRecord, RunStatus, Tokens};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ fn planned(at: usize) -> RunRecord {
         status: RunStatus::Planned,
         layers: Some(2),
         width: Some(8 << (at % 3)),
+        params_total: Some(Params(1e4 * f64::from(1 << (at % 3)))),
         tokens: Some(Tokens(1e6)),
         seed_init: Some(at as u64 / 3),
         steps: Some(2000),
@@ -86,6 +88,7 @@ fn view(at_work: &[usize]) -> View {
         labels: Labels::of(&plan),
         losses,
         diagnosis: Diagnosis { examined: 9, sick: 1, found: vec![Ailing { first, runs: vec!["2x16 D 1M seed 2".into()] }] },
+        expected: ExpectedEnds::default(),
     }
 }
 
@@ -121,6 +124,27 @@ fn a_sweep_at_work_shows_all_its_parts_on_80_by_24() {
     assert!(line(&rows, "✗ 2x32 D 1M seed 2").contains("failed: its worker was killed by"));
     line(&rows, "✓ 2x8 D 1M seed 2");
     assert!(rows[23].starts_with("q leaves"), "{}", rows[23]);
+}
+
+#[test]
+fn what_a_run_at_work_will_end_at_stands_below_it() {
+    let mut view = view(&[9]);
+    let progress = view.progress.clone().expect("a sweep");
+    let mut ended: Vec<RunRecord> = progress.ended().into_iter().cloned().collect();
+    ended.sort_by(|a, b| a.run_id.cmp(&b.run_id));
+    // Each loses a fifth of its loss on the second half of its way, give or take a hundredth.
+    let curve = |(at, record): (usize, &RunRecord)| -> Vec<CurvePoint> {
+        let end = record.loss_nats.map_or(1.0, |loss| loss.0) * (1.0 + 0.01 * (at as f64).sin());
+        (1..=200).map(|at| CurvePoint { step: 10 * at, train_loss_nats: Some(end * (1.4 - 0.002 * at as f64)), ..CurvePoint::default() }).collect()
+    };
+    let curves: Vec<Vec<CurvePoint>> = ended.iter().enumerate().map(curve).collect();
+    view.expected = ExpectedEnds::of(&progress, &ended, &curves, |_| (100..=1208).map(|step| (step, 1.17)).collect());
+    let loss = view.expected.get("run-09").expect("seven runs ended");
+    let interval = loss.uncertainty.expect("known");
+    assert!((loss.value - 1.0).abs() < 0.03 && interval.low < 1.0 && interval.high > 1.0 && interval.high < 1.1, "{loss}");
+    let rows = drawn(&view, LOOK, [120, 24]);
+    line(&rows, "final loss by the curves of runs that ended (95 %): 2x8 D 1M seed 3");
+    assert!(!drawn(&self::view(&[9]), LOOK, [120, 24]).concat().contains("final loss by"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the screen shows, as a value: all that was read, nothing of how it is drawn.
 
+use super::super::expected::ExpectedEnds;
 use super::super::labels::Labels;
 use super::super::loss_trace::LossTrace;
 use super::super::progress::Progress;
@@ -19,6 +20,8 @@ pub(super) struct View {
     /// Losses of the runs at work, as far as they are known, by run.
     pub(super) losses: HashMap<String, LossTrace>,
     pub(super) diagnosis: Diagnosis,
+    /// What the runs at work will end at.
+    pub(super) expected: ExpectedEnds,
 }
 
 /// What ails the runs that ended.
