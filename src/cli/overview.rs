@@ -7,8 +7,10 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Design and train a grid", &["init", "plan", "selftest", "sweep", "status", "watch", "doctor", "repair", "slurm", "bench"]),
     ("Fit laws and ask them", &["fit", "recommend", "schedule", "forecast", "verify", "compare", "report", "plot"]),
-    ("Files, words and help", &["corpus", "pack", "export", "explain", "schema", "completions", "man"]),
+    ("Files, words and help", &["corpus", "pack", "export", "explain"]),
 ];
+/// What others read of this program, in one line at the end of the last group.
+const PRINTED: [&str; 3] = ["schema", "completions", "man"];
 
 /// The command with its help in groups.
 pub(super) fn grouped(command: Command) -> Command {
@@ -29,10 +31,13 @@ fn groups(command: &Command) -> String {
         }
         text.push('\n');
     }
+    text.pop();
+    let names = PRINTED.map(|name| format!("{literal}{name}{literal:#}")).join(", ");
+    let _ = writeln!(text, "  {names}  Print files for editors, shells, man\n");
     text
 }
 
 #[cfg(test)]
 pub(super) fn named() -> Vec<&'static str> {
-    GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect()
+    GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).chain(PRINTED).collect()
 }

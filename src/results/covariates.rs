@@ -43,7 +43,9 @@ const FORMATS: [&str; 6] = ["bf", "fp", "float", "int", "uint", "nf"];
 fn number(name: &str, cell: &str) -> Option<f64> {
     let lower = cell.to_ascii_lowercase();
     let of_format = FORMATS.iter().filter(|_| name == BITS).find_map(|format| lower.strip_prefix(format)?.parse::<u8>().ok());
-    of_format.map(f64::from).or_else(|| parse_quantity(cell).ok()).filter(|value| value.is_finite())
+    // A quantity is above 0, a share may be 0.
+    let plain = || cell.trim().parse().ok();
+    of_format.map(f64::from).or_else(plain).or_else(|| parse_quantity(cell).ok()).filter(|value| value.is_finite())
 }
 
 #[cfg(test)]
@@ -63,10 +65,11 @@ mod tests {
     #[test]
     fn columns_of_experts_bits_shape_and_shares_are_read_beside_ours() {
         let text = "params,tokens,loss,num_experts,precision,d_model,Share_web,share_code\n\
-                    1e6,1e8,3,8,bf16,64,0.25,0.75\n1e6,1e8,2.9,x9,FP8,NaN,-,1\n";
+                    1e6,1e8,3,8,bf16,64,0.25,0.75\n1e6,1e8,2.9,x9,FP8,NaN,-,1\n1e6,1e8,2.8,1,16,64,0,1\n";
         let imported = read(text, &[]);
         assert_eq!(of(&imported, 0), [("experts", 8.0), ("bits", 16.0), ("width", 64.0), ("share_web", 0.25), ("share_code", 0.75)]);
         assert_eq!(of(&imported, 1), [("bits", 8.0), ("share_code", 1.0)], "what is no number is absent");
+        assert_eq!(of(&imported, 2)[3..], [("share_web", 0.0), ("share_code", 1.0)], "nothing of a part is a share");
     }
 
     #[test]

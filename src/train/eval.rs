@@ -34,7 +34,8 @@ impl SomeWindows {
     /// `count` of all windows of `context + 1` tokens, at even distances.
     pub(crate) fn of(tokens: &[u32], context: usize, count: usize) -> Self {
         let all = tokens.len() / (context + 1);
-        let places: Vec<usize> = (0..count.min(all)).map(|at| at * all / count).collect();
+        let count = count.min(all);
+        let places: Vec<usize> = (0..count).map(|at| at * all / count).collect();
         let tokens = places.iter().flat_map(|at| &tokens[at * (context + 1)..][..context + 1]).copied().collect();
         Self { places, tokens }
     }
@@ -54,4 +55,18 @@ pub(crate) fn mean(values: &[f32]) -> f64 {
 /// Standard error of the mean of independent values; none for fewer than two.
 pub(crate) fn standard_error(values: &[f32]) -> Option<f64> {
     sample::standard_error(&values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_windows_lie_at_even_distances_and_are_moved_to_the_mean_of_all() {
+        let tokens: Vec<u32> = (0..12).collect();
+        let some = SomeWindows::of(&tokens, 2, 2);
+        assert_eq!((&some.places[..], &some.tokens[..]), (&[0, 2][..], &[0, 1, 2, 6, 7, 8][..]));
+        assert_eq!(some.differ(&[1.0, 2.0, 3.0, 4.0]), 0.5);
+        assert_eq!(SomeWindows::of(&tokens, 2, 9).differ(&[1.0, 2.0, 3.0, 4.0]), 0.0, "all of them");
+    }
 }

@@ -12,6 +12,7 @@ mod corpora;
 mod coverage;
 mod damage;
 mod doctor;
+mod ends;
 mod families;
 mod fit_cli;
 mod fit_rows;

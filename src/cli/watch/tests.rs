@@ -135,7 +135,9 @@ fn what_a_run_at_work_will_end_at_stands_below_it() {
     // Each loses a fifth of its loss on the second half of its way, give or take a hundredth.
     let curve = |(at, record): (usize, &RunRecord)| -> Vec<CurvePoint> {
         let end = record.loss_nats.map_or(1.0, |loss| loss.0) * (1.0 + 0.01 * (at as f64).sin());
-        (1..=200).map(|at| CurvePoint { step: 10 * at, train_loss_nats: Some(end * (1.4 - 0.002 * at as f64)), ..CurvePoint::default() }).collect()
+        (1..=200)
+            .map(|at| CurvePoint { step: 10 * at, train_loss_nats: Some(end * (1.4 - 0.002 * at as f64)), ..CurvePoint::default() })
+            .collect()
     };
     let curves: Vec<Vec<CurvePoint>> = ended.iter().enumerate().map(curve).collect();
     view.expected = ExpectedEnds::of(&progress, &ended, &curves, |_| (100..=1208).map(|step| (step, 1.17)).collect());

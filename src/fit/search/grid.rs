@@ -6,6 +6,9 @@ use crate::fit::objective::{Objective, Order, Phi, ResidualLoss, Scan, combinati
 /// Cells of a grid that are looked at, all or spread over it; for a refit, which also starts from the basins of the fit, fewer.
 const CELLS: usize = 2000;
 const FEW_CELLS: usize = 60;
+/// Axes beyond which neighbours lie too far apart to be of one valley: with the seven of two breaks the lowest cell that no other is
+/// below leads to the minimum only as the eleventh, of all cells the third.
+const MOST_AXES: usize = 4;
 /// Newton steps of the factors of one cell, and the decrement at which cells can be told apart.
 const STEPS: usize = 12;
 const TOLD_APART: f64 = 1e-4;
@@ -14,7 +17,7 @@ const TOLD_APART: f64 = 1e-4;
 pub(crate) struct Grid {
     axes: Vec<Vec<f64>>,
     cells: Vec<End>,
-    /// Whether every cell is there.
+    /// Whether neighbours tell a valley: every cell is there, and few axes.
     whole: bool,
 }
 
@@ -42,7 +45,8 @@ impl Grid {
             let beside = before.map(|end| solved(end.phi.clone(), &place));
             cells.push(beside.filter(|beside| beside.value < afresh.value).unwrap_or(afresh));
         }
-        Self { axes, cells, whole: true }
+        let whole = axes.iter().filter(|axis| axis.len() > 1).count() <= MOST_AXES;
+        Self { axes, cells, whole }
     }
 
     /// The same cells, factors and all, on other losses or weights.
@@ -51,8 +55,8 @@ impl Grid {
         Self { axes: self.axes.clone(), cells: self.cells.iter().map(value).collect(), whole: self.whole }
     }
 
-    /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells has no neighbours worth the
-    /// name: all of those spread over it are told.
+    /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells, or of more than [`MOST_AXES`]
+    /// axes, has no neighbours worth the name: all of those spread over it are told.
     pub(crate) fn basins(self) -> impl Iterator<Item = Phi> {
         let lowest: Vec<bool> = (0..self.cells.len()).map(|cell| !self.whole || self.is_lowest(cell)).collect();
         let mut found: Vec<End> = self.cells.into_iter().zip(lowest).filter_map(|(end, lowest)| lowest.then_some(end)).collect();
