@@ -119,8 +119,8 @@ pub(super) fn methods(source: &Source, study: &Study) -> String {
             d.failed_refits,
             fitted.seed,
             fitted.evidence.excluded.len(),
-            fitted.evidence.size_measure,
-            fitted.evidence.flop_rule
+            fitted.evidence.size_measure.words(),
+            fitted.evidence.flop_rule.words()
         );
     }
     text

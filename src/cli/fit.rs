@@ -319,7 +319,12 @@ pub(super) fn report(source: &Source, study: &Study) -> String {
     let evidence = &study.evidence;
     let (points, runs) = (evidence.points.len(), source.records.len());
     let counted = if points > runs { format!("{points} points of {runs} runs") } else { format!("{points} runs") };
-    let mut text = format!("{}: {counted}, N counted as {}, C as {}\n", source.path.display(), evidence.size_measure, evidence.flop_rule);
+    let mut text = format!(
+        "{}: {counted}, N counted as {}, C as {}\n",
+        source.path.display(),
+        evidence.size_measure.words(),
+        evidence.flop_rule.words()
+    );
     for said in &study.options.reading {
         text += &format!("  read: {said}\n");
     }

@@ -236,7 +236,11 @@ fn render(forecast: &Forecast) -> String {
     let by = if forecast.mixture.is_some() { "several laws together" } else { &law.name };
     let mut text = format!(
         "forecast of {} by {} of {} runs (N counted as {}, C as {})\n",
-        forecast.source, by, forecast.points, law.size_measure, law.flop_rule
+        forecast.source,
+        by,
+        forecast.points,
+        law.size_measure.words(),
+        law.flop_rule.words()
     );
     for budget in &forecast.budgets {
         text += &format!("\nC = {}, {}x the largest run\n", Flops(budget.compute), short(budget.extrapolation_factor));

@@ -252,7 +252,7 @@ pub(super) fn recommendation_pieces(recommendations: &[Allocation]) -> Vec<Piece
     let level = first.params.level();
     let without = if first.evidence.compute[0].is_finite() { "no intervals" } else { "published numbers, without intervals" };
     let intervals = level.map_or(without.into(), |level| format!("{:.0} % intervals", 100.0 * level));
-    let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure, first.flop_rule);
+    let title = format!("what to train (N counted as {}, C as {}; {intervals})", first.size_measure.words(), first.flop_rule.words());
     let header = vec![
         "C, FLOPs",
         "N*",

@@ -139,8 +139,8 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
         "{} runs, {} of them in the fit; N counted as {}, C as {}; scalelab {}",
         source.records.len(),
         study.evidence.points.len(),
-        study.evidence.size_measure,
-        study.evidence.flop_rule,
+        study.evidence.size_measure.words(),
+        study.evidence.flop_rule.words(),
         env!("CARGO_PKG_VERSION")
     );
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })

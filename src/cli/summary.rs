@@ -26,7 +26,8 @@ pub(super) fn summary(source: &Source, study: &Study, recommendations: &[Allocat
 /// What `recommend` prints where no details are asked for; without a study by a published law.
 pub(super) fn answer(recommendations: &[Allocation], study: Option<&Study>) -> String {
     let Some(first) = recommendations.first() else { return String::new() };
-    let mut text = entry("counts", &format!("N as {}, C as {}; losses in {}", first.size_measure, first.flop_rule, first.loss_unit));
+    let mut text =
+        entry("counts", &format!("N as {}, C as {}; losses in {}", first.size_measure.words(), first.flop_rule.words(), first.loss_unit));
     text += &study.map_or(String::new(), reading);
     text += &to_train(first, recommendations, study.and_then(Study::mixture));
     let wasted = recommendations.iter().filter_map(|r| {
@@ -113,7 +114,10 @@ fn headline(source: &Source, study: &Study) -> String {
     let without = if excluded == 0 { String::new() } else { format!(" ({excluded} left out)") };
     let whose = source.path.display();
     heading(&format!("{whose}: what {} runs say{without}\n", evidence.points.len()))
-        + &entry("counts", &format!("N as {}, C as {}; losses in {}", evidence.size_measure, evidence.flop_rule, evidence.loss_unit))
+        + &entry(
+            "counts",
+            &format!("N as {}, C as {}; losses in {}", evidence.size_measure.words(), evidence.flop_rule.words(), evidence.loss_unit),
+        )
         + &reading(study)
 }
 

@@ -169,6 +169,12 @@ pub struct UnknownConvention {
 
 macro_rules! named {
     ($type:ident, $($variant:ident),+) => {
+        impl $type {
+            /// What follows on "counted as": its name, or "given".
+            pub fn words(self) -> &'static str {
+                if self == Self::AsGiven { "given" } else { self.name() }
+            }
+        }
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(self.name())

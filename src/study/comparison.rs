@@ -95,8 +95,10 @@ pub fn grouped(all: &[NamedRuns<'_>]) -> Result<(LossUnit, Vec<Group>), StudyErr
     let records = converted.unwrap_or_else(|| all.iter().map(|(_, records, _)| records.to_vec()).collect());
     let group = |((name, _, options), records): (&NamedRuns<'_>, Vec<RunRecord>)| group(name, &records, options);
     let groups: Vec<Group> = all.iter().zip(records).map(group).collect::<Result<_, StudyError>>()?;
-    let counted: BTreeSet<String> =
-        groups.iter().map(|group| format!("N as {}, C as {}", group.evidence.size_measure, group.evidence.flop_rule)).collect();
+    let counted: BTreeSet<String> = groups
+        .iter()
+        .map(|group| format!("N as {}, C as {}", group.evidence.size_measure.words(), group.evidence.flop_rule.words()))
+        .collect();
     if counted.len() > 1 {
         return Err(StudyError::SeveralConventions(counted.into_iter().collect()));
     }
