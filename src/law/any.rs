@@ -62,6 +62,8 @@ pub trait AnyFormula: Debug + Send + Sync {
 /// Directions that one of several passes differentiates by, and their second derivatives.
 const WIDTH: usize = 9;
 const TRIANGLE: usize = WIDTH * (WIDTH + 1) / 2;
+/// The same of a law that is not [wide](Formula::IS_WIDE).
+const NARROW: usize = 4;
 
 impl<F: Formula> AnyFormula for F {
     fn name(&self) -> &'static str {
@@ -161,7 +163,8 @@ struct Derivatives<'a, F> {
 impl<F: Formula> Derivatives<'_, F> {
     /// In passes as wide as the formula has coefficients: each width is code of its own for each formula.
     fn run(self) {
-        match const { F::COUNT } {
+        match const { if F::IS_WIDE { F::COUNT } else { 0 } } {
+            0 => self.paired::<NARROW, { NARROW * (NARROW + 1) / 2 }>(),
             ..=3 => self.pass::<3, 6>(),
             4 => self.pass::<4, 10>(),
             5 => self.pass::<5, 15>(),
@@ -169,7 +172,7 @@ impl<F: Formula> Derivatives<'_, F> {
             7 => self.pass::<7, 28>(),
             8..=WIDTH => self.pass::<WIDTH, TRIANGLE>(),
             _ if self.free.len() <= WIDTH => self.pass::<WIDTH, TRIANGLE>(),
-            _ => self.wide(),
+            _ => self.paired::<WIDTH, TRIANGLE>(),
         }
     }
 
@@ -205,22 +208,23 @@ impl<F: Formula> Derivatives<'_, F> {
         }
     }
 
-    /// Any number of coordinates: one pass for every pair of blocks of half a width.
-    fn wide(self) {
-        const HALF: usize = WIDTH / 2;
-        let dim = self.free.len();
-        let starts: Vec<usize> = (0..dim).step_by(HALF).collect();
-        let pairs: Vec<[usize; 2]> = starts.iter().enumerate().flat_map(|(i, &a)| starts[i + 1..].iter().map(move |&b| [a, b])).collect();
+    /// Any number of coordinates: one pass for every pair of blocks of half a width, for a single block where there are no two.
+    fn paired<const K: usize, const T: usize>(self) {
+        let (half, dim) = (K / 2, self.free.len());
+        let starts: Vec<usize> = (0..dim.max(1)).step_by(half).collect();
+        let alone = [[starts[0], starts[0] + half]];
+        let all: Vec<[usize; 2]> = starts.iter().enumerate().flat_map(|(i, &a)| starts[i + 1..].iter().map(move |&b| [a, b])).collect();
+        let pairs = if all.is_empty() { &alone[..] } else { &all };
         // The coordinate of each direction of a pair.
-        let coordinate = |[a, b]: [usize; 2], k: usize| if k < HALF { a + k } else { b + k - HALF };
-        let direction = |pair: [usize; 2], j: usize| (0..WIDTH).find(|&k| self.free.get(coordinate(pair, k)) == Some(&j));
-        let seeded: Vec<_> = pairs.iter().map(|&pair| self.seeded::<WIDTH, TRIANGLE>(|j| direction(pair, j))).collect();
+        let coordinate = |[a, b]: [usize; 2], k: usize| if k < half { a + k } else { b + k - half };
+        let direction = |pair: [usize; 2], j: usize| (0..K).find(|&k| self.free.get(coordinate(pair, k)) == Some(&j));
+        let seeded: Vec<_> = pairs.iter().map(|&pair| self.seeded::<K, T>(|j| direction(pair, j))).collect();
         let mut jet = self.jet();
         for (at, block) in self.blocks.iter().enumerate() {
             for (pair, coefficients) in pairs.iter().zip(&seeded) {
                 let ln_loss = self.form.loss(coefficients, &Place::of_block(block)).ln();
                 jet.value = ln_loss.value;
-                for j in (0..WIDTH).filter(|&j| coordinate(*pair, j) < dim) {
+                for j in (0..K).filter(|&j| coordinate(*pair, j) < dim) {
                     let row = coordinate(*pair, j);
                     jet.gradient[row] = ln_loss.gradient[j];
                     // Coordinates of a pair rise with its directions, so what is below the diagonal here is there too.

@@ -35,6 +35,7 @@ impl Departure {
 
 impl Formula for Departure {
     const COUNT: usize = Additive::COUNT;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         match self {
@@ -109,6 +110,7 @@ pub struct FarseerMoved {
 
 impl Formula for FarseerMoved {
     const COUNT: usize = Farseer::COUNT;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "farseer-moved"

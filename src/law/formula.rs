@@ -216,6 +216,10 @@ pub trait Formula: Debug + Send + Sync + 'static {
     /// How many coefficients it has, so that derivatives are compiled for so many; as many as there may be where nothing is said.
     const COUNT: usize = usize::MAX;
 
+    /// Whether all its derivatives are compiled into one pass. A law that few fits are of does with narrow passes, which take up to three
+    /// times as long: a wide one is a tenth of a megabyte of code.
+    const IS_WIDE: bool = true;
+
     /// Name used in files and on the command line.
     fn name(&self) -> &'static str;
 

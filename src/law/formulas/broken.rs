@@ -53,6 +53,7 @@ impl<const BREAKS: usize> Broken<BREAKS> {
 
 impl<const BREAKS: usize> Formula for Broken<BREAKS> {
     const COUNT: usize = FIRST + OF_BREAK * BREAKS;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         let one = ["broken-n", "broken-d", "broken-c"];

@@ -24,6 +24,7 @@ fn ln_saturated<T: Number>(experts: T, start: T, most: T) -> T {
 
 impl Formula for Clark {
     const COUNT: usize = 6;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "clark"

@@ -126,6 +126,7 @@ impl Formula for Farseer {
 
 impl Formula for FarseerScaled {
     const COUNT: usize = 9;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "farseer-scaled"

@@ -80,6 +80,8 @@ fn value(point: &Point, name: &str, at: usize) -> f64 {
 }
 
 impl Formula for Mixture {
+    const IS_WIDE: bool = false;
+
     fn name(&self) -> &'static str {
         "mixture"
     }

@@ -13,6 +13,7 @@ const LN_6: f64 = 1.791_759_469_228_055;
 
 impl Formula for OverTraining {
     const COUNT: usize = 4;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "over-training"

@@ -15,6 +15,7 @@ const OF_BITS: Variable = Variable::Named(BITS);
 
 impl Formula for Precision {
     const COUNT: usize = 6;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "precision"

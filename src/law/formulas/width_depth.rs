@@ -16,6 +16,7 @@ const OF_DEPTH: Variable = Variable::Named(LAYERS);
 
 impl Formula for WidthDepth {
     const COUNT: usize = 7;
+    const IS_WIDE: bool = false;
 
     fn name(&self) -> &'static str {
         "width-depth"
