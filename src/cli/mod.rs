@@ -19,7 +19,9 @@ mod corpus;
 mod devices;
 mod display;
 mod doctor;
+mod doctor_page;
 mod estimates;
+mod examined;
 mod explain;
 mod export;
 mod failure;
@@ -37,6 +39,7 @@ mod machine;
 mod man;
 #[cfg(feature = "train")]
 mod memory;
+mod named_source;
 mod names;
 mod next_grid;
 mod numbers;

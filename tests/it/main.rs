@@ -21,7 +21,9 @@ mod held_out;
 mod help;
 mod house;
 mod lasting;
+mod mangled;
 mod pack;
+mod parquet;
 mod people;
 #[cfg(feature = "train")]
 mod pipeline;
