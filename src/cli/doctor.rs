@@ -108,11 +108,8 @@ fn written(path: &Path, examined: &Examined) -> Outcome {
 fn watched(args: &DoctorArgs) -> Outcome {
     let folders = &args.source.folders;
     let named: Vec<PathBuf> = args.source.paths.iter().map(|path| results_of(path, &folders.results)).collect();
-    let looked_at = match (named.as_slice(), &args.source.params_from) {
-        ([], Some(pattern)) => vec![pattern.split().0.to_owned()],
-        ([], None) => vec![folders.results.clone()],
-        _ => named,
-    };
+    let newest = || args.source.params_from.as_ref().map_or(folders.results.clone(), |pattern| pattern.split().0.to_owned());
+    let looked_at = if named.is_empty() { vec![newest()] } else { named };
     let call = format!("scalelab doctor{}", args.source.paths.iter().map(|path| format!(" {}", path.display())).collect::<String>());
     let (args, page) = (args.clone(), args.html.clone());
     let made = move || match Examined::of(&args.source).and_then(|found| match &args.html {

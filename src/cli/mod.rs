@@ -12,6 +12,7 @@ pub mod calls;
 mod certificate;
 mod checklist;
 mod colour;
+mod column_map;
 mod compare;
 mod compared;
 mod completions;

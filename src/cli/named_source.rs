@@ -1,7 +1,8 @@
 //! Runs whose files say in their names what they are, `--params-from`, as a source.
 
+use super::column_map::column_map;
 use super::failure::{Failure, OrInput};
-use super::source::{Source, SourceArgs, column_map, quoted};
+use super::source::{Source, SourceArgs, quoted};
 use crate::results::{NamePattern, Wanted, import_named};
 use anyhow::anyhow;
 use std::path::Path;

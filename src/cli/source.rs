@@ -1,17 +1,17 @@
 //! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
 
+use super::column_map::{column_map, parse_pair};
 use super::failure::{Failure, OrInput, Outcome};
 use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
-    ColumnMap, Filter, Imported, NamePattern, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes,
+    Filter, Imported, NamePattern, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes,
     import_paths, is_of_others, newest_sweep,
 };
 use crate::spec::{CurvePoint, Flops, LossUnit, RunRecord};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -353,32 +353,6 @@ pub(super) fn is_sweep(path: &Path) -> bool {
 pub(super) fn quoted(word: &str) -> String {
     let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=.,:/@%".contains(c));
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// The pairs given, and those of TOML files.
-pub(super) fn column_map(given: &[String]) -> Result<ColumnMap, Failure> {
-    let mut map = ColumnMap::new();
-    for text in given {
-        if text.ends_with(".toml") && !text.contains('=') {
-            map.extend(column_file(Path::new(text))?);
-        } else {
-            map.push(parse_pair(text).map_err(|problem| Failure::Input(anyhow!("--columns: {problem}")))?);
-        }
-    }
-    Ok(map)
-}
-
-/// A TOML file of pairs, each `ours = "theirs"`.
-fn column_file(path: &Path) -> Result<ColumnMap, Failure> {
-    let text = fs::read_to_string(path).with_context(|| format!("the column map {} cannot be read", path.display())).or_input()?;
-    let pairs: BTreeMap<String, String> =
-        toml::from_str(&text).with_context(|| format!("in {}: expected lines such as params = \"N\"", path.display())).or_input()?;
-    Ok(pairs.into_iter().collect())
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    let (left, right) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form column=value"))?;
-    Ok((left.trim().to_owned(), right.trim().to_owned()))
 }
 
 #[cfg(test)]

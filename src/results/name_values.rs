@@ -54,7 +54,9 @@ fn fits<'a>(
         return false;
     }
     let is_found = match piece {
-        Piece::Text(literal) => text[from..].starts_with(literal.as_str()) && fits(rest, text, from + literal.len(), strict, values, failed),
+        Piece::Text(literal) => {
+            text[from..].starts_with(literal.as_str()) && fits(rest, text, from + literal.len(), strict, values, failed)
+        }
         Piece::Any => ends(text, from).any(|end| fits(rest, text, end, strict, values, failed)),
         Piece::Value(at) => ends(text, from).filter(|end| *end > from).any(|end| {
             if strict && value(&KNOWN[*at], &text[from..end]).is_none() {
@@ -84,7 +86,11 @@ fn value(known: &Known, text: &str) -> Option<String> {
     let number = |text: &str| {
         let plain = Numerals::of(std::iter::once(text), false).plain(text).into_owned();
         match known.kind {
-            Kind::Whole => plain.parse::<u64>().ok().or_else(|| parse_quantity(&plain).ok().filter(|x| x.fract() == 0.0).map(|x| x as u64)).map(|x| x.to_string()),
+            Kind::Whole => plain
+                .parse::<u64>()
+                .ok()
+                .or_else(|| parse_quantity(&plain).ok().filter(|x| x.fract() == 0.0).map(|x| x as u64))
+                .map(|x| x.to_string()),
             _ => parse_quantity(&plain).ok().map(|x| x.to_string()),
         }
     };
@@ -106,4 +112,3 @@ fn is_word(text: &str) -> bool {
         is_fine
     }) && !text.ends_with(|c: char| c.is_ascii_digit())
 }
-

@@ -30,7 +30,7 @@ impl NamePattern {
     /// Every file whose path fits, in the order of names. Without one it is refused, with what lies where it ends.
     pub(super) fn files(&self) -> Result<Matched, TableError> {
         let mut walk = Walk { found: Matched::default(), ended: (self.base.clone(), 0) };
-        walk.into(&self.base, &self.parts, 0, &Vec::new(), &Vec::new());
+        walk.look(&self.base, &self.parts, 0, &Vec::new(), &Vec::new());
         let error = |problem: String| TableError::Names { pattern: self.base.join(self.split().1).display().to_string(), problem };
         match (walk.found.files.as_slice(), walk.found.passed_over.first()) {
             ([], Some((path, reason))) => {
@@ -54,14 +54,16 @@ impl NamePattern {
         let holds = if named.is_empty() { "nothing".to_owned() } else { named.join(", ") + &more };
         let is_last = at + 1 >= self.parts.len();
         // A file where a file is asked for, else any folder.
-        let other = if is_last { entries.iter().find(|(_, is_folder)| !is_folder).map(|(name, _)| name.clone()) } else { Some("*".to_owned()) };
+        let other =
+            if is_last { entries.iter().find(|(_, is_folder)| !is_folder).map(|(name, _)| name.clone()) } else { Some("*".to_owned()) };
         let mut parts: Vec<String> = self.split().1.split('/').map(str::to_owned).collect();
         let advice = match (other, parts.get_mut(at)) {
             (Some(other), Some(part)) if !part.contains('{') => {
                 *part = other;
                 format!("say --params-from {}", as_argument(&self.base.join(parts.join("/")).display().to_string()))
             }
-            _ => "a column in braces stands for a value, * for what does not matter, such as --params-from 'runs/*/{params}/log.csv'".to_owned(),
+            _ => "a column in braces stands for a value, * for what does not matter, such as --params-from 'runs/*/{params}/log.csv'"
+                .to_owned(),
         };
         format!("no file fits: {} holds {holds}; {advice}", here.display())
     }
@@ -92,7 +94,7 @@ struct Walk {
 
 impl Walk {
     /// Looks for the parts from the one `at` on; `names` are those that differ, `values` what they say, or why one says nothing.
-    fn into(&mut self, folder: &Path, parts: &[Part], at: usize, names: &[String], values: &[Result<(usize, String), String>]) {
+    fn look(&mut self, folder: &Path, parts: &[Part], at: usize, names: &[String], values: &[Result<(usize, String), String>]) {
         let Some(part) = parts.get(at) else { return };
         if at > self.ended.1 {
             self.ended = (folder.to_owned(), at);
@@ -100,21 +102,25 @@ impl Walk {
         let is_last = at + 1 == parts.len();
         if let Part::Literal(name) = part {
             let path = folder.join(name);
-            return if is_last { self.take(path, names, values) } else if path.is_dir() { self.into(&path, parts, at + 1, names, values) };
+            return if is_last {
+                self.take(path, names, values)
+            } else if path.is_dir() {
+                self.look(&path, parts, at + 1, names, values)
+            };
         }
         if *part == Part::Folders {
-            self.into(folder, parts, at + 1, names, values);
+            self.look(folder, parts, at + 1, names, values);
         }
         for (name, is_folder) in entries(folder) {
             let path = folder.join(&name);
             let named = || [names, &[name.clone()]].concat();
             match part {
                 // A link may lead back up.
-                Part::Folders if is_folder && !path.is_symlink() => self.into(&path, parts, at, &named(), values),
+                Part::Folders if is_folder && !path.is_symlink() => self.look(&path, parts, at, &named(), values),
                 Part::Pieces(pieces) if is_last || is_folder => {
                     let Some(found) = fitted(pieces, &name) else { continue };
                     let values = [values, &found].concat();
-                    if is_last { self.take(path, &named(), &values) } else { self.into(&path, parts, at + 1, &named(), &values) }
+                    if is_last { self.take(path, &named(), &values) } else { self.look(&path, parts, at + 1, &named(), &values) }
                 }
                 _ => {}
             }

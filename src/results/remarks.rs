@@ -6,8 +6,7 @@ use super::table::{RawTable, as_argument};
 use std::collections::HashSet;
 
 /// Words of a header that say that a loss is no measurement but a mean of several.
-const SMOOTHED: [&str; 11] =
-    ["smooth", "smoothed", "ema", "ewma", "avg", "averaged", "average", "running", "rolling", "moving", "mean"];
+const SMOOTHED: [&str; 11] = ["smooth", "smoothed", "ema", "ewma", "avg", "averaged", "average", "running", "rolling", "moving", "mean"];
 
 /// What stands beside a column that is needed and could have been meant; nothing of one that `--columns` names.
 pub(super) fn remarks(table: &RawTable, known: &Known, at: usize, is_asked: bool) -> Vec<String> {

@@ -145,9 +145,11 @@ pub(super) fn import_tables(tables: Vec<NamedFile>, folder: &Path, wanted: Wante
 
 /// Runs of one name are several where the names of their files say other things of them: each is called after its file, too.
 fn tell_apart(whole: &mut [(Imported, NamedFile)]) {
-    let mut said: HashMap<&str, &NamedFile> = HashMap::new();
-    let mut records = whole.iter().flat_map(|(imported, file)| imported.records.iter().map(move |record| (record, file)));
-    let is_twice = records.any(|(record, file)| said.entry(&record.run_id).or_insert(file).values != file.values);
+    let is_twice = {
+        let mut said: HashMap<&str, &NamedFile> = HashMap::new();
+        let mut records = whole.iter().flat_map(|(imported, file)| imported.records.iter().map(move |record| (record, file)));
+        records.any(|(record, file)| said.entry(&record.run_id).or_insert(file).values != file.values)
+    };
     let all = whole.iter_mut().filter(|_| is_twice);
     for (imported, NamedFile { run, .. }) in all {
         let others = imported.records.iter_mut().filter(|record| record.run_id != *run);

@@ -75,8 +75,9 @@ fn share(run: &RunRecord, shares: &Shares) -> f64 {
 
 /// What runs of others contradict themselves in, the worst first; `shares` of their parameters are active.
 pub(super) fn contradictions(records: &[RunRecord], shares: &Shares) -> Vec<Contradiction> {
-    let compute = if shares.is_empty() { &PAIRS[0] } else { &ACTIVE };
-    let mut found: Vec<Contradiction> = disagreement(records, compute, |run| share(run, shares)).into_iter().collect();
+    let of_all = || disagreement(records, &PAIRS[0], |_| 1.0);
+    let compute = if shares.is_empty() { of_all() } else { disagreement(records, &ACTIVE, |run| share(run, shares)) };
+    let mut found: Vec<Contradiction> = compute.into_iter().collect();
     found.extend(PAIRS[1..].iter().filter_map(|pair| disagreement(records, pair, |_| 1.0)));
     found.extend(shapes(records, shares));
     found.extend(in_steps(records).or_else(|| counts(records)));
@@ -266,7 +267,13 @@ mod tests {
         assert_eq!(contradictions(&runs, &shares), []);
         assert!(matches!(contradictions(&runs, &Shares::new())[..], [ref one] if (one.factor - 8.0).abs() < 1e-9 && one.is_serious()));
         // Compute of all parameters in a table that tells active ones.
-        let all: Vec<RunRecord> = runs.iter().map(|one| RunRecord { run_id: one.run_id.clone(), ..run(one.params_total.expect("N").0, 1e11, Some(6.0 * one.params_total.expect("N").0 * 1e11)) }).collect();
+        let all: Vec<RunRecord> = runs
+            .iter()
+            .map(|one| RunRecord {
+                run_id: one.run_id.clone(),
+                ..run(one.params_total.expect("N").0, 1e11, Some(6.0 * one.params_total.expect("N").0 * 1e11))
+            })
+            .collect();
         assert!(matches!(&contradictions(&all, &shares)[..], [one] if (one.factor - 8.0).abs() < 1e-9 && one.said.contains("of active N")));
         assert_eq!(odd_compute(&runs, &shares, |_| None), Vec::<String>::new());
     }

@@ -110,7 +110,8 @@ fn mangled(random: &mut Random) -> Mangled {
     let separator = [',', ';', '\t', '|'][random.below(4) as usize];
     let (how, comma) = (random.below(6), separator != ',' && random.below(2) == 0);
     done.push(format!("separator {separator:?}, numbers in way {how}, decimal commas {comma}"));
-    let names = [["params", "N", "n_params"], ["step", "step", "global_step"], ["tokens", "D", "num_tokens"], ["loss", "val_loss", "eval/loss"]];
+    let names =
+        [["params", "N", "n_params"], ["step", "step", "global_step"], ["tokens", "D", "num_tokens"], ["loss", "val_loss", "eval/loss"]];
     let mut columns: Vec<(String, Box<dyn Fn(usize, &Row) -> String>)> = Vec::new();
     let decimal = move |text: String| if comma { text.replace('.', ",") } else { text };
     for (at, names) in names.iter().enumerate() {
@@ -119,7 +120,13 @@ fn mangled(random: &mut Random) -> Mangled {
         // Way 1 and sizes in words have decimals; grouped numbers have none.
         let cell = move |_: usize, row: &Row| {
             let text = written(row.cells[at], way);
-            if row.gone[at + 1] { String::new() } else if way == 3 { text } else { decimal(text) }
+            if row.gone[at + 1] {
+                String::new()
+            } else if way == 3 {
+                text
+            } else {
+                decimal(text)
+            }
         };
         columns.push((name.to_owned(), Box::new(cell)));
     }
@@ -162,7 +169,8 @@ fn expected(table: &Mangled) -> BTreeSet<[i64; 3]> {
 }
 
 fn points(found: &Imported) -> BTreeSet<[i64; 3]> {
-    let n = |run: &str| found.records.iter().find(|record| record.run_id == run).and_then(|record| record.params_total).map_or(1.0, |n| n.0);
+    let n =
+        |run: &str| found.records.iter().find(|record| record.run_id == run).and_then(|record| record.params_total).map_or(1.0, |n| n.0);
     if found.trajectories.is_empty() {
         let of = |run: &scalelab::spec::RunRecord| Some([run.params_total?.0, run.tokens?.0, run.loss_nats?.0].map(key));
         return found.records.iter().filter_map(of).collect();
@@ -194,26 +202,26 @@ fn a_mangled_table_is_read_as_it_was_or_says_what_was_done() {
         // Never independent rows where sizes and steps say otherwise.
         assert_eq!(found.trajectories.len(), if table.are_curves { 6 } else { 0 }, "{said}\n{}", about());
         // What is not read is said by its line.
+        let numbers: BTreeSet<&str> = said.split(|c: char| !c.is_ascii_digit()).collect();
         for (at, row) in table.rows.iter().enumerate() {
             let is_whole = ![row.gone[1], row.gone[3], row.gone[4], row.gone[0] && table.are_curves].contains(&true);
             let (line, more) = (format!("{}", at + 2), " more");
-            assert!(is_whole || said.contains(&line) || said.contains(more), "line {line} is not said: {said}\n{}", about());
+            assert!(is_whole || numbers.contains(line.as_str()) || said.contains(more), "line {line} is not said: {said}\n{}", about());
         }
         let twice = table.rows.len() > expected(&table).len() && !table.lost;
         assert!(!twice || said.contains("again") || found.records.len() == table.rows.len(), "{said}\n{}", about());
-        if !table.lost && !table.doubled && case % 40 == 0 {
-            same_law(&found, table.are_curves);
+        if !table.lost && !table.doubled && !table.are_curves && case % 20 < 2 {
+            same_law(&found);
         }
     }
     assert!(10 * read >= 9 * cases, "{read} of {cases} are read; refused are {refused:#?}");
 }
 
 /// The law of what was read is that of the good table.
-fn same_law(found: &Imported, are_curves: bool) {
+fn same_law(found: &Imported) {
     let options = StudyOptions { own: false, refits: 0, ..StudyOptions::default() };
     let study = Study::of(&found.records, &Curves::default(), &options).expect("a study");
     let fitted = study.laws[0].fitted.as_ref().expect("a law");
-    let (n, d) = if are_curves { (2e8, 1.2e9) } else { (2e8, 4e9) };
-    let loss = fitted.law.at(n, d);
-    assert!((loss / law(n, d) - 1.0).abs() < 3e-3, "{loss} where {} is true", law(n, d));
+    let loss = fitted.law.at(2e8, 4e9);
+    assert!((loss / law(2e8, 4e9) - 1.0).abs() < 1e-3, "{loss} where {} is true", law(2e8, 4e9));
 }

@@ -33,19 +33,22 @@ fn what_pandas_and_pyarrow_write_is_what_their_csv_holds() {
 fn columns_that_no_table_can_hold_are_left_out_and_said() {
     let truth = read("runs.csv", &[]);
     let found = read("odd.parquet", &[]);
-    let pairs = |one: &Imported| one.records.iter().map(|run| (run.params_total.map(|n| n.0), run.loss_nats.map(|l| l.0))).collect::<Vec<_>>();
+    let pairs =
+        |one: &Imported| one.records.iter().map(|run| (run.params_total.map(|n| n.0), run.loss_nats.map(|l| l.0))).collect::<Vec<_>>();
     assert_eq!(pairs(&found), pairs(&truth), "unsigned numbers, and a loss within a struct");
     let tokens = |one: &Imported| one.records.iter().map(|run| run.tokens.expect("D").0).collect::<Vec<_>>();
     assert!(tokens(&found).iter().zip(tokens(&truth)).all(|(found, truth)| 4.0 * found == truth), "decimal numbers");
     let said = found.reading.join("; ");
-    assert!(said.contains("is not read: it holds lists") && said.contains("`split` is not read: its values are written in an encoding"), "{said}");
+    assert!(
+        said.contains("is not read: it holds lists") && said.contains("`split` is not read: its values are written in an encoding"),
+        "{said}"
+    );
 }
 
 #[test]
 fn commands_read_parquet_and_write_it() {
-    let fit = |name: &str| -> Value {
-        serde_json::from_str(&succeed(&["fit", text(&data(name)), "--refits", "20", "--json"])).expect("JSON")
-    };
+    let fit =
+        |name: &str| -> Value { serde_json::from_str(&succeed(&["fit", text(&data(name)), "--refits", "20", "--json"])).expect("JSON") };
     assert_eq!(fit("pandas.parquet")["laws"]["chinchilla"]["A"], fit("runs.csv")["laws"]["chinchilla"]["A"]);
     let folder = tempfile::tempdir().expect("temporary folder");
     let curves = folder.path().join("curves.csv");

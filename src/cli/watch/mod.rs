@@ -65,9 +65,7 @@ pub(super) fn show(named: Option<&Path>, results: &Path) -> Outcome {
 /// refused, and `instead` says what to type.
 fn on_screen(instead: &str, drawn: impl FnOnce(&mut DefaultTerminal, &AtomicBool) -> Outcome) -> Outcome {
     if !std::io::stdout().is_terminal() || std::env::var("TERM").is_ok_and(|name| name == "dumb") {
-        return Err(Failure::Input(anyhow!(
-            "a live screen needs a terminal, and standard output is none that can be drawn on; {instead}"
-        )));
+        return Err(Failure::Input(anyhow!("a live screen needs a terminal, and standard output is none that can be drawn on; {instead}")));
     }
     let asked = Arc::new(AtomicBool::new(false));
     let leave = Arc::clone(&asked);

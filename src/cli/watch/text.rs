@@ -39,11 +39,7 @@ pub(in crate::cli) fn show_text(
 }
 
 /// Makes the text on a thread of its own: files that are slow to read keep nobody from leaving.
-fn again_and_again(
-    paths: Vec<PathBuf>,
-    written: Option<PathBuf>,
-    mut made: impl FnMut() -> String + Send + 'static,
-) -> Receiver<String> {
+fn again_and_again(paths: Vec<PathBuf>, written: Option<PathBuf>, mut made: impl FnMut() -> String + Send + 'static) -> Receiver<String> {
     let (sender, texts) = sync_channel(1);
     thread::spawn(move || {
         let mut seen = None;

@@ -73,7 +73,12 @@ fn parsed(fields: &Struct<'_>) -> Option<Footer> {
             let about = chunk.fields()?.get(&3)?.fields()?;
             let pages = count(about, 9)?;
             let dictionary = count(about, 11).filter(|at| (1..pages).contains(at));
-            column.chunks.push(Chunk { from: dictionary.unwrap_or(pages), length: count(about, 7)?, codec: int(about, 4)?, values: count(about, 5)? });
+            column.chunks.push(Chunk {
+                from: dictionary.unwrap_or(pages),
+                length: count(about, 7)?,
+                codec: int(about, 4)?,
+                values: count(about, 5)?,
+            });
         }
     }
     Some(Footer { rows: count(fields, 3)?, columns })

@@ -24,7 +24,8 @@ const CELLS: [usize; 2] = [4_000_000, 256];
 
 /// The table in a file, and how it was read.
 pub(super) fn table_of(path: &Path, bytes: &[u8], reading: &mut Vec<String>) -> Result<RawTable, TableError> {
-    let refused = |problem: &str| TableError::Tracker { path: path.to_owned(), problem: format!("as a Parquet file it cannot be read: {problem}") };
+    let refused =
+        |problem: &str| TableError::Tracker { path: path.to_owned(), problem: format!("as a Parquet file it cannot be read: {problem}") };
     let footer = footer(bytes).map_err(|problem| refused(&problem))?;
     let columns: Vec<&Column> = footer.columns.iter().filter(|column| !column.name.starts_with(INDEX)).collect();
     let most = CELLS[0].saturating_add(CELLS[1].saturating_mul(bytes.len()));

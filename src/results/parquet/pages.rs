@@ -163,7 +163,10 @@ fn decompressed(bytes: &[u8], codec: i64, length: usize) -> Result<Vec<u8>, Prob
     };
     let found = match codec {
         0 => Some(bytes.to_vec()),
-        1 => snap::raw::decompress_len(bytes).ok().filter(|found| *found == length).and_then(|_| snap::raw::Decoder::new().decompress_vec(bytes).ok()),
+        1 => snap::raw::decompress_len(bytes)
+            .ok()
+            .filter(|found| *found == length)
+            .and_then(|_| snap::raw::Decoder::new().decompress_vec(bytes).ok()),
         2 => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
         6 => zstd::Decoder::with_buffer(bytes).ok().and_then(|mut decoder| read(&mut decoder)),
         other => {

@@ -8,9 +8,15 @@ use super::thrift::Input;
 pub(super) enum Kind {
     Bool,
     /// A whole number of 32 or 64 bits.
-    Whole { wide: bool, signed: bool, scale: u32 },
+    Whole {
+        wide: bool,
+        signed: bool,
+        scale: u32,
+    },
     /// A number of 32 bits, or of 64.
-    Number { wide: bool },
+    Number {
+        wide: bool,
+    },
     Text,
 }
 
@@ -152,7 +158,10 @@ mod tests {
     #[test]
     fn runs_and_packed_bits_are_read() {
         // Five times 3 in two bits, then the packed numbers 0 1 2 3 0 1 2 3.
-        assert_eq!(levels(&mut Input { rest: &[10, 3, 3, 0b1110_0100, 0b1110_0100] }, 2, 13), Some([3; 5].into_iter().chain([0, 1, 2, 3, 0, 1, 2, 3]).collect()));
+        assert_eq!(
+            levels(&mut Input { rest: &[10, 3, 3, 0b1110_0100, 0b1110_0100] }, 2, 13),
+            Some([3; 5].into_iter().chain([0, 1, 2, 3, 0, 1, 2, 3]).collect())
+        );
         assert_eq!(levels(&mut Input { rest: &[] }, 1, 0), Some(vec![]));
         assert_eq!(levels(&mut Input { rest: &[10] }, 2, 5), None, "cut");
         assert_eq!(levels(&mut Input { rest: &[0, 0, 0, 0] }, 1, 5), None, "runs of nothing");
