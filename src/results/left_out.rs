@@ -35,10 +35,10 @@ impl LeftOut {
 
     /// Why no row is left: the cell of the only one, or what is wrong with all.
     pub(super) fn refusal(self, path: &Path) -> TableError {
-        let is_alone = self.is_all(1);
+        let (is_alone, advice) = (self.is_all(1), self.advice());
         match (self.first, is_alone) {
             (Some(error), true) => error,
-            _ => TableError::NoRow { path: path.to_owned(), reasons: said(&self.by_reason), advice: self.advice() },
+            _ => TableError::NoRow { path: path.to_owned(), reasons: said(&self.by_reason), advice },
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Wanted<'a> {
     /// Columns that the table lacks, each with the value of every row: pairs (ours, value).
     pub constants: &'a [(String, String)],
     /// Columns whose values the name of the file holds: pairs (ours, value).
-    pub(super) named: &'a [(String, String)],
+    pub named: &'a [(String, String)],
     /// Column whose text names the group of a row.
     pub by: Option<&'a str>,
     /// How many of params, tokens and FLOPs a table must have.
