@@ -238,6 +238,12 @@ impl Choices {
             reading: source.reading.clone(),
             loss_unit: source.loss_unit,
             lines: source.named_lines(),
+            active_shares: source
+                .records
+                .iter()
+                .zip(&source.active_shares)
+                .filter_map(|(run, share)| Some((run.run_id.clone(), (*share)?)))
+                .collect(),
             checkpoints: self.checkpoints,
             excluded: left_out.collect(),
             notes: source.notes.clone(),

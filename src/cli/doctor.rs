@@ -1,22 +1,24 @@
 //! `scalelab doctor`: diagnoses of runs from their curves, of sweeps and of others.
 
 use super::colour::{good, heading, warning};
+use super::doctor_page::page;
+use super::examined::{Diagnosed, Examined, by_ailment, counts};
 use super::failure::{Failure, OrWork, Outcome};
 use super::names::results_of;
-use super::source::{Source, SourceArgs, is_sweep};
+use super::source::{Source, SourceArgs};
 use super::text::{entry, filled, names, plural, table};
 use super::voice::is_quiet;
-use crate::doctor::{Ailment, FEWEST_POINTS, Finding, diagnose_all};
-use crate::spec::{CurvePoint, RunRecord};
-use anyhow::anyhow;
+use super::watch::show_text;
+use crate::doctor::{Ailment, Finding};
+use crate::results::write_whole;
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(
-    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor wandb/ --fail-on fault\n  scalelab doctor runs/*.csv trainer_state.json --json\n\n`scalelab explain ailment` lists what can ail a run."
+    after_help = "Examples:\n  scalelab doctor results/grid\n  scalelab doctor results/grid --where learning_rate=0.032\n  scalelab doctor wandb/ --fail-on fault\n  scalelab doctor runs/*.csv trainer_state.json --json\n  scalelab doctor runs/ --html page.html\n  scalelab doctor wandb/ --watch\n\n`scalelab explain ailment` lists what can ail a run."
 )]
 pub(super) struct DoctorArgs {
     /// Print everything behind the answer
@@ -32,6 +34,14 @@ pub(super) struct DoctorArgs {
     /// remark: anything that was found; fault: what makes a run sick; lost: it diverged or never fell. For continuous integration.
     #[arg(long, value_name = "SEVERITY", value_enum, hide_possible_values = true)]
     fail_on: Option<Severity>,
+    /// Write a page of HTML too: every run, its curve, what ails it
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
+    /// Show the answer on a screen, anew when files change
+    ///
+    /// q, Esc or Ctrl-C leave; arrows, Page Up and Page Down move through a long answer. A page of --html is written anew, too.
+    #[arg(long, conflicts_with_all = ["json", "fail_on"])]
+    watch: bool,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -54,67 +64,62 @@ impl Severity {
     }
 }
 
-/// A run with what was found.
-#[derive(Serialize)]
-struct Diagnosed {
-    run: String,
-    /// Points of its curve.
-    points: usize,
-    healthy: Option<bool>,
-    findings: Vec<Finding>,
-}
-
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
-    let sources = sources(args)?;
-    let (mut records, mut curves) = (Vec::new(), Vec::new());
-    for source in &sources {
-        for (record, curve) in source.records.iter().zip(source.whole_curves()?) {
-            curves.push(if curve.is_empty() && source.folder.is_none() { of_trajectory(source, &record.run_id) } else { curve });
-            records.push(record.clone());
+    if args.watch {
+        return watched(args);
+    }
+    let examined = Examined::of(&args.source)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&examined.diagnosed).or_work()?);
+    } else if is_quiet() {
+        println!("{}", counts(&examined.diagnosed));
+    } else {
+        print!("{}", text(args, &examined));
+    }
+    if let Some(path) = &args.html {
+        written(path, &examined)?;
+        if !is_quiet() {
+            print!("\n{}", entry("page", &path.display().to_string()));
         }
     }
-    let found = diagnose_all(&records, &curves);
-    let diagnosed: Vec<Diagnosed> =
-        records.iter().zip(&curves).zip(found).map(|((record, curve), findings)| Diagnosed::of(record, curve, findings)).collect();
-    let place = place(&sources);
-    if diagnosed.iter().all(|run| run.healthy.is_none()) {
-        return Err(Failure::Input(anyhow!(
-            "{place}: no run has a curve of {FEWEST_POINTS} losses or more; a results folder keeps them in curves/ or curves.csv.gz, a table of curves has a column `step` and names its runs, where there are several, in a column `run`"
-        )));
-    }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&diagnosed).or_work()?);
-    } else if is_quiet() {
-        println!("{}", counts(&diagnosed));
-    } else if args.details {
-        print!("{}{}", render(&diagnosed), reading(&sources, usize::MAX));
-    } else {
-        print!("{}{}", answer(&place, &diagnosed), reading(&sources, MOST_SAID));
-    }
     match args.fail_on {
-        Some(severity) => judged(&diagnosed, severity),
+        Some(severity) => judged(&examined.diagnosed, severity),
         None => Ok(()),
     }
 }
 
-/// Every sweep that is named, and all else as one table.
-fn sources(args: &DoctorArgs) -> Result<Vec<Source>, Failure> {
-    if args.source.paths.len() < 2 {
-        return Ok(vec![args.source.read_curves()?]);
+/// The answer as a person reads it.
+fn text(args: &DoctorArgs, examined: &Examined) -> String {
+    let Examined { sources, diagnosed, .. } = examined;
+    if args.details {
+        render(diagnosed) + &reading(sources, usize::MAX)
+    } else {
+        answer(&examined.place(), diagnosed) + &reading(sources, MOST_SAID)
     }
-    let named = args.source.paths.iter().map(|path| results_of(path, &args.source.folders.results));
-    let (sweeps, others): (Vec<PathBuf>, Vec<PathBuf>) = named.partition(|path| is_sweep(path));
-    let parts = sweeps.into_iter().map(|path| vec![path]).chain((!others.is_empty()).then_some(others));
-    parts.map(|paths| args.source.of_paths(paths).read_curves()).collect()
 }
 
-/// Where runs lie, in words.
-fn place(sources: &[Source]) -> String {
-    match sources {
-        [] => String::new(),
-        [only] => only.path.display().to_string() + &only.choices,
-        [first, others @ ..] => format!("{} and {}", first.path.display(), plural(others.len(), "other", "others")),
-    }
+/// Writes the page, unless over what was read.
+fn written(path: &Path, examined: &Examined) -> Outcome {
+    examined.sources.iter().try_for_each(|source| source.spared_by(Some(path)))?;
+    write_whole(path, page(examined).as_bytes()).with_context(|| format!("{} cannot be written", path.display())).or_work()
+}
+
+/// The answer again and again, until somebody has seen enough.
+fn watched(args: &DoctorArgs) -> Outcome {
+    let folders = &args.source.folders;
+    let named: Vec<PathBuf> = args.source.paths.iter().map(|path| results_of(path, &folders.results)).collect();
+    let newest = || args.source.params_from.as_ref().map_or(folders.results.clone(), |pattern| pattern.split().0.to_owned());
+    let looked_at = if named.is_empty() { vec![newest()] } else { named };
+    let call = format!("scalelab doctor{}", args.source.paths.iter().map(|path| format!(" {}", path.display())).collect::<String>());
+    let (args, page) = (args.clone(), args.html.clone());
+    let made = move || match Examined::of(&args.source).and_then(|found| match &args.html {
+        Some(page) => written(page, &found).map(|()| found),
+        None => Ok(found),
+    }) {
+        Ok(found) => text(&args, &found),
+        Err(failure) => failure.words() + "\n",
+    };
+    show_text(looked_at, page, made, &call)
 }
 
 /// Lines of how files were read that are shown without being asked for.
@@ -138,53 +143,6 @@ fn judged(diagnosed: &[Diagnosed], severity: Severity) -> Outcome {
     }
     let name = severity.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
     Err(Failure::Found(format!("{grave} of {} with a finding as grave as --fail-on {name} asks", plural(diagnosed.len(), "run", "runs"))))
-}
-
-impl Diagnosed {
-    fn of(record: &RunRecord, curve: &[CurvePoint], findings: Vec<Finding>) -> Self {
-        let points = curve.iter().filter(|point| point.train_loss_nats.is_some()).count();
-        let sick = findings.iter().any(|finding| finding.fault);
-        let healthy = (sick || points >= FEWEST_POINTS).then_some(!sick);
-        Self { run: record.run_id.clone(), points, healthy, findings }
-    }
-}
-
-/// The curve of a run of a foreign table: its losses alone.
-fn of_trajectory(source: &Source, run: &str) -> Vec<CurvePoint> {
-    let Some(trajectory) = source.trajectories.iter().find(|one| one.run == run) else {
-        return Vec::new();
-    };
-    let tokens = || trajectory.points.iter().map(|point| point.1);
-    // Steps as long as the shortest way from one row to the next, so that rows set apart evenly in ln D are not taken for even ones.
-    let length = tokens().skip(1).zip(tokens()).map(|(after, before)| after - before).fold(f64::INFINITY, f64::min);
-    let point = |&(_, tokens, loss): &(f64, f64, f64)| CurvePoint {
-        step: (tokens / length).round() as u64,
-        tokens: tokens as u64,
-        train_loss_nats: Some(loss),
-        ..CurvePoint::default()
-    };
-    trajectory.points.iter().map(point).collect()
-}
-
-/// How many runs are healthy, a line.
-fn counts(diagnosed: &[Diagnosed]) -> String {
-    let count = |state: Option<bool>| diagnosed.iter().filter(|run| run.healthy == state).count();
-    let text = format!("{}: {} healthy, {} sick", plural(diagnosed.len(), "run", "runs"), count(Some(true)), count(Some(false)));
-    let unknown = count(None);
-    text + &if unknown > 0 { format!(", {unknown} without a curve of {FEWEST_POINTS} losses") } else { String::new() }
-}
-
-/// What ails runs, faults before remarks and the gravest first, each with its runs.
-type ByAilment<'a> = BTreeMap<(bool, Ailment), Vec<(&'a Diagnosed, &'a Finding)>>;
-
-fn by_ailment(diagnosed: &[Diagnosed]) -> ByAilment<'_> {
-    let mut all = ByAilment::new();
-    for run in diagnosed {
-        for finding in &run.findings {
-            all.entry((!finding.fault, finding.ailment)).or_default().push((run, finding));
-        }
-    }
-    all
 }
 
 /// Ailments that are shown; the others are counted.

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab export results/grid --to tensorboard\n  scalelab export wandb/ --to jsonl --out curves\n\nTensorBoard keeps 32 bits of a number, the others all of them. Parquet is not written: pandas reads the lines of JSON and writes it."
+    after_help = "Examples:\n  scalelab export results/grid --to tensorboard\n  scalelab export wandb/ --to jsonl --out curves\n  scalelab export results/grid --to parquet\n\nTensorBoard keeps 32 bits of a number, the others all of them."
 )]
 pub(super) struct ExportArgs {
-    /// Format: tensorboard, jsonl, wandb-csv
+    /// Format: tensorboard, jsonl, parquet, wandb-csv
     ///
-    /// tensorboard: a folder of events a run; jsonl: an object a step of a run; wandb-csv: a chart a metric and a table of runs.
+    /// tensorboard: a folder of events a run; jsonl: an object a step of a run; parquet: a row a step of a run; wandb-csv: a chart a metric and a table of runs.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     to: To,
     /// Folder that is written [default: the name of the runs, with the format]
@@ -30,6 +30,7 @@ pub(super) struct ExportArgs {
 enum To {
     Tensorboard,
     Jsonl,
+    Parquet,
     WandbCsv,
 }
 
@@ -38,6 +39,7 @@ impl To {
         match self {
             Self::Tensorboard => Format::TensorBoard,
             Self::Jsonl => Format::JsonLines,
+            Self::Parquet => Format::Parquet,
             Self::WandbCsv => Format::WandbCsv,
         }
     }

@@ -4,7 +4,7 @@ use super::colour::{good, heading, warning};
 use super::text::{as_compute, doubts, entry, filled, known_between, plural, rounded, screen_table};
 use crate::fit::Estimate;
 use crate::recommend::{Forecast, Held, Predicted, ScoredBudget, ScoredLaw, ScoredRun, Verification};
-use crate::spec::{Flops, short};
+use crate::spec::{Flops, LossUnit, short};
 
 /// Runs that are shown, those that were missed most first.
 const MOST_RUNS: usize = 4;
@@ -51,22 +51,22 @@ pub(super) fn answer(forecast: &Forecast, found: &Verification, reasons: &[Strin
         None => heading(&said),
     };
     text += &entry("made", &format!("{}; its checksum is right", forecast.made_at));
-    text += &found.laws.first().map_or(String::new(), error);
+    text += &found.laws.first().map_or(String::new(), |law| error(law, forecast.law.loss_unit));
     found.budgets.iter().take(MOST_BUDGETS).for_each(|budget| text += &optimum(budget));
-    text += &worst(&found.runs);
+    text += &worst(&found.runs, forecast.law.loss_unit);
     if found.laws.len() > 1 {
-        text += &format!("\n{}", laws(&found.laws));
+        text += &format!("\n{}", laws(&found.laws, forecast.law.loss_unit));
     }
     text += &doubts(all_doubts(forecast, found, reasons));
     text + &format!("\n{}", entry("next", next(outcome)))
 }
 
 /// By how much forecasts were off, on average and each.
-fn error(law: &ScoredLaw) -> String {
+fn error(law: &ScoredLaw, unit: LossUnit) -> String {
     let side = if law.bias_nats > 0.0 { "above" } else { "below" };
     let [bias, rms] = [law.bias_nats.abs(), law.rms_nats].map(|error| rounded(error, law.rms_nats));
     let equivalent = law.compute_equivalent.map_or(String::new(), |part| format!("; equivalent to {}", as_compute(part)));
-    entry("error", &format!("forecasts lie {bias} nats {side} what came on average, rms {rms}{equivalent}"))
+    entry("error", &format!("forecasts lie {bias} {} {side} what came on average, rms {rms}{equivalent}", unit.short()))
 }
 
 /// A number with its widest interval.
@@ -83,7 +83,7 @@ fn miss(run: &ScoredRun) -> f64 {
 }
 
 /// The runs that were missed most.
-fn worst(runs: &[ScoredRun]) -> String {
+fn worst(runs: &[ScoredRun], unit: LossUnit) -> String {
     let mut order: Vec<&ScoredRun> = runs.iter().collect();
     order.sort_by(|a, b| miss(b).total_cmp(&miss(a)));
     let row = |run: &&ScoredRun| {
@@ -104,17 +104,17 @@ fn worst(runs: &[ScoredRun]) -> String {
     let rows: Vec<Vec<String>> = order.iter().take(MOST_RUNS).map(row).collect();
     let title =
         if runs.len() > MOST_RUNS { format!("  the {MOST_RUNS} of {} runs that were missed most\n", runs.len()) } else { String::new() };
-    format!("\n{title}{}", screen_table(&["run", "C, FLOPs", &forecast, "loss", "error", ""], &rows))
+    format!("\n{title}{}", screen_table(&["run", "C, FLOPs", &forecast, unit.heading(), "error", ""], &rows))
 }
 
 /// How each law fared.
-fn laws(all: &[ScoredLaw]) -> String {
+fn laws(all: &[ScoredLaw], unit: LossUnit) -> String {
     let row = |law: &ScoredLaw| {
         let sign = if law.bias_nats < 0.0 { "" } else { "+" };
         let inside = law.coverage.last().map_or("—".into(), |one| format!("{} of {}", one.held, one.of));
         vec![law.name.clone(), format!("{sign}{}", rounded(law.bias_nats, law.rms_nats)), rounded(law.rms_nats, law.rms_nats), inside]
     };
-    screen_table(&["law", "mean error, nats", "rms", "inside"], &all.iter().map(row).collect::<Vec<_>>())
+    screen_table(&["law", &format!("mean error, {}", unit.short()), "rms", "inside"], &all.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Where the optimum of a budget was said to be and where it was, and what trusting the forecast cost.

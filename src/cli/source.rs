@@ -1,17 +1,17 @@
 //! What a command of the analysis wing works on: a results folder, a CSV, or the newest sweep.
 
+use super::column_map::{column_map, parse_pair};
 use super::failure::{Failure, OrInput, Outcome};
 use super::folders::{Folders, plots_beside};
 use super::names::results_of;
 use crate::results::{
-    ColumnMap, Filter, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes, import_paths,
-    is_of_others, newest_sweep,
+    Filter, Imported, NamePattern, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes,
+    import_paths, is_of_others, newest_sweep,
 };
 use crate::spec::{CurvePoint, Flops, LossUnit, RunRecord};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +26,13 @@ pub(super) struct SourceArgs {
     /// MLflow, logs; several tables, or several of these, are read as one.
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+    /// Where runs lie whose files' names hold values
+    ///
+    /// A path below PATH, or below the current folder, with columns in braces and * for what does not matter:
+    /// 'runs/{params}/lr{lr}_*/log.csv', '**/{params}.jsonl'. Each file or folder that fits is read as a run or its rows, with the values
+    /// in its name (125M, 7e9, seed_0) as columns; all are one table. Known are the columns of --columns.
+    #[arg(long, value_name = "PATTERN", hide_short_help = true, help_heading = "Runs that are read, and folders")]
+    pub(super) params_from: Option<NamePattern>,
     #[command(flatten)]
     pub(super) rows: RowArgs,
     #[command(flatten)]
@@ -81,6 +88,8 @@ pub(super) struct Source {
     pub(super) groups: Vec<String>,
     /// The line of each record in a table of others.
     pub(super) lines: Vec<u64>,
+    /// The share of the parameters of each record that each token meets, where a table tells active ones.
+    pub(super) active_shares: Vec<Option<f64>>,
     /// What losses are counted in.
     pub(super) loss_unit: LossUnit,
     /// How a table of others was read, in words.
@@ -101,12 +110,14 @@ impl Source {
     /// Takes runs away, with their groups and curves, and names them among those left out.
     pub(super) fn hide(&mut self, is_hidden: impl Fn(&RunRecord) -> bool, reason: &str) -> Vec<RunRecord> {
         let hides: Vec<bool> = self.records.iter().map(is_hidden).collect();
-        let mut stays = hides.iter().map(|hides| !hides);
-        self.groups.retain(|_| stays.next().unwrap_or(true));
-        let mut stays = hides.iter().map(|hides| !hides);
-        self.lines.retain(|_| stays.next().unwrap_or(true));
-        let mut stays = hides.iter().map(|hides| !hides);
-        self.curves.retain(|_| stays.next().unwrap_or(true));
+        fn seen<T>(all: &mut Vec<T>, hides: &[bool]) {
+            let mut hides = hides.iter();
+            all.retain(|_| !hides.next().copied().unwrap_or(false));
+        }
+        seen(&mut self.groups, &hides);
+        seen(&mut self.lines, &hides);
+        seen(&mut self.curves, &hides);
+        seen(&mut self.active_shares, &hides);
         let (hidden, seen): (Vec<_>, Vec<_>) = self.records.drain(..).zip(hides).partition(|(_, hides)| *hides);
         self.records = seen.into_iter().map(|(record, _)| record).collect();
         let hidden: Vec<RunRecord> = hidden.into_iter().map(|(record, _)| record).collect();
@@ -155,7 +166,7 @@ impl SourceArgs {
 
     /// The source that stands at a path.
     pub(super) fn of_path(path: &Path, rows: RowArgs, folders: &Folders) -> Self {
-        Self { paths: vec![path.to_owned()], rows, folders: folders.clone(), at_hand: None }
+        Self { paths: vec![path.to_owned()], params_from: None, rows, folders: folders.clone(), at_hand: None }
     }
 
     /// The same with other paths.
@@ -166,10 +177,11 @@ impl SourceArgs {
     /// Further paths, and the options that choose runs and columns, each after a space.
     fn choices(&self) -> String {
         let others = self.paths.iter().skip(1).map(|path| format!(" {}", quoted(&path.display().to_string())));
+        let pattern = self.params_from.as_ref().map(|pattern| format!(" --params-from {}", quoted(&self.placed(pattern).split().1)));
         let filters = self.rows.filters.iter().map(|one| format!(" --where {}", quoted(&one.to_string())));
         let columns = (!self.rows.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.rows.columns.join(","))));
         let constants = self.rows.constants.iter().map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
-        others.chain(filters).chain(columns).chain(constants).collect()
+        others.chain(pattern).chain(filters).chain(columns).chain(constants).collect()
     }
 
     /// Reads the runs of a folder or table, filtered and with the columns named.
@@ -198,13 +210,16 @@ impl SourceArgs {
     }
 
     fn read_as(&self, by: Option<&str>, variables: Variables) -> Result<Source, Failure> {
+        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
+        if let Some(pattern) = &self.params_from {
+            return self.read_named(pattern, wanted);
+        }
         let path = match self.paths.as_slice() {
             [] => newest_sweep(&self.folders.results)?.path,
             [path] if path == Path::new(STANDARD_INPUT) || self.at_hand.is_some() => path.clone(),
             [path] => results_of(path, &self.folders.results),
             [path, ..] => path.clone(),
         };
-        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
         match self.paths.as_slice() {
             several @ [_, _, ..] => self.read_several(several, wanted),
             _ if path.is_dir() && self.at_hand.is_none() => self.read_folder(&path, wanted),
@@ -279,6 +294,7 @@ impl SourceArgs {
             left_out,
             groups,
             lines: Vec::new(),
+            active_shares: Vec::new(),
             loss_unit: LossUnit::Nats,
             reading: Vec::new(),
             notes,
@@ -300,7 +316,12 @@ impl SourceArgs {
         let imported = imported.or_input()?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = stem.filter(|stem| stem != STANDARD_INPUT).unwrap_or_else(|| "runs".to_owned());
-        Ok(Source {
+        Ok(self.source_of(path, name, imported))
+    }
+
+    /// What a table of others held, as a source.
+    pub(super) fn source_of(&self, path: &Path, name: String, imported: Imported) -> Source {
+        Source {
             name,
             path: path.to_owned(),
             choices: self.choices(),
@@ -309,6 +330,7 @@ impl SourceArgs {
             left_out: imported.left_out,
             groups: imported.groups,
             lines: imported.lines,
+            active_shares: imported.active_shares,
             loss_unit: imported.loss_unit,
             reading: imported.reading,
             notes: imported.notes,
@@ -316,7 +338,7 @@ impl SourceArgs {
             curves: imported.curves,
             folder: None,
             own: imported.own,
-        })
+        }
     }
 }
 
@@ -333,32 +355,6 @@ pub(super) fn quoted(word: &str) -> String {
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-/// The pairs given, and those of TOML files.
-pub(super) fn column_map(given: &[String]) -> Result<ColumnMap, Failure> {
-    let mut map = ColumnMap::new();
-    for text in given {
-        if text.ends_with(".toml") && !text.contains('=') {
-            map.extend(column_file(Path::new(text))?);
-        } else {
-            map.push(parse_pair(text).map_err(|problem| Failure::Input(anyhow!("--columns: {problem}")))?);
-        }
-    }
-    Ok(map)
-}
-
-/// A TOML file of pairs, each `ours = "theirs"`.
-fn column_file(path: &Path) -> Result<ColumnMap, Failure> {
-    let text = fs::read_to_string(path).with_context(|| format!("the column map {} cannot be read", path.display())).or_input()?;
-    let pairs: BTreeMap<String, String> =
-        toml::from_str(&text).with_context(|| format!("in {}: expected lines such as params = \"N\"", path.display())).or_input()?;
-    Ok(pairs.into_iter().collect())
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    let (left, right) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form column=value"))?;
-    Ok((left.trim().to_owned(), right.trim().to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,7 +366,13 @@ mod tests {
             columns: vec!["params=N".into(), "loss=final loss".into()],
             constants: vec![("tokens".into(), "2e10".into())],
         };
-        let args = SourceArgs { paths: Vec::new(), rows, folders: Folders { results: "results".into(), plots: None }, at_hand: None };
+        let args = SourceArgs {
+            paths: Vec::new(),
+            params_from: None,
+            rows,
+            folders: Folders { results: "results".into(), plots: None },
+            at_hand: None,
+        };
         let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10";
         assert_eq!(args.choices(), said);
         assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);

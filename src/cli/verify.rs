@@ -47,7 +47,7 @@ pub(super) fn run(args: &VerifyArgs) -> Outcome {
     let path = args.forecast.display();
     let text = std::fs::read_to_string(&args.forecast).with_context(|| format!("cannot read {path}")).map_err(Failure::Input)?;
     let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}; {SEALED}")))?;
-    let records = records(args)?;
+    let records = records(args, &forecast)?;
     if args.results.is_empty() && forecast.runs.iter().all(|run| run.found.is_none()) {
         return Err(Failure::Input(anyhow!("{path} holds no loss that was known when it was made; name the runs that came after it")));
     }
@@ -73,11 +73,21 @@ fn said(args: &VerifyArgs, forecast: &Forecast, found: &Verification, document: 
     }
 }
 
-fn records(args: &VerifyArgs) -> Result<Vec<RunRecord>, Failure> {
+/// The runs that came; their losses are counted as those that were forecast.
+fn records(args: &VerifyArgs, forecast: &Forecast) -> Result<Vec<RunRecord>, Failure> {
     let mut all = Vec::new();
     for path in &args.results {
         let folders = Folders { results: PathBuf::from("results"), plots: None };
         let source = SourceArgs::of_path(path, args.rows.clone(), &folders).read()?;
+        let unit = forecast.law.loss_unit;
+        if source.loss_unit != unit {
+            return Err(Failure::Input(anyhow!(
+                "{}: its losses are in {}, those of {} in {unit}; name a column of losses in {unit} with --columns loss=NAME",
+                path.display(),
+                source.loss_unit,
+                args.forecast.display()
+            )));
+        }
         all.extend(source.records);
     }
     Ok(all)
@@ -94,7 +104,9 @@ fn reasons(verification: &Verification) -> Vec<String> {
 
 fn render(forecast: &Forecast, found: &Verification) -> String {
     let mut text = format!("forecast of {} made {}; checksum verified\n", forecast.source, forecast.made_at);
-    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", "loss", "error, nats", "compute-equivalent"];
+    let unit = forecast.law.loss_unit;
+    let error = format!("error, {}", unit.short());
+    let header = ["run", "C, FLOPs", "D", "rate", "batch", "forecast", "95 % of one run", unit.heading(), &error, "compute-equivalent"];
     text += &table(&header, &found.runs.iter().map(run_row).collect::<Vec<_>>());
     let early = found.runs.iter().filter(|run| run.after_forecast == Some(false)).count();
     if early > 0 {
@@ -108,7 +120,7 @@ fn render(forecast: &Forecast, found: &Verification) -> String {
     }
     let levels: Vec<String> = found.laws[0].coverage.iter().map(|one| format!("inside {:.0} %", 100.0 * one.level)).collect();
     let header = [
-        &["law", "mean error, nats", "rms", "compute-equivalent", "interval score, %", "rms on its own larger runs"],
+        &["law", &format!("mean {error}"), "rms", "compute-equivalent", "interval score, %", "rms on its own larger runs"],
         &levels.iter().map(String::as_str).collect::<Vec<_>>()[..],
     ];
     text += "\n";

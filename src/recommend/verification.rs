@@ -2,7 +2,7 @@
 
 use super::forecast::Predicted;
 use crate::fit::{Estimate, OffTheLaw};
-use crate::spec::NEAR_OPTIMAL;
+use crate::spec::{LossUnit, NEAR_OPTIMAL};
 use serde::Serialize;
 
 /// What came of a forecast.
@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct Verification {
     /// Format of the document.
     pub format: u32,
+    /// What losses and errors are counted in.
+    pub loss_unit: LossUnit,
     /// Runs that it spoke of, in its order.
     pub runs: Vec<ScoredRun>,
     /// How the law of the forecast fared, and then the others.

@@ -29,7 +29,14 @@ pub fn verify(forecast: &Forecast, records: &[RunRecord]) -> Result<Verification
     let own: Vec<bool> = runs.iter().map(|run| has_own_recipe(forecast, run, &runs)).collect();
     let mut own = own.into_iter();
     runs.retain(|_| own.next().unwrap_or(true));
-    Ok(Verification { format: FORMAT, laws: scored_laws(forecast, &law, &runs), runs, budgets, passed_over })
+    Ok(Verification {
+        format: FORMAT,
+        loss_unit: forecast.law.loss_unit,
+        laws: scored_laws(forecast, &law, &runs),
+        runs,
+        budgets,
+        passed_over,
+    })
 }
 
 fn scored(forecast: &Forecast, law: &Law, record: &RunRecord) -> Result<ScoredRun, String> {

@@ -2,15 +2,15 @@
 //! missing.
 
 use super::known::{
-    BUDGET, ColumnMap, FLOPS, Found, KNOWN, Kind, Known, LOSS, PARAMS, RUN, STEPS, TOKENS, is_along, is_blank, is_loss, is_nothing,
+    ACTIVE, BATCH_SEQUENCES, BUDGET, ColumnMap, FLOPS, Found, KNOWN, Kind, Known, LOSS, PARAMS, STEPS, TOKENS, is_along, is_nothing,
     is_there, names_known,
 };
 use super::numerals::Numerals;
-use super::table::{RawTable, TableError, as_argument, columns_found};
+use super::remarks::{active, advice, remarks};
+use super::table::{RawTable, TableError, columns_found};
 use crate::spec::{COVARIATES, Flops, LossUnit, Params, RunRecord, Tokens, parse_quantity};
 use csv::StringRecord;
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 /// How many of params, tokens and FLOPs a table must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +28,9 @@ pub enum Variables {
 
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
 const STEP_LAW: ([&str; 3], f64) = (["ffnh", "numh", "numl"], 2048.0);
+
+/// A smaller share of active parameters is none.
+const LEAST_SHARE: f64 = 1e-4;
 
 /// What becomes of the cells of a column.
 #[derive(Debug, Clone)]
@@ -101,6 +104,7 @@ impl Columns {
             columns.in_steps = true;
         }
         columns.measure_sequences(table, &names);
+        columns.notes.extend(active(table, &names));
         // Of params, tokens and FLOPs any one follows from the other two.
         let loss = missing.iter().find(|known| known.ours == LOSS);
         let one_is_enough = match variables {
@@ -138,8 +142,15 @@ impl Columns {
         if known.kind == Kind::Needed {
             one_name(table, at)?;
         }
-        if known.kind == Kind::Extra {
+        if known.ours == BATCH_SEQUENCES {
             self.sequences = Some((at, None));
+            return Ok(());
+        }
+        if known.ours == ACTIVE {
+            let numerals = Numerals::of(table.rows.iter().map(|(_, row)| row.get(at).unwrap_or_default()), false);
+            let unit = found.unit.as_ref().map_or(1.0, |(unit, _)| *unit);
+            self.cells[at] = Cells::Numbers { numerals, unit, lenient: true };
+            ACTIVE.clone_into(&mut names[at]);
             return Ok(());
         }
         if known.ours == BUDGET && names[at] == FLOPS {
@@ -206,29 +217,17 @@ impl Columns {
         }
     }
 
-    /// Says what a reader must know of a column of losses.
+    /// Says what a reader must know of a column that is needed.
     fn remark(&mut self, table: &RawTable, known: &Known, at: usize) {
-        if known.ours != LOSS {
-            return;
+        if known.ours == LOSS {
+            let header = &table.headers[at];
+            self.loss_unit = LossUnit::of_header(header);
+            if self.loss_unit != LossUnit::Nats {
+                let unit = self.loss_unit;
+                self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in {unit}"));
+            }
         }
-        let header = &table.headers[at];
-        self.loss_unit = LossUnit::of_header(header);
-        if self.loss_unit != LossUnit::Nats {
-            let unit = self.loss_unit;
-            self.notes.push(format!("`{header}` is read as it stands: losses, E and A, B are in {unit}"));
-        }
-        if let Some(smooth) =
-            table.headers.iter().find(|other| *other != header && is_loss(header) && other.to_ascii_lowercase().starts_with("smooth"))
-        {
-            self.notes.push(format!(
-                "there is `{smooth}` beside `{header}`, which is read; --columns loss={} reads the other",
-                as_argument(smooth)
-            ));
-        }
-        let is_empty_loss = |&other: &usize| other != at && known.aliases.contains(&table.headers[other].to_ascii_lowercase().as_str());
-        if let Some(other) = (0..table.headers.len()).filter(is_empty_loss).find(|&other| is_blank(table, other)) {
-            self.notes.push(format!("`{}` is blank in every row: losses are those of `{header}`", table.headers[other]));
-        }
+        self.notes.extend(remarks(table, known, at, self.is_asked_for(at)));
     }
 
     /// Whether a column is one that a fit cannot do without.
@@ -282,6 +281,22 @@ impl Columns {
         }
     }
 
+    /// The share of its parameters that each token meets, where a column says so; `row` is the record's as it stands in the table.
+    pub(super) fn active_share(&self, row: &StringRecord, params: Option<Params>) -> Option<f64> {
+        let at = self.place(ACTIVE)?;
+        let active = parse_quantity(&self.clean(at, row.get(at)?)).ok()?;
+        // A flag is no count.
+        Some(active / params?.0).filter(|share| (LEAST_SHARE..=1.0 + 1e-9).contains(share))
+    }
+
+    /// How the numbers of a column are written, and in which unit.
+    pub(super) fn numerals(&self, table: &RawTable, at: usize) -> (Numerals, f64) {
+        match self.cells.get(at) {
+            Some(Cells::Numbers { numerals, unit, .. }) => (*numerals, *unit),
+            _ => (Numerals::of(table.rows.iter().map(|(_, row)| row.get(at).unwrap_or_default()), false), 1.0),
+        }
+    }
+
     /// Derives what is missing; `row` is the record's as it stands in the table.
     pub(super) fn completed(&self, mut record: RunRecord, row: &StringRecord) -> RunRecord {
         if self.budget_is_flops {
@@ -296,7 +311,10 @@ impl Columns {
         }
         if let Some(Flops(c)) = record.flops_exact {
             match (record.params_total, record.tokens) {
-                (Some(Params(n)), None) => record.tokens = Some(Tokens(c / (6.0 * n))),
+                (Some(Params(n)), None) => {
+                    let share = self.active_share(row, record.params_total).unwrap_or(1.0);
+                    record.tokens = Some(Tokens(c / (6.0 * n * share)));
+                }
                 (None, Some(Tokens(d))) => record.params_total = Some(Params(c / (6.0 * d))),
                 _ => {}
             }
@@ -342,31 +360,6 @@ fn one_name(table: &RawTable, at: usize) -> Result<(), TableError> {
         }
         _ => Ok(()),
     }
-}
-
-/// What to type where a column is missing.
-fn advice(table: &RawTable, known: &Known, names: &[String]) -> String {
-    let name = known.aliases[0];
-    let alike = table.headers.iter().find(|header| header.to_ascii_lowercase().contains(name)).map_or("NAME", String::as_str);
-    let mut advice = if alike.contains([',', '*']) {
-        format!("a name with a comma goes through a file: write {name} = {alike:?} into columns.toml and give --columns columns.toml")
-    } else {
-        format!("say which it is, such as --columns {name}={}", as_argument(alike))
-    };
-    let run = names.iter().position(|name| name == RUN);
-    if known.ours == PARAMS
-        && let Some(run) = run
-    {
-        let mut seen = HashSet::new();
-        let runs = table.rows.iter().filter_map(|(_, row)| row.get(run)).filter(|run| seen.insert(*run));
-        let sizes: Vec<String> = runs.take(2).zip(["50M", "100M"]).map(|(run, size)| format!("{run}:{size}")).collect();
-        let sizes = as_argument(&format!("params={},…", sizes.join(","))).replace("params=", "");
-        advice +=
-            &format!("; or give the size of each run, --set params={sizes}, or a second table of run and params, --set params=sizes.csv");
-    } else if known.kind == Kind::Needed && known.ours != LOSS {
-        advice += &format!("; or give one for all rows, --set {name}=…");
-    }
-    advice
 }
 
 /// A map of columns names what exists, on both sides, and no column twice but for FLOPs that are budgets.

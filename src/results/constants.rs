@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 /// How the names of second tables end.
-const TABLES: [&str; 5] = [".csv", ".tsv", ".json", ".jsonl", ".txt"];
+const TABLES: [&str; 6] = [".csv", ".tsv", ".json", ".jsonl", ".txt", ".parquet"];
 
 /// Values of a column that a table lacks.
 enum Values {
@@ -55,6 +55,29 @@ pub(super) fn with_constants(mut table: RawTable, map: &ColumnMap, constants: &[
             }
         }
         table.headers.push(known.ours.to_owned());
+    }
+    Ok(table)
+}
+
+/// The table with a column more for each value that its name holds, pairs (ours, value); what it says itself of these is not read. What
+/// was done goes into `reading`.
+pub(super) fn with_named(
+    mut table: RawTable,
+    map: &ColumnMap,
+    named: &[(String, String)],
+    reading: &mut Vec<String>,
+) -> Result<RawTable, TableError> {
+    for (ours, value) in named {
+        let known = KNOWN.iter().find(|known| known.ours == ours).filter(|_| !map.iter().any(|(name, _)| name == ours));
+        if let Some(found) = known.map_or(Ok(None), |known| known.find(&table, map))? {
+            let header = &table.headers[found.at];
+            if table.rows.iter().any(|(_, row)| row.get(found.at).is_some_and(|cell| !cell.is_empty())) {
+                reading.push(format!("`{header}` is not read: the name of the file says it"));
+            }
+            table.headers[found.at] = format!("{header} of the file");
+        }
+        table.rows.iter_mut().for_each(|(_, row)| row.push_field(value));
+        table.headers.push(ours.clone());
     }
     Ok(table)
 }

@@ -12,10 +12,9 @@ pub(super) struct Decoded<'a> {
 }
 
 /// Files that are no text, by how they begin, and what to do with them.
-const OTHERS: [(&[u8], &str); 6] = [
+const OTHERS: [(&[u8], &str); 5] = [
     (b"PK\x03\x04", "it is a ZIP archive or a workbook of Excel; save the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "it is a workbook of Excel; save the sheet as CSV"),
-    (b"PAR1", "it is a Parquet file; write it as CSV, such as by pandas.read_parquet(…).to_csv(…)"),
     (b"BZh", "it is compressed by bzip2; unpack it, or compress it by gzip or zstd"),
     (b"\xfd7zXZ", "it is compressed by xz; unpack it, or compress it by gzip or zstd"),
     (b"ARROW1", "it is an Arrow file; write it as CSV, such as by pandas.read_feather(…).to_csv(…)"),
@@ -127,7 +126,6 @@ mod tests {
     #[test]
     fn what_is_no_text_is_refused_with_what_to_do() {
         assert!(decode(b"PK\x03\x04....").expect_err("refused").contains("save the sheet as CSV"));
-        assert!(decode(b"PAR1....").expect_err("refused").contains("Parquet"));
         assert!(decode(b"\x80\x00\x00\xff").expect_err("refused").contains("no text"));
         assert!(decode(b"\x1f\x8bbroken").is_err() && decode(b"\x28\xb5\x2f\xfdbroken").is_err());
     }

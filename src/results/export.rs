@@ -1,5 +1,6 @@
 //! Curves of runs in the formats of trackers, for whoever wants to look at them there.
 
+use super::parquet::{Cells, written};
 use super::trackers::events;
 use crate::spec::{CurvePoint, Flops, Params, RunRecord, Tokens};
 use serde::Serialize;
@@ -13,6 +14,8 @@ pub enum Format {
     TensorBoard,
     /// An object a line, one a step of a run.
     JsonLines,
+    /// A table with a row for each step of a run.
+    Parquet,
     /// Charts as W&B gives them out, one a metric, and a table of the runs.
     WandbCsv,
 }
@@ -81,6 +84,7 @@ pub fn exported(format: Format, records: &[RunRecord], curves: &[Vec<CurvePoint>
             runs.iter().zip(&names).map(|((record, curve), name)| (path(name), of_events(record, curve))).collect()
         }
         Format::JsonLines => vec![(PathBuf::from("curves.jsonl"), lines(&runs))],
+        Format::Parquet => vec![(PathBuf::from("curves.parquet"), parquet(&runs))],
         Format::WandbCsv => {
             let charts = METRICS
                 .iter()
@@ -114,6 +118,21 @@ fn lines(runs: &[(&RunRecord, &Vec<CurvePoint>)]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Every step of every run: its run, size and step, and what was measured; a column that no run has is left out.
+fn parquet(runs: &[(&RunRecord, &Vec<CurvePoint>)]) -> Vec<u8> {
+    let points = || runs.iter().flat_map(|(record, curve)| curve.iter().map(move |point| (record, point)));
+    let mut columns = vec![("run", Cells::Text(points().map(|(record, _)| record.run_id.clone()).collect()))];
+    if runs.iter().any(|(record, _)| record.params_total.is_some()) {
+        columns.push(("params", Cells::Numbers(points().map(|(record, _)| record.params_total.map(|Params(n)| n)).collect())));
+    }
+    columns.push(("step", Cells::Whole(points().map(|(_, point)| point.step).collect())));
+    for (name, pick) in METRICS {
+        let is_measured = runs.iter().any(|(_, curve)| measured(curve).any(|(other, _)| other == name));
+        columns.extend(is_measured.then(|| (name, Cells::Numbers(points().map(|(_, point)| pick(point)).collect()))));
+    }
+    written(&columns)
 }
 
 /// A chart of one metric: steps, and three columns a run; `None` where nobody measured it.

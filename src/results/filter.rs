@@ -1,6 +1,9 @@
 //! Which rows are kept: a column compared with a value.
 
+use super::numerals::Numerals;
 use crate::spec::parse_quantity;
+use std::cell::OnceCell;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,26 +54,61 @@ impl Filter {
         Self { column: column.to_owned(), comparison: Comparison::Equal, value: value.to_owned() }
     }
 
+    /// The same, ready for the cells of a column: how its numbers are written, in which unit they are, and whether its values are plain
+    /// numbers whatever that is.
+    pub(super) fn test(&self, numerals: Numerals, unit: f64, in_plain: bool) -> Test<'_> {
+        let one = |text: &str| {
+            let text = text.trim();
+            let value = number(&numerals, text).or_else(|| number(&Numerals::of(std::iter::once(text), false), text))?;
+            // A size such as 7B is meant as it is said.
+            let is_size = text.ends_with(|c: char| c.is_ascii_alphabetic());
+            Some(if in_plain || is_size { value / unit } else { value })
+        };
+        let texts: Vec<&str> = match self.comparison {
+            Comparison::OneOf => self.value.trim_matches(['[', ']', '(', ')']).split(',').map(str::trim).collect(),
+            _ => vec![self.value.as_str()],
+        };
+        let values = texts.into_iter().map(|text| (text, one(text))).collect();
+        Test { comparison: self.comparison, numerals, values }
+    }
+}
+
+/// A filter as the cells of one column are held against it.
+pub(super) struct Test<'a> {
+    comparison: Comparison,
+    numerals: Numerals,
+    /// Texts, with the numbers that they are in the unit of the column.
+    values: Vec<(&'a str, Option<f64>)>,
+}
+
+/// Numbers that differ by less are one, as a share: units are powers of ten and not of two.
+const SAME: f64 = 1e-12;
+
+impl Test<'_> {
     /// Whether a cell is kept.
     pub(super) fn keeps(&self, cell: &str) -> bool {
-        let numbers = || Some((number(cell)?, number(&self.value)?));
-        let is = |value: &str| cell == value || number(cell).zip(number(value)).is_some_and(|(cell, value)| cell == value);
-        let same = || is(&self.value);
+        let own = OnceCell::new();
+        let own = || *own.get_or_init(|| number(&self.numerals, cell));
+        let are_one = |one: f64, other: f64| one == other || (one - other).abs() <= SAME * one.abs();
+        let is =
+            |(text, value): &(&str, Option<f64>)| cell == *text || value.is_some_and(|value| own().is_some_and(|own| are_one(own, value)));
+        let order = || own()?.partial_cmp(&self.values[0].1?);
+        let same = || self.values.iter().any(is);
         match self.comparison {
-            Comparison::Equal => same(),
+            Comparison::Equal | Comparison::OneOf => same(),
             Comparison::NotEqual => !same(),
-            Comparison::Less => numbers().is_some_and(|(cell, value)| cell < value),
-            Comparison::AtMost => numbers().is_some_and(|(cell, value)| cell <= value),
-            Comparison::Greater => numbers().is_some_and(|(cell, value)| cell > value),
-            Comparison::AtLeast => numbers().is_some_and(|(cell, value)| cell >= value),
-            Comparison::OneOf => self.value.trim_matches(['[', ']', '(', ')']).split(',').any(|value| is(value.trim())),
+            Comparison::Less => !same() && order() == Some(Ordering::Less),
+            Comparison::AtMost => order().is_some_and(|order| order == Ordering::Less || same()),
+            Comparison::Greater => !same() && order() == Some(Ordering::Greater),
+            Comparison::AtLeast => order().is_some_and(|order| order == Ordering::Greater || same()),
         }
     }
 }
 
-/// A number as tables write it: `-1.5`, `3,000,000`, `1.2B`.
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().or_else(|| parse_quantity(text).ok())
+/// A number as tables write it: `-1.5`, `3,000,000`, `1.2B`, `7 billion`.
+fn number(numerals: &Numerals, text: &str) -> Option<f64> {
+    let plain = numerals.plain(text);
+    plain.parse().ok().or_else(|| parse_quantity(&plain).ok())
 }
 
 impl FromStr for Filter {
@@ -89,7 +127,7 @@ impl FromStr for Filter {
             .ok_or_else(|| format!("`{text}` is not of the form column=value; !=, <, <=, >, >= and `column in a,b` are known, too"))?;
         let (column, value) = (text[..at].trim(), text[at + sign.len()..].trim());
         let is_order = !matches!(comparison, Comparison::Equal | Comparison::NotEqual | Comparison::OneOf);
-        if is_order && number(value).is_none() {
+        if is_order && number(&Numerals::of(std::iter::once(value), false), value).is_none() {
             return Err(format!("`{value}` is not a number, which {sign} asks for; write for example 2500000, 2.5M or 1.2e18"));
         }
         Ok(Self { column: column.to_owned(), comparison: *comparison, value: value.to_owned() })
@@ -111,7 +149,9 @@ mod tests {
     fn every_sign_is_read_and_keeps_what_it_says() {
         let kept = |filter: &str| {
             let filter: Filter = filter.parse().expect("a filter");
-            ["5e8", "1B", "2,000,000,000", "1000000000.0", "", "tiny"].map(|cell| u8::from(filter.keeps(cell)))
+            let cells = ["5e8", "1B", "2,000,000,000", "1000000000.0", "", "tiny"];
+            let test = filter.test(Numerals::of(cells.into_iter(), false), 1.0, false);
+            cells.map(|cell| u8::from(test.keeps(cell)))
         };
         assert_eq!(kept("params<1e9"), [1, 0, 0, 0, 0, 0]);
         assert_eq!(kept("params <= 1e9"), [1, 1, 0, 1, 0, 0]);
@@ -122,6 +162,37 @@ mod tests {
         assert_eq!(kept("params=tiny"), [0, 0, 0, 0, 0, 1]);
         assert_eq!(kept("params in 1B, tiny"), [0, 1, 0, 1, 0, 1]);
         assert_eq!(kept("params in [5e8]"), [1, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn numbers_are_one_however_they_are_written() {
+        let kept = |filter: &str, cells: [&str; 4]| {
+            let filter: Filter = filter.parse().expect("a filter");
+            let test = filter.test(Numerals::of(cells.into_iter(), false), 1.0, false);
+            cells.map(|cell| u8::from(test.keeps(cell)))
+        };
+        for written in ["7B", "7e9", "7,000,000,000", "7 billion", "7000000000", "7b"] {
+            assert_eq!(kept(&format!("params={written}"), ["7B", "7e9", "7 000 000 000", "7.1B"]), [1, 1, 1, 0], "{written}");
+            assert_eq!(kept(&format!("params<={written}"), ["6.9B", "7e9", "7 000 000 000", "7.1B"]), [1, 1, 1, 0], "{written}");
+        }
+        assert_eq!(kept("lr<0,002", ["0,001", "0,002", "0,5", "x"]), [1, 0, 0, 0], "decimal commas on both sides");
+        assert_eq!(kept("lr in [0.002, 0.5]", ["0,001", "0,002", "0,5", "x"]), [0, 1, 1, 0]);
+        assert_eq!(kept("offset>-1", ["-2", "-1", "-0.5", "3"]), [0, 0, 1, 1], "what is below 0, too");
+        assert_eq!(kept("name=v1", ["v1", "v1.0", "1", ""]), [1, 0, 0, 0], "words are words");
+    }
+
+    #[test]
+    fn a_bare_number_is_in_the_unit_of_the_column_and_a_size_is_not() {
+        let kept = |filter: &str, in_plain: bool| {
+            let filter: Filter = filter.parse().expect("a filter");
+            let test = filter.test(Numerals::of(["50"].into_iter(), false), 1e6, in_plain);
+            ["50", "100", "1300"].map(|cell| u8::from(test.keeps(cell)))
+        };
+        assert_eq!(kept("params_M<=100", false), [1, 1, 0]);
+        assert_eq!(kept("params_M<=100M", false), [1, 1, 0]);
+        assert_eq!(kept("params_M=1.3B", false), [0, 0, 1]);
+        assert_eq!(kept("params<=1e8", true), [1, 1, 0]);
+        assert_eq!(kept("params!=1.3e9", true), [1, 1, 0]);
     }
 
     #[test]

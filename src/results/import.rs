@@ -11,6 +11,7 @@ use super::trajectories::{Curves, Rows};
 use super::units::by_magnitude;
 use super::wanted::{Misread, Row, Wanted, WantedRows};
 use crate::spec::RunRecord;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -64,11 +65,18 @@ pub fn import_bytes(path: &Path, bytes: &[u8], wanted: Wanted<'_>) -> Result<Imp
 fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
     let (mut points, mut left_out) = (Rows::default(), LeftOut::default());
     let mut nameless = Vec::new();
-    for (((line, _), row), run) in rows.rows().zip(rows.read()).zip(&runs.of) {
+    let mut active_shares: Vec<Option<f64>> = Vec::new();
+    for (((line, cells), row), run) in rows.rows().zip(rows.read()).zip(&runs.of) {
         match (row?, run) {
             (Row::LeftOut(unusable), _) => left_out.add(*line, unusable),
             (Row::Of(..), None) => nameless.push(*line),
-            (Row::Of(record, group), Some(run)) => points.take(RunRecord { run_id: runs.names[*run].clone(), ..*record }, group, *line),
+            (Row::Of(record, group), Some(run)) => {
+                if let Some(share) = rows.active_share(cells, &record) {
+                    active_shares.resize(runs.names.len(), None);
+                    active_shares[*run] = share.or(active_shares[*run]);
+                }
+                points.take(RunRecord { run_id: runs.names[*run].clone(), ..*record }, group, *line);
+            }
         }
     }
     // Whoever looks at curves sees those, too, that never had a loss.
@@ -78,6 +86,10 @@ fn along_runs(rows: &WantedRows, runs: Runs) -> Result<Imported, Misread> {
     let several = || TableError::NoRuns { path: rows.path().to_owned(), found: "a run has several sizes".to_owned() };
     let curves = points.curves(0).ok_or_else(several)?;
     let mut imported = of_curves(curves, rows.notes().to_vec());
+    if !active_shares.is_empty() {
+        let of: HashMap<&str, Option<f64>> = runs.names.iter().map(String::as_str).zip(active_shares).collect();
+        imported.active_shares = imported.records.iter().map(|record| of.get(record.run_id.as_str()).copied().flatten()).collect();
+    }
     if rows.wants_curves {
         imported.curves = curves_of(rows, &runs, &mut imported.records);
     }

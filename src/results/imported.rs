@@ -28,6 +28,8 @@ pub struct Imported {
     pub trajectories: Vec<Trajectory>,
     /// All that was measured along each run, in the order of the records, where whole curves are wanted; a loss that is no number is kept.
     pub curves: Vec<Vec<CurvePoint>>,
+    /// The share of its parameters that each token meets, of each record, where a column tells active ones.
+    pub active_shares: Vec<Option<f64>>,
     /// How it was read, in words: what was passed over, what units were applied.
     pub reading: Vec<String>,
     /// What a reader must know of what was read, in words.
@@ -50,9 +52,10 @@ pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
     let (loss_unit, notes) = (rows.loss_unit(), rows.notes().to_vec());
     let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, loss_unit, notes, ..Imported::default() };
     let mut left_out = LeftOut::default();
-    for ((line, _), row) in rows.rows().zip(rows.read()) {
+    for ((line, cells), row) in rows.rows().zip(rows.read()) {
         match row? {
             Row::Of(record, group) => {
+                imported.active_shares.extend(rows.active_share(cells, &record));
                 imported.records.push(*record);
                 imported.lines.push(*line);
                 imported.groups.extend(group);

@@ -41,12 +41,14 @@ pub(super) const FLOPS: &str = "flops_exact";
 pub(super) const BUDGET: &str = "budget_flops";
 /// Sequences a step: tokens a step where the length of a sequence is known.
 pub(super) const BATCH_SEQUENCES: &str = "batch_sequences";
+/// Parameters that each token meets, of a mixture of experts.
+pub(super) const ACTIVE: &str = "active_params";
 /// What `--columns` says of a column that is to be read from nowhere.
 const NOTHING: &str = "none";
 
 /// Every column that is read. Headers of W&B exports, of Open-Athena, marin, Step Law, nanochat, KC and of the points
 /// recovered by Epoch are among the aliases.
-pub(super) const KNOWN: [Known; 16] = [
+pub(super) const KNOWN: [Known; 17] = [
     Known {
         ours: PARAMS,
         aliases: &[
@@ -156,6 +158,22 @@ pub(super) const KNOWN: [Known; 16] = [
     Known { ours: "corpus", aliases: &["corpus", "dataset", "train_dataset", "training_data"], kind: Kind::Text },
     Known { ours: "schedule", aliases: &["schedule", "lr_schedule", "lr_scheduler", "lr_scheduler_type"], kind: Kind::Text },
     Known { ours: "seed_init", aliases: &["seed"], kind: Kind::Whole },
+    Known {
+        ours: ACTIVE,
+        aliases: &[
+            "active_params",
+            "params_active",
+            "active_parameters",
+            "n_active",
+            "n_active_params",
+            "num_active_params",
+            "activated",
+            "activated_params",
+            "activated_parameters",
+            "active_parameter_count",
+        ],
+        kind: Kind::Extra,
+    },
     Known { ours: RUN, aliases: &["run", "run_id", "name", "run_name", "exp_name", "hyper_id"], kind: Kind::Text },
 ];
 
@@ -214,7 +232,12 @@ impl Known {
             }
         }
         match all.as_slice() {
-            [first, second, ..] if self.kind == Kind::Needed && table.headers[first.at] != table.headers[second.at] => {
+            [first, others @ ..]
+                if self.kind == Kind::Needed
+                    && let Some(second) = others
+                        .iter()
+                        .find(|other| table.headers[first.at] != table.headers[other.at] && !are_equal(table, first.at, other.at)) =>
+            {
                 Err(TableError::Ambiguous {
                     path: table.path.clone(),
                     first: table.headers[first.at].clone(),
@@ -258,7 +281,7 @@ impl Known {
     }
 
     fn is_counted(&self) -> bool {
-        [PARAMS, TOKENS, FLOPS, BUDGET, "unique_tokens", "batch_tokens"].contains(&self.ours)
+        [PARAMS, TOKENS, FLOPS, BUDGET, ACTIVE, "unique_tokens", "batch_tokens"].contains(&self.ours)
     }
 
     fn with_units(&self, table: &RawTable) -> Vec<Found> {
@@ -317,6 +340,15 @@ fn are_alike(table: &RawTable, one: usize, other: usize) -> bool {
     let both = |(_, row): &(u64, StringRecord)| Some((number(row, one)? - number(row, other)?).abs() <= 1.0);
     let alike: Vec<bool> = table.rows.iter().filter_map(both).collect();
     2 * alike.iter().filter(|same| **same).count() >= alike.len()
+}
+
+/// Whether two columns hold the same numbers in every row of several.
+pub(super) fn are_equal(table: &RawTable, one: usize, other: usize) -> bool {
+    let same = |(_, row): &(u64, StringRecord)| {
+        let (one, other) = (row.get(one).unwrap_or_default(), row.get(other).unwrap_or_default());
+        one == other || parse_quantity(one).is_ok_and(|one| parse_quantity(other).is_ok_and(|other| one == other))
+    };
+    table.rows.len() > 1 && table.rows.iter().all(same)
 }
 
 /// What stands last in a name that is a path.

@@ -1,5 +1,6 @@
 //! Rows of a table that no law can use, by reason, with their lines.
 
+use super::known::{KNOWN, LOSS, STEPS};
 use super::sheet::lines;
 use super::table::TableError;
 use super::wanted::Unusable;
@@ -9,6 +10,8 @@ use std::path::Path;
 #[derive(Default)]
 pub(super) struct LeftOut {
     by_reason: Vec<(String, Vec<u64>)>,
+    /// The column to blame for each reason.
+    columns: Vec<&'static str>,
     first: Option<TableError>,
 }
 
@@ -17,9 +20,12 @@ impl LeftOut {
     pub(super) fn add(&mut self, line: u64, unusable: Unusable) {
         match self.by_reason.iter_mut().find(|(reason, _)| *reason == unusable.reason) {
             Some((_, lines)) => lines.push(line),
-            None => self.by_reason.push((unusable.reason, vec![line])),
+            None => {
+                self.by_reason.push((unusable.reason, vec![line]));
+                self.columns.push(unusable.column);
+            }
         }
-        self.first.get_or_insert(unusable.error);
+        self.first = self.first.take().or(unusable.error);
     }
 
     /// Whether so many rows are left out.
@@ -29,10 +35,24 @@ impl LeftOut {
 
     /// Why no row is left: the cell of the only one, or what is wrong with all.
     pub(super) fn refusal(self, path: &Path) -> TableError {
-        let is_alone = self.is_all(1);
+        let (is_alone, advice) = (self.is_all(1), self.advice());
         match (self.first, is_alone) {
             (Some(error), true) => error,
-            _ => TableError::NoRow { path: path.to_owned(), reasons: said(&self.by_reason) },
+            _ => TableError::NoRow { path: path.to_owned(), reasons: said(&self.by_reason), advice },
+        }
+    }
+
+    /// What to do about the reason that most rows have.
+    fn advice(&self) -> String {
+        let most = self.by_reason.iter().zip(&self.columns).max_by_key(|((_, lines), _)| lines.len());
+        let Some(((reason, _), ours)) = most else { return String::new() };
+        let name = KNOWN.iter().find(|known| known.ours == *ours).map_or(*ours, |known| known.aliases[0]);
+        let other = format!("--columns {name}=NAME");
+        match *ours {
+            LOSS if reason.ends_with("diverged") => format!("these runs came to nothing; if another column holds losses, {other}"),
+            STEPS => format!("what stands at step 0 has seen nothing; if another column holds the steps, {other}"),
+            LOSS => format!("another column may hold losses: {other}"),
+            _ => format!("another column may hold {name}: {other}"),
         }
     }
 
@@ -50,4 +70,28 @@ impl LeftOut {
 
 fn said(by_reason: &[(String, Vec<u64>)]) -> String {
     by_reason.iter().map(|(reason, all)| format!("{reason} in {}", lines(all))).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Wanted, import_bytes};
+    use std::path::Path;
+
+    fn refusal(text: &str) -> String {
+        import_bytes(Path::new("x.csv"), text.as_bytes(), Wanted::default()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn advice_is_that_for_the_reason_of_most_rows() {
+        let blank = refusal("params,tokens,loss\n1e7,1e9,\n2e7,1e9,\n3e7,0,3\n");
+        assert!(blank.contains("loss is blank in lines 2 and 3; tokens is 0 in line 4; another column may hold losses"), "{blank}");
+        assert!(blank.ends_with("--columns loss=NAME"), "{blank}");
+        let lost = refusal("params,tokens,loss\n1e7,1e9,nan\n2e7,1e9,NaN\n");
+        assert!(lost.contains("these runs came to nothing; if another column holds losses, --columns loss=NAME"), "{lost}");
+        let size = refusal("params,tokens,loss\ntiny,1e9,3\nsmall,1e9,2.9\n");
+        assert!(size.contains("params is no number in lines 2 and 3; another column may hold params: --columns params=NAME"), "{size}");
+        assert!(!size.contains("loss="), "{size}");
+        let tokens = refusal("params,tokens,loss\n1e7,0,3\n2e7,0,2.9\n");
+        assert!(tokens.contains("--columns tokens=NAME"), "{tokens}");
+    }
 }

@@ -2,8 +2,10 @@
 
 use super::import::{STANDARD_INPUT, import_bytes, import_table};
 use super::imported::Imported;
+use super::name_pattern::NamePattern;
+use super::named_files::NamedFile;
 use super::table::TableError;
-use super::tables::{import_folder, import_tables, is_folder_of_tables, stem_of_table};
+use super::tables::{import_folder, import_tables, is_folder_of_tables, stem_of_table, tables_in, unnamed, without_end};
 use super::trackers::{Tracked, apart, holds_files, holds_runs, imported, of_bytes, of_file, of_folder};
 use super::wanted::Wanted;
 use std::fs;
@@ -60,20 +62,65 @@ pub fn import_paths(paths: &[PathBuf], wanted: Wanted<'_>) -> Result<Imported, T
             let mut parts: Vec<Imported> = found.into_iter().collect();
             if wanted.wants_curves() {
                 for path in flat(tables) {
-                    let bytes = fs::read(&path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
-                    parts.push(called(import_bytes(&path, &bytes, wanted)?, &path));
+                    parts.push(called(import_file(&path, wanted)?, &path));
                 }
             } else {
-                parts.push(import_tables(&flat(tables), &paths[0], wanted)?);
+                parts.push(import_tables(flat(tables).into_iter().map(unnamed).collect(), &paths[0], wanted)?);
             }
             joined(parts, paths)
         }
     }
 }
 
+fn import_file(path: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.to_owned(), source })?;
+    import_bytes(path, &bytes, wanted)
+}
+
+/// Reads every file or folder that a pattern finds, with what its name says, as one table.
+pub fn import_named(pattern: &NamePattern, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let matched = pattern.files()?;
+    let (mut parts, mut tables) = (Vec::new(), Vec::new());
+    for file in matched.files {
+        let file = NamedFile { run: without_end(&file.run), ..file };
+        let wanted = Wanted { named: &file.values, ..wanted };
+        if let Some(found) = tracked(&file.path, wanted)? {
+            parts.push(named_after(imported(&file.path, &found, wanted)?, &file.run));
+        } else if file.path.is_dir() {
+            let inside = tables_in(&file.path);
+            let is_alone = inside.len() == 1;
+            let run = |one: &NamedFile| if is_alone { file.run.clone() } else { format!("{}/{}", file.run, one.run) };
+            tables.extend(inside.into_iter().map(unnamed).map(|one| NamedFile { run: run(&one), values: file.values.clone(), ..one }));
+        } else {
+            tables.push(file);
+        }
+    }
+    let (base, _) = pattern.split();
+    if wanted.wants_curves() {
+        for file in tables {
+            parts.push(named_after(import_file(&file.path, Wanted { named: &file.values, ..wanted })?, &file.run));
+        }
+    } else if !tables.is_empty() || parts.is_empty() {
+        parts.push(import_tables(tables, base, wanted)?);
+    }
+    let mut all = joined(parts, &[base.to_owned()])?;
+    all.reading.extend(matched.passed_over.iter().map(|(path, reason)| format!("{} passed over: {reason}", path.display())));
+    Ok(all)
+}
+
+/// Runs that are called after their file: the only one as it, each of several with its own name, too.
+fn named_after(mut found: Imported, file: &str) -> Imported {
+    let is_alone = found.records.len() == 1;
+    let name = |own: &mut String| *own = if is_alone { file.to_owned() } else { format!("{file} {own}") };
+    found.records.iter_mut().for_each(|record| name(&mut record.run_id));
+    found.trajectories.iter_mut().for_each(|curve| name(&mut curve.run));
+    found.left_out.iter_mut().for_each(|(run, _)| *run = format!("{file} {run}"));
+    found
+}
+
 /// Tables, and those in folders.
 fn flat(paths: &[PathBuf]) -> Vec<PathBuf> {
-    paths.iter().flat_map(|path| if path.is_dir() { super::tables::tables_in(path) } else { vec![path.clone()] }).collect()
+    paths.iter().flat_map(|path| if path.is_dir() { tables_in(path) } else { vec![path.clone()] }).collect()
 }
 
 /// The only run of a table that names none is called after the file.
@@ -103,7 +150,10 @@ fn joined(parts: Vec<Imported>, paths: &[PathBuf]) -> Result<Imported, TableErro
         all.curves.extend(std::iter::repeat_n(Vec::new(), missing));
         all.curves.extend(part.curves.iter().cloned());
         all.curves.extend(std::iter::repeat_n(Vec::new(), part.records.len() - part.curves.len()));
+        all.active_shares.resize(all.records.len(), None);
+        all.active_shares.extend(part.active_shares);
         all.records.extend(part.records);
+        all.active_shares.resize(all.records.len(), None);
         all.lines.clear();
         all.groups.extend(part.groups);
         all.filtered_out += part.filtered_out;

@@ -4,6 +4,7 @@
 use super::decode::{Decoded, decoded};
 use super::dialect::Dialect;
 use super::json;
+use super::parquet;
 use super::table::{RawTable, TableError};
 use super::wide;
 use csv::StringRecord;
@@ -22,8 +23,14 @@ impl Sheet {
         if is_own(bytes) {
             return Ok(Self { table: RawTable::parse(path.to_owned(), bytes)?, reading: Vec::new() });
         }
-        let Decoded { text, notes: mut reading } = decoded(path, bytes)?;
-        let mut table = if json::is_json(&text) { json::table_of(path, &text, &mut reading)? } else { cut(path, &text, &mut reading)? };
+        let (mut table, mut reading) = if bytes.starts_with(parquet::MAGIC) {
+            let mut reading = Vec::new();
+            (parquet::table_of(path, bytes, &mut reading)?, reading)
+        } else {
+            let Decoded { text, notes: mut reading } = decoded(path, bytes)?;
+            let is_json = json::is_json(&text);
+            (if is_json { json::table_of(path, &text, &mut reading)? } else { cut(path, &text, &mut reading)? }, reading)
+        };
         table.headers.iter_mut().filter(|header| is_unsafe(header)).for_each(|header| *header = shown(header));
         table.rows.iter_mut().filter(|(_, row)| row.iter().any(is_unsafe)).for_each(|(_, row)| *row = row.iter().map(shown).collect());
         if let Some((long, note)) = wide::melted(&table) {

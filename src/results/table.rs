@@ -27,12 +27,14 @@ pub enum TableError {
         what: &'static str,
     },
     /// Rows, and none that can be used.
-    #[error("{}: no row can be used: {reasons}; another column may be meant: --columns loss=NAME", path.display())]
+    #[error("{}: no row can be used: {reasons}; {advice}", path.display())]
     NoRow {
         /// Path of the table, as it was given.
         path: PathBuf,
         /// What is wrong with which lines.
         reasons: String,
+        /// What to type.
+        advice: String,
     },
     /// A column that is needed is not there.
     #[error("{}: there is no column for {wanted}; {found}; {advice}", path.display())]
@@ -89,6 +91,14 @@ pub enum TableError {
         second: String,
         /// The field that both columns mean.
         meaning: &'static str,
+    },
+    /// A pattern of names that finds nothing.
+    #[error("--params-from {}: {problem}", as_argument(pattern))]
+    Names {
+        /// The pattern, with the folder that it begins in.
+        pattern: String,
+        /// What was found in its place, and what to type.
+        problem: String,
     },
     /// A file of a tracker from which nothing can be read.
     #[error("{}: {problem}", path.display())]

@@ -2,11 +2,13 @@
 
 use super::import::of_curves;
 use super::imported::{Imported, as_runs, reread};
+use super::named_files::NamedFile;
 use super::table::TableError;
 use super::trajectories::Rows;
 use super::units::by_magnitude;
 use super::wanted::{Wanted, WantedRows};
 use crate::spec::RunRecord;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,7 @@ pub(super) fn is_folder_of_tables(path: &Path) -> bool {
 }
 
 /// How the names of tables end in a folder of them.
-const TABLES: [&str; 4] = [".csv", ".tsv", ".jsonl", ".json"];
+const TABLES: [&str; 5] = [".csv", ".tsv", ".jsonl", ".json", ".parquet"];
 /// What may stand behind that.
 const PACKED: [&str; 3] = ["", ".gz", ".zst"];
 
@@ -35,28 +37,46 @@ pub(super) fn tables_in(folder: &Path) -> Vec<PathBuf> {
 /// The name of a table without its ends.
 pub(super) fn stem_of_table(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().into_owned();
+    end_of(&name).map(|length| name[..name.len() - length].to_owned())
+}
+
+/// The length of the end that the name of a table has.
+fn end_of(name: &str) -> Option<usize> {
     let lower = name.to_ascii_lowercase();
-    let ends = TABLES.iter().flat_map(|end| PACKED.map(|packed| format!("{end}{packed}")));
-    ends.into_iter().find(|end| lower.ends_with(end)).map(|end| name[..name.len() - end.len()].to_owned())
+    let mut ends = TABLES.iter().flat_map(|end| PACKED.map(|packed| format!("{end}{packed}")));
+    ends.find(|end| lower.ends_with(end)).map(|end| end.len())
+}
+
+/// A name without the end of a table.
+pub(super) fn without_end(name: &str) -> String {
+    name[..name.len() - end_of(name).unwrap_or(0)].to_owned()
+}
+
+/// A table whose name says nothing but what its run is called.
+pub(super) fn unnamed(path: PathBuf) -> NamedFile {
+    NamedFile { run: stem_of_table(&path).unwrap_or_default(), path, values: Vec::new() }
 }
 
 /// Reads a folder of tables. A file that names no run, or only one, is a run of its own, named as the file; its rows are
 /// those of its curve.
 pub(super) fn import_folder(folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    import_tables(&tables_in(folder), folder, wanted)
+    import_tables(tables_in(folder).into_iter().map(unnamed).collect(), folder, wanted)
 }
 
 /// The same of tables that are named, or lie in a folder.
-pub(super) fn import_tables(tables: &[PathBuf], folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
-    let (mut rows, mut whole) = (Rows::default(), Vec::new());
+pub(super) fn import_tables(tables: Vec<NamedFile>, folder: &Path, wanted: Wanted<'_>) -> Result<Imported, TableError> {
+    let mut whole: Vec<(Imported, NamedFile)> = Vec::new();
     let mut all = Imported::default();
-    for path in tables {
+    let several = tables.len() > 1;
+    for file in tables {
+        let path = &file.path;
         let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
+        let wanted = Wanted { named: &file.values, ..wanted };
         let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_runs)) {
             // A file of which no row is wanted is passed over.
             Err(TableError::Empty { .. }) => continue,
             // Nor is one that diverged the end of the others.
-            Err(error @ TableError::NoRow { .. }) if tables.len() > 1 => {
+            Err(error @ TableError::NoRow { .. }) if several => {
                 all.reading.push(format!("passed over: {error}"));
                 continue;
             }
@@ -69,18 +89,22 @@ pub(super) fn import_tables(tables: &[PathBuf], folder: &Path, wanted: Wanted<'_
                 format!("its losses are in {}, those of the tables before in {}", imported.loss_unit.name(), all.loss_unit.name());
             return Err(TableError::Row { path: path.clone(), line: 1, problem });
         }
-        let stem = stem_of_table(path).unwrap_or_default();
+        let stem = &file.run;
         let is_line = |record: &RunRecord| record.run_id.starts_with("line ");
-        imported.records.iter_mut().filter(|record| is_line(record)).for_each(|record| record.run_id.clone_from(&stem));
+        imported.records.iter_mut().filter(|record| is_line(record)).for_each(|record| record.run_id.clone_from(stem));
         all.filtered_out += imported.filtered_out;
         all.left_out.extend(imported.left_out.iter().map(|(row, reason)| (format!("{stem} {row}"), reason.clone())));
         all.reading.extend(imported.reading.iter().map(|said| format!("{}: {said}", path.display())));
         all.notes.extend(imported.notes.iter().filter(|note| !all.notes.contains(note)).cloned().collect::<Vec<_>>());
+        whole.push((imported, file));
+    }
+    tell_apart(&mut whole);
+    let mut rows = Rows::default();
+    for (imported, _) in &whole {
         let groups = imported.groups.iter().cloned().map(Some).chain(std::iter::repeat(None));
         for ((record, line), group) in imported.records.iter().cloned().zip(&imported.lines).zip(groups) {
             rows.take(record, group, *line);
         }
-        whole.push(imported);
     }
     if whole.is_empty() {
         return Err(TableError::Empty { path: folder.to_owned(), what: "no table in it has a row that is wanted" });
@@ -88,8 +112,15 @@ pub(super) fn import_tables(tables: &[PathBuf], folder: &Path, wanted: Wanted<'_
     all.notes.insert(0, format!("{} tables are read as one", whole.len()));
     // Files that hold the same tokens again and again are no curves: seeds, or recipes.
     if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
+        let shares = |(one, _): &(Imported, NamedFile)| {
+            let names = one.records.iter().map(|record| record.run_id.clone());
+            names.zip(one.active_shares.iter().copied()).collect::<Vec<_>>()
+        };
+        let of: HashMap<String, Option<f64>> = whole.iter().flat_map(shares).collect();
         let found = of_curves(curves, all.notes);
+        let shares = found.records.iter().map(|record| of.get(&record.run_id).copied().flatten());
         return Ok(in_plain_numbers(Imported {
+            active_shares: if of.is_empty() { Vec::new() } else { shares.collect() },
             loss_unit: all.loss_unit,
             filtered_out: all.filtered_out,
             left_out: all.left_out,
@@ -97,16 +128,33 @@ pub(super) fn import_tables(tables: &[PathBuf], folder: &Path, wanted: Wanted<'_
             ..found
         }));
     }
-    for one in whole {
+    for (one, _) in whole {
         let stem = |record: &RunRecord| record.run_id.clone();
         let named = |(at, record): (usize, RunRecord)| RunRecord { run_id: format!("{} row {}", stem(&record), at + 1), ..record };
         let several = one.records.len() > 1;
         let rows = one.records.into_iter().enumerate();
+        all.active_shares.resize(all.records.len(), None);
+        all.active_shares.extend(one.active_shares);
         all.records.extend(rows.map(|row| if several { named(row) } else { row.1 }));
         all.lines.extend(one.lines);
         all.groups.extend(one.groups);
     }
+    all.active_shares.resize(all.records.len(), None);
     Ok(in_plain_numbers(all))
+}
+
+/// Runs of one name are several where the names of their files say other things of them: each is called after its file, too.
+fn tell_apart(whole: &mut [(Imported, NamedFile)]) {
+    let is_twice = {
+        let mut said: HashMap<&str, &NamedFile> = HashMap::new();
+        let mut records = whole.iter().flat_map(|(imported, file)| imported.records.iter().map(move |record| (record, file)));
+        records.any(|(record, file)| said.entry(&record.run_id).or_insert(file).values != file.values)
+    };
+    let all = whole.iter_mut().filter(|_| is_twice);
+    for (imported, NamedFile { run, .. }) in all {
+        let others = imported.records.iter_mut().filter(|record| record.run_id != *run);
+        others.for_each(|record| record.run_id = format!("{run} {}", record.run_id));
+    }
 }
 
 /// With the units that the numbers of all tables together betray.

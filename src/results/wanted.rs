@@ -2,10 +2,10 @@
 
 use super::choices::{choices, said};
 use super::columns::{Columns, Variables};
-use super::constants::with_constants;
+use super::constants::{with_constants, with_named};
 use super::covariates::Covariates;
 use super::filter::Filter;
-use super::known::{ColumnMap, FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS, is_blank};
+use super::known::{ACTIVE, ColumnMap, FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS, is_blank};
 use super::mixed::mixed;
 use super::runs::Runs;
 use super::sheet::Sheet;
@@ -24,6 +24,8 @@ pub struct Wanted<'a> {
     pub columns: &'a [(String, String)],
     /// Columns that the table lacks, each with the value of every row: pairs (ours, value).
     pub constants: &'a [(String, String)],
+    /// Columns whose values the name of the file holds: pairs (ours, value).
+    pub named: &'a [(String, String)],
     /// Column whose text names the group of a row.
     pub by: Option<&'a str>,
     /// How many of params, tokens and FLOPs a table must have.
@@ -71,8 +73,10 @@ pub(super) enum Row {
 pub(super) struct Unusable {
     /// In words that many rows may share.
     pub(super) reason: String,
-    /// The cell that is to blame.
-    pub(super) error: TableError,
+    /// The column of ours that is to blame.
+    pub(super) column: &'static str,
+    /// The cell that is; of the first such row, for a table may have millions.
+    pub(super) error: Option<TableError>,
 }
 
 /// Why the rows of a table cannot be read as they are asked for.
@@ -97,16 +101,17 @@ impl WantedRows {
     }
 
     /// The wanted rows of a table that is cut already; how it was, `reading` says.
-    pub(super) fn of_table(table: RawTable, reading: Vec<String>, wanted: Wanted<'_>) -> Result<Self, TableError> {
+    pub(super) fn of_table(table: RawTable, mut reading: Vec<String>, wanted: Wanted<'_>) -> Result<Self, TableError> {
         let mut map = wanted.columns.to_vec();
         if wanted.wants_curves() {
             map.extend(loss_of_curves(&table, &map));
         }
         let path = table.path.clone();
+        let table = with_named(table, &map, wanted.named, &mut reading)?;
         let table = with_constants(table, &map, wanted.constants)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
         let columns = Columns::of(&table, &map, wanted.variables)?;
-        let kept = filtered(&table, wanted.filters)?;
+        let kept = filtered(&table, &columns, wanted.filters)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
             return Err(TableError::Empty { path, what });
@@ -153,27 +158,56 @@ impl WantedRows {
 
     /// What each row says.
     pub(super) fn read(&self) -> impl Iterator<Item = Result<Row, Misread>> {
-        self.rows().map(|(line, row)| {
+        let needed: Vec<(usize, &'static str)> = NEEDED.iter().filter_map(|ours| Some((self.columns.place(ours)?, *ours))).collect();
+        let mut is_told = false;
+        self.rows().map(move |(line, row)| {
             let cells = self.columns.cleaned(row);
-            let record: RunRecord = match self.table.typed_or_field(*line, &cells, &self.columns.names) {
-                Ok(record) => record,
-                Err((Some(at), error)) if !self.own && self.columns.is_needed(at) => {
-                    return Ok(Row::LeftOut(Unusable { reason: why(&self.columns.names[at], &cells[at]), error }));
-                }
-                // What was named by --columns is wanted.
-                Err((Some(at), _)) if !self.own && !self.columns.is_asked_for(at) && !self.columns.names[at].is_empty() => {
-                    return Err(Misread::Column { at, cell: row[at].to_owned() });
-                }
-                Err((_, error)) => return Err(error.into()),
-            };
-            let covariates = if self.own { Vec::new() } else { self.covariates.of_row(row) };
-            let other_choices = said(&self.table, &self.choices, row);
-            let record = RunRecord { other_choices, covariates, ..self.columns.completed(record, row) };
-            match self.lacking(&record).filter(|_| !self.own) {
-                Some(what) => Ok(Row::LeftOut(self.blank(what, *line, row))),
-                None => Ok(Row::Of(Box::new(record), self.by.map(|at| row.get(at).unwrap_or_default().to_owned()))),
+            // The first is looked at more closely than it takes to know that it is none.
+            if let Some(unusable) = Some(&needed).filter(|_| is_told && !self.own).and_then(|needed| self.unusable(needed, &cells, row)) {
+                return Ok(Row::LeftOut(unusable));
             }
+            let said = self.read_row(*line, row, &cells);
+            is_told |= matches!(said, Ok(Row::LeftOut(_)));
+            said
         })
+    }
+
+    fn read_row(&self, line: u64, row: &StringRecord, cells: &StringRecord) -> Result<Row, Misread> {
+        let record: RunRecord = match self.table.typed_or_field(line, cells, &self.columns.names) {
+            Ok(record) => record,
+            Err((Some(at), error)) if !self.own && self.columns.is_needed(at) => {
+                let column = NEEDED.into_iter().find(|ours| self.columns.names[at] == **ours).unwrap_or(LOSS);
+                return Ok(Row::LeftOut(Unusable { reason: why(column, &cells[at]), column, error: Some(error) }));
+            }
+            // What was named by --columns is wanted.
+            Err((Some(at), _)) if !self.own && !self.columns.is_asked_for(at) && !self.columns.names[at].is_empty() => {
+                return Err(Misread::Column { at, cell: row[at].to_owned() });
+            }
+            Err((_, error)) => return Err(error.into()),
+        };
+        let covariates = if self.own { Vec::new() } else { self.covariates.of_row(row) };
+        let other_choices = said(&self.table, &self.choices, row);
+        let record = RunRecord { other_choices, covariates, ..self.columns.completed(record, row) };
+        match self.lacking(&record).filter(|_| !self.own) {
+            Some(what) => {
+                let at = self.columns.place(what).unwrap_or_default();
+                let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());
+                let error = TableError::Cell { path, line, column, problem: "it is blank".to_owned() };
+                Ok(Row::LeftOut(Unusable { error: Some(error), ..self.blank(what, row) }))
+            }
+            None => Ok(Row::Of(Box::new(record), self.by.map(|at| row.get(at).unwrap_or_default().to_owned()))),
+        }
+    }
+
+    /// Why a row cannot be used, where a glance at its cells tells.
+    fn unusable(&self, needed: &[(usize, &'static str)], cells: &StringRecord, row: &StringRecord) -> Option<Unusable> {
+        let is_number = |cell: &str| cell.parse().is_ok_and(|x: f64| x.is_finite() && x > 0.0) || parse_quantity(cell).is_ok();
+        let bad = needed.iter().find(|(at, _)| cells.get(*at).is_some_and(|cell| !cell.is_empty() && !is_number(cell)));
+        if let Some((at, column)) = bad {
+            return Some(Unusable { reason: why(column, &cells[*at]), column, error: None });
+        }
+        let is_blank = |(at, ours): &&(usize, &'static str)| *ours == LOSS && cells.get(*at).is_some_and(str::is_empty);
+        needed.iter().find(is_blank).map(|_| self.blank(LOSS, row))
     }
 
     /// A column without which a record says nothing, and that is there.
@@ -187,15 +221,13 @@ impl WantedRows {
             .or(steps.then_some(STEPS))
     }
 
-    fn blank(&self, what: &str, line: u64, row: &StringRecord) -> Unusable {
-        let at = self.columns.place(what).unwrap_or_default();
-        let ended = self.state.and_then(|at| row.get(at)).unwrap_or_default().to_ascii_lowercase();
-        let reason = match what {
-            LOSS if FAILED.contains(&ended.as_str()) => "loss is no number: diverged".to_owned(),
-            _ => why(what, ""),
+    fn blank(&self, column: &'static str, row: &StringRecord) -> Unusable {
+        let ended = || self.state.and_then(|at| row.get(at)).unwrap_or_default().to_ascii_lowercase();
+        let reason = match column {
+            LOSS if FAILED.contains(&ended().as_str()) => "loss is no number: diverged".to_owned(),
+            _ => why(column, ""),
         };
-        let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());
-        Unusable { reason, error: TableError::Cell { path, line, column, problem: "it is blank".to_owned() } }
+        Unusable { reason, column, error: None }
     }
 
     /// Reads a column as none of ours from now on.
@@ -206,6 +238,11 @@ impl WantedRows {
     /// The run of each row, where rows are those of curves.
     pub(super) fn runs(&self) -> Result<Option<Runs>, TableError> {
         if self.own { Ok(None) } else { Runs::of(&self.table, &self.columns, &self.kept, &self.choices) }
+    }
+
+    /// The share of its parameters that each token meets; `None` where no column tells active ones.
+    pub(super) fn active_share(&self, row: &StringRecord, record: &RunRecord) -> Option<Option<f64>> {
+        self.columns.place(ACTIVE).map(|_| self.columns.active_share(row, record.params_total))
     }
 
     /// What columns of words do to the loss of runs, in words.
@@ -239,6 +276,8 @@ impl WantedRows {
     }
 }
 
+/// Columns that a fit cannot do without.
+const NEEDED: [&str; 4] = [PARAMS, TOKENS, LOSS, FLOPS];
 /// How others say that a run came to nothing.
 const FAILED: [&str; 10] = ["crashed", "failed", "diverged", "killed", "error", "nan", "oom", "aborted", "exploded", "fail"];
 /// What others write where a number should stand.
@@ -300,12 +339,16 @@ fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<
     })
 }
 
-/// Places of the rows that every filter keeps.
-fn filtered(table: &RawTable, filters: &[Filter]) -> Result<Vec<usize>, TableError> {
+/// Places of the rows that every filter keeps. A column may be named as the table names it or as we do, which asks for plain numbers.
+fn filtered(table: &RawTable, columns: &Columns, filters: &[Filter]) -> Result<Vec<usize>, TableError> {
     let mut tests = Vec::new();
     for filter in filters {
-        tests.push((column_named(table, &filter.column, "--where")?, filter));
+        let named = table.headers.iter().any(|header| *header == filter.column);
+        let ours = KNOWN.iter().find(|known| !named && known.is(&filter.column)).and_then(|known| columns.place(known.ours));
+        let at = ours.map_or_else(|| column_named(table, &filter.column, "--where"), Ok)?;
+        let (numerals, unit) = columns.numerals(table, at);
+        tests.push((at, filter.test(numerals, unit, ours.is_some())));
     }
-    let holds = |row: &StringRecord| tests.iter().all(|(at, filter)| filter.keeps(row.get(*at).unwrap_or_default()));
+    let holds = |row: &StringRecord| tests.iter().all(|(at, test)| test.keeps(row.get(*at).unwrap_or_default()));
     Ok((0..table.rows.len()).filter(|&at| holds(&table.rows[at].1)).collect())
 }

@@ -4,6 +4,7 @@
 use crate::fit::FittedLaw;
 use crate::spec::sample::{extent, median};
 use crate::spec::{RunRecord, short};
+use std::collections::HashMap;
 
 /// Quantities of one table that do not agree.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,17 +58,36 @@ const PAIRS: [Pair; 3] = [
     },
 ];
 
-/// What runs of others contradict themselves in, the worst first.
-pub(super) fn contradictions(records: &[RunRecord]) -> Vec<Contradiction> {
-    let mut found: Vec<Contradiction> = PAIRS.iter().filter_map(|pair| disagreement(records, pair)).collect();
-    found.extend(shapes(records));
+/// C/(6·N·D) where N are the parameters that each token meets.
+const ACTIVE: Pair = Pair {
+    what: "C/(6·N·D) of active N",
+    of: PAIRS[0].of,
+    advice: "are FLOPs those of one step, or of another unit (--columns 'flops=NAME*1e9')? --columns flops=none counts C as 6·N·D of all N",
+};
+
+/// Shares of active parameters by run.
+type Shares = HashMap<String, f64>;
+
+/// The share of its parameters that a token meets in a run: all, where nothing says otherwise.
+fn share(run: &RunRecord, shares: &Shares) -> f64 {
+    if shares.is_empty() { 1.0 } else { shares.get(&run.run_id).copied().unwrap_or(1.0) }
+}
+
+/// What runs of others contradict themselves in, the worst first; `shares` of their parameters are active.
+pub(super) fn contradictions(records: &[RunRecord], shares: &Shares) -> Vec<Contradiction> {
+    let of_all = || disagreement(records, &PAIRS[0], |_| 1.0);
+    let compute = if shares.is_empty() { of_all() } else { disagreement(records, &ACTIVE, |run| share(run, shares)) };
+    let mut found: Vec<Contradiction> = compute.into_iter().collect();
+    found.extend(PAIRS[1..].iter().filter_map(|pair| disagreement(records, pair, |_| 1.0)));
+    found.extend(shapes(records, shares));
     found.extend(in_steps(records).or_else(|| counts(records)));
     found.sort_by(|one, other| other.factor.total_cmp(&one.factor));
     found
 }
 
-fn disagreement(records: &[RunRecord], pair: &Pair) -> Option<Contradiction> {
-    let all: Vec<f64> = records.iter().filter_map(pair.of).filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect();
+fn disagreement(records: &[RunRecord], pair: &Pair, expected: impl Fn(&RunRecord) -> f64) -> Option<Contradiction> {
+    let ratio = |run: &RunRecord| Some((pair.of)(run)? / expected(run));
+    let all: Vec<f64> = records.iter().filter_map(ratio).filter(|ratio| ratio.is_finite() && *ratio > 0.0).collect();
     let middle = median(all.iter().copied())?;
     let factor = middle.max(1.0 / middle);
     let said = || format!("{} is {} in the median of {} runs, and 1 is expected: {}", pair.what, plain(middle), all.len(), pair.advice);
@@ -80,10 +100,10 @@ fn plain(ratio: f64) -> String {
 }
 
 /// N against layers and width: twelve squares of the width a layer, and an embedding of at most a quarter of a million tokens.
-fn shapes(records: &[RunRecord]) -> Option<Contradiction> {
+fn shapes(records: &[RunRecord], shares: &Shares) -> Option<Contradiction> {
     let off = |run: &RunRecord| {
         let (layers, width) = (run.layers? as f64, run.width? as f64);
-        let (n, blocks) = (run.params_total?.0, 12.0 * layers * width * width);
+        let (n, blocks) = (run.params_total?.0 * share(run, shares), 12.0 * layers * width * width);
         Some(if n < blocks { blocks / n } else { (n / (blocks + 2.0 * 262_144.0 * width)).max(1.0) })
     };
     let factor = median(records.iter().filter_map(off))?;
@@ -138,8 +158,8 @@ fn counts(records: &[RunRecord]) -> Option<Contradiction> {
 }
 
 /// Runs whose compute is not what their size and tokens make it where that of most others is, in words.
-pub(super) fn odd_compute(records: &[RunRecord], line: impl Fn(&str) -> Option<u64>) -> Vec<String> {
-    let ratios: Vec<(&RunRecord, f64)> = records.iter().filter_map(|run| Some((run, (PAIRS[0].of)(run)?))).collect();
+pub(super) fn odd_compute(records: &[RunRecord], shares: &Shares, line: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+    let ratios: Vec<(&RunRecord, f64)> = records.iter().filter_map(|run| Some((run, (PAIRS[0].of)(run)? / share(run, shares)))).collect();
     let Some(middle) = median(ratios.iter().map(|(_, ratio)| *ratio)) else { return Vec::new() };
     let factor = |ratio: f64| (ratio / middle).max(middle / ratio);
     let odd: Vec<&(&RunRecord, f64)> = ratios.iter().filter(|(_, ratio)| factor(*ratio) >= SERIOUS).collect();
@@ -212,7 +232,7 @@ mod tests {
 
     fn found(change: impl Fn(f64, f64) -> RunRecord) -> Vec<(f64, bool)> {
         let runs: Vec<RunRecord> = [(1e8, 1e9), (2e8, 4e9), (4e8, 8e9)].into_iter().map(|(n, d)| change(n, d)).collect();
-        contradictions(&runs).into_iter().map(|one| (one.factor, one.is_serious())).collect()
+        contradictions(&runs, &Shares::new()).into_iter().map(|one| (one.factor, one.is_serious())).collect()
     }
 
     #[test]
@@ -233,5 +253,28 @@ mod tests {
         assert!(matches!(found(batch)[..], [(factor, true)] if factor > 1000.0));
         let shape = |n: f64, d| RunRecord { layers: Some(12), width: Some((n / 144.0).sqrt() as usize), ..run(n / 4.0, d, None) };
         assert!(matches!(found(shape)[..], [(_, true)]));
+    }
+
+    #[test]
+    fn compute_of_mixtures_of_experts_is_that_of_their_active_parameters() {
+        let runs: Vec<RunRecord> = (0..3)
+            .map(|i| {
+                let (n, d) = (8e9 * f64::from(1 << i), 1e11);
+                RunRecord { run_id: format!("r{i}"), ..run(n, d, Some(6.0 * n / 8.0 * d)) }
+            })
+            .collect();
+        let shares: Shares = runs.iter().map(|run| (run.run_id.clone(), 0.125)).collect();
+        assert_eq!(contradictions(&runs, &shares), []);
+        assert!(matches!(contradictions(&runs, &Shares::new())[..], [ref one] if (one.factor - 8.0).abs() < 1e-9 && one.is_serious()));
+        // Compute of all parameters in a table that tells active ones.
+        let all: Vec<RunRecord> = runs
+            .iter()
+            .map(|one| RunRecord {
+                run_id: one.run_id.clone(),
+                ..run(one.params_total.expect("N").0, 1e11, Some(6.0 * one.params_total.expect("N").0 * 1e11))
+            })
+            .collect();
+        assert!(matches!(&contradictions(&all, &shares)[..], [one] if (one.factor - 8.0).abs() < 1e-9 && one.said.contains("of active N")));
+        assert_eq!(odd_compute(&runs, &shares, |_| None), Vec::<String>::new());
     }
 }

@@ -55,6 +55,8 @@ pub struct StudyOptions {
     pub loss_unit: LossUnit,
     /// Lines of runs in their table, where runs have names of their own.
     pub lines: HashMap<String, u64>,
+    /// The share of its parameters that each token meets, of runs of mixtures of experts, by name: their C is about 6·share·N·D.
+    pub active_shares: HashMap<String, f64>,
     /// Variable projection alone, for tables so large that a second search is a wait.
     pub quick: bool,
 }
@@ -97,6 +99,7 @@ impl Default for StudyOptions {
             reading: Vec::new(),
             loss_unit: LossUnit::Nats,
             lines: HashMap::new(),
+            active_shares: HashMap::new(),
             quick: false,
         }
     }

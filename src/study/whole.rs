@@ -239,10 +239,10 @@ impl Study {
                 self.doubt_points()
             };
         }
-        self.contradictions = contradictions(records);
+        self.contradictions = contradictions(records, &self.options.active_shares);
         self.notes.splice(0..0, self.contradictions.iter().map(|one| one.said.clone()));
         self.doubt_points();
-        self.notes.splice(0..0, odd_compute(records, |run| self.options.lines.get(run).copied()));
+        self.notes.splice(0..0, odd_compute(records, &self.options.active_shares, |run| self.options.lines.get(run).copied()));
     }
 
     /// Says which runs stand off the law, and what it would be without them where that is asked for.

@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one room alone imports, so that each can be replaced in one place; flate2 and zstd have two, for corpora and for tables.
-const OWNED: [(&str, &str); 37] = [
+const OWNED: [(&str, &str); 38] = [
     ("candle_core", "train"),
     ("candle_metal_kernels", "train"),
     ("candle_nn", "train"),
@@ -41,6 +41,7 @@ const OWNED: [(&str, &str); 37] = [
     ("crc32c", "results"),
     ("crc32fast", "results"),
     ("prost", "results"),
+    ("snap", "results"),
     ("argmin", "fit"),
     ("microlp", "fit"),
     ("ndarray", "fit"),

@@ -24,7 +24,9 @@ mod help;
 mod house;
 mod lasting;
 mod laws;
+mod mangled;
 mod pack;
+mod parquet;
 mod people;
 #[cfg(feature = "train")]
 mod pipeline;

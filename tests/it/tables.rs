@@ -127,3 +127,95 @@ fn a_constant_column_and_one_that_is_both_compute_and_budget_are_read() {
     said.part("IsoFLOP", &["fit", text(&path), "--details", "--columns", "flops=C,budget=C", "--refits", "20"]);
     said.check("tables_columns");
 }
+
+/// Folders of logs, a run each, with sizes and rates in their names; ten rows of a curve in each.
+fn folders(root: &Path) {
+    for (folder, n) in [("10M", 1e7), ("40M", 4e7), ("160M", 1.6e8), ("640M", 6.4e8)] {
+        for (rate, factor) in [("lr0.001", 1.0), ("lr3e-3", 1.02)] {
+            let path = root.join(format!("runs/{folder}/{rate}_v2"));
+            std::fs::create_dir_all(&path).expect("a folder");
+            let row = |i: u32| format!("{},{}\n", 2e8 * f64::from(i), loss(n, 2e8 * f64::from(i)) * factor);
+            std::fs::write(path.join("log.csv"), "tokens,loss\n".to_owned() + &(1..=10).map(row).collect::<String>()).expect("written");
+        }
+    }
+    std::fs::create_dir_all(root.join("runs/old/lr0.001_v2")).expect("a folder");
+    std::fs::write(root.join("runs/old/lr0.001_v2/log.csv"), "tokens,loss\n1e9,3\n").expect("written");
+}
+
+#[test]
+fn values_in_the_names_of_files_are_columns() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    folders(folder.path());
+    let of = |pattern: &str, more: &[&str]| -> Value {
+        let pattern = folder.path().join(pattern);
+        let asked = ["fit", "--params-from", text(&pattern), "--refits", "20", "--json"];
+        serde_json::from_str(&succeed(&[&asked, more].concat())).expect("JSON")
+    };
+    let points = |document: &Value| document["laws"]["chinchilla"]["points"].as_u64();
+    let whole = of("runs/{params}/{lr}_*/log.csv", &["--checkpoints=0"]);
+    assert_eq!(points(&whole), Some(80), "ten points of each curve, and none of what has no size");
+    let said = whole["reading"].to_string();
+    assert!(said.contains("log.csv passed over: `old` is no number for params"), "{said}");
+    // Names hold numbers, which compare as such; a folder may be named beside the pattern.
+    assert_eq!(points(&of("runs/{params}/lr{lr}_*/log.csv", &["--checkpoints=0", "--where", "params<100M"])), Some(40));
+    assert_eq!(points(&of("runs/{params}/*/log.csv", &["--checkpoints=0", "--where", "params>=1.6e8"])), Some(40));
+    assert_eq!(points(&of("runs/**/{lr}_v*/log.csv", &["--checkpoints=0", "--set", "params=1e7", "--law", "power-d"])), None);
+    let runs = folder.path().join("runs");
+    let beside = ["fit", text(&runs), "--params-from", "{params}/{lr}_*/log.csv", "--checkpoints=0", "--refits", "20", "--json"];
+    let beside: Value = serde_json::from_str(&succeed(&beside)).expect("JSON");
+    assert_eq!(beside["laws"]["chinchilla"]["A"], whole["laws"]["chinchilla"]["A"]);
+}
+
+#[test]
+fn a_file_named_by_its_values_is_a_run_or_rows() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    for (n, d, l) in (0..12).map(|i| (1e7 * f64::from(1 << (i % 4)), 1e9 * f64::from(1 + i / 4), i)).map(|(n, d, _)| (n, d, loss(n, d))) {
+        let path = folder.path().join(format!("n{}_d{}B_seed0.json", n, d / 1e9));
+        std::fs::write(path, format!("{{\"val_loss\": {l}, \"seconds\": 12}}")).expect("written");
+    }
+    let pattern = folder.path().join("n{params}_d{tokens}_seed{seed}.json");
+    let found: Value = serde_json::from_str(&succeed(&["fit", "--params-from", text(&pattern), "--refits", "20", "--json"])).expect("JSON");
+    assert_eq!(found["laws"]["chinchilla"]["points"].as_u64(), Some(12), "{found}");
+    // What the file says of a column that its name holds, too, is not read.
+    let path = folder.path().join("n80M_d1B_seed1.json");
+    std::fs::write(path, format!("{{\"val_loss\": {}, \"params\": 3}}", loss(8e7, 1e9))).expect("written");
+    let found: Value = serde_json::from_str(&succeed(&["fit", "--params-from", text(&pattern), "--refits", "20", "--json"])).expect("JSON");
+    assert_eq!(found["laws"]["chinchilla"]["points"].as_u64(), Some(13));
+    assert!(found["reading"].to_string().contains("`params` is not read: the name of the file says it"), "{}", found["reading"]);
+    // Runs of one name in files that say other sizes are several.
+    for size in ["10M", "40M"] {
+        let rows: String =
+            (1..=5).map(|i| format!("base,{}e8,{}\nwide,{i}e8,{}\n", i, 4.0 - 0.1 * f64::from(i), 3.9 - 0.1 * f64::from(i))).collect();
+        std::fs::write(folder.path().join(format!("{size}.csv")), format!("run,tokens,loss\n{rows}")).expect("written");
+    }
+    let pattern = folder.path().join("{params}.csv");
+    let found = succeed(&["doctor", "--params-from", text(&pattern), "--json"]);
+    assert!(["10M base", "10M wide", "40M base", "40M wide"].iter().all(|name| found.contains(name)), "{found}");
+    let found = succeed(&["fit", "--params-from", text(&pattern), "--refits", "20", "--details"]);
+    assert!(found.contains("20 rows are points of 4 loss curves"), "{found}");
+}
+
+#[test]
+fn a_pattern_that_finds_nothing_is_refused_with_one_that_does() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    folders(folder.path());
+    let refusal = |pattern: &str| {
+        let output = run(&["fit", "--params-from", text(&folder.path().join(pattern))]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let missing = refusal("runs/{params}/lr{lr}_v2/metrics.csv");
+    assert!(missing.contains("holds `log.csv`; say --params-from '"), "{missing}");
+    // What it says is what works.
+    let line = missing.split("say --params-from '").nth(1).and_then(|rest| rest.split('\'').next()).expect("a line to type");
+    let line = line.split_whitespace().collect::<String>();
+    succeed(&["fit", "--params-from", &line, "--checkpoints=0", "--refits", "20"]);
+    let folder_gone = refusal("runs/{params}/last/log.csv");
+    assert!(folder_gone.contains("{params}/*/log.csv"), "{folder_gone}");
+    assert!(refusal("rums/{params}/log.csv").contains("is no folder"));
+    assert!(refusal("runs/10M/lr0.001_v2/{params}.csv").contains("no name holds a value"));
+    let unknown = run(&["fit", "--params-from", "runs/{size}/log.csv"]);
+    assert!(stderr(&unknown).contains("{size} is not one of params, tokens, loss"), "{}", stderr(&unknown));
+    let several = run(&["fit", "a.csv", "b.csv", "--params-from", "{params}.csv"]);
+    assert!(stderr(&several).contains("begins in one folder"), "{}", stderr(&several));
+}

@@ -2,7 +2,7 @@
 //! configurations that went in, bit for bit (SCALELAB_TRACKERS names files that were made anew, as `.ci/long` does); resumed, crashed and several runs; and every command of analysis takes them.
 #![expect(clippy::disallowed_methods, reason = "writes files that the program is to read")]
 
-use crate::support::{scalelab, stderr};
+use crate::support::{run, scalelab, stderr, text};
 use scalelab::results::{Imported, Variables, Wanted, import_paths};
 use scalelab::spec::{CurvePoint, Params, Tokens};
 use serde_json::Value;
@@ -222,7 +222,7 @@ fn control_characters_of_trackers_never_reach_a_terminal() {
 fn exported_curves_are_read_again() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let source = data("wandb");
-    for (format, same) in [("tensorboard", false), ("jsonl", true)] {
+    for (format, same) in [("tensorboard", false), ("jsonl", true), ("parquet", true)] {
         let out = folder.path().join(format);
         let output = scalelab(&["export", source.to_str().expect("a path"), "--to", format, "--out", out.to_str().expect("a path")])
             .output()
@@ -238,4 +238,37 @@ fn exported_curves_are_read_again() {
             .expect("starts");
         assert!(!again.status.success() && stderr(&again).contains("not empty"), "{}", stderr(&again));
     }
+}
+
+#[test]
+fn the_doctor_writes_a_page_that_loads_nothing_and_escapes_what_is_foreign() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let table = folder.path().join("curves.csv");
+    let rows: String = (1..=60)
+        .map(|i| {
+            let rising = if i > 30 { 0.1 * f64::from(i - 30) } else { 0.0 };
+            format!(
+                "<script>alert(1)</script>,{i},{:.4}\nwell & good,{i},{:.4}\n",
+                4.0 - 0.03 * f64::from(i) + rising,
+                5.0 / f64::from(i).powf(0.2)
+            )
+        })
+        .collect();
+    std::fs::write(&table, format!("run,step,train_loss\n{rows}")).expect("written");
+    let page = folder.path().join("page.html");
+    let said = run(&["doctor", text(&table), "--html", text(&page)]);
+    assert!(said.status.success() && stdout(&said).contains("page.html"), "{}", stderr(&said));
+    let page = std::fs::read_to_string(page).expect("written");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;") && !page.contains("<script>alert"), "{page}");
+    assert!(page.contains("well &amp; good") && page.contains("2 runs: ") && page.contains("<svg"), "{page}");
+    assert_eq!(page.matches("https://").count(), 0);
+    // Never over what is read.
+    let before = std::fs::read(&table).expect("is there");
+    let over = run(&["doctor", text(&table), "--html", text(&table)]);
+    assert_eq!((over.status.code(), std::fs::read(&table).expect("is there")), (Some(2), before));
+    let watched = run(&["doctor", text(&table), "--watch"]);
+    assert_eq!(watched.status.code(), Some(2));
+    let said = stderr(&watched);
+    assert!(said.contains("needs a terminal") && said.contains("`scalelab doctor ") && said.contains("says it once"), "{said}");
+    assert_eq!(run(&["doctor", text(&table), "--watch", "--json"]).status.code(), Some(2));
 }

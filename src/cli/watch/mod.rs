@@ -7,7 +7,10 @@ mod look;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod text;
 mod view;
+
+pub(super) use text::show_text;
 
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
@@ -50,20 +53,27 @@ pub(super) fn run(args: &WatchArgs) -> Outcome {
 
 /// Shows a sweep, or the newest below `results`, until somebody has seen enough.
 pub(super) fn show(named: Option<&Path>, results: &Path) -> Outcome {
+    let asked = named.map_or(String::new(), |path| format!(" {}", path.display()));
+    let target = Target::of(named, results);
+    on_screen(&format!("`scalelab status{asked}` says once how far the sweep is"), |terminal, asked| {
+        let views = read_again_and_again(target);
+        until_left(terminal, &views, asked)
+    })
+}
+
+/// Draws on the whole terminal and gives it back as it was; what is drawn ends soon after somebody asks for it. Without a terminal it is
+/// refused, and `instead` says what to type.
+fn on_screen(instead: &str, drawn: impl FnOnce(&mut DefaultTerminal, &AtomicBool) -> Outcome) -> Outcome {
     if !std::io::stdout().is_terminal() || std::env::var("TERM").is_ok_and(|name| name == "dumb") {
-        let asked = named.map_or(String::new(), |path| format!(" {}", path.display()));
-        return Err(Failure::Input(anyhow!(
-            "a live screen needs a terminal, and standard output is none that can be drawn on; `scalelab status{asked}` says once how far the sweep is"
-        )));
+        return Err(Failure::Input(anyhow!("a live screen needs a terminal, and standard output is none that can be drawn on; {instead}")));
     }
     let asked = Arc::new(AtomicBool::new(false));
     let leave = Arc::clone(&asked);
     on_request(move || leave.store(true, Ordering::SeqCst))?;
     end_with_terminal();
-    let views = read_again_and_again(Target::of(named, results));
     // On a panic, too, the terminal is put back: a hook that this call sets does it.
     let mut terminal = ratatui::try_init().context("the terminal cannot be drawn on").or_work()?;
-    let left = until_left(&mut terminal, &views, &asked);
+    let left = drawn(&mut terminal, &asked);
     ratatui::restore();
     left
 }

@@ -48,6 +48,8 @@ pub(in crate::results) fn imported(path: &Path, tracked: &Tracked, wanted: Wante
     notes.extend(tracked.notes.iter().cloned());
     notes.extend(found.notes);
     if wanted.wants_curves() {
+        // Runs that are added have none.
+        found.active_shares.clear();
         add_lost(&mut found.records, &mut found.lines, &mut found.left_out, &runs);
     }
     for (record, &line) in found.records.iter_mut().zip(&found.lines) {
