@@ -1,10 +1,10 @@
 //! `scalelab schedule`: which learning rates end lowest, by a law fitted to loss curves.
 
+use super::column_map::column_map;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::names::results_of;
 use super::numbers;
-use super::column_map::column_map;
 use super::source::{RowArgs, SourceArgs};
 use super::text::{filled, plural, rate_text, screen_table, table};
 use super::voice::is_quiet;
