@@ -24,6 +24,7 @@ mod lock;
 mod mixed;
 mod numerals;
 mod packed;
+mod parts;
 mod paths;
 mod pulse;
 mod reader;

@@ -26,8 +26,3 @@ pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: 
 pub(crate) fn mean(values: &[f32]) -> f64 {
     sample::mean(values.iter().map(|value| f64::from(*value))).unwrap_or(f64::NAN)
 }
-
-/// Standard error of the mean of independent values; none for fewer than two.
-pub(crate) fn standard_error(values: &[f32]) -> Option<f64> {
-    sample::standard_error(&values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>())
-}

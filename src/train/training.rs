@@ -12,9 +12,11 @@ use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
-use super::{eval, guard};
+use super::{eval, guard, mixed};
 use crate::corpus::{Corpus, HeldOut, Order};
-use crate::spec::{Device, Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
+use crate::spec::{
+    Device, Dtype, Nats, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun, run_loss, run_loss_error,
+};
 use candle_core::Device as Opened;
 use std::ops::ControlFlow;
 use std::thread;
@@ -36,7 +38,8 @@ pub fn train_from(
     let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &Layout::of(&spec.shape)));
     let first = checkpoint.step;
     let mut training = Training::resumed(checkpoint, spec, corpus, device, &opened)?;
-    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
+    let interleaving = mixed::interleaving(spec);
+    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: interleaving.as_ref() };
     let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
     let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
         let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
@@ -61,6 +64,8 @@ struct Training<'a> {
     held_out: HeldOut,
     /// Distinct tokens that it may see; `None` where there is no end of them.
     unique: Option<u64>,
+    /// The parts of its data, where they are a mixture.
+    parts: Option<mixed::Parts>,
     /// The first step that is its own, and the seconds that went before: what a checkpoint says beside the state.
     own_from: u64,
     seconds: f64,
@@ -83,12 +88,18 @@ impl<'a> Training<'a> {
     ) -> Result<Self, TrainError> {
         let context = spec.shape.context;
         let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
+        let parts = mixed::Parts::of(spec, corpus);
+        let of_corpus = match &parts {
+            Some(parts) => parts.tokens_to_repetition(spec),
+            None => corpus.unique_tokens(context),
+        };
         Ok(Self {
             layout: Layout::of(&spec.shape),
             held_out: corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?,
             learner: network(spec, learner, *device, opened)?,
             curve: Curve::resumed(spec, &history),
-            unique: spec.unique_tokens.or_else(|| corpus.unique_tokens(context)),
+            unique: spec.unique_tokens.or(of_corpus),
+            parts,
             spec,
             device,
             noise,
@@ -121,7 +132,8 @@ impl<'a> Training<'a> {
                 facts.noise_scale = parts.and_then(|parts| self.noise.take(parts, whole_batch(inputs.len(), reading)));
             }
             if of_this_step && epoch_ends && reading.is_finite() {
-                facts.held_out_loss = Some(eval::mean(&self.window_losses()?));
+                let losses = self.window_losses()?;
+                facts.held_out_loss = Some(run_loss(&self.weights(), &losses));
             }
             self.curve.record(self.spec, self.curve.history().len() as u64, &facts);
             if !reading.is_finite() {
@@ -170,10 +182,15 @@ impl<'a> Training<'a> {
         eval::window_losses(&mut *self.learner, &self.held_out.tokens, self.spec.shape.context, self.spec.batch_sequences())
     }
 
+    /// What the losses of the parts of its data count for; nothing where they are no mixture.
+    fn weights(&self) -> Vec<PartRecord> {
+        self.spec.mixture.iter().map(PartRecord::from).collect()
+    }
+
     /// The final measurement and the record of the run.
     fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Opened) -> Result<TrainedRun, TrainError> {
         let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
-        let loss = eval::mean(&window_losses);
+        let loss = run_loss(&self.weights(), &window_losses);
         let mut record = self.record(corpus, opened);
         if ended == Ended::Diverged || !loss.is_finite() {
             record.status = RunStatus::Diverged;
@@ -181,7 +198,8 @@ impl<'a> Training<'a> {
         }
         record.status = RunStatus::Finished;
         record.loss_nats = Some(Nats(loss));
-        record.loss_se_nats = eval::standard_error(&window_losses);
+        record.loss_se_nats = run_loss_error(&record.parts, &window_losses);
+        mixed::lose(&mut record.parts, &window_losses);
         record.eval_tokens = Some(Tokens((window_losses.len() * self.spec.shape.context) as f64));
         record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
         record.train_loss_nats = self.curve.last_losses().map(Nats);
@@ -199,7 +217,9 @@ impl<'a> Training<'a> {
             precision: Some(self.device.precision(self.spec.recipe.dtype)),
             ..RunRecord::planned(self.spec)
         };
-        if let Some(unique) = self.unique {
+        if let Some(parts) = &self.parts {
+            parts.complete(&mut record);
+        } else if let Some(unique) = self.unique {
             record.unique_tokens = Some(Tokens(unique as f64));
             record.epochs = Some(self.spec.tokens().0 / unique as f64);
         }
@@ -231,6 +251,7 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(
     if spec.steps == 0 {
         return Err(TrainError::NoSteps { batch_tokens });
     }
+    mixed::check(spec, corpus)?;
     if spec.eval_windows == 0 {
         return Err(TrainError::NoWindows);
     }
