@@ -37,6 +37,7 @@ mod machine;
 mod man;
 #[cfg(feature = "train")]
 mod memory;
+mod mix;
 mod names;
 mod next_grid;
 mod numbers;
@@ -161,6 +162,10 @@ enum Command {
     ///
     /// By a law of the loss along a training, fitted to curves of ours or of others.
     Schedule(schedule::ScheduleArgs),
+    /// Say which mixture of texts ends lowest, from runs on several
+    ///
+    /// By a law of mixtures, with every mixture that cannot be told from the best.
+    Mix(mix::MixArgs),
     /// Write down what the laws say of runs that are not trained yet
     Forecast(forecast::ForecastArgs),
     /// Hold a forecast against the runs that came after it
@@ -221,6 +226,7 @@ pub fn run(line: Vec<OsString>) -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
         Command::Schedule(args) => schedule::run(&args),
+        Command::Mix(args) => mix::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -116,7 +116,7 @@ impl WantedRows {
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
         let covariates = Covariates::of(&table, &map);
-        let parts = PartColumns::of(if own { &table.headers } else { &[] });
+        let parts = PartColumns::of(if own { &table.headers[..] } else { &[] });
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
         Ok(Self { table, columns, kept, by, covariates, parts, choices, state, own, wants_curves: wanted.wants_curves(), reading })

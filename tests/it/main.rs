@@ -23,6 +23,7 @@ mod help;
 mod house;
 mod lasting;
 mod laws;
+mod mixtures;
 mod pack;
 mod people;
 #[cfg(feature = "train")]

@@ -37,10 +37,10 @@ impl Mixture {
         if is_whole {
             parts.pop();
         }
-        (!parts.is_empty()).then(|| Self::over(parts))
+        (!parts.is_empty()).then(|| Self::over_shares(parts))
     }
 
-    fn over(shares: Vec<Share>) -> Self {
+    fn over_shares(shares: Vec<Share>) -> Self {
         let of_parts = shares.iter().map(|(name, _)| of_part(kept(&format!("t_{}", &name[SHARE.len()..]))));
         let variables: Vec<Variable> = shares.iter().map(|(name, _)| Variable::Share(name)).collect();
         let coefficients = [Coefficient::floor("c"), Coefficient::level("ln_k")].into_iter().chain(of_parts).collect::<Vec<_>>();

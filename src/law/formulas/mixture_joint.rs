@@ -74,7 +74,7 @@ impl JointMixture {
 
     /// Of which variable a coefficient is the height, and where its two exponents stand.
     fn height_of(&self, at: usize) -> Option<(Variable, usize, usize)> {
-        match (at.checked_sub(COMMON.len())?) / self.shares.len() {
+        match at.checked_sub(COMMON.len())? / self.shares.len() {
             2 => Some((Variable::N, ALPHA, G)),
             3 => Some((Variable::D, BETA, K)),
             _ => None,
