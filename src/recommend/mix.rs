@@ -165,7 +165,7 @@ struct Data {
 /// # Errors
 /// Where runs have no shares, no law can be fitted, or the cap leaves no mixture.
 pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, MixError> {
-    let mut data = data(records, request)?;
+    let data = data(records, request)?;
     let mut laws = fitted(&data, request)?;
     let (spoken, others): (Vec<_>, Vec<_>) = laws.drain(..).partition(|(name, _)| request.law.as_ref().is_none_or(|law| law == name));
     let mut failed = Vec::new();
@@ -220,7 +220,8 @@ pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, Mix
         epochs: of_parts.as_ref().map(|epochs| epochs[part]),
     });
     let parts: Vec<PartAdvice> = parts.collect();
-    data.notes.extend(cautions(&data, &fit, &parts, compute, &allowed));
+    let mut notes = data.notes.clone();
+    notes.extend(cautions(&data, &fit, &parts, compute, &allowed));
     let best_of = |fit: &Fit| by_loss(&fit.law).first().map(|(_, which)| kept[*which].clone());
     let others = usable.iter().map(|(name, fit)| OtherMix { law: name.clone(), best: best_of(fit), why: None });
     let others =
@@ -243,7 +244,7 @@ pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, Mix
         refits: fit.draws.len(),
         spread: fit.residual_spread(),
         others,
-        notes: data.notes,
+        notes,
         parts,
     })
 }

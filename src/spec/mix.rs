@@ -24,7 +24,7 @@ pub struct MixSpec {
     pub shares: Vec<SharesSpec>,
     /// What the held-out losses of the parts count for in the loss of a run, by name. By default by unique tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = [{ "code": 1 }]))]
+    #[schemars(extend("examples" = [{ "sotu": 1 }]))]
     pub target: Option<BTreeMap<String, f64>>,
     /// How often a token of a part may be seen; a run that needs more is refused. A part's own limit counts where it is higher.
     #[serde(default = "one")]
