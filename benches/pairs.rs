@@ -194,6 +194,7 @@ fn spec(shape: &ModelShape, dtype: Dtype) -> RunSpec {
         corpus_sha256: String::new(),
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
+        mixture: Vec::new(),
         recipe,
         steps: 1_000_000,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

@@ -69,6 +69,7 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
         corpus_sha256: String::new(),
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
+        mixture: Vec::new(),
         recipe: Recipe {
             learning_rate: 1e-3,
             batch_tokens: 2048,

@@ -15,10 +15,11 @@ pub(super) struct Labels {
 type Part = fn(&RunRecord) -> Option<String>;
 
 /// Parts that stand in a name where they differ between runs of one shape and length.
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     |run| Some(format!("lr {}", rate(run.learning_rate?))),
     |run| Some(format!("batch {}", short(run.batch_tokens?.0))),
     |run| Some(format!("epochs {}", short(run.epochs?))),
+    |run| mixture(run),
     |run| Some(run.schedule.as_ref()?.to_string()),
     |run| Some(format!("wd {}", rate(run.weight_decay?))),
     |run| Some(format!("seed {}", run.seed_init?)),
@@ -47,6 +48,12 @@ impl Labels {
         }
         name
     }
+}
+
+/// Shares of the parts of a mixture in per cent, in the order of their names, such as `mix 50/30/20`.
+fn mixture(run: &RunRecord) -> Option<String> {
+    let shares: Vec<String> = run.parts.iter().map(|part| format!("{:.0}", 100.0 * part.share)).collect();
+    (!shares.is_empty()).then(|| format!("mix {}", shares.join("/")))
 }
 
 /// Shape and tokens, such as `2x16 D 3.4M`.
@@ -84,7 +91,7 @@ pub(super) fn rate(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Tokens;
+    use crate::spec::{PartRecord, Tokens};
 
     fn run(width: usize, rate: f64, seed: u64) -> RunRecord {
         RunRecord {
@@ -105,6 +112,11 @@ mod tests {
         assert_eq!(of(&[run(8, 8e-3, 0), run(8, 4e-3, 0)]), "2x8 D 3.4M lr 8e-3");
         assert_eq!(of(&[run(8, 8e-3, 0), run(8, 8e-3, 1)]), "2x8 D 3.4M seed 0");
         assert_eq!(of(&[run(8, 8e-3, 0), run(8, 8e-3, 0)]), "2x8 D 3.4M cdef", "twins in all that is named");
+        let mixed = |shares: [f64; 2]| {
+            let parts = shares.map(|share| PartRecord { share, ..PartRecord::default() }).into();
+            RunRecord { parts, ..run(8, 8e-3, 0) }
+        };
+        assert_eq!(of(&[mixed([0.25, 0.75]), mixed([1.0, 0.0])]), "2x8 D 3.4M mix 25/75");
         assert_eq!(Labels::default().of_run(&RunRecord { run_id: "theirs".into(), ..RunRecord::default() }), "theirs");
     }
 

@@ -5,10 +5,12 @@ use super::failure::{Failure, OrInput};
 use super::names::grid_text;
 use super::preparing::with_cache;
 use super::speeds::Speeds;
-use crate::corpus::{Corpus, CorpusError};
+use crate::corpus::{Corpus, CorpusError, CorpusPart};
 use crate::fit::propose;
 use crate::spec::{CorpusSpec, Dtype, RunRecord, RunSpec};
-use crate::sweep::{CorpusFacts, Grid, MeasuredRate, Plan, PlannedRun, Resolved, Slot, foresee, gain_of, resolve, seconds_per_token};
+use crate::sweep::{
+    CorpusFacts, Grid, MeasuredRate, PartFacts, Plan, PlannedRun, Resolved, Slot, foresee, gain_of, resolve, seconds_per_token,
+};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::path::Path;
@@ -83,9 +85,8 @@ pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
 
 /// What a plan must know of the corpus of a grid, which is fetched first where asked to.
 pub(super) fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
-    let recipe = grid_corpus_recipe(&grid.corpus);
-    if let (true, Some(name)) = (fetch, recipe) {
-        make_corpus(name)?;
+    if fetch {
+        missing_recipes(&grid.corpus).into_iter().try_for_each(make_corpus)?;
     }
     let corpus = open_corpus(grid)?;
     let context = grid.shapes[0].context;
@@ -95,14 +96,19 @@ pub(super) fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Fail
         tokenizer: corpus.tokenizer(),
         unique_tokens: corpus.unique_tokens(context),
         held_out_windows: corpus.held_out_windows(context),
+        parts: corpus.parts(context).into_iter().map(part_facts).collect(),
     })
+}
+
+fn part_facts(CorpusPart { name, unique_tokens, bytes_per_token, .. }: CorpusPart) -> PartFacts {
+    PartFacts { name, unique_tokens, bytes_per_token }
 }
 
 /// Opens the corpus of a grid; the error names the command that makes it, where one does.
 pub(super) fn open_corpus(grid: &Grid) -> Result<Corpus, Failure> {
     let refused = |error: CorpusError| match error {
         CorpusError::Cache { .. } => Failure::Work(error.into()),
-        error => Failure::Input(with_recipe(error, grid_corpus_recipe(&grid.corpus))),
+        error => Failure::Input(with_recipe(error, &missing_recipes(&grid.corpus))),
     };
     with_cache(|cache| Corpus::open(&grid.corpus, cache)).map_err(refused)
 }
@@ -112,18 +118,20 @@ const MAKE: &str = include_str!("../../corpora/get.sh");
 /// Corpora that it knows how to make.
 const RECIPES: [&str; 4] = ["sotu", "gcide", "rust-src", "chinese-poetry"];
 
-/// The recipe that makes this corpus, if one does and its file is missing.
-fn grid_corpus_recipe(corpus: &CorpusSpec) -> Option<&'static str> {
-    let missing = |path: &&String| !Path::new(path.as_str()).exists();
-    let path = corpus.text()?.path.iter().find(missing)?;
-    RECIPES.into_iter().find(|name| path == &format!("corpora/{name}.txt"))
+/// The recipes that make what is missing of this corpus.
+fn missing_recipes(corpus: &CorpusSpec) -> Vec<&'static str> {
+    let missing = |path: &String| !Path::new(path.as_str()).exists();
+    let paths: Vec<String> = corpus.texts().into_iter().flat_map(|text| text.path).filter(missing).collect();
+    RECIPES.into_iter().filter(|name| paths.contains(&format!("corpora/{name}.txt"))).collect()
 }
 
-fn with_recipe(error: CorpusError, recipe: Option<&str>) -> anyhow::Error {
-    match recipe {
-        Some(name) => anyhow!("{error}\n`--fetch` makes corpora/{name}.txt from a package of that text"),
-        None => error.into(),
+fn with_recipe(error: CorpusError, recipes: &[&str]) -> anyhow::Error {
+    if recipes.is_empty() {
+        return error.into();
     }
+    let files: Vec<String> = recipes.iter().map(|name| format!("corpora/{name}.txt")).collect();
+    let of = if let [_] = recipes { "a package of that text" } else { "packages of those texts" };
+    anyhow!("{error}\n`--fetch` makes {} from {of}", files.join(", "))
 }
 
 fn make_corpus(name: &str) -> Result<(), Failure> {

@@ -42,6 +42,7 @@ mod man;
 #[cfg(feature = "train")]
 mod memory;
 mod named_source;
+mod mix;
 mod names;
 mod next_grid;
 mod numbers;
@@ -166,6 +167,10 @@ enum Command {
     ///
     /// By a law of the loss along a training, fitted to curves of ours or of others.
     Schedule(schedule::ScheduleArgs),
+    /// Say which mixture of texts ends lowest, from runs on several
+    ///
+    /// By a law of mixtures, with every mixture that cannot be told from the best.
+    Mix(mix::MixArgs),
     /// Write down what the laws say of runs that are not trained yet
     Forecast(forecast::ForecastArgs),
     /// Hold a forecast against the runs that came after it
@@ -226,6 +231,7 @@ pub fn run(line: Vec<OsString>) -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Recommend(args) => recommend::run(&args),
         Command::Schedule(args) => schedule::run(&args),
+        Command::Mix(args) => mix::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),

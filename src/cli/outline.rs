@@ -4,7 +4,7 @@ use super::colour::heading;
 use super::load::Loaded;
 use super::text::{doubts, duration, entry, filled, plural, screen_table};
 use crate::spec::sample::extent;
-use crate::spec::{Flops, ModelShape, ParamCounts, RunSpec, Tokens, short};
+use crate::spec::{Flops, MixedPart, ModelShape, ParamCounts, RunSpec, Tokens, WHOLE, short};
 use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use std::collections::BTreeSet;
 
@@ -56,8 +56,25 @@ pub(super) fn format_line(loaded: &Loaded) -> String {
 
 /// What the runs read, and how much there is of it.
 fn unique(loaded: &Loaded) -> String {
+    if !loaded.facts.parts.is_empty() {
+        return mixed(loaded);
+    }
     let tokens = loaded.facts.unique_tokens.map(|tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
     format!("{}; {}", loaded.grid.corpus.name(), tokens.unwrap_or_else(|| "without end".into()))
+}
+
+/// The parts of a mixture, how many mixtures there are, and which part is repeated most.
+pub(super) fn mixed(loaded: &Loaded) -> String {
+    let parts: Vec<String> = loaded.facts.parts.iter().map(|part| format!("{} {}", part.name, Tokens(part.unique_tokens as f64))).collect();
+    let shares: BTreeSet<Vec<u32>> = loaded.plan.runs.iter().map(|run| run.spec.mixture.iter().map(|part| part.share).collect()).collect();
+    let epochs = loaded.plan.runs.iter().flat_map(|run| {
+        let seen = |part: &MixedPart| f64::from(part.share) / f64::from(WHOLE) * run.spec.tokens().0;
+        run.spec.mixture.iter().zip(&loaded.facts.parts).map(move |(part, has)| (seen(part) / has.unique_tokens.max(1) as f64, &has.name))
+    });
+    let most = epochs
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(String::new, |(epochs, name)| format!("; most often seen: {name}, {epochs:.2} epochs"));
+    format!("{} unique tokens; {}{most}", parts.join(" + "), plural(shares.len(), "mixture", "mixtures"))
 }
 
 /// Schedule, learning rate, batch and seeds.

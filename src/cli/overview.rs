@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// Every command that is not hidden, in groups, in the order of the page.
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Design and train a grid", &["init", "plan", "selftest", "sweep", "status", "watch", "doctor", "repair", "slurm", "bench"]),
-    ("Fit laws and ask them", &["fit", "recommend", "schedule", "forecast", "verify", "compare", "report", "plot"]),
+    ("Fit laws and ask them", &["fit", "recommend", "schedule", "mix", "forecast", "verify", "compare", "report", "plot"]),
     ("Files, words and help", &["corpus", "pack", "export", "explain"]),
 ];
 /// What others read of this program, in one line at the end of the last group.

@@ -3,7 +3,7 @@
 use super::devices::{Devices, Found};
 use super::failure::{Failure, OrWork, Outcome};
 use super::load::{Loaded, load};
-use super::outline::{self, distinct, searched, worker_megabytes};
+use super::outline::{self, distinct, mixed, searched, worker_megabytes};
 use super::text::{duration, table, trunk_line};
 use super::voice::is_quiet;
 use crate::results::write_whole;
@@ -92,6 +92,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
         facts.unique_tokens.map_or("without end".to_owned(), |tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
+    let unique = if facts.parts.is_empty() { unique } else { mixed(loaded) };
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
     text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
     text += "\nruns\n";

@@ -101,6 +101,22 @@ pub enum CorpusError {
         /// Bytes per block.
         block: usize,
     },
+    /// A part of a mixture cannot be used.
+    #[error("corpus.parts.{name}: {source}")]
+    Part {
+        /// Name of the part.
+        name: String,
+        /// Why not.
+        source: Box<CorpusError>,
+    },
+    /// Two parts of a mixture are not read alike.
+    #[error("corpus.parts are read by different tokenizers, {first} and {second}; give every part the same tokenizer and document_tokens")]
+    Tokenizers {
+        /// A part and how it is read, in words.
+        first: String,
+        /// The other part.
+        second: String,
+    },
     /// No tokenizer, or one that cannot serve.
     #[error("the tokenizer {path}: {problem}")]
     Tokenizer {

@@ -47,8 +47,8 @@ pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_of};
 pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior, Source};
 pub use formulas::{
-    Additive, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, Gamma, Kaplan, Mixture, OverTraining, PowerLaw, Precision,
-    ThreeTerm, WidthDepth, families, formula, formulas, repeated,
+    Additive, AdditiveMixture, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, Gamma, JointMixture, Kaplan, Mixture,
+    OverTraining, PowerLaw, Precision, ThreeTerm, WidthDepth, families, formula, formulas, repeated,
 };
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};

@@ -7,6 +7,7 @@ mod allocation;
 mod forecast;
 mod hardware;
 mod known;
+mod mix;
 mod networks;
 mod noise;
 mod published;
@@ -27,6 +28,7 @@ pub use forecast::{
 };
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use known::Known;
+pub use mix::{MIXTURE_LAWS, MixAdvice, MixError, MixRequest, OtherMix, PartAdvice, mix};
 pub use networks::{Network, network_losses, networks};
 pub use noise::run_noise;
 pub use published::{Preset, Template, from_published};

@@ -2,7 +2,7 @@
 //! run left is also held against its row, since a table cut at the end of a line still reads.
 
 use super::table::TableError;
-use crate::spec::{CurvePoint, RunRecord, RunStatus};
+use crate::spec::{CurvePoint, RunRecord, RunStatus, run_loss};
 use std::path::Path;
 
 /// How far the mean of window losses may lie from the loss of their run: rounding.
@@ -45,7 +45,7 @@ pub(super) fn windows_problem(record: &RunRecord, losses: &[f32]) -> Option<Stri
     if losses.len() != windows {
         return Some(format!("losses of {} windows stand in it, and its run was measured on {windows}", losses.len()));
     }
-    let mean = losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / windows as f64;
+    let mean = run_loss(&record.parts, losses);
     let agrees = (mean - loss).abs() <= ROUNDING * loss.abs();
     (!agrees).then(|| format!("the mean of its losses is {mean}, and the loss of its run is {loss}"))
 }

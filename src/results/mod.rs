@@ -28,6 +28,7 @@ mod named_files;
 mod numerals;
 mod packed;
 mod parquet;
+mod parts;
 mod paths;
 mod pulse;
 mod reader;

@@ -8,6 +8,7 @@ use super::damage::{curve_problem, placed, unbroken};
 use super::folder::{FolderError, ONLY_COPY, PACKED_CURVES, SweepFolder, bytes_of, one_record};
 use super::import::import_bytes;
 use super::lock::Claim;
+use super::parts::PartColumns;
 use super::table::{RawTable, TableError, records_to_csv, to_csv};
 use super::wanted::Wanted;
 use crate::spec::{CurvePoint, RunRecord};
@@ -169,7 +170,9 @@ impl SweepFolder {
     fn refuse_foreign_columns(&self, path: &Path, bytes: &[u8], ours: &[u8]) -> Result<(), FolderError> {
         let columns = |bytes: &[u8]| Ok::<_, TableError>(RawTable::parse(path.to_owned(), bytes)?.headers);
         let known = columns(ours)?;
-        match columns(bytes)?.iter().find(|column| !known.contains(*column)) {
+        let found = columns(bytes)?;
+        let of_parts = PartColumns::of(&found);
+        match found.iter().find(|column| !known.contains(*column) && !of_parts.has(column)) {
             Some(column) => {
                 Err(self.unpackable(&format!("the column `{column}` of {} is none of scalelab's and would be lost", path.display())))
             }

@@ -1,6 +1,7 @@
 //! CSV in and out. Errors name file, line, column and the text that stands there.
 
 use super::dialect::Dialect;
+use super::parts::with_parts;
 use crate::spec::RunRecord;
 use csv::StringRecord;
 use serde::Serialize;
@@ -141,14 +142,18 @@ pub fn to_csv<T: Serialize>(rows: &[T]) -> Vec<u8> {
     writer.into_inner().expect("memory takes every byte")
 }
 
-/// Run records as CSV; the header stands there even when there is no row.
+/// Run records as CSV, with columns for the parts of mixtures where there are any; the header stands there even when there is no row.
 pub fn records_to_csv(records: &[RunRecord]) -> Vec<u8> {
     if records.is_empty() {
         let one = to_csv(&[RunRecord::default()]);
         let header_end = one.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         return one[..header_end].to_vec();
     }
-    to_csv(records)
+    if records.iter().all(|record| record.parts.is_empty()) {
+        return to_csv(records);
+    }
+    let plain: Vec<RunRecord> = records.iter().map(|record| RunRecord { parts: Vec::new(), ..record.clone() }).collect();
+    with_parts(to_csv(&plain), records)
 }
 
 /// A CSV text cut into fields: header, rows, and the line on which each row starts.

@@ -7,6 +7,7 @@ use super::covariates::Covariates;
 use super::filter::Filter;
 use super::known::{ACTIVE, ColumnMap, FLOPS, KNOWN, LOSS, PARAMS, STEPS, TOKENS, is_blank};
 use super::mixed::mixed;
+use super::parts::PartColumns;
 use super::runs::Runs;
 use super::sheet::Sheet;
 use super::table::{RawTable, TableError, columns_found};
@@ -49,6 +50,8 @@ pub(super) struct WantedRows {
     by: Option<usize>,
     /// What else laws may be about.
     covariates: Covariates,
+    /// Parts of mixtures, where the table is one of ours.
+    parts: PartColumns,
     /// Columns of none of ours that tell runs apart.
     choices: Vec<usize>,
     /// Column that says how a run ended, in words of others.
@@ -118,9 +121,10 @@ impl WantedRows {
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
         let covariates = Covariates::of(&table, &map);
+        let parts = PartColumns::of(if own { &table.headers[..] } else { &[] });
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
-        Ok(Self { table, columns, kept, by, covariates, choices, state, own, wants_curves: wanted.wants_curves(), reading })
+        Ok(Self { table, columns, kept, by, covariates, parts, choices, state, own, wants_curves: wanted.wants_curves(), reading })
     }
 
     /// Path of the table, as it was given.
@@ -186,8 +190,9 @@ impl WantedRows {
             Err((_, error)) => return Err(error.into()),
         };
         let covariates = if self.own { Vec::new() } else { self.covariates.of_row(row) };
+        let parts = self.parts.of_row(row).map_err(|at| self.no_number(at, line, row))?;
         let other_choices = said(&self.table, &self.choices, row);
-        let record = RunRecord { other_choices, covariates, ..self.columns.completed(record, row) };
+        let record = RunRecord { other_choices, covariates, parts, ..self.columns.completed(record, row) };
         match self.lacking(&record).filter(|_| !self.own) {
             Some(what) => {
                 let at = self.columns.place(what).unwrap_or_default();
@@ -219,6 +224,11 @@ impl WantedRows {
             .find(|(ours, is_absent)| *is_absent && has(ours))
             .map(|(ours, _)| ours)
             .or(steps.then_some(STEPS))
+    }
+
+    fn no_number(&self, at: usize, line: u64, row: &StringRecord) -> TableError {
+        let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());
+        TableError::Cell { path, line, column, problem: format!("`{}` is not a number", &row[at]) }
     }
 
     fn blank(&self, column: &'static str, row: &StringRecord) -> Unusable {

@@ -164,6 +164,7 @@ impl RunRecord {
             seed_eval,
             other_choices,
             covariates,
+            parts,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -229,7 +230,11 @@ impl RunRecord {
             batch: asked(Ignoring::BATCH).then(|| exact(own_batch.or(whole_steps))),
             optimizer: asked(Ignoring::OPTIMIZER).then(optimizer),
             other_choices: other_choices.clone().filter(|_| asked(Ignoring::OTHER_CHOICES)),
-            covariates: covariates.iter().map(|(name, value)| (name.clone(), Exact::from(*value))).collect(),
+            covariates: covariates
+                .iter()
+                .map(|(name, value)| (name.clone(), Exact::from(*value)))
+                .chain(parts.iter().map(|part| (part.share_column(), Exact::from(part.share))))
+                .collect(),
             seeds: asked(Ignoring::SEEDS).then_some([*seed_init, *seed_data]),
         }
     }
@@ -266,7 +271,7 @@ pub fn of_one_length<K: Ord>(records: &[RunRecord], key: impl Fn(&RunRecord) -> 
 #[cfg(test)]
 mod tests {
     use super::super::run::tests::example;
-    use super::super::{Flops, Params, Tokens};
+    use super::super::{Flops, Params, PartRecord, Tokens};
     use super::*;
 
     fn run() -> RunRecord {
@@ -282,7 +287,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 16] = [
+        let choices: [fn(&mut RunRecord); 17] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -299,6 +304,7 @@ mod tests {
             |r| r.seed_data = Some(9),
             |r| r.other_choices = Some("optimizer = muon".into()),
             |r| r.covariates = vec![("experts".into(), 8.0)],
+            |r| r.parts = vec![PartRecord { name: "code".into(), share: 0.5, ..PartRecord::default() }],
         ];
         assert!(choices.iter().all(|change| other(*change)));
         let outcomes: [fn(&mut RunRecord); 6] = [

@@ -1,6 +1,6 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, RecordedSchedule, RunSpec, Tokens, WIDTH};
+use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Tokens, WIDTH};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -185,6 +185,11 @@ pub struct RunRecord {
     /// shares: not written into a table.
     #[serde(skip)]
     pub covariates: Vec<(String, f64)>,
+
+    /// The parts of a mixture, in the order of their names. In a table each has columns of its own, after all others: `share_NAME`,
+    /// `weight_NAME`, `unique_NAME`, `epochs_NAME`, `loss_NAME`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartRecord>,
 }
 
 #[cfg(test)]
@@ -210,6 +215,7 @@ impl RunRecord {
     /// Numbers that laws may be about beside N, D and C, by name: those of a table of others, and of the network what is known.
     pub fn covariates(&self) -> Vec<(String, f64)> {
         let mut all = self.covariates.clone();
+        all.extend(self.parts.iter().map(|part| (part.share_column(), part.share)));
         for (name, value) in [(LAYERS, self.layers), (WIDTH, self.width)] {
             if let Some(value) = value.filter(|_| !all.iter().any(|(known, _)| known == name)) {
                 all.push((name.to_owned(), value as f64));
@@ -272,6 +278,7 @@ impl RunRecord {
             flops_md: FlopRule::Md.of(shape, tokens),
             flops_exact: FlopRule::Exact.of(shape, tokens),
             precision: (spec.recipe.dtype != Dtype::default()).then(|| spec.recipe.dtype.to_string()),
+            parts: spec.mixture.iter().map(PartRecord::from).collect(),
             cluster: spec.trunk_id(),
             trunk_id: spec.trunk_id(),
             ..Self::default()

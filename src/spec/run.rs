@@ -1,6 +1,6 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
+use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -75,6 +75,9 @@ pub struct RunSpec {
     /// Distinct tokens that it may see, a multiple of the context, where fewer than the corpus has: it sees them again and again.
     #[serde(default)]
     pub unique_tokens: Option<u64>,
+    /// The parts of the corpus with their shares, where it is a mixture, in the order of their names.
+    #[serde(default)]
+    pub mixture: Vec<MixedPart>,
     /// How it is trained.
     pub recipe: Recipe,
     /// Optimizer steps.
@@ -156,6 +159,11 @@ impl RunSpec {
         if let Some(unique) = self.unique_tokens {
             let _ = writeln!(text, "unique_tokens {unique}");
         }
+        let of_parts =
+            |of: fn(&MixedPart) -> u32| -> String { self.mixture.iter().map(|part| format!(" {:?} {}", part.name, of(part))).collect() };
+        if !self.mixture.is_empty() {
+            let _ = writeln!(text, "shares{}\ntarget{}", of_parts(|part| part.share), of_parts(|part| part.weight));
+        }
         if *dtype != Dtype::default() {
             let _ = writeln!(text, "dtype {dtype}");
         }
@@ -192,6 +200,7 @@ pub(crate) mod tests {
             corpus_sha256: "ab".repeat(32),
             tokenizer: Tokenizer::default(),
             unique_tokens: None,
+            mixture: Vec::new(),
             recipe: Recipe {
                 learning_rate: 2e-3,
                 batch_tokens: 4096,
@@ -221,6 +230,12 @@ pub(crate) mod tests {
     #[test]
     fn whatever_changes_the_result_changes_the_name_and_nothing_else_does() {
         let base = example();
+        let part = |share, weight| MixedPart { name: "code".into(), share, weight };
+        let mixed = |share, weight| RunSpec { mixture: vec![part(share, weight)], ..example() };
+        assert_ne!(mixed(1, 2).id(), mixed(2, 2).id(), "shares");
+        assert_ne!(mixed(1, 2).id(), mixed(1, 1).id(), "what losses count for");
+        assert_eq!(mixed(1, 2).trunk_id(), mixed(1, 1).trunk_id(), "no step depends on what losses count for");
+        assert_ne!(mixed(1, 2).trunk_id(), mixed(2, 2).trunk_id());
         let changed: [fn(&mut RunSpec); 13] = [
             |run| run.shape.ffn += 8,
             |run| run.unique_tokens = Some(1024),

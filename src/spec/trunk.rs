@@ -23,7 +23,7 @@ impl RunSpec {
     /// What the steps of a trunk depend on: all that a run does but its length, what it does after the
     /// constant-rate part, and how its loss is measured.
     fn trunk_text(&self) -> String {
-        const LATER: [&str; 4] = ["schedule ", "steps ", "seeds ", "eval_windows "];
+        const LATER: [&str; 5] = ["schedule ", "steps ", "seeds ", "eval_windows ", "target "];
         let canonical = self.canonical_text();
         let lines = canonical.lines().filter(|line| !LATER.iter().any(|later| line.starts_with(later)));
         let Seeds { init, data, .. } = self.seeds;

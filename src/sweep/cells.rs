@@ -1,7 +1,8 @@
 //! The cells of a grid: which shape is trained on how many tokens, and which are left out and why.
 
 use super::grid::{Around, Budget, CorpusFacts, Grid};
-use crate::spec::{FlopRule, Flops, ModelShape, ParamCounts, Tokens};
+use super::mixtures::{mixtures, too_often};
+use crate::spec::{FlopRule, Flops, MixedPart, ModelShape, ParamCounts, Tokens};
 
 /// One shape, one number of tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub(super) struct Cell {
     pub(super) batch_tokens: u64,
     /// Distinct tokens, where they are limited.
     pub(super) unique_tokens: Option<u64>,
+    /// Parts of a mixture with their shares.
+    pub(super) mixture: Vec<MixedPart>,
     pub(super) budget: Option<(Flops, FlopRule)>,
 }
 
@@ -70,8 +73,9 @@ pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut
                     let row = grid.shapes.iter().map(|shape| (shape, tokens(shape), Some((compute, *rule))));
                     let mut possible = Vec::new();
                     let name = format!("C = {compute}");
+                    let several = !grid.budget.epochs.is_empty() || grid.corpus.mix().is_some();
                     keep_possible(grid, facts, (level, batch_tokens), row, &name, &mut possible, &mut left_out);
-                    keep_nearest(*around, &grid.budget.epochs, possible, &name, &mut kept, &mut left_out);
+                    keep_nearest(*around, several, possible, &name, &mut kept, &mut left_out);
                 }
             }
         }
@@ -94,14 +98,17 @@ fn keep_possible<'a>(
     kept: &mut Vec<Cell>,
     left_out: &mut Vec<LeftOut>,
 ) {
+    let mixtures = mixtures(grid, facts);
     for (shape, tokens, budget) in row {
         let once: &[f64] = if grid.budget.epochs.is_empty() { &[1.0] } else { &grid.budget.epochs };
-        for &epochs in once {
-            let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, budget }.repeated(epochs);
+        for (mixture, &epochs) in mixtures.iter().flat_map(|mixture| once.iter().map(move |epochs| (mixture, epochs))) {
+            let mixed = mixture.parts.clone();
+            let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, mixture: mixed, budget };
+            let cell = cell.repeated(epochs);
             match impossible(grid, facts, &cell) {
                 None => kept.push(cell),
                 Some(reason) => {
-                    let asked_for = budget.is_none();
+                    let asked_for = budget.is_none() && (mixture.listed || mixture.parts.is_empty());
                     left_out.push(LeftOut { shape: cell.shape, budget: budget_name.into(), reason, asked_for, by_design: false });
                 }
             }
@@ -147,6 +154,9 @@ pub(super) fn impossible(grid: &Grid, facts: &CorpusFacts, cell: &Cell) -> Optio
     if let Some(unique) = cell.unique_tokens {
         return too_few(facts, cell, unique);
     }
+    if !cell.mixture.is_empty() {
+        return too_often(grid, facts, &cell.mixture, (steps * cell.batch_tokens) as f64);
+    }
     let max_epochs = grid.corpus.text()?.max_epochs;
     let unique = facts.unique_tokens? as f64;
     let epochs = (steps * cell.batch_tokens) as f64 / unique;
@@ -168,14 +178,7 @@ fn too_few(facts: &CorpusFacts, cell: &Cell, unique: u64) -> Option<String> {
 }
 
 /// Keeps the shapes whose tokens per parameter are nearest to the expected optimum of their budget.
-fn keep_nearest(
-    around: Around,
-    grid_epochs: &[f64],
-    possible: Vec<Cell>,
-    budget_name: &str,
-    kept: &mut Vec<Cell>,
-    left_out: &mut Vec<LeftOut>,
-) {
+fn keep_nearest(around: Around, several: bool, possible: Vec<Cell>, budget_name: &str, kept: &mut Vec<Cell>, left_out: &mut Vec<LeftOut>) {
     let Around::Nearest { center, sizes } = around else {
         kept.extend(possible);
         return;
@@ -184,8 +187,8 @@ fn keep_nearest(
     let distance = |cell: &Cell| (ratio(cell) / center).ln().abs();
     let mut distances: Vec<f64> = possible.iter().map(distance).collect();
     distances.sort_by(f64::total_cmp);
-    if !grid_epochs.is_empty() {
-        // A shape counts once, however often its data are repeated.
+    if several {
+        // A shape counts once, however its data are mixed or repeated.
         distances.dedup();
     }
     let farthest = distances.get(sizes.saturating_sub(1)).copied().unwrap_or(f64::INFINITY);

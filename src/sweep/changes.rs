@@ -39,8 +39,13 @@ pub fn changes(earlier: &[RunRecord], now: &[RunRecord]) -> Vec<Change> {
 type Fields = serde_json::Map<String, Value>;
 
 fn fields(records: &[RunRecord]) -> Vec<Fields> {
-    let object = |record| match serde_json::to_value(record) {
-        Ok(Value::Object(fields)) => fields,
+    let object = |record: &RunRecord| match serde_json::to_value(record) {
+        Ok(Value::Object(mut fields)) => {
+            fields.remove("parts");
+            fields.extend(record.parts.iter().map(|part| (part.share_column(), part.share.into())));
+            fields.extend(record.parts.iter().map(|part| (format!("weight_{}", part.name), part.weight.into())));
+            fields
+        }
         _ => Fields::new(),
     };
     records.iter().map(object).collect()

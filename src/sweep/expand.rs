@@ -2,9 +2,10 @@
 
 use super::cells::{Cell, LeftOut, cells};
 use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
+use super::mixtures::bytes_per_token;
 use super::plan::{Plan, PlanError};
 use super::planned::{Branch, Chain, PlannedRun, evaluation};
-use crate::spec::{InitRule, ParamCounts, Recipe, RunSpec, Schedule, Seeds};
+use crate::spec::{InitRule, ParamCounts, Recipe, RunSpec, Schedule, Seeds, Tokenizer};
 use std::collections::HashSet;
 
 /// Most and fewest held-out windows that `eval.windows = "auto"` chooses.
@@ -169,8 +170,9 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         init: InitRule::Standard,
         corpus: grid.corpus.clone(),
         corpus_sha256: facts.sha256.clone(),
-        tokenizer: facts.tokenizer.clone(),
+        tokenizer: tokenizer(facts, cell),
         unique_tokens: cell.unique_tokens,
+        mixture: cell.mixture.clone(),
         recipe,
         steps: cell.steps(),
         seeds,
@@ -179,6 +181,14 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         eval_every: grid.run.eval_every,
         budget_flops: cell.budget.map(|(flops, _)| flops),
         budget_rule: cell.budget.map(|(_, rule)| rule),
+    }
+}
+
+/// How the text became tokens; of a mixture their length is that of what the loss is measured on.
+fn tokenizer(facts: &CorpusFacts, cell: &Cell) -> Tokenizer {
+    match bytes_per_token(facts, &cell.mixture) {
+        Some(bytes_per_token) => Tokenizer { bytes_per_token, ..facts.tokenizer.clone() },
+        None => facts.tokenizer.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ mod foresee;
 mod grid;
 mod lab;
 mod memory;
+mod mixtures;
 mod plan;
 mod planned;
 mod queue;
@@ -32,7 +33,7 @@ pub use draft::{Draft, Fitting};
 pub use expand::expand;
 pub use foresee::foresee;
 pub use grid::{
-    Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
+    Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, PartFacts, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
 };
 pub use lab::{LabEvent, LabOptions, LabSummary, News, OnFailure, RunFailure, Trainer, run_plan};
 pub use memory::{MemoryError, check_memory, predicted_bytes};

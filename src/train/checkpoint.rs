@@ -127,8 +127,10 @@ fn belongings(spec: &RunSpec, device: &Device) -> BTreeMap<&'static str, String>
     let vocabulary = spec.shape.vocabulary.to_string();
     let fields =
         [("format", FORMAT.to_owned()), ("vocabulary", vocabulary), ("version", version), ("device", device.to_string()), ("trunk", trunk)];
-    // Readings on the way depend on the windows.
-    let windows = format!("{} on {} of {}, seed {}", spec.eval_every, spec.windows_on_the_way(), spec.eval_windows, spec.seeds.eval);
+    // Readings on the way depend on the windows, and of a mixture on what its parts count for.
+    let weights: Vec<u32> = spec.mixture.iter().map(|part| part.weight).collect();
+    let windows =
+        format!("{} on {} of {}, seed {}, {weights:?}", spec.eval_every, spec.windows_on_the_way(), spec.eval_windows, spec.seeds.eval);
     let readings = if spec.eval_every > 0 { windows } else { String::new() };
     fields.into_iter().chain([("noise_scale_every", noise), ("eval_every", readings)]).collect()
 }

@@ -22,7 +22,7 @@ fn sizes(width: usize, groups: &OptimizerGroups) -> Vec<f64> {
     let mut learner = Fused::new(&shape, groups, LearnerState::first(Layout::of(&shape).first_weights(0)), Factors::F32);
     let (mut inputs, mut targets) = (vec![0; TOKENS], vec![0; TOKENS]);
     for step in 0..STEPS {
-        corpus.fill_batch(Order { seed: 0, unique_tokens: None }, step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);
+        corpus.fill_batch(Order::default(), step, TOKENS / CONTEXT, CONTEXT, &mut inputs, &mut targets);
         learner.gradient(&inputs, &targets).expect("computes");
         learner.update(&Update::new(&AdamW::default(), step, RATE)).expect("updates");
     }

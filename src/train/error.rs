@@ -29,6 +29,14 @@ pub enum TrainError {
         /// Tokens per sequence.
         context: usize,
     },
+    /// The parts of the run are not those of the corpus, or their shares do not add up.
+    #[error("the run mixes {run}, the corpus has {corpus}: it was planned on another corpus, or its shares do not add up to 1; plan again")]
+    Mixture {
+        /// Parts of the run.
+        run: String,
+        /// Parts of the corpus.
+        corpus: String,
+    },
     /// The corpus has another vocabulary than the network.
     #[error(
         "the corpus has a vocabulary of {corpus} tokens ({tokenizer}), the network one of {network}: it was planned, or its checkpoint made, with another tokenizer; plan again or restore the tokenizer"

@@ -2,7 +2,8 @@
 
 use super::TrainError;
 use super::learner::Learner;
-use crate::spec::sample;
+use crate::spec::{PartRecord, run_loss, sample, windows_of_parts};
+use std::ops::Range;
 
 /// Mean loss of every window, nats per token. `tokens` holds `context + 1` ids a window: all but the
 /// last are read, all but the first are predicted. `at_once` windows are computed together.
@@ -31,30 +32,26 @@ pub(crate) struct SomeWindows {
 }
 
 impl SomeWindows {
-    /// `count` of all windows of `context + 1` tokens, at even distances.
-    pub(crate) fn of(tokens: &[u32], context: usize, count: usize) -> Self {
-        let all = tokens.len() / (context + 1);
-        let count = count.min(all);
-        let places: Vec<usize> = (0..count).map(|at| at * all / count).collect();
+    /// About `count` of all windows of `context + 1` tokens, at even distances; where they are of several parts, as many of each.
+    pub(crate) fn of(tokens: &[u32], context: usize, count: usize, parts: usize) -> Self {
+        let all: Vec<Range<usize>> = windows_of_parts(tokens.len() / (context + 1), parts.max(1)).collect();
+        let least = all.iter().map(Range::len).min().unwrap_or(0);
+        let each = (count / all.len()).clamp(usize::from(least > 0), least.max(1)).min(least);
+        let places: Vec<usize> = all.iter().flat_map(|part| (0..each).map(|at| part.start + at * part.len() / each)).collect();
         let tokens = places.iter().flat_map(|at| &tokens[at * (context + 1)..][..context + 1]).copied().collect();
         Self { places, tokens }
     }
 
-    /// What the mean loss of all windows is above that of these.
-    pub(crate) fn differ(&self, of_all: &[f32]) -> f64 {
+    /// What the loss on all windows is above that on these, parts counted by their weights.
+    pub(crate) fn differ(&self, parts: &[PartRecord], of_all: &[f32]) -> f64 {
         let these: Vec<f32> = self.places.iter().filter_map(|at| of_all.get(*at)).copied().collect();
-        mean(of_all) - mean(&these)
+        run_loss(parts, of_all) - run_loss(parts, &these)
     }
 }
 
 /// Mean in f64, in order; not a number where there are none.
 pub(crate) fn mean(values: &[f32]) -> f64 {
     sample::mean(values.iter().map(|value| f64::from(*value))).unwrap_or(f64::NAN)
-}
-
-/// Standard error of the mean of independent values; none for fewer than two.
-pub(crate) fn standard_error(values: &[f32]) -> Option<f64> {
-    sample::standard_error(&values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -64,9 +61,14 @@ mod tests {
     #[test]
     fn some_windows_lie_at_even_distances_and_are_moved_to_the_mean_of_all() {
         let tokens: Vec<u32> = (0..12).collect();
-        let some = SomeWindows::of(&tokens, 2, 2);
+        let some = SomeWindows::of(&tokens, 2, 2, 0);
         assert_eq!((&some.places[..], &some.tokens[..]), (&[0, 2][..], &[0, 1, 2, 6, 7, 8][..]));
-        assert_eq!(some.differ(&[1.0, 2.0, 3.0, 4.0]), 0.5);
-        assert_eq!(SomeWindows::of(&tokens, 2, 9).differ(&[1.0, 2.0, 3.0, 4.0]), 0.0, "all of them");
+        assert_eq!(some.differ(&[], &[1.0, 2.0, 3.0, 4.0]), 0.5);
+        assert_eq!(SomeWindows::of(&tokens, 2, 9, 0).differ(&[], &[1.0, 2.0, 3.0, 4.0]), 0.0, "all of them");
+        // Two parts of two windows: the first of each, though one was asked for.
+        let of_parts = SomeWindows::of(&tokens, 2, 1, 2);
+        assert_eq!(of_parts.places, [0, 2]);
+        let part = |weight: f64| PartRecord { weight: Some(weight), ..PartRecord::default() };
+        assert_eq!(of_parts.differ(&[part(0.75), part(0.25)], &[1.0, 2.0, 3.0, 5.0]), 0.75 * 0.5 + 0.25);
     }
 }

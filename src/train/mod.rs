@@ -22,6 +22,7 @@ mod laid_out;
 mod learner;
 mod lookup;
 mod meter;
+mod mixed;
 mod network;
 mod noise;
 mod observer;

@@ -12,7 +12,7 @@ const AHEAD: usize = 4;
 #[derive(Clone, Copy)]
 pub(crate) struct BatchSource<'a> {
     pub(crate) corpus: &'a Corpus,
-    pub(crate) order: Order,
+    pub(crate) order: Order<'a>,
     pub(crate) sequences: usize,
     pub(crate) context: usize,
 }

@@ -17,6 +17,7 @@ pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
         corpus_sha256: corpus.sha256().to_owned(),
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
+        mixture: Vec::new(),
         recipe: Recipe {
             learning_rate: 8e-3,
             batch_tokens: 256,

@@ -7,15 +7,17 @@ use super::curve::{Curve, StepFacts};
 use super::error::TrainError;
 use super::eval::{self, SomeWindows};
 use super::fused::Fused;
-use super::guard;
 use super::init::Layout;
 use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
+use super::{guard, mixed};
 use crate::corpus::{Corpus, HeldOut, Order};
-use crate::spec::{Device, Dtype, Nats, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun};
+use crate::spec::{
+    Device, Dtype, Nats, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun, run_loss, run_loss_error,
+};
 use candle_core::Device as Opened;
 use std::ops::ControlFlow;
 use std::thread;
@@ -37,7 +39,8 @@ pub fn train_from(
     let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &Layout::of(&spec.shape)));
     let first = checkpoint.step;
     let mut training = Training::resumed(checkpoint, spec, corpus, device, &opened)?;
-    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens };
+    let interleaving = mixed::interleaving(spec);
+    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: interleaving.as_ref() };
     let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
     let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
         let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
@@ -64,6 +67,8 @@ struct Training<'a> {
     some_windows: Option<SomeWindows>,
     /// Distinct tokens that it may see; `None` where there is no end of them.
     unique: Option<u64>,
+    /// The parts of its data, where they are a mixture.
+    parts: Option<mixed::Parts>,
     /// The first step that is its own, and the seconds that went before: what a checkpoint says beside the state.
     own_from: u64,
     seconds: f64,
@@ -94,15 +99,21 @@ impl<'a> Training<'a> {
     ) -> Result<Self, TrainError> {
         let context = spec.shape.context;
         let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
+        let parts = mixed::Parts::of(spec, corpus);
+        let of_corpus = match &parts {
+            Some(parts) => parts.tokens_to_repetition(spec),
+            None => corpus.unique_tokens(context),
+        };
         let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
-        let some = || SomeWindows::of(&held_out.tokens, context, spec.windows_on_the_way() as usize);
+        let some = || SomeWindows::of(&held_out.tokens, context, spec.windows_on_the_way() as usize, spec.mixture.len());
         Ok(Self {
             layout: Layout::of(&spec.shape),
             some_windows: (spec.eval_every > 0).then(some),
             held_out,
             learner: network(spec, learner, *device, opened)?,
             curve: Curve::resumed(spec, &history),
-            unique: spec.unique_tokens.or_else(|| corpus.unique_tokens(context)),
+            unique: spec.unique_tokens.or(of_corpus),
+            parts,
             spec,
             device,
             noise,
@@ -198,7 +209,7 @@ impl<'a> Training<'a> {
             Windows::None => return Ok(None),
         };
         let losses = eval::window_losses(&mut *self.learner, tokens, self.spec.shape.context, self.spec.batch_sequences())?;
-        Ok(Some(eval::mean(&losses)))
+        Ok(Some(run_loss(&self.weights(), &losses)))
     }
 
     /// Loss of every held-out window.
@@ -206,10 +217,15 @@ impl<'a> Training<'a> {
         eval::window_losses(&mut *self.learner, &self.held_out.tokens, self.spec.shape.context, self.spec.batch_sequences())
     }
 
+    /// What the losses of the parts of its data count for; nothing where they are no mixture.
+    fn weights(&self) -> Vec<PartRecord> {
+        self.spec.mixture.iter().map(PartRecord::from).collect()
+    }
+
     /// The final measurement and the record of the run.
     fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Opened) -> Result<TrainedRun, TrainError> {
         let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
-        let loss = eval::mean(&window_losses);
+        let loss = run_loss(&self.weights(), &window_losses);
         let mut record = self.record(corpus, opened);
         if ended == Ended::Diverged || !loss.is_finite() {
             record.status = RunStatus::Diverged;
@@ -217,12 +233,13 @@ impl<'a> Training<'a> {
         }
         record.status = RunStatus::Finished;
         record.loss_nats = Some(Nats(loss));
-        record.loss_se_nats = eval::standard_error(&window_losses);
+        record.loss_se_nats = run_loss_error(&record.parts, &window_losses);
+        mixed::lose(&mut record.parts, &window_losses);
         record.eval_tokens = Some(Tokens((window_losses.len() * self.spec.shape.context) as f64));
         record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
         record.train_loss_nats = self.curve.last_losses().map(Nats);
         record.floor_nats = self.held_out.floor_nats.as_deref().map(eval::mean);
-        let differ = self.some_windows.as_ref().map_or(0.0, |some| some.differ(&window_losses));
+        let differ = self.some_windows.as_ref().map_or(0.0, |some| some.differ(&self.weights(), &window_losses));
         let is_of_some = |step| !ends_an_epoch(step, self.spec.recipe.batch_tokens, self.unique);
         Ok(TrainedRun { record, curve: self.curve.moved(differ, is_of_some).points(Some(loss)), window_losses })
     }
@@ -237,7 +254,9 @@ impl<'a> Training<'a> {
             precision: Some(self.device.precision(self.spec.recipe.dtype)),
             ..RunRecord::planned(self.spec)
         };
-        if let Some(unique) = self.unique {
+        if let Some(parts) = &self.parts {
+            parts.complete(&mut record);
+        } else if let Some(unique) = self.unique {
             record.unique_tokens = Some(Tokens(unique as f64));
             record.epochs = Some(self.spec.tokens().0 / unique as f64);
         }
@@ -269,6 +288,7 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(
     if spec.steps == 0 {
         return Err(TrainError::NoSteps { batch_tokens });
     }
+    mixed::check(spec, corpus)?;
     if spec.eval_windows == 0 {
         return Err(TrainError::NoWindows);
     }

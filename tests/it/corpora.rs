@@ -48,8 +48,8 @@ fn open(folder: &Path, spec: TextSpec) -> Result<Corpus, scalelab::corpus::Corpu
 }
 
 /// The order of a run that may see the whole corpus.
-fn whole(seed: u64) -> Order {
-    Order { seed, unique_tokens: None }
+fn whole(seed: u64) -> Order<'static> {
+    Order { seed, ..Order::default() }
 }
 
 /// Long lines that were removed, as `corpus inspect` tells them.
@@ -126,18 +126,18 @@ fn a_batch_is_the_same_whoever_asks_for_it_and_whenever() {
     // Opened again from the cache, and asked out of order, as a resumed run does.
     let again = open(folder.path(), TextSpec::of(text(&path))).expect("opens");
     assert_eq!(first.sha256(), again.sha256());
-    for order in [whole(0), Order { seed: 0, unique_tokens: Some(1024) }] {
+    for order in [whole(0), Order { unique_tokens: Some(1024), ..Order::default() }] {
         let forwards: Vec<_> = (0..40).map(|step| batch(&first, order, step)).collect();
         let backwards: Vec<_> = (0..40).rev().map(|step| batch(&again, order, step)).collect();
         assert!(forwards.iter().eq(backwards.iter().rev()));
     }
     let limited: HashSet<Vec<u32>> = (0..40)
         .flat_map(|step| {
-            batch(&first, Order { seed: 0, unique_tokens: Some(1024) }, step).chunks(32).map(<[u32]>::to_vec).collect::<Vec<_>>()
+            batch(&first, Order { unique_tokens: Some(1024), ..Order::default() }, step).chunks(32).map(<[u32]>::to_vec).collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(limited.len(), 32, "1024 tokens are 32 windows, however often they come");
-    assert_eq!(batch(&first, whole(0), 5), batch(&first, Order { seed: 0, unique_tokens: Some(1024) }, 5), "the same prefix");
+    assert_eq!(batch(&first, whole(0), 5), batch(&first, Order { unique_tokens: Some(1024), ..Order::default() }, 5), "the same prefix");
     assert_ne!(batch(&first, whole(0), 5), batch(&first, whole(1), 5));
 }
 

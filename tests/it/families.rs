@@ -4,10 +4,11 @@
 use crate::support;
 use scalelab::fit::{Estimator, Fit, FitOptions, Quantity, Search, fit};
 use scalelab::law::{
-    Axis, Broken, Clark, Design, Evidence, Formula, Law, Mixture, Noise, OverTraining, Point, Precision, Sharing, WidthDepth, simulate,
+    AdditiveMixture, Axis, Broken, Clark, Design, Evidence, Formula, JointMixture, Law, Mixture, Noise, OverTraining, Point, Precision,
+    Sharing, WidthDepth, simulate,
 };
 use scalelab::results::{Filter, Wanted, import_table};
-use scalelab::spec::{BITS, EXPERTS, FlopRule, LAYERS, SizeMeasure, WIDTH};
+use scalelab::spec::{BITS, EXPERTS, FlopRule, LAYERS, SizeMeasure, WIDTH, simplex_grid};
 
 /// Squares of ln L by one search, without refits.
 const SQUARES: FitOptions = FitOptions {
@@ -194,6 +195,30 @@ fn a_law_of_mixtures_is_recovered_without_noise() {
     let points: Vec<Point> = (0..40).map(mixed).collect();
     let form = Mixture::of(&points).expect("shares");
     assert_recovered(&Law::of(form, [2.1, 0.4, -1.3, 0.8, 0.2]), form, points);
+}
+
+/// Sizes, lengths and every mixture of three parts in fifths.
+fn mixtures() -> Vec<Point> {
+    let of = |n: f64, d: f64, shares: &[u32]| Point {
+        covariates: ["share_web", "share_code", "share_math"]
+            .iter()
+            .zip(shares)
+            .map(|(name, share)| ((*name).to_owned(), f64::from(*share) / 5.0))
+            .collect(),
+        ..Point::new(n, d, 1.0)
+    };
+    let places = SIZES.iter().flat_map(|&n| TOKENS.map(|d| (n, d)));
+    places.flat_map(|(n, d)| simplex_grid(3, 5).into_iter().map(move |shares| of(n, d, &shares))).collect()
+}
+
+#[test]
+fn laws_over_mixture_size_and_length_are_recovered_without_noise() {
+    let points = mixtures();
+    let form = AdditiveMixture::of(&points).expect("shares");
+    assert_recovered(&Law::of(form, [1.2, 300.0, 900.0, 0.34, 0.31, 2.0, 1.5, 0.8, 0.4, 0.7, 0.3]), form, points.clone());
+    let form = JointMixture::of(&points).expect("shares");
+    let joint = [1.2, 0.34, 0.31, 1.2, 0.8, 2.0, 1.5, 0.8, 0.4, 0.7, 0.3, 120.0, 180.0, 90.0, 4e3, 7e3, 3e3];
+    assert_recovered(&Law::of(form, joint), form, points);
 }
 
 fn refusal(text: &str, law: &str) -> String {

@@ -25,6 +25,7 @@ mod house;
 mod lasting;
 mod laws;
 mod mangled;
+mod mixtures;
 mod pack;
 mod parquet;
 mod people;

@@ -107,6 +107,7 @@ pub(super) fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         corpus_sha256: corpus.sha256().to_owned(),
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
+        mixture: Vec::new(),
         recipe,
         steps: 1 << 40,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

@@ -1,24 +1,21 @@
 //! L(r) = c + k·exp(Σ t_j·r_j) over the shares r_j that the parts of the data have in training (Ye 2403.16952). Which parts there are
 //! the runs say. Shares that add up to 1 determine the t_j up to a number common to all, so the last part has t = 0 and stands in k.
 
+use super::shares::{Share, kept, read, varying};
 use crate::law::formula::{Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
-use crate::spec::{SHARE, is_share};
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use crate::spec::SHARE;
 
 /// The law of mixtures, over the shares of some parts of the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mixture {
     /// Columns of the shares that have a coefficient, with their places among the covariates of a point.
-    shares: &'static [(&'static str, usize)],
+    shares: &'static [Share],
     coefficients: &'static [Coefficient],
     variables: &'static [Variable],
 }
 
-/// Shares that add up to 1 but for rounding.
-const ROUNDING: f64 = 0.02;
 /// Coefficients before the t_j.
 const FIRST: usize = 2;
 
@@ -36,47 +33,19 @@ impl Mixture {
 
     /// The law over the shares that vary among points; `None` where none does.
     pub fn of(points: &[Point]) -> Option<Self> {
-        let first = points.first()?;
-        let varies = |at: &usize| {
-            let name = &first.covariates[*at].0;
-            is_share(name) && points.iter().any(|point| value(point, name, *at) != first.covariates[*at].1)
-        };
-        let mut parts: Vec<usize> = (0..first.covariates.len()).filter(varies).collect();
-        let sum = |point: &Point| point.covariates.iter().filter(|(name, _)| is_share(name)).map(|(_, share)| share).sum::<f64>();
-        if points.iter().all(|point| (sum(point) - 1.0).abs() <= ROUNDING) {
+        let (mut parts, is_whole) = varying(points);
+        if is_whole {
             parts.pop();
         }
-        let names: Vec<&str> = parts.iter().map(|&at| first.covariates[at].0.as_str()).collect();
-        (!parts.is_empty()).then(|| Self::named(&names, &parts))
+        (!parts.is_empty()).then(|| Self::over_shares(parts))
     }
 
-    /// The law over shares by the names of their columns. What a formula declares lives as long as the program, so names are kept once.
-    fn named(names: &[&str], places: &[usize]) -> Self {
-        let names: Vec<&'static str> = names.iter().map(|name| kept(name)).collect();
-        let of_parts = names.iter().map(|name| of_part(kept(&format!("t_{}", &name[SHARE.len()..]))));
-        let shares: Vec<(&'static str, usize)> = names.iter().copied().zip(places.iter().copied()).collect();
-        let variables: Vec<Variable> = names.iter().map(|name| Variable::Share(name)).collect();
+    fn over_shares(shares: Vec<Share>) -> Self {
+        let of_parts = shares.iter().map(|(name, _)| of_part(kept(&format!("t_{}", &name[SHARE.len()..]))));
+        let variables: Vec<Variable> = shares.iter().map(|(name, _)| Variable::Share(name)).collect();
         let coefficients = [Coefficient::floor("c"), Coefficient::level("ln_k")].into_iter().chain(of_parts).collect::<Vec<_>>();
         Self { shares: shares.leak(), coefficients: coefficients.leak(), variables: variables.leak() }
     }
-}
-
-/// A name for as long as the program runs, kept once.
-fn kept(name: &str) -> &'static str {
-    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = all.get(name) {
-        return known;
-    }
-    let name: &'static str = name.to_owned().leak();
-    all.insert(name);
-    name
-}
-
-/// The share of a name, which mostly stands at a place.
-fn value(point: &Point, name: &str, at: usize) -> f64 {
-    let is = |entry: &&(String, f64)| entry.0 == name;
-    point.covariates.get(at).filter(is).or_else(|| point.covariates.iter().find(is)).map_or(f64::NAN, |entry| entry.1)
 }
 
 impl Formula for Mixture {
@@ -111,7 +80,7 @@ impl Formula for Mixture {
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let part = |(share, t): (&(&'static str, usize), &T)| *t * at.read(|point| value(point, share.0, share.1));
+        let part = |(share, t): (&Share, &T)| *t * read(at, *share);
         let sum = self.shares.iter().zip(&c[FIRST..]).map(part).fold(c[1], |sum, part| sum + part);
         c[0] + sum.exp()
     }
@@ -144,7 +113,6 @@ mod tests {
         assert_eq!(Mixture::of(&[of(&[("share_code", 0.1)]), of(&[("share_code", 0.1)])]), None);
         assert_eq!(Mixture::of(&[Point::new(1.0, 1.0, 1.0)]), None);
         assert_eq!(Mixture::of(&[]), None);
-        assert!(std::ptr::eq(kept("t_web"), kept("t_web")));
     }
 
     #[test]

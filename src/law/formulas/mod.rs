@@ -5,6 +5,8 @@ use super::Variable;
 use super::any::AnyFormula;
 use std::sync::Arc;
 
+mod shares;
+
 /// Declares the files and the list of formulas in one.
 macro_rules! laws {
     ($($file:ident: $($formula:expr),+;)+) => {
@@ -33,6 +35,8 @@ laws! {
     precision: precision::Precision;
     clark: clark::Clark;
     mixture: mixture::Mixture::UNKNOWN;
+    mixture_additive: mixture_additive::AdditiveMixture::UNKNOWN;
+    mixture_joint: mixture_joint::JointMixture::UNKNOWN;
 }
 
 pub use additive::Additive;
@@ -43,6 +47,8 @@ pub use farseer::{Farseer, FarseerScaled};
 pub use gamma::Gamma;
 pub use kaplan::Kaplan;
 pub use mixture::Mixture;
+pub use mixture_additive::AdditiveMixture;
+pub use mixture_joint::JointMixture;
 pub use over_training::OverTraining;
 pub use power::{Axis, PowerLaw};
 pub use precision::Precision;

@@ -17,6 +17,19 @@ pub struct CorpusFacts {
     pub unique_tokens: Option<u64>,
     /// Held-out windows of one context; `None` when there is no end of them.
     pub held_out_windows: Option<u64>,
+    /// The parts of a mixture, in the order of their names.
+    pub parts: Vec<PartFacts>,
+}
+
+/// What a plan must know of a part of a mixture.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartFacts {
+    /// Name of the part, as in the grid.
+    pub name: String,
+    /// Tokens that can be trained on without seeing one twice.
+    pub unique_tokens: u64,
+    /// Bytes of text per token, on the held-out text.
+    pub bytes_per_token: f64,
 }
 
 /// Epochs beyond which a number is a slip of the pen.
@@ -32,6 +45,7 @@ pub(super) fn checked(corpus: CorpusSpec) -> Result<CorpusSpec, GridError> {
         }
     }
     match &corpus {
+        CorpusSpec::Mix(mix) => super::mix::check(mix).map(|()| corpus),
         CorpusSpec::Bpe(text) if text.tokenizer.is_none() => Err(field(
             "corpus.tokenizer",
             "(nothing)",

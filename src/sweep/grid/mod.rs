@@ -3,6 +3,7 @@
 mod budget;
 mod corpus;
 mod error;
+mod mix;
 mod optimizer;
 mod recipe;
 mod run;
@@ -10,7 +11,7 @@ mod schema;
 mod size;
 
 pub use budget::{Around, Budget, BudgetAxes};
-pub use corpus::CorpusFacts;
+pub use corpus::{CorpusFacts, PartFacts};
 pub use error::GridError;
 pub use recipe::{RecipeAxes, SearchedAxes, Sharing, Warmup};
 pub use run::{RunSettings, SeedAxes};
@@ -129,7 +130,11 @@ impl GridFile {
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
         };
-        size::check(grid.shapes.len(), &grid.budget, &grid.recipe, &grid.seeds)?;
+        if grid.corpus.mix().is_some() && !grid.budget.epochs.is_empty() {
+            let allowed = "left out where corpus.kind = \"mix\": how often a part is seen follows from its share";
+            return Err(field("budget.epochs", grid.budget.epochs[0], allowed));
+        }
+        size::check(grid.shapes.len(), mix::count(grid.corpus.mix()), &grid.budget, &grid.recipe, &grid.seeds)?;
         Ok(grid)
     }
 

@@ -9,8 +9,8 @@ use super::run::SeedAxes;
 const MOST_RUNS: u32 = 200_000;
 
 /// Refuses axes that multiply to too many runs, and says which do.
-pub(super) fn check(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> Result<(), GridError> {
-    let axes = axes(shapes, budget, recipe, seeds);
+pub(super) fn check(shapes: usize, mixtures: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> Result<(), GridError> {
+    let axes = axes(shapes, mixtures, budget, recipe, seeds);
     let runs: f64 = axes.iter().map(|(_, length)| *length as f64).product();
     if runs <= f64::from(MOST_RUNS) {
         return Ok(());
@@ -21,7 +21,7 @@ pub(super) fn check(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, see
 }
 
 /// Every axis with its length.
-fn axes(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> [(&'static str, usize); 8] {
+fn axes(shapes: usize, mixtures: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxes) -> [(&'static str, usize); 9] {
     let shapes = match &budget.amounts {
         Budget::IsoFlop { around: Around::Nearest { sizes, .. }, .. } => shapes.min(*sizes),
         _ => shapes,
@@ -29,6 +29,7 @@ fn axes(shapes: usize, budget: &BudgetAxes, recipe: &RecipeAxes, seeds: &SeedAxe
     let of_shapes = recipe.shape_learning_rates.iter().map(|(_, rates)| rates.len()).max();
     [
         ("shapes", shapes),
+        ("mixtures", mixtures),
         ("budgets", budget.amounts.levels()),
         ("numbers of epochs", budget.epochs.len().max(1)),
         ("batches", recipe.batch_tokens.len()),
