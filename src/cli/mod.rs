@@ -41,8 +41,8 @@ mod machine;
 mod man;
 #[cfg(feature = "train")]
 mod memory;
-mod named_source;
 mod mix;
+mod named_source;
 mod names;
 mod next_grid;
 mod numbers;
