@@ -104,7 +104,6 @@ impl Columns {
             columns.in_steps = true;
         }
         columns.measure_sequences(table, &names);
-        columns.notes.extend(active(table, &names));
         // Of params, tokens and FLOPs any one follows from the other two.
         let loss = missing.iter().find(|known| known.ours == LOSS);
         let one_is_enough = match variables {
@@ -132,6 +131,9 @@ impl Columns {
             columns.make_lenient(names.iter().position(|name| name == FLOPS));
         }
         columns.names = StringRecord::from(names);
+        if table.rows.iter().any(|(_, row)| columns.is_sparse(row)) {
+            columns.notes.extend(active(table, &columns.names));
+        }
         Ok(columns)
     }
 
@@ -287,6 +289,12 @@ impl Columns {
         let active = parse_quantity(&self.clean(at, row.get(at)?)).ok()?;
         // A flag is no count.
         Some(active / params?.0).filter(|share| (LEAST_SHARE..=1.0 + 1e-9).contains(share))
+    }
+
+    /// Whether a row is of a network of which each token meets a part.
+    fn is_sparse(&self, row: &StringRecord) -> bool {
+        let params = self.place(PARAMS).and_then(|at| parse_quantity(&self.clean(at, row.get(at)?)).ok().map(Params));
+        self.active_share(row, params).is_some_and(|share| share < 1.0 - 1e-9)
     }
 
     /// How the numbers of a column are written, and in which unit.

@@ -3,6 +3,7 @@
 
 use super::known::{ACTIVE, Kind, Known, LOSS, PARAMS, RUN, are_equal, canonical, is_blank, is_loss};
 use super::table::{RawTable, as_argument};
+use csv::StringRecord;
 use std::collections::HashSet;
 
 /// Words of a header that say that a loss is no measurement but a mean of several.
@@ -65,13 +66,10 @@ fn is_smoothed(header: &str, loss: &str) -> bool {
     rest.len() < words.len() && is_loss(loss) && (rest == ["loss"] || rest.join("_") == own)
 }
 
-/// Which count of a mixture of experts is whose, where a column holds active parameters that are not all.
-pub(super) fn active(table: &RawTable, names: &[String]) -> Option<String> {
+/// Which count of a mixture of experts is whose.
+pub(super) fn active(table: &RawTable, names: &StringRecord) -> Option<String> {
     let place = |ours: &str| names.iter().position(|name| name == ours);
     let (active, all) = (place(ACTIVE)?, place(PARAMS)?);
-    if are_equal(table, active, all) {
-        return None;
-    }
     let (active, all) = (&table.headers[active], &table.headers[all]);
     Some(format!(
         "laws count N as `{all}`, all parameters; C is held against 6·N·D of the active ones, `{active}`; --columns params={} counts N as those",
@@ -162,6 +160,6 @@ mod tests {
         // A flag is no count.
         let flag = "params,activated,tokens,loss\n8e9,1,1e11,2.5\n";
         let found = import_bytes(Path::new("x.csv"), flag.as_bytes(), Wanted::default()).expect("reads");
-        assert_eq!(found.active_shares, [None]);
+        assert_eq!((found.active_shares, found.notes), (vec![None], Vec::new()));
     }
 }

@@ -118,7 +118,7 @@ fn until_left(terminal: &mut DefaultTerminal, texts: &Receiver<String>, asked: &
             }
             is_new = true;
         }
-        // The age of what is shown goes on.
+        // The age of what is shown is drawn anew each second.
         is_new |= made.is_some_and(|made| made.elapsed().subsec_millis() < ANSWER_WITHIN.subsec_millis());
     }
     Ok(())

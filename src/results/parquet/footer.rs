@@ -1,7 +1,9 @@
 //! What stands at the end of a Parquet file: its columns and where their pages lie.
 
-use super::MAGIC;
 use super::thrift::{Input, Struct, Value};
+
+/// How a file begins and ends.
+pub(in crate::results) const MAGIC: &[u8] = b"PAR1";
 
 /// A file: how many rows, and its columns that hold values.
 pub(super) struct Footer {

@@ -7,16 +7,14 @@ mod thrift;
 mod values;
 mod written;
 
+pub(super) use footer::MAGIC;
 pub(super) use written::{Cells, written};
 
-use super::sheet::lines;
 use super::table::{RawTable, TableError};
 use csv::StringRecord;
 use footer::{Column, footer};
 use std::path::Path;
 
-/// How a file begins and ends.
-pub(super) const MAGIC: &[u8] = b"PAR1";
 /// How columns are called that pandas makes of its index.
 const INDEX: &str = "__index_level_";
 /// Cells that a file may hold without its bytes saying so much, and for each byte of it: runs of one value take no room.
@@ -40,8 +38,8 @@ pub(super) fn table_of(path: &Path, bytes: &[u8], reading: &mut Vec<String>) -> 
                 headers.push(column.name.clone());
                 cells.push(found);
             }
-            Err(pages::Problem::Damaged(what)) => return Err(refused(&format!("column `{}`: {what}", super::sheet::shown(&column.name)))),
-            Err(pages::Problem::Unknown(what)) => reading.push(format!("`{}` is not read: {what}", super::sheet::shown(&column.name))),
+            Err(pages::Problem::Damaged(what)) => return Err(refused(&format!("column `{}`: {what}", column.name.escape_debug()))),
+            Err(pages::Problem::Unknown(what)) => reading.push(format!("`{}` is not read: {what}", column.name.escape_debug())),
         }
     }
     if headers.is_empty() {
@@ -49,6 +47,6 @@ pub(super) fn table_of(path: &Path, bytes: &[u8], reading: &mut Vec<String>) -> 
     }
     let row = |at: usize| (at as u64 + 2, cells.iter().map(|column| column[at].as_str()).collect::<StringRecord>());
     let rows: Vec<(u64, StringRecord)> = (0..footer.rows).map(row).filter(|(_, row)| !row.iter().all(str::is_empty)).collect();
-    reading.push(format!("Parquet, where row 1 is called {}, as in a CSV of it", lines(&[2])));
+    reading.push("Parquet, where the first row is called line 2, as in a CSV of it".to_owned());
     Ok(RawTable { path: path.to_owned(), headers, rows })
 }

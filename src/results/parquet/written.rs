@@ -1,6 +1,6 @@
 //! Tables written as Parquet: plain values, uncompressed, a page for each column and group of rows, which every reader reads.
 
-use super::MAGIC;
+use super::footer::MAGIC;
 
 /// The values of a column.
 pub(in crate::results) enum Cells {
