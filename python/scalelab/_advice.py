@@ -9,6 +9,7 @@ from typing import Any
 
 from ._answers import Error, Estimate, percent, short
 from ._frames import frame, is_array, listed
+from ._speech import PLAIN
 
 #: Columns of a frame of allocations, the answer first.
 _COLUMNS = [
@@ -67,25 +68,24 @@ def _sentence(one: Mapping[str, Any]) -> str:
     )
     lines = textwrap.wrap(text, 80, subsequent_indent="  ")
     for said in one.get("warnings", []):
-        lines += textwrap.wrap(f"⚠ {said}", 80, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(f"⚠ {PLAIN.said(said)}", 80, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
-def cautions(advice: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What must be known of budgets that lie outside of the runs or of what forecasts were checked at: the first of each side, and how
-    many more there are."""
-    found: list[tuple[bool, str]] = []
+def cautions(advice: Sequence[Mapping[str, Any]], known: Sequence[str] = ()) -> list[str]:
+    """What must be known of budgets that lie outside of the runs: the farthest of each side, and how many more there are; without what
+    is `known` of the study itself."""
+    found: list[tuple[float, bool, str]] = []
     for one in advice:
-        factor = one.get("extrapolation_factor")
-        if not one.get("warnings"):
+        smallest, largest = (one.get("evidence") or {}).get("compute", [0.0, math.inf])
+        said_of_it = [PLAIN.said(text) for text in one.get("warnings", []) if text not in known]
+        if smallest <= one["compute"] <= largest or not said_of_it:
             continue
-        smallest = (one.get("evidence") or {}).get("compute", [0.0])[0]
         hint = "; is the unit right? compute is in FLOPs, such as 1e21" if one["compute"] < _OTHER_UNIT * smallest else ""
-        found.append((factor is not None and factor > 1, "; ".join(one["warnings"]) + hint))
+        found.append((one["compute"], one["compute"] > largest, "; ".join(said_of_it) + hint))
     said: list[str] = []
     for above in (False, True):
-        # The farthest speaks.
-        of_side = [text for side, text in found if side is above]
+        of_side = [text for _, side, text in sorted(found) if side is above]
         if of_side:
             more = f" (and {len(of_side) - 1} more budgets: study.advice says of each)" if len(of_side) > 1 else ""
             said.append((of_side[-1] if above else of_side[0]) + more)

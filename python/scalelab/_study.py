@@ -106,7 +106,7 @@ class Study(Saved):
         forecasts were checked at. Raises `Error` where nothing can be recommended.
         """
         found = self.advice(compute, level=level, **options)
-        warn(cautions(found), 3)
+        warn(cautions(found, _scalelab.warnings(self._study)), 3)
         return allocations(found, self._kind, index_of(self._kind, compute))
 
     def advice(self, compute: float | str | Sequence[float | str] | Any = None, *, level: float | None = None, **options: Any) -> Advice:
