@@ -52,6 +52,8 @@ def _labels(data: Any, count: int) -> list[str] | None:
     index = getattr(data, "index", None)
     if not hasattr(data, "iloc") or index is None:
         return None
+    if type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1:
+        return None
     if not index.is_unique:
         return [f"{at} (by position)" for at in range(count)]
     return [repr(one) if isinstance(one, (str, tuple)) else str(one) for one in index.tolist()]
