@@ -36,9 +36,9 @@ class Law:
     ```
 
     `coefficients` are their names, or a dict of names with values to start from; those of the function's parameters that are no
-    quantity of a run, where none are given. So a bare function is a law as well: `sl.fit(df, law=formula)`. A floor that is added and A and s of a term A/x^s are
-    recognised; of any other say in `bounds` where it lies: (low, high), searched by its logarithm where low is at least 0, with a value to
-    start from where an end is 0 or infinite. A fit that ends outside its bounds says so.
+    quantity of a run, where none are given. So a bare function is a law as well: `sl.fit(df, law=formula)`. A floor that is added and A
+    and s of a term A/x^s are recognised; of any other say in `bounds` where it lies: (low, high), searched by its logarithm where low
+    is at least 0, with a value to start from where an end is 0 or infinite. A fit that ends outside its bounds says so.
 
     The formula is called once, with symbols, and its arithmetic is kept: + - * / **, numpy's exp, log, sqrt, tanh, maximum and minimum. So
     derivatives are exact, and the law is fitted, scrutinised and compared as those of scalelab, at about their speed.
