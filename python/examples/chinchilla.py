@@ -17,5 +17,5 @@ print(study.law.coefficients)
 # %%
 theirs, first = sl.published["besiroglu-huber"], sl.published["hoffmann"]
 for name in ("E", "A", "B", "alpha", "beta"):
-    print(f"{name:>5} {study.law[name]!r:>32}  {theirs.coefficients[name]:>9.4g} {first.coefficients[name]:>9.4g}")
+    print(f"{name:>5} {study.law[name]!r:>40}  {theirs.coefficients[name]:>9.4g} {first.coefficients[name]:>9.4g}")
 print(study.allocate(5.76e23))

@@ -19,14 +19,18 @@ Law: one of your own · load: what the command wrote. The same numbers as the `s
 from . import _scalelab as _scalelab
 from ._answers import Document, Error, Estimate, Figure, Prediction, Warned
 from ._compare import Comparison, Speedup, compare
-from ._laws import KnownLaw, Law, PublishedLaw, Registry, laws, published
+from ._advice import Advice
+from ._laws import KnownLaw, PublishedLaw, Registry, laws, published
 from ._fitted import FittedLaw, Isoflop
-from ._study import Saved, Study, fit, load
+from ._own import Law
+from ._saved import Saved, load
+from ._study import Study, fit
 from ._sweep import Plan, Sweep, plan, sweep
 
 __version__ = _scalelab.version
 
 __all__ = [
+    "Advice",
     "Comparison",
     "Document",
     "Error",
@@ -53,3 +57,7 @@ __all__ = [
     "published",
     "sweep",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__", "__version__"]

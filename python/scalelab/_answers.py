@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
@@ -20,8 +21,26 @@ class Warned(UserWarning):
 
 def warn(said: list[str], level: int = 4) -> None:
     """Warnings at the line of the caller, `level` calls up."""
-    for one in said:
+    for one in dict.fromkeys(said):
         _warnings.warn(one, Warned, stacklevel=level)
+
+
+def percent(level: float) -> str:
+    """A level of confidence, such as 95 %."""
+    return f"{100 * level:.6g} %"
+
+
+def short(value: float) -> str:
+    """A number in three digits with the suffix of its size, as the command writes counts: 2.7B, 61.7B."""
+    for step, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        rounded = float(f"{value:.3g}")
+        if step <= rounded < 1e15:
+            return f"{rounded / step:.3g}{suffix}"
+    return f"{value:.3g}" if 1e-3 <= value < 1e15 else f"{value:.2e}".replace("e+", "e")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (hasattr(value, "item") and getattr(value, "shape", None) == ())
 
 
 @dataclass(frozen=True)
@@ -50,8 +69,44 @@ class Estimate:
     def __float__(self) -> float:
         return self.value
 
-    def __repr__(self) -> str:
+    @property
+    def interval(self) -> str:
+        """The number and its ends, in four digits."""
         return f"{self.value:.4g}" if math.isnan(self.low) else f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+    def __repr__(self) -> str:
+        return self.interval if self.level is None or math.isnan(self.low) else f"{self.interval} at {percent(self.level)}"
+
+    def __format__(self, spec: str) -> str:
+        """The value in the format of a number; without one the value, its ends and their level."""
+        return format(self.value, spec) if spec else repr(self)
+
+    def _scaled(self, factor: float, added: float = 0.0) -> Estimate:
+        ends = sorted((self.low * factor + added, self.high * factor + added)) if factor else [added, added]
+        return Estimate(self.value * factor + added, ends[0], ends[1], self.level)
+
+    # By numbers alone: two estimates of one study vary together, and their intervals do not tell how.
+    def __mul__(self, other: float) -> Estimate:
+        return self._scaled(float(other)) if _is_number(other) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: float) -> Estimate:
+        return self._scaled(1.0 / float(other)) if _is_number(other) else NotImplemented
+
+    def __add__(self, other: float) -> Estimate:
+        return self._scaled(1.0, float(other)) if _is_number(other) else NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, other: float) -> Estimate:
+        return self._scaled(1.0, -float(other)) if _is_number(other) else NotImplemented
+
+    def __rsub__(self, other: float) -> Estimate:
+        return self._scaled(-1.0, float(other)) if _is_number(other) else NotImplemented
+
+    def __neg__(self) -> Estimate:
+        return self._scaled(-1.0)
 
     def row(self, name: str) -> dict[str, float]:
         """Columns of a frame: the value and both ends."""
@@ -74,9 +129,11 @@ class Prediction:
     one_run: Estimate
     #: C over the largest compute of the runs; above 1 the answer is an extrapolation.
     extrapolation: float
+    #: What losses are counted in.
+    unit: str = ""
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Prediction:
+    def of(cls, found: Mapping[str, Any], unit: str = "") -> Prediction:
         """From a document."""
         return cls(
             found["params"],
@@ -85,12 +142,30 @@ class Prediction:
             Estimate.of(found["loss"]),
             Estimate.of(found["one_run"]),
             found["extrapolation_factor"],
+            unit,
         )
 
-    def row(self) -> dict[str, float]:
+    def row(self) -> dict[str, Any]:
         """A row of a frame."""
-        row = {"params": self.params, "tokens": self.tokens, "compute": self.compute}
-        return row | self.loss.row("loss") | self.one_run.row("one_run") | {"extrapolation": self.extrapolation}
+        row: dict[str, Any] = {"params": self.params, "tokens": self.tokens, "compute": self.compute}
+        row |= self.loss.row("loss") | self.one_run.row("one_run")
+        return row | {"extrapolation": self.extrapolation, "level": self.loss.level}
+
+    def _lines(self) -> tuple[str, list[tuple[str, str]]]:
+        unit = f" {self.unit}" if self.unit else ""
+        head = f"{short(self.params)} parameters on {short(self.tokens)} tokens, {short(self.compute)} FLOPs"
+        head += f", {short(self.extrapolation)}x the largest run"
+        level = "no interval" if self.loss.level is None else f"intervals at {percent(self.loss.level)}"
+        return head, [("loss", f"{self.loss.interval}{unit}, mean over runs; {level}"), ("one_run", f"{self.one_run.interval}{unit}, one run")]
+
+    def __repr__(self) -> str:
+        head, lines = self._lines()
+        return "\n".join([head, *(f"  {name:<8}{text}" for name, text in lines)])
+
+    def _repr_html_(self) -> str:
+        head, lines = self._lines()
+        rows = "".join(f"<tr><td>{name}</td><td>{html.escape(text)}</td></tr>" for name, text in lines)
+        return f"<table><caption>{html.escape(head)}</caption>{rows}</table>"
 
 
 class Figure:
@@ -108,11 +183,14 @@ class Figure:
         return f"figure {self.name}, {len(self.png):,} bytes of PNG; .save(path) writes it"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the PNG to a path.
+        """Writes the PNG to a path; a name without a suffix gets .png.
 
-        Raises `OSError` where it cannot be written.
+        Raises `Error` where the suffix is of another format, `OSError` where it cannot be written.
         """
-        Path(path).write_bytes(self.png)
+        path = Path(path)
+        if path.suffix.lower() not in ("", ".png"):
+            raise Error(f"figures are PNG, and {path.name} ends in {path.suffix}: save it as {path.with_suffix('.png').name}")
+        path.with_suffix(".png" if not path.suffix else path.suffix).write_bytes(self.png)
 
 
 class Document(Mapping[str, Any]):
@@ -141,8 +219,31 @@ class Document(Mapping[str, Any]):
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._fields]
 
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """All of it as text, written to `path` where one is given."""
+        return written(json.dumps(self._fields, indent=2, ensure_ascii=False), path)
+
     def __repr__(self) -> str:
-        return json.dumps(self._fields, indent=2, ensure_ascii=False)
+        """Its fields, a line each, as many as a screen holds."""
+        lines = [f"{name}: {_outlined(value)}" for name, value in self._fields.items()]
+        more = [f"… and {len(lines) - _LINES} more fields"] if len(lines) > _LINES else []
+        return "\n".join([line if len(line) <= 80 else line[:79] + "…" for line in lines[:_LINES]] + more)
+
+    # Found by the class, so that copies and pickles ask no field.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Document, (self._fields,)
+
+
+#: Fields that the screen of a document shows.
+_LINES = 30
+
+
+def _outlined(value: Any) -> str:
+    if isinstance(value, dict) and len(json.dumps(value, ensure_ascii=False)) > 60:
+        return f"{{{', '.join(value)}}}"
+    if isinstance(value, list) and len(json.dumps(value, ensure_ascii=False)) > 60:
+        return f"[{len(value)} of them]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def document_of(value: Any) -> Any:
@@ -157,7 +258,7 @@ def estimates(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, one in found.items():
         estimate = Estimate.of(one)
-        rows.append({"name": name, "value": estimate.value, "low": estimate.low, "high": estimate.high, "se": one.get("se")})
+        rows.append({"name": name, "value": estimate.value, "low": estimate.low, "high": estimate.high, "se": one.get("se"), "level": estimate.level})
     return rows
 
 
@@ -168,4 +269,17 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str:
     return text
 
 
-__all__ = ["Document", "Error", "Estimate", "Figure", "Prediction", "Warned", "document_of", "estimates", "warn", "written"]
+__all__ = [
+    "Document",
+    "Error",
+    "Estimate",
+    "Figure",
+    "Prediction",
+    "Warned",
+    "document_of",
+    "estimates",
+    "percent",
+    "short",
+    "warn",
+    "written",
+]

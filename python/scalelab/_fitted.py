@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _scalelab
-from ._answers import Document, Estimate, estimates
-from ._frames import frame, like, places
-from ._laws import in_order
+from ._answers import Document, Error, Estimate, estimates, percent
+from ._frames import frame, is_array, like, listed, places, quantity
+from ._laws import OWN, OwnLaw, in_order, laws
+from ._speech import PLAIN, Voice
 
 
 class FittedLaw:
     """A law with estimated coefficients. Called with N, D and whatever else it depends on, it returns losses."""
 
-    def __init__(self, document: Mapping[str, Any], kind: str, study: _scalelab._Study | None) -> None:
+    def __init__(self, document: Mapping[str, Any], kind: str, study: _scalelab._Study | None, voice: Voice = PLAIN) -> None:
         #: All that is known of the fit, as in `fits/<law>.json`.
         self.document = Document(document)
-        self._found, self._kind, self._study = document, kind, study
+        self._found, self._kind, self._study, self._voice = document, kind, study, voice
 
     @property
     def _coefficients(self) -> dict[str, Any]:
@@ -25,7 +26,7 @@ class FittedLaw:
 
     @property
     def name(self) -> str:
-        """Its name, as `--law` takes it."""
+        """Its name, as `fit(law=…)` takes it."""
         return str(self._found["law"])
 
     @property
@@ -41,11 +42,11 @@ class FittedLaw:
     @property
     def warnings(self) -> list[str]:
         """What a reader must know of it."""
-        return list(self._found.get("warnings", []))
+        return [self._voice.said(one) for one in self._found.get("warnings", [])]
 
     @property
     def coefficients(self) -> Any:
-        """A frame of name, value, low, high and se of each coefficient."""
+        """A frame of name, value, low, high, se and level of each coefficient."""
         return frame(estimates(self._coefficients), self._kind)
 
     @property
@@ -69,15 +70,48 @@ class FittedLaw:
         """
         at = places(**{"N": N, "D": D, "C": C, "batch": batch, "steps": steps, "unique tokens": unique_tokens})
         if self._study is not None:
-            losses = _scalelab.law_losses(self._study, self.name, at)
+            losses = PLAIN.ask(_scalelab.law_losses, self._study, self.name, at)
+        elif self.name not in laws:
+            return self._own()(**self._quantities(N, D, C, batch, steps, unique_tokens))
         else:
             values = [one["value"] for one in self._coefficients.values()]
-            losses = _scalelab.losses(self.name, values, at, None)
+            losses = PLAIN.ask(_scalelab.losses, self.name, values, at, None)
         return like(losses, N, D, C, batch, steps, unique_tokens)
 
+    def _own(self) -> OwnLaw:
+        """The law of one's own that was fitted, if it was made again; a file holds its coefficients alone."""
+        law = OWN.get(self.name)
+        if law is None or law.formula != self.formula:
+            raise Error(
+                f"{self.name} is a law of your own, and a file holds its coefficients alone: make it again, "
+                f'sl.Law("{self.name}", function, [{", ".join(repr(name) for name in self._coefficients)}]), and ask once more'
+            )
+        return law
+
+    def _quantities(self, N: Any, D: Any, C: Any, batch: Any, steps: Any, unique_tokens: Any) -> dict[str, Any]:
+        """Arguments of a law of one's own: quantities of a run, and its fitted coefficients."""
+        given = {"N": N, "D": D, "C": C, "batch": batch, "steps": steps, "unique_tokens": unique_tokens}
+        if C is None and N is not None and D is not None:
+            given["C"] = 6 * _numbers(N) * _numbers(D)
+        wanted = self._own().variables
+        if lost := [name for name in wanted if given[name] is None]:
+            raise Error(f"{self.name} depends on {', '.join(wanted)}: {', '.join(lost)} is missing")
+        return {name: _numbers(given[name]) for name in wanted} | {name: one["value"] for name, one in self._coefficients.items()}
+
     def __repr__(self) -> str:
-        named = (f"{name} = {Estimate.of(one)!r}" for name, one in self._coefficients.items())
-        return f"{self.name}, {self.formula}, {self.status}\n  " + "\n  ".join(named)
+        found = {name: Estimate.of(one) for name, one in self._coefficients.items()}
+        level = next((one.level for one in found.values() if one.level is not None), None)
+        at = "" if level is None else f"; intervals at {percent(level)}"
+        return f"{self.name}, {self.formula}, {self.status}{at}\n  " + "\n  ".join(f"{name} = {one.interval}" for name, one in found.items())
+
+
+def _numbers(value: Any) -> Any:
+    """A quantity as a number or an array of numpy."""
+    if not is_array(value):
+        return quantity(value)
+    import numpy
+
+    return numpy.array([quantity(one) for one in listed(value)])
 
 
 class Isoflop:
@@ -107,4 +141,4 @@ class Isoflop:
         return frame(rows, self._kind)
 
     def __repr__(self) -> str:
-        return f"IsoFLOP minima of {len(self._found['valleys'])} budgets: N* ~ C^{self['a']!r}, D* ~ C^{self['b']!r}"
+        return f"IsoFLOP minima of {len(self._found['valleys'])} budgets: N* ~ C^{self['a'].interval}, D* ~ C^{self['b'].interval}"

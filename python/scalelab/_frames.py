@@ -1,24 +1,15 @@
-"""Tables in and out: frames of pandas and polars, dicts, arrays and paths as the bytes of a CSV; rows as a frame."""
+"""Values in and out: options as words, places as lists of numbers, rows as a frame of pandas or polars."""
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-import io
-import math
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import _scalelab
 from ._scalelab import Error
-
-#: What a table at hand is called in messages.
-AT_HAND = "data frame"
-
-#: Headers by which a table is one of scalelab's own, whose whole numbers are written without a point.
-_OWN = {"run_id", "layers", "status"}
 
 
 def words(options: Mapping[str, Any]) -> list[str]:
@@ -76,10 +67,35 @@ def like(values: list[float], *given: Any) -> Any:
     return numpy.array(values)
 
 
+#: Suffixes of quantities, as the command reads them.
+_SUFFIXES = {"k": 3, "K": 3, "M": 6, "m": 6, "B": 9, "G": 9, "b": 9, "g": 9, "T": 12, "t": 12, "P": 15, "p": 15, "E": 18}
+
+
+def quantity(value: Any) -> float:
+    """A number, or a text as the command reads it: "7B", "1.4e11", "140_000".
+
+    Raises `Error` where it is neither.
+    """
+    if not isinstance(value, str):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise Error(f"{value!r} is no number: give one, or a text such as \"7B\" or \"1.4e11\"") from None
+    text = value.strip()
+    power = _SUFFIXES.get(text[-1:], 0)
+    digits = text[:-1].rstrip() if power else text
+    if re.fullmatch(r"[+-]?\d{1,3}([,_]\d{3})+(\.\d*)?", digits):
+        digits = re.sub("[,_]", "", digits)
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", digits):
+        raise Error(f"`{value}` is not a number: digits with an optional exponent and suffix k, M, B, T, P, E, such as \"7B\" or \"1.4e11\"")
+    # Scaled as text, so that 1.1M is 1100000 and not 1100000.0000000001.
+    return float(digits) * 10**power if "e" in digits.lower() else float(f"{digits}e{power}")
+
+
 def places(**variables: Any) -> dict[str, list[float]]:
     """Variables of a law by name, each with as many values as the longest; what is `None` is left out."""
     given = {name: value for name, value in variables.items() if value is not None}
-    lists = {name: [float(one) for one in listed(value)] if is_array(value) else None for name, value in given.items()}
+    lists = {name: [quantity(one) for one in listed(value)] if is_array(value) else None for name, value in given.items()}
     lengths = {len(values) for values in lists.values() if values is not None}
     if len(lengths) > 1:
         said = ", ".join(f"{name} has {len(values)}" for name, values in lists.items() if values is not None)
@@ -87,7 +103,7 @@ def places(**variables: Any) -> dict[str, list[float]]:
     length = lengths.pop() if lengths else 1
     found: dict[str, list[float]] = {}
     for name, values in lists.items():
-        found[name] = values if values is not None else [float(given[name])] * length
+        found[name] = values if values is not None else [quantity(given[name])] * length
     return found
 
 
@@ -112,100 +128,28 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def frame(rows: Iterable[Mapping[str, Any]], kind: str) -> Any:
-    """Rows as a frame of polars or pandas, else as `Rows`."""
+def index_of(kind: str, *given: Any) -> Any:
+    """The index of the first series of pandas among what was asked about, for the answer to keep; else `None`."""
+    if kind != "pandas":
+        return None
+    return next((one.index for one in given if hasattr(one, "iloc") and hasattr(one, "index")), None)
+
+
+def frame(rows: Iterable[Mapping[str, Any]], kind: str, columns: Sequence[str] | None = None, index: Any = None) -> Any:
+    """Rows as a frame of polars or pandas, else as `Rows`; of no rows one with the columns that are named."""
     made = [dict(row) for row in rows]
     if kind == "polars":
         import polars
 
+        if not made and columns is not None:
+            return polars.DataFrame({name: [] for name in columns})
         return polars.DataFrame(made, infer_schema_length=None)
     if "pandas" in sys.modules or importlib.util.find_spec("pandas") is not None:
         import pandas
 
-        return pandas.DataFrame(made)
+        fits = index is not None and len(index) == len(made)
+        return pandas.DataFrame(made, columns=None if made or columns is None else list(columns), index=index if fits else None)
     return Rows(made)
 
 
-def _columns(data: Any) -> list[tuple[str, Any]]:
-    """Names and values of the columns of what was given."""
-    library = type(data).__module__.split(".")[0]
-    if library == "polars":
-        if hasattr(data, "collect"):
-            data = data.collect()
-        return [(str(column.name), column.to_list()) for column in data.get_columns()]
-    if library == "pyarrow":
-        return list(data.to_pydict().items())
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return [(str(name), data.iloc[:, at].tolist()) for at, name in enumerate(data.columns)]
-    names = getattr(getattr(data, "dtype", None), "names", None)
-    if names is not None:
-        return [(name, data[name].tolist()) for name in names]
-    if isinstance(data, Mapping):
-        return [(str(name), listed(values) if is_array(values) else values) for name, values in data.items()]
-    if isinstance(data, Sequence) and data and all(isinstance(row, Mapping) for row in data):
-        names = list(dict.fromkeys(name for row in data for name in row))
-        return [(str(name), [row.get(name) for row in data]) for name in names]
-    shape = getattr(data, "shape", None)
-    if shape is not None and len(shape) == 2:
-        raise Error('an array of two axes has no names of columns: give {"params": a[:, 0], "tokens": a[:, 1], "loss": a[:, 2]}')
-    raise Error(
-        f"runs are a path, a frame of pandas or polars, a dict of columns or a list of dicts, not a {type(data).__name__}"
-    )
-
-
-def _cell(value: Any, own: bool) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        if math.isnan(value):
-            return ""
-        return int(value) if own and value.is_integer() and abs(value) < 1e15 else repr(value)
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return ""
-    if isinstance(value, bool) and own:
-        return str(value).lower()
-    return value
-
-
-def _csv(columns: list[tuple[str, Any]]) -> bytes:
-    lengths = {name: len(values) for name, values in columns if isinstance(values, list)}
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise Error(f"columns have several lengths: {said}")
-    count = next(iter(lengths.values()), 0)
-    own = _OWN <= {name for name, _ in columns}
-    lists = [values if isinstance(values, list) else [values] * count for _, values in columns]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([name for name, _ in columns])
-
-    def rows() -> Iterator[list[Any]]:
-        for row in zip(*lists):
-            yield [_cell(value, own) for value in row]
-
-    writer.writerows(rows())
-    return out.getvalue().encode()
-
-
-def runs(data: Any, columns: Mapping[str, Any]) -> tuple[str, bytes | None, list[str], list[str]]:
-    """Path, table, pairs of columns and words of constants of some runs.
-
-    `columns` says for each of ours which of theirs it is (a text), its value in every row (a number), or its values (an array).
-    """
-    said = {name: value for name, value in columns.items() if value is not None}
-    pairs = [f"{name}={value}" for name, value in said.items() if isinstance(value, str)]
-    arrays = [(name, listed(value)) for name, value in said.items() if not isinstance(value, str) and is_array(value)]
-    numbers = {name: value for name, value in said.items() if not isinstance(value, str) and not is_array(value)}
-    constants = words({"set": numbers})
-    if isinstance(data, (str, os.PathLike)):
-        if arrays:
-            raise Error(f"values of {arrays[0][0]} stand beside the file {os.fspath(data)}: read the file into a frame and add a column")
-        return str(os.fspath(data)), None, pairs, constants
-    if data is None and not arrays:
-        raise Error("there are no runs: give a path, a frame, or arrays: params=…, tokens=…, loss=…")
-    found = [] if data is None else _columns(data)
-    taken = {name for name, _ in arrays}
-    return AT_HAND, _csv([one for one in found if one[0] not in taken] + arrays), pairs, constants
-
-
-__all__ = ["AT_HAND", "Rows", "frame", "is_array", "kind_of", "like", "listed", "places", "runs", "words", "_scalelab"]
+__all__ = ["Rows", "frame", "index_of", "is_array", "kind_of", "like", "listed", "places", "quantity", "words"]

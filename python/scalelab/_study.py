@@ -1,4 +1,4 @@
-"""A study, live or from a file, and how it is asked."""
+"""A study of runs, and how it is asked."""
 
 from __future__ import annotations
 
@@ -7,97 +7,39 @@ import html
 import json
 import math
 import os
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, overload
 
 from . import _scalelab
-from ._answers import Document, Error, Estimate, Figure, Prediction, document_of, warn, written
+from ._advice import Advice, allocations, budgets, cautions, check_options, is_asked, outside
+from ._answers import Error, Figure, Prediction, warn, written
 from ._compare import Comparison
-from ._fitted import FittedLaw, Isoflop
-from ._frames import frame, is_array, kind_of, listed, places, runs, words
-from ._laws import Law, laws_asked
+from ._figures import Figures
+from ._frames import frame, index_of, is_array, kind_of, places, words
+from ._given import Given, runs
+from ._own import Law, at_hand, laws_asked
+from ._saved import Saved
+from ._speech import Voice
 
 #: Figures that a notebook shows with a study: the first that the runs allow.
 _SHOWN = ("isoflop", "frontier", "loss-by-compute", "observed-predicted")
 
 
-class Saved:
-    """A study as a document: what `scalelab fit --json` prints, or the files of a results folder."""
-
-    def __init__(self, document: Mapping[str, Any], kind: str = "pandas") -> None:
-        self._found, self._kind = document, kind
-
-    @property
-    def document(self) -> Document:
-        """All of it, as `scalelab fit --json` prints it."""
-        return Document(self._document())
-
-    def _document(self) -> Mapping[str, Any]:
-        return self._found
-
-    def _live(self) -> _scalelab._Study | None:
-        return None
-
-    @property
-    def laws(self) -> dict[str, FittedLaw]:
-        """The laws that were fitted, the one that speaks first; of a file, which does not say, chinchilla, else by the alphabet."""
-        found, live = self._document()["laws"], self._live()
-        is_law = {name: "valleys" not in one and "coefficients" in one for name, one in found.items()}
-        names = _scalelab.laws(live) if live is not None else sorted(filter(is_law.get, found), key=lambda name: (name != "chinchilla", name))
-        return {name: FittedLaw(found[name], self._kind, live) for name in names}
-
-    @property
-    def law(self) -> FittedLaw:
-        """The law that speaks. Raises `Error` where none was fitted."""
-        for law in self.laws.values():
-            return law
-        raise Error("no law was fitted to these runs: " + "; ".join(self.notes))
-
-    @property
-    def isoflop(self) -> Isoflop | None:
-        """IsoFLOP profiles, where runs have budgets."""
-        found = self._document()["laws"].get("isoflop")
-        return None if found is None else Isoflop(found, self._kind)
-
-    @property
-    def hyperparameters(self) -> Document | None:
-        """What the runs say of learning rate and batch, where several were tried."""
-        found = self._document().get("hyperparameters")
-        return None if found is None else Document(found)
-
-    @property
-    def scrutiny(self) -> Document | None:
-        """What a reviewer would ask of the law: influence of runs, forecasts, estimators, criteria."""
-        found = self._document().get("scrutiny")
-        return None if found is None else Document(found)
-
-    @property
-    def notes(self) -> list[str]:
-        """What a reader must know of the runs."""
-        return list(self._document().get("notes", []))
-
-    @property
-    def recommendations(self) -> Any:
-        """A frame of what is recommended for each budget that was asked for: see `Study.allocate`."""
-        return allocations(self._document().get("recommendations") or [], self._kind)
-
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The document as text, written to `path` where one is given; `load` reads it."""
-        return written(json.dumps(self._found, indent=2, ensure_ascii=False), path)
-
-    def __repr__(self) -> str:
-        laws = "\n".join(repr(law) for law in self.laws.values())
-        return f"a study of {self._document().get('points', '?')} runs\n{laws}"
-
-
 class Study(Saved):
-    """What runs say: laws with intervals, what to train for a budget, what losses to expect."""
+    """What runs say: laws with intervals, what to train for a budget, what losses to expect.
 
-    def __init__(self, study: _scalelab._Study, kind: str) -> None:
+    It keeps the runs that it was given, so it can be pickled, which fits them again where it is read.
+    """
+
+    def __init__(self, study: _scalelab._Study, given: Given, line: list[str], laws: list[str | Law], kind: str) -> None:
         super().__init__({}, kind)
-        self._study = study
+        self._study, self._given, self._line, self._laws_given = study, given, line, laws
         self._read: Mapping[str, Any] | None = None
+        self._others: dict[str, Study] = {}
+        self._known_evidence: Mapping[str, Any] | None = None
+        self._figures = Figures(study, self._voice())
 
     def _document(self) -> Mapping[str, Any]:
         if self._read is None:
@@ -107,43 +49,113 @@ class Study(Saved):
     def _live(self) -> _scalelab._Study:
         return self._study
 
+    def _voice(self) -> Voice:
+        return self._given.voice
+
+    def _values(self) -> dict[str, dict[str, float]]:
+        """Coefficients of each law, by which the same fit is known."""
+        return {name: {one: law[one].value for one in law._coefficients} for name, law in self.laws.items()}
+
+    def _at(self, level: Any) -> Study:
+        """The study of the same runs under the same options with intervals of another level; fitted once for each."""
+        if level is None or f"--level={level}" in self._line:
+            return self
+        said = words({"level": level})[0]
+        if said not in self._others:
+            line = [said if word.startswith("--level=") else word for word in self._line]
+            self._others[said] = _fitted_again(self._given, line, self._laws_given, self._kind, self._values())
+        return self._others[said]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _fitted_again, (self._given, self._line, self._laws_given, self._kind, self._values())
+
+    # A study does not change, so a copy is the study.
+    def __copy__(self) -> Study:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Study:
+        return self
+
     @property
     def warnings(self) -> list[str]:
         """What a reader must know of the runs and of the law."""
-        return _scalelab.warnings(self._study)
+        return [self._voice().said(one) for one in _scalelab.warnings(self._study)]
 
-    def allocate(self, compute: float | Sequence[float] | Any = (), **options: Any) -> Any:
+    def _together(self) -> Any:
+        found = _scalelab.together(self._study)
+        return None if found is None else json.loads(found)
+
+    @property
+    def weights(self) -> Any:
+        """A frame of law and weight: which laws `predict` and `allocate` speak by, the heaviest first; `law` is the one that is printed."""
+        together = self._together()
+        pairs = [(self.law.name, 1.0)] if together is None else sorted(together["weights"], key=lambda pair: -pair[1])
+        return frame(({"law": name, "weight": weight} for name, weight in pairs), self._kind, ["law", "weight"])
+
+    def allocate(self, compute: float | str | Sequence[float | str] | Any = None, *, level: float | None = None, **options: Any) -> Any:
         """How many parameters and tokens to train for budgets of `compute` FLOPs, and how sure.
 
-        A frame with a row a budget: compute; params (N*), tokens (D*), loss (the mean) and one_run (the loss of one run), each with
-        _low and _high; tokens_per_param; extrapolation, C over the largest of the runs; and shape, learning_rate, batch_tokens and
-        steps where the runs tell. N and C are counted as the study counts them. Without budgets for 3, 10 and 100 times the largest run.
+        A frame with a row a budget: compute; params (N*), tokens (D*) and loss (the mean), each with _low and _high; one_run_low and
+        one_run_high, between which the loss of one run is expected; tokens_per_param; extrapolation, C over the largest of the runs;
+        one_run; level, of all intervals; and shape, learning_rate, batch_tokens and steps where the runs tell. N and C are counted as
+        the study counts them. Without budgets for 3, 10 and 100 times the largest run; a series of pandas keeps its index.
+        `study.advice(1e21)` says one budget as a sentence.
 
-        Options are those of `scalelab recommend`, such as hardware="h100x8", unique_tokens=1e12; `study.advice` returns all they say.
-        Raises `Error` where nothing can be recommended.
+        At another `level` than that of the study the runs are fitted again, once. Other options are those of `scalelab recommend`, such
+        as hardware="h100x8", unique_tokens=1e12; `study.advice` returns all they say. Warns of budgets outside of the runs and of what
+        forecasts were checked at. Raises `Error` where nothing can be recommended.
         """
-        return allocations(self.advice(compute, **options), self._kind)
+        found = self.advice(compute, level=level, **options)
+        warn(cautions(found, _scalelab.warnings(self._study)), 3)
+        return allocations(found, self._kind, index_of(self._kind, compute))
 
-    def advice(self, compute: float | Sequence[float] | Any = (), **options: Any) -> list[dict[str, Any]]:
-        """The same as `scalelab recommend --json` prints it: also the recipe, costs, alternatives and where numbers come from."""
-        found: list[dict[str, Any]] = json.loads(
-            _scalelab.recommend(self._study, words({"compute": [float(one) for one in listed(compute)], **options}))
-        )
-        return found
+    def advice(self, compute: float | str | Sequence[float | str] | Any = None, *, level: float | None = None, **options: Any) -> Advice:
+        """The same as `scalelab recommend --json` prints it, a list; shown as a sentence a budget.
+
+        It also holds the recipe, costs, alternatives and where numbers come from.
+        """
+        check_options(options)
+        if compute is not None and not is_asked(compute):
+            return Advice()
+        line = words({"compute": None if compute is None else budgets(compute), **options})
+        return Advice(json.loads(self._voice().ask(_scalelab.recommend, self._at(level)._study, line)))
 
     def predict(self, params: Any, tokens: Any, level: float | None = None) -> Any:
         """The loss of runs of `params` parameters on `tokens` tokens, as `scalelab forecast --at` says it.
 
-        Numbers give a `Prediction` with loss (the mean over runs) and one_run (of one run), each with value, low and high; arrays of one
-        length give a frame with a row each. Intervals are of `level`, that of the study where none is given. Losses are in the unit of
-        the runs. Raises `Error` where a size is not above 0.
+        Numbers, or texts such as "7B", give a `Prediction` with loss (the mean over runs) and one_run (of one run), each with value, low
+        and high; arrays of one length give a frame with a row each, which keeps the index of a series. Intervals are of `level`, that of
+        the study where none is given. Losses are in the unit of the runs. Warns of places outside of the runs and of what forecasts
+        were checked at. Raises `Error` where a size is not above 0.
         """
+        if params is None or tokens is None:
+            raise Error("a place needs both sizes: predict(params=7e9, tokens=1.4e11)")
         at = places(params=params, tokens=tokens)
-        found = json.loads(_scalelab.predict(self._study, at["params"], at["tokens"], level))
-        predicted = [Prediction.of(one) for one in found]
+        found = json.loads(self._voice().ask(_scalelab.predict, self._study, at["params"], at["tokens"], level))
+        evidence = self._evidence()
+        factors = [one["extrapolation_factor"] or 0.0 for one in found]
+        warn(outside(list(zip(at["params"], at["tokens"])), factors, evidence.get("evidence", {}), self._reach()), 3)
+        predicted = [Prediction.of(one, evidence.get("loss_unit", "")) for one in found]
         if not is_array(params) and not is_array(tokens):
             return predicted[0]
-        return frame((one.row() for one in predicted), self._kind)
+        columns = ["params", "tokens", "compute", "loss", "loss_low", "loss_high", "one_run", "one_run_low", "one_run_high"]
+        rows = (one.row() for one in predicted)
+        return frame(rows, self._kind, [*columns, "extrapolation", "level"], index_of(self._kind, params, tokens))
+
+    def _evidence(self) -> Mapping[str, Any]:
+        """What a recommendation says of the runs: their extent and the unit of their losses; only the unit where there is none."""
+        if self._known_evidence is None:
+            try:
+                [self._known_evidence] = json.loads(_scalelab.recommend(self._study, ["--compute=1e21"]))
+            except Error:
+                self._known_evidence = {"loss_unit": self._document().get("loss_unit", "")}
+        return self._known_evidence or {}
+
+    def _reach(self) -> float:
+        """The largest factor of compute at which a forecast was checked; 1 where none was."""
+        together = self._together()
+        origins = together["origins"] if together is not None else (self._document().get("scrutiny") or {}).get("rolling_origin", [])
+        return max((float(one.get("factor") or 1.0) for one in origins), default=1.0)
 
     @property
     def forecasts(self) -> Any:
@@ -152,12 +164,11 @@ class Study(Saved):
         largest is the largest compute that was seen, FLOPs; below and above count runs; factor is the mean factor of compute of those
         above; mean_error and rms_<law> are of ln loss, forecast − found. Of one law alone those of the scrutiny.
         """
-        together = _scalelab.together(self._study)
-        if together is None:
+        said = self._together()
+        if said is None:
             found = (self._document().get("scrutiny") or {}).get("rolling_origin", [])
             flat = ({name: value for name, value in one.items() if not isinstance(value, (list, dict))} for one in found)
             return frame(flat, self._kind)
-        said = json.loads(together)
         names = [name for name, _ in said["weights"]]
         rows = []
         for one in said["origins"]:
@@ -167,24 +178,47 @@ class Study(Saved):
         return frame(rows, self._kind)
 
     @property
-    def figures(self) -> dict[str, str]:
-        """Names of figures, each with what it shows; the runs may lack what some of them need."""
-        return dict(_scalelab.figures())
+    def figures(self) -> Mapping[str, str]:
+        """Names of the figures that these runs can show, each with what it shows; they are drawn to know, once."""
+        return self._figures
 
-    def figure(self, name: str) -> Figure:
+    def figure(self, name: str = "frontier") -> Figure:
         """A figure by its name. Raises `Error` where there is none of the name, or the runs have nothing that it shows."""
-        return Figure(name, _scalelab.figure(self._study, name))
+        return self._figures.drawn(name)
 
     def details(self) -> str:
         """Everything behind the answer, as `scalelab fit --details` prints it."""
-        return _scalelab.screen(self._study, True)
+        return self._voice().said(_scalelab.screen(self._study, True))
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The document that `scalelab fit --json` prints, written to `path` where one is given; `load` reads it."""
         return written(_scalelab.document(self._study), path)
 
+    def _speaking(self) -> str:
+        """Which law is printed, and which speak."""
+        together = self._together()
+        if together is None or not self.laws:
+            return ""
+        losses = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in sorted(together["weights"], key=lambda pair: -pair[1]))
+        sizes = str(together.get("optima_told") or losses).split(";")[0]
+        by = f"predict and allocate go by {losses}" if sizes == losses else f"losses are predicted by {losses}, sizes by {sizes}"
+        text = f"{self.law.name} is printed (study.law); {by} (study.weights)"
+        return textwrap.fill(text, 80, initial_indent="  speaks  ", subsequent_indent=" " * 10, break_long_words=False)
+
     def __repr__(self) -> str:
-        return _scalelab.screen(self._study, False)
+        screen = _scalelab.screen(self._study, False).rstrip("\n")
+        warned = _scalelab.warnings(self._study)
+        # Doubts stand last; what is among the warnings is counted.
+        at = screen.rfind("\n\n⚠ ")
+        doubts = re.split(r"\n(?=⚠ |  and \d+ more)", screen[at + 2 :]) if at >= 0 else []
+        screen = screen[:at] if at >= 0 else screen
+        known = {" ".join(one.split()) for one in warned}
+        kept = [one for one in doubts if one.startswith("⚠") and " ".join(one[1:].split()) not in known]
+        answer, _, rest = screen.partition("\n\n")
+        text = "\n".join(filter(None, [answer, self._speaking()])) + ("\n\n" + rest if rest else "")
+        text += "".join(f"\n{'' if more else chr(10)}{one}" for more, one in enumerate(kept))
+        ask = f"{len(warned)} warning{'s' if len(warned) > 1 else ''}: study.warnings; " if warned else ""
+        return self._voice().said(text) + f"\n\n{ask}study.advice(1e21), study.details()"
 
     def _repr_html_(self) -> str:
         picture = ""
@@ -208,21 +242,18 @@ def _table(cells: Any) -> str:
     return f"<table><tr><th>coefficient</th><th>value</th><th>low</th><th>high</th></tr>{rows}</table>"
 
 
-def allocations(advice: Sequence[Mapping[str, Any]], kind: str) -> Any:
-    """A frame of allocations."""
-    rows: list[dict[str, Any]] = []
-    for one in advice:
-        row: dict[str, Any] = {"compute": one["compute"]}
-        for name, ours in (("params", "params"), ("tokens", "tokens"), ("loss", "loss"), ("loss_of_a_run", "one_run")):
-            row |= Estimate.of(one[name]).row(ours)
-        row["tokens_per_param"] = one["tokens_per_param"]["value"]
-        factor = one["extrapolation_factor"]
-        row["extrapolation"] = math.nan if factor is None else factor
-        row["shape"], row["steps"] = one.get("shape"), one.get("steps")
-        for name in ("learning_rate", "batch_tokens"):
-            row[name] = (one.get(name) or {}).get("value")
-        rows.append({name: value for name, value in row.items()})
-    return frame(rows, kind)
+def _fitted_again(given: Given, line: list[str], laws: list[str | Law], kind: str, expected: dict[str, dict[str, float]]) -> Study:
+    """The study of runs that were kept. Raises `Error` where they are no longer those of the first fit."""
+    asked, _ = laws_asked(laws)
+    study, _ = given.voice.ask(_scalelab.fit, given.path, given.table, given.pairs, line, asked)
+    answer = Study(study, given, line, laws, kind)
+    found = answer._values()
+    same = found.keys() == expected.keys() and all(
+        math.isclose(found[law].get(name, math.nan), value, rel_tol=1e-6, abs_tol=1e-12) for law, all_of in expected.items() for name, value in all_of.items()
+    )
+    if not same:
+        raise Error(f"{given.path} holds other runs than when it was fitted: sl.fit({given.path!r}) fits what is there now")
+    return answer
 
 
 @overload
@@ -234,7 +265,7 @@ def fit(
     loss: Any = None,
     flops: Any = None,
     by: None = None,
-    law: str | Law | Sequence[str | Law] | Any = "auto",
+    law: Any = "auto",
     estimator: str | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -252,7 +283,7 @@ def fit(
     loss: Any = None,
     flops: Any = None,
     by: str,
-    law: str | Law | Sequence[str | Law] | Any = "auto",
+    law: Any = "auto",
     estimator: str | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -269,7 +300,7 @@ def fit(
     loss: Any = None,
     flops: Any = None,
     by: str | None = None,
-    law: str | Law | Sequence[str | Law] | Any = "auto",
+    law: Any = "auto",
     estimator: str | None = None,
     level: float = 0.95,
     seed: int = 0,
@@ -284,9 +315,11 @@ def fit(
 
     `by` names a column whose groups are compared instead: the answer is then a `Comparison`.
 
-    `law` is `"auto"`, several laws weighted by their record, or one of `laws`, a `Law` of your own, or a list of them, of which the
-    first speaks. `estimator` is huber-log, least-squares-log, least-squares or absolute-log; `level` that of intervals, 0.5 to
-    0.9999; `seed` that of resampling. Other options are those of `scalelab fit`: refits=200, size_measure="total", where="dataset=c4",
+    `where` keeps a part of them: `"dataset=c4"`, a list of such conditions, or a mask with a value for each row, `df.dataset == "c4"`.
+
+    `law` is `"auto"`, several laws weighted by their record, or one of `laws`, a function or a `Law` of your own, or a list of them, of
+    which the first speaks. `estimator` is huber-log, least-squares-log, least-squares or absolute-log; `level` that of intervals, 0.5 to
+    0.9999; `seed` that of resampling. Other options are those of `scalelab fit`: refits=200, size_measure="total", max_compute=1e20,
     budgets=[1e18, 1e19], force=True.
 
     How many parameters for 1e21 FLOPs, and how sure: `fit("runs.csv").allocate(1e21)`.
@@ -294,58 +327,21 @@ def fit(
     Raises `Error`, a `ValueError`, in the words of the command; what a reader must know comes as warnings. Python's lock is released
     meanwhile. An interrupt answers at once; the work that it leaves ends by itself in the background.
     """
-    path, table, pairs, constants = runs(data, {"params": params, "tokens": tokens, "loss": loss, "flops": flops, **(columns or {})})
-    said_by_default = {"estimator": estimator, "level": level, "seed": seed}
-    asked, named = laws_asked(law)
-    if asked is not None and any(getattr(one, "is_called", False) for one in (law if isinstance(law, Sequence) else [law])):
+    own = {"params": params, "tokens": tokens, "loss": loss, "flops": flops, **(columns or {})}
+    given, where = runs(data, own, options.pop("where", None))
+    laws = at_hand(law)
+    asked, named = laws_asked(laws)
+    if any(isinstance(one, Law) and one.is_called for one in laws):
         options = {"refits": 200, **options}
-    line = words({**said_by_default, **named, **options}) + constants
+    line = words({"estimator": estimator, "level": level, "seed": seed, **named, **options}) + where + given.constants
+    voice = given.voice
     if by is not None:
         if asked is not None:
             raise Error("groups are compared by the additive law, and not by a law of your own: fit each of them by itself")
-        found, said = _scalelab.fit_by(path, table, pairs, [*words({"by": by}), *line])
-        warn(said, 3)
-        return Comparison(found, [], [], kind_of(data))
-    study, said = _scalelab.fit(path, table, pairs, line, asked)
-    answer = Study(study, kind_of(data))
-    warn(said + answer.warnings, 3)
+        found, said = voice.ask(_scalelab.fit_by, given.path, given.table, given.pairs, [*words({"by": by}), *line])
+        warn([voice.said(one) for one in said], 3)
+        return Comparison(found, [], [], kind_of(data), voice)
+    study, said = voice.ask(_scalelab.fit, given.path, given.table, given.pairs, line, asked)
+    answer = Study(study, given, line, laws, kind_of(data))
+    warn([voice.said(one) for one in said] + answer.warnings, 3)
     return answer
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """Reads what the command or `to_json` wrote.
-
-    A study (`fit --json`) or a results folder with its fits gives a `Saved` study; `fits/<law>.json` a `FittedLaw` or `Isoflop`;
-    recommendations a frame; any other document of scalelab a `Document`. Raises `Error` where it is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        return _load_folder(path)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Error(f"{path} cannot be read as JSON: {error}") from error
-    if isinstance(found, list) and all(isinstance(one, dict) and "extrapolation_factor" in one for one in found):
-        return allocations(found, "pandas")
-    if not isinstance(found, dict):
-        raise Error(f"{path} is no document of scalelab")
-    if isinstance(found.get("laws"), dict) and "points" in found:
-        return Saved(found)
-    if "valleys" in found:
-        return Isoflop(found, "pandas")
-    if "law" in found and "coefficients" in found:
-        return FittedLaw(found, "pandas", None)
-    return document_of(found)
-
-
-def _load_folder(path: Path) -> Saved:
-    files = sorted((path / "fits").glob("*.json"))
-    laws = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    hyperparameters = laws.pop("hyperparameters", None)
-    laws = {name: one for name, one in laws.items() if "coefficients" in one}
-    if not laws:
-        raise Error(f"{path} has no fits/: run `scalelab fit {path}`, or read its runs with fit({str(path)!r})")
-    advice = path / "recommendation.json"
-    recommendations = json.loads(advice.read_text(encoding="utf-8")) if advice.exists() else []
-    points = next(iter(laws.values())).get("points")
-    return Saved({"points": points, "laws": laws, "hyperparameters": hyperparameters, "recommendations": recommendations})

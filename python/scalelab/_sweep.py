@@ -16,6 +16,7 @@ from typing import IO, Any
 from . import _scalelab
 from ._answers import Document, Error, warn
 from ._frames import frame, words
+from ._speech import PLAIN
 
 
 class Plan:
@@ -92,8 +93,8 @@ def plan(grid: str | os.PathLike[str], **options: Any) -> Plan:
 
     Options are those of the command: workers=2, device="cuda:0". Raises `Error` where the grid is refused.
     """
-    (text, document), said = _scalelab.plan([*words(options), os.fspath(grid)])
-    warn(said, 3)
+    (text, document), said = PLAIN.ask(_scalelab.plan, [*words(options), os.fspath(grid)])
+    warn([PLAIN.said(one) for one in said], 3)
     return Plan(text, json.loads(document))
 
 
@@ -146,5 +147,5 @@ def sweep(
         raise KeyboardInterrupt("the sweep was stopped; what is done is kept, and the same call resumes")
     if code != 0:
         said = "".join(last).strip().rpartition("error: ")[2] or f"exit code {code}"
-        raise Error(f"the sweep of {os.fspath(grid)} ended: {said}")
+        raise Error(f"the sweep of {os.fspath(grid)} ended: {PLAIN.said(said)}")
     return Sweep(folder)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scalelab import _speech
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Tables of the literature, which stand outside of the project.
@@ -49,6 +52,22 @@ def published(name: str) -> Path:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if PASSED_OVER:
         terminalreporter.write_line(f"NOT TESTED for want of published tables: {len(PASSED_OVER)} tests ({', '.join(PASSED_OVER)})")
+
+
+@pytest.fixture(autouse=True)
+def every_message_is_of_python(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever any test is told names no option of the command, but in a line for a shell."""
+    heard: list[str] = []
+    said = _speech.in_python
+
+    def listened(text: str) -> str:
+        heard.append(said(text))
+        return heard[-1]
+
+    monkeypatch.setattr(_speech, "in_python", listened)
+    yield
+    for text in heard:
+        assert not re.search(r"(?<![\w-])--[a-z]", re.sub(r"`scalelab [^`]*`|(?m:^\s*(next\s+)?scalelab .*$)", "", text)), text
 
 
 @pytest.fixture(scope="session")
