@@ -86,9 +86,9 @@ mod tests {
     }
 
     /// Keeps the state after a step.
-    struct Keeper(u64, Option<Vec<u8>>);
+    struct StateAfter(u64, Option<Vec<u8>>);
 
-    impl TrainingObserver for Keeper {
+    impl TrainingObserver for StateAfter {
         fn after_step(&mut self, progress: &Progress) -> Action {
             if progress.step == self.0 { Action::Checkpoint } else { Action::Continue }
         }
@@ -115,7 +115,7 @@ mod tests {
             let (mut spec, _) = tiny(40);
             (spec.corpus, spec.corpus_sha256, spec.eval_windows) = (corpus_spec.clone(), corpus.sha256().to_owned(), 31);
             spec.mixture = vec![part("code", share, 20_000), part("web", WHOLE - share, 80_000)];
-            let whole = train_from(None, &spec, &corpus, &Device::Cpu, &mut Keeper(u64::MAX, None)).expect("trains");
+            let whole = train_from(None, &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect("trains");
             let record = &whole.record;
             let weighted: f64 = record.parts.iter().map(|part| part.weight.expect("set") * part.loss_nats.expect("measured").0).sum();
             assert!((weighted - record.loss_nats.expect("measured").0).abs() < 1e-12);
@@ -123,13 +123,13 @@ mod tests {
                 let seen = part.epochs.expect("counted") * part.unique_tokens.expect("known");
                 assert!((seen - part.share * record.tokens.expect("set").0).abs() <= 32.0, "{seen}: to within a window");
             }
-            let mut keeper = Keeper(17, None);
+            let mut keeper = StateAfter(17, None);
             train_from(None, &spec, &corpus, &Device::Cpu, &mut keeper).expect("trains");
             let state = Checkpoint::read(&keeper.1.expect("kept"), &spec, &Device::Cpu).expect("reads");
-            let resumed = train_from(Some(state), &spec, &corpus, &Device::Cpu, &mut Keeper(u64::MAX, None)).expect("trains");
+            let resumed = train_from(Some(state), &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect("trains");
             assert_eq!(resumed, whole);
             spec.mixture[0].name = "other".into();
-            let refused = train_from(None, &spec, &corpus, &Device::Cpu, &mut Keeper(u64::MAX, None)).expect_err("other parts");
+            let refused = train_from(None, &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect_err("other parts");
             assert!(refused.to_string().contains("plan again"), "{refused}");
             record.parts[0].loss_nats.expect("measured").0
         };
