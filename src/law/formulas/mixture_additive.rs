@@ -72,7 +72,7 @@ impl Formula for AdditiveMixture {
     fn source(&self) -> Option<Source> {
         Some(Source {
             paper: "Shukor et al. 2025, arXiv 2507.09404",
-            checked: Some("two transcriptions of the paper, for the form; no coefficients are published in them"),
+            checked: Some("a transcription of the paper, for the form; no coefficients are checked"),
             known: "the mixture adds the same at every N and D, so the best mixture does not depend on scale. E trades with the C_i: only their sum is determined well. Fitted to the public SlimPajama runs below 1.2 B weights it errs by .8 to 1.3 % on larger ones (GitHub 8 %). Recovered from simulated runs",
         })
     }
