@@ -60,3 +60,80 @@ pub(super) fn lose(parts: &mut [PartRecord], window_losses: &[f32]) {
     let losses = losses_of_parts(window_losses, parts.len());
     parts.iter_mut().zip(losses).for_each(|(part, loss)| part.loss_nats = Some(Nats(loss)));
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "texts of a test are files")]
+
+    use super::super::tests::tiny;
+    use super::super::{Action, Checkpoint, TrainingObserver, train_from};
+    use super::*;
+    use crate::corpus::Cache;
+    use crate::spec::{CorpusSpec, Device, MixSpec, MixedPart, PartSpec, Progress, Random, TextSpec};
+    use std::path::Path;
+
+    /// A text of words over an alphabet, so that texts differ and can be learnt.
+    fn write_text(path: &Path, letters: &[u8], blocks: usize) {
+        let mut random = Random::new(u64::from(letters[0]), "text of a test");
+        let letter = |random: &mut Random| letters[random.below(letters.len() as u64) as usize];
+        let words: Vec<Vec<u8>> = (0..200).map(|_| (0..2 + random.below(6)).map(|_| letter(&mut random)).collect()).collect();
+        let mut bytes = Vec::new();
+        while bytes.len() < blocks * 4096 {
+            bytes.extend_from_slice(&words[(random.uniform() * random.uniform() * 200.0) as usize]);
+            bytes.push(b' ');
+        }
+        std::fs::write(path, bytes).expect("written");
+    }
+
+    /// Keeps the state after a step.
+    struct StateAfter(u64, Option<Vec<u8>>);
+
+    impl TrainingObserver for StateAfter {
+        fn after_step(&mut self, progress: &Progress) -> Action {
+            if progress.step == self.0 { Action::Checkpoint } else { Action::Continue }
+        }
+
+        fn checkpoint(&mut self, _: u64, state: Vec<u8>) {
+            self.1 = Some(state);
+        }
+    }
+
+    #[test]
+    fn a_run_on_a_mixture_counts_its_parts_weighs_their_losses_and_resumes_bit_for_bit() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        write_text(&folder.path().join("web"), b"abcdefghijklmnop", 300);
+        write_text(&folder.path().join("code"), b"ABCDEFG(){};", 70);
+        let text = |name: &str| {
+            let path = folder.path().join(name).display().to_string();
+            (name.to_owned(), PartSpec::Text(Box::new(TextSpec { deduplicate: false, ..TextSpec::of(path) })))
+        };
+        let of_grid = MixSpec { parts: ["web", "code"].map(text).into(), shares: Vec::new(), target: None, max_epochs: 9.0 };
+        let corpus_spec = CorpusSpec::Mix(of_grid);
+        let corpus = Corpus::open(&corpus_spec, &Cache::quiet(folder.path())).expect("opens");
+        let part = |name: &str, share, weight| MixedPart { name: name.into(), share, weight };
+        let of_code = |share: u32| {
+            let (mut spec, _) = tiny(40);
+            (spec.corpus, spec.corpus_sha256, spec.eval_windows) = (corpus_spec.clone(), corpus.sha256().to_owned(), 31);
+            spec.mixture = vec![part("code", share, 20_000), part("web", WHOLE - share, 80_000)];
+            let whole = train_from(None, &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect("trains");
+            let record = &whole.record;
+            let weighted: f64 = record.parts.iter().map(|part| part.weight.expect("set") * part.loss_nats.expect("measured").0).sum();
+            assert!((weighted - record.loss_nats.expect("measured").0).abs() < 1e-12);
+            for part in &record.parts {
+                let seen = part.epochs.expect("counted") * part.unique_tokens.expect("known");
+                assert!((seen - part.share * record.tokens.expect("set").0).abs() <= 32.0, "{seen}: to within a window");
+            }
+            let mut keeper = StateAfter(17, None);
+            train_from(None, &spec, &corpus, &Device::Cpu, &mut keeper).expect("trains");
+            let state = Checkpoint::read(&keeper.1.expect("kept"), &spec, &Device::Cpu).expect("reads");
+            let resumed = train_from(Some(state), &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect("trains");
+            assert_eq!(resumed, whole);
+            spec.mixture[0].name = "other".into();
+            let refused = train_from(None, &spec, &corpus, &Device::Cpu, &mut StateAfter(u64::MAX, None)).expect_err("other parts");
+            assert!(refused.to_string().contains("plan again"), "{refused}");
+            record.parts[0].loss_nats.expect("measured").0
+        };
+        let losses = [0, 50_000, WHOLE].map(of_code);
+        assert!(losses.is_sorted_by(|a, b| a > b), "what is seen more is learnt better: {losses:?}");
+    }
+}

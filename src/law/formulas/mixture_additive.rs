@@ -72,7 +72,7 @@ impl Formula for AdditiveMixture {
     fn source(&self) -> Option<Source> {
         Some(Source {
             paper: "Shukor et al. 2025, arXiv 2507.09404",
-            checked: Some("two transcriptions of the paper, for the form; no coefficients are published in them"),
+            checked: Some("a transcription of the paper, for the form; no coefficients are checked"),
             known: "the mixture adds the same at every N and D, so the best mixture does not depend on scale. E trades with the C_i: only their sum is determined well. Fitted to the public SlimPajama runs below 1.2 B weights it errs by .8 to 1.3 % on larger ones (GitHub 8 %). Recovered from simulated runs",
         })
     }
@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn a_loss_worked_by_hand() {
         let law = law([1.0, 8.0, 6.0, 0.5, 0.5, 4.0, 3.0, 0.5, 1.0]);
-        assert_eq!(law.coefficients().iter().map(|one| one.name).skip(5).collect::<Vec<_>>(), ["C_web", "C_code", "gamma_web", "gamma_code"]);
+        assert_eq!(
+            law.coefficients().iter().map(|one| one.name).skip(5).collect::<Vec<_>>(),
+            ["C_web", "C_code", "gamma_web", "gamma_code"]
+        );
         // 1 + 1/(4·√.25 + 3·.75) + 8/√16 + 6/√9.
         assert!((law.loss(&of(16.0, 9.0, 0.25, 0.75)) - (1.0 + 1.0 / 4.25 + 4.0)).abs() < 1e-14);
         // A part without a share adds nothing.

@@ -65,7 +65,8 @@ impl JointMixture {
             return None;
         }
         let part = |name: &str| name[SHARE.len()..].to_owned();
-        let of_parts = OF_A_PART.iter().flat_map(|(letter, of)| shares.iter().map(move |(name, _)| of(kept(&format!("{letter}_{}", part(name))))));
+        let of_parts =
+            OF_A_PART.iter().flat_map(|(letter, of)| shares.iter().map(move |(name, _)| of(kept(&format!("{letter}_{}", part(name))))));
         let coefficients: Vec<Coefficient> = COMMON.into_iter().chain(of_parts).collect();
         let of_shares = shares.iter().map(|(name, _)| Variable::Share(name));
         let variables: Vec<Variable> = [Variable::N, Variable::D].into_iter().chain(of_shares).collect();
