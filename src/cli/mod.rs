@@ -64,6 +64,7 @@ mod repair;
 mod report;
 mod retry;
 mod schedule;
+mod schedule_picture;
 mod schema;
 mod scored;
 mod scrutiny;

@@ -5,6 +5,7 @@ use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::names::results_of;
 use super::numbers;
+use super::schedule_picture::picture;
 use super::source::{RowArgs, SourceArgs};
 use super::text::{filled, plural, rate_text, screen_table, table};
 use super::voice::is_quiet;
@@ -15,7 +16,6 @@ use crate::results::{import_curves, write_whole};
 use crate::spec::sample::median;
 use crate::spec::{Params, RunRecord, Tokens, short};
 use crate::study::{CurveLosses, RecordedCurve, training_curve};
-use crate::view::{DrawnCurve, schedule_forecasts};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use serde_json::json;
@@ -121,7 +121,8 @@ pub(super) fn run(args: &ScheduleArgs) -> Outcome {
     print!("{}", said(args, &read, &answer, &line));
     let file = args.out.clone().or_else(|| read.folder.as_ref().map(|folder| folder.join("schedule-forecasts.png")));
     if let Some(file) = file {
-        let picture = picture(&read, &answer).or_work()?;
+        let Answer { fit, length, ranked, .. } = &answer;
+        let picture = picture(&read.name, &read.curves, read.losses, fit, length, ranked).or_work()?;
         write_whole(&file, &picture).with_context(|| format!("{} cannot be written", file.display())).or_work()?;
         println!("figure: {}", file.display());
     }
@@ -232,7 +233,7 @@ fn answer(args: &ScheduleArgs, read: &Read) -> Result<Answer, Failure> {
             Err(error) => others.push((law.name(), format!("not fitted: {error}"))),
         }
     }
-    // A law with more numbers is worth them where it takes a hundredth off the objective.
+    // A law with more numbers is worth them where each takes half a hundredth off the objective.
     // One whose numbers ran away speaks only where there is no other.
     let cost = |fit: &CurveFit| {
         let runaway = if fit.status == FitStatus::AtBound { 1e6 } else { 1.0 };
@@ -330,13 +331,14 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
         let row = |one: &HeldOut| {
             vec![
                 one.schedule.clone(),
+                one.steps.to_string(),
                 signed(&one.forecast),
                 signed(&one.measured),
                 if one.holds(args.level) { "yes" } else { "no" }.to_owned(),
             ]
         };
         text += "\nforecast of schedules that were not fitted, ln L over the first fitted\n";
-        text += &screen_table(&["schedule", "forecast", "measured", "holds"], &answer.held.iter().map(row).collect::<Vec<_>>());
+        text += &screen_table(&["schedule", "steps", "forecast", "measured", "holds"], &answer.held.iter().map(row).collect::<Vec<_>>());
     }
     for (law, what) in &answer.others {
         text += &filled("  ", &format!("{law}: {what}"));
@@ -366,36 +368,4 @@ fn document(read: &Read, answer: &Answer) -> serde_json::Value {
         "others": others.iter().map(|(law, what)| json!({ "law": law, "said": what })).collect::<Vec<_>>(),
         "held_out": held, "notes": notes,
     })
-}
-
-fn picture(read: &Read, answer: &Answer) -> Result<Vec<u8>, crate::view::ViewError> {
-    let mut seen = BTreeSet::new();
-    let measured: Vec<DrawnCurve> = read
-        .curves
-        .iter()
-        .filter(|curve| seen.insert(curve.schedule.clone()))
-        .map(|curve| DrawnCurve { label: curve.schedule.clone(), points: together(read, &curve.schedule) })
-        .collect();
-    let length = &answer.length;
-    let places: Vec<f64> = (20..=200).map(|at| length.steps as f64 * f64::from(at) / 200.0).collect();
-    let curve = |one: &RankedSchedule| {
-        let losses = answer.fit.losses(&answer.fit.theta, &length.rates(&one.schedule), &places);
-        DrawnCurve { label: one.schedule.label(), points: places.iter().copied().zip(losses).collect() }
-    };
-    let of_law: Vec<DrawnCurve> = answer.ranked.iter().map(curve).collect();
-    let caption = format!("Grey: measured {}, runs of a schedule averaged. Colour: the law {}.", read.losses.name(), answer.fit.law.name());
-    schedule_forecasts(&measured, &of_law, &read.name, &caption)
-}
-
-/// The mean curve of the runs of a schedule, in 40 parts.
-fn together(read: &Read, schedule: &str) -> Vec<(f64, f64)> {
-    let of_it: Vec<&TrainingCurve> = read.curves.iter().filter(|curve| curve.schedule == schedule).collect();
-    let mut readings: Vec<(f64, f64)> = of_it.iter().flat_map(|curve| curve.readings.iter().copied()).collect();
-    readings.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let size = readings.len().div_ceil(40).max(1);
-    let mean = |part: &[(f64, f64)]| {
-        let sum = part.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        (sum.0 / part.len() as f64, sum.1 / part.len() as f64)
-    };
-    readings.chunks(size).map(mean).collect()
 }

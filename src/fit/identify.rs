@@ -10,6 +10,8 @@ use crate::spec::short;
 const TOGETHER: f64 = 0.03;
 /// Below this standard deviation of ln x a variable counts as constant.
 const CONSTANT: f64 = 0.01;
+/// Below this standard deviation a share counts as constant: most parts of a mixture are small in all.
+const CONSTANT_SHARE: f64 = 1e-6;
 
 /// Refuses data that cannot determine a law.
 pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
@@ -27,10 +29,13 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
     }
     // How often data are repeated is what a law of unique tokens is about; these may stand still themselves.
     let vary: Vec<Variable> = variables.iter().copied().filter(|variable| *variable != Variable::Unique).collect();
-    for (at, one) in vary.iter().enumerate() {
-        if spread(&logs(points, *one)) < CONSTANT {
+    for one in &vary {
+        let least = if matches!(one, Variable::Share(_)) { CONSTANT_SHARE } else { CONSTANT };
+        if spread(&logs(points, *one)) < least {
             return Err(FitError::NoVariation { law: law.name().to_owned(), points: points.len(), variable: one.name() });
         }
+    }
+    for (at, one) in vary.iter().enumerate() {
         // Shares add up to 1, and none of them stands in a power.
         for other in vary[at + 1..].iter().filter(|_| !matches!(one, Variable::Share(_))) {
             separate(points, *one, *other)?;

@@ -46,9 +46,10 @@ fn a_plan_says_what_is_mixed_and_refuses_a_part_that_would_be_seen_too_often() {
     let (_folder, grid) = mixed("[\"natural\", { simplex = 4 }]", "max_epochs = 2");
     let plan = succeed(&["plan", text(&grid), "--all"]);
     assert!(plan.contains("12 runs on code+web") && plan.contains("6 mixtures; most often seen: code, 0.4"), "{plan}");
-    let (_folder, grid) = mixed("{ code = 1 }", "max_epochs = 0.3");
+    let (_folder, grid) = mixed("{ code = 1 }", "");
+    fs::write(&grid, fs::read_to_string(&grid).expect("text").replace("\"120k\"", "\"400k\"")).expect("written");
     let message = refused(&["plan", text(&grid)]);
-    assert!(message.contains("a share of 1 for code is 0.47 epochs") && message.contains("raise corpus.max_epochs"), "{message}");
+    assert!(message.contains("a share of 1 for code is 1.60 epochs") && message.contains("raise corpus.max_epochs"), "{message}");
     let (folder, grid) = mixed("\"equal\"", "");
     fs::write(folder.path().join("code.txt"), "short").expect("written");
     assert!(refused(&["plan", text(&grid)]).contains("corpus.parts.code: the corpus"));

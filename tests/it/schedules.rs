@@ -10,20 +10,20 @@ fn document(args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&succeed(&args)).expect("a document")
 }
 
-/// Laws fitted to the curves of cosine and WSD say that multi-step schedules end below cosine, as they do, and by more than the noise of
-/// five seeds allows: the law promises too much.
+/// Laws fitted to the curves of cosine and WSD, at two lengths, say that multi-step schedules end below cosine, as they do, and by more
+/// than the noise of five seeds allows: the law promises too much.
 #[test]
 fn cosine_and_wsd_do_not_forecast_multi_step_within_the_noise_of_five_seeds() {
     for law in ["multi-power", "tissue"] {
         let found = document(&["results/study-schedules", "--fit-schedules", "cosine,wsd", "--law", law]);
         let held = found["held_out"].as_array().expect("a list");
-        assert_eq!(held.len(), 3, "{found:#}");
+        assert_eq!(held.len(), 6, "{found:#}");
         for one in held {
             let number = |of: &str, which: &str| one[of][which].as_f64().expect("known");
             assert_eq!(one["pairs"], 5);
             assert!(number("measured", "high") < 0.0 && number("forecast", "high") < 0.0, "{law}: {one:#}");
             assert!(number("forecast", "value") < number("measured", "low"), "{law}: {one:#}");
-            assert!(number("forecast", "value") > number("measured", "value") - 0.015, "{law}: {one:#}");
+            assert!(number("forecast", "value") > number("measured", "value") - 0.025, "{law}: {one:#}");
         }
     }
 }

@@ -185,14 +185,14 @@ fn a_file_named_by_its_values_is_a_run_or_rows() {
     // Runs of one name in files that say other sizes are several.
     for size in ["10M", "40M"] {
         let rows: String =
-            (1..=5).map(|i| format!("base,{}e8,{}\nwide,{i}e8,{}\n", i, 4.0 - 0.1 * f64::from(i), 3.9 - 0.1 * f64::from(i))).collect();
+            (1..=20).map(|i| format!("base,{}e8,{}\nwide,{i}e8,{}\n", i, 4.0 - 0.1 * f64::from(i), 3.9 - 0.1 * f64::from(i))).collect();
         std::fs::write(folder.path().join(format!("{size}.csv")), format!("run,tokens,loss\n{rows}")).expect("written");
     }
     let pattern = folder.path().join("{params}.csv");
     let found = succeed(&["doctor", "--params-from", text(&pattern), "--json"]);
     assert!(["10M base", "10M wide", "40M base", "40M wide"].iter().all(|name| found.contains(name)), "{found}");
     let found = succeed(&["fit", "--params-from", text(&pattern), "--refits", "20", "--details"]);
-    assert!(found.contains("20 rows are points of 4 loss curves"), "{found}");
+    assert!(found.contains("80 rows are points of 4 loss curves"), "{found}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ const END: f64 = 0.1;
 pub struct HeldOut {
     /// The schedule.
     pub schedule: String,
+    /// How long it is.
+    pub steps: u64,
     /// What the law says.
     pub forecast: Estimate,
     /// What the runs say, with t over the pairs of runs; runs that read the same batches are pairs.
@@ -31,40 +33,47 @@ impl HeldOut {
     }
 }
 
-/// Each schedule of `held` over the schedule of `reference`, of which there must be curves with the same readings.
+/// Each schedule of `held`, at each of its lengths, over the curves of `reference` that are as long; over all of them where none is.
 pub fn held_out(fit: &CurveFit, reference: &[TrainingCurve], held: &[TrainingCurve], level: f64) -> Vec<HeldOut> {
-    let mut schedules: Vec<&str> = held.iter().map(|curve| curve.schedule.as_str()).collect();
-    schedules.dedup();
+    let key = |curve: &TrainingCurve| (curve.schedule.clone(), steps(curve));
     let mut seen = Vec::new();
-    schedules.retain(|name| {
-        !seen.contains(name) && {
-            seen.push(*name);
-            true
+    held.iter().map(key).for_each(|key| {
+        if !seen.contains(&key) {
+            seen.push(key);
         }
     });
-    schedules.into_iter().filter_map(|schedule| one(fit, reference, held, schedule, level)).collect()
+    let of = |wanted: &(String, u64)| -> Vec<&TrainingCurve> { held.iter().filter(|curve| key(curve) == *wanted).collect() };
+    seen.iter().filter_map(|wanted| one(fit, reference, &of(wanted), level)).collect()
 }
 
-fn one(fit: &CurveFit, reference: &[TrainingCurve], held: &[TrainingCurve], schedule: &str, level: f64) -> Option<HeldOut> {
-    let of_it: Vec<&TrainingCurve> = held.iter().filter(|curve| curve.schedule == schedule).collect();
+/// How long a training is.
+fn steps(curve: &TrainingCurve) -> u64 {
+    curve.rates.steps().round() as u64
+}
+
+/// Curves of one schedule and length.
+fn one(fit: &CurveFit, reference: &[TrainingCurve], of_it: &[&TrainingCurve], level: f64) -> Option<HeldOut> {
+    let first = *of_it.first()?;
+    let as_long: Vec<&TrainingCurve> = reference.iter().filter(|curve| steps(curve) == steps(first)).collect();
+    let reference = if as_long.is_empty() { reference.iter().collect() } else { as_long };
     let beside = |curve: &TrainingCurve| reference.iter().find(|other| curve.batches.is_some() && other.batches == curve.batches);
     let mut differences: Vec<f64> = of_it.iter().filter_map(|curve| Some(end(curve)? - end(beside(curve)?)?)).collect();
     if differences.is_empty() {
-        let level = mean(reference.iter().filter_map(end))?;
+        let level = mean(reference.iter().filter_map(|curve| end(curve)))?;
         differences = of_it.iter().filter_map(|curve| Some(end(curve)? - level)).collect();
     }
     let (value, pairs) = (mean(differences.iter().copied())?, differences.len());
     let se = standard_error(&differences).unwrap_or(f64::NAN);
     let width = t_quantile(level, pairs.saturating_sub(1) as f64) * se;
     let measured = Estimate::new(value, se, [value - width, value + width], level, Interval::Delta);
-    let (first, other) = (of_it.first()?, reference.first()?);
     let said = |theta: &[f64], curve: &TrainingCurve| {
         let steps: Vec<f64> = last(curve).map(|reading| reading.0).collect();
         let losses = fit.losses(theta, &curve.rates, &steps);
         losses.iter().map(|loss| loss.ln()).sum::<f64>() / losses.len() as f64
     };
+    let other = *reference.first()?;
     let forecast = fit.estimate(level, |theta| said(theta, first) - said(theta, other));
-    Some(HeldOut { schedule: schedule.to_owned(), forecast, measured, pairs })
+    Some(HeldOut { schedule: first.schedule.clone(), steps: steps(first), forecast, measured, pairs })
 }
 
 /// Readings at the end of a curve.

@@ -25,7 +25,7 @@ impl Grid {
     /// Solves every cell anew.
     pub(crate) fn of(sum: &Objective, loss: ResidualLoss, scan: Scan) -> Self {
         let axes = sum.scanned(scan);
-        let size = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.len())).unwrap_or(usize::MAX);
+        let size = size(&axes);
         let factors: Vec<usize> = (0..sum.factors()).collect();
         let solved = |mut phi: Phi, place: &[f64]| {
             phi[sum.factors()..].copy_from_slice(place);
@@ -55,6 +55,11 @@ impl Grid {
         Self { axes: self.axes.clone(), cells: self.cells.iter().map(value).collect(), whole: self.whole }
     }
 
+    /// Whether all its cells are there and yet no valley can be told: it has too many axes.
+    pub(crate) fn is_coarse(&self) -> bool {
+        !self.whole && self.cells.len() == size(&self.axes)
+    }
+
     /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells, or of more than [`MOST_AXES`]
     /// axes, has no neighbours worth the name: all of those spread over it are told.
     pub(crate) fn basins(self) -> impl Iterator<Item = Phi> {
@@ -74,6 +79,11 @@ impl Grid {
             below && above
         })
     }
+}
+
+/// Cells of a grid, as many as can be counted.
+fn size(axes: &[Vec<f64>]) -> usize {
+    axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.len())).unwrap_or(usize::MAX)
 }
 
 /// Place of a cell along an axis, the first axis fastest.
