@@ -1,7 +1,7 @@
 //! The best proportions of the parts of the data for a budget: a set of mixtures that cannot be told from the best, beside the natural
 //! mixture, with a cap on how often a part is seen.
 
-use crate::fit::{Estimate, Estimator, Fit, FitError, FitOptions, FitStatus, Interval, fit};
+use crate::fit::{Estimate, Estimator, Fit, FitError, FitOptions, FitStatus, Interval, Search, fit};
 use crate::law::{ComputeCount, Evidence, Law, Point, formula};
 use crate::spec::{
     FlopRule, Nats, Random, RunRecord, RunStatus, SHARE, SizeMeasure, WHOLE, dirichlet_draw, is_share, simplex_grid, simplex_points,
@@ -315,7 +315,14 @@ fn on_target(run: &RunRecord, names: &[String], target: Option<&[f64]>) -> RunRe
 
 /// Every law of mixtures fitted to the runs that it can be about; Ye's to those of the size and length that most runs have.
 fn fitted(data: &Data, request: &MixRequest) -> Result<Vec<(String, Result<Fit, FitError>)>, MixError> {
-    let options = FitOptions { estimator: request.estimator, refits: request.refits, seed: request.seed, ..FitOptions::default() };
+    // Laws of mixtures have a dozen coefficients and more, of which a grid of starts for L-BFGS is a matter of minutes.
+    let options = FitOptions {
+        estimator: request.estimator,
+        search: Search::VarproOnly,
+        refits: request.refits,
+        seed: request.seed,
+        ..FitOptions::default()
+    };
     let one = |name: &str, speaks: bool| {
         let points = if name == "mixture" { of_one_cell(&data.points) } else { data.points.clone() };
         let formula = formula(name)?;

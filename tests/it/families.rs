@@ -31,7 +31,10 @@ fn made_by(truth: &Law, mut points: Vec<Point>) -> Vec<Point> {
 
 /// Coefficients within 1e-6 of their size.
 fn assert_recovered(truth: &Law, form: impl Into<Law>, points: Vec<Point>) {
-    let found = fitted(form, &made_by(truth, points)).law;
+    assert_found(truth, &fitted(form, &made_by(truth, points)).law);
+}
+
+fn assert_found(truth: &Law, found: &Law) {
     for ((found, expected), one) in found.theta().iter().zip(truth.theta()).zip(truth.coefficients()) {
         assert!((found - expected).abs() <= 1e-6 * expected.abs().max(1e-3), "{} {}: {found} for {expected}", truth.name(), one.name);
     }
@@ -75,7 +78,11 @@ const ONE_BREAK: [f64; 6] = [1.5, 30.0, 0.12, 0.2, 3e7, 0.6];
 fn power_laws_with_one_break_and_two_are_recovered_without_noise() {
     assert_recovered(&Law::of(Broken::<1> { axis: Axis::N }, ONE_BREAK), Broken::<1> { axis: Axis::N }, along(40));
     let two = [1.2, 20.0, 0.08, 0.25, 3e6, 0.4, -0.2, 2e9, 0.5];
-    assert_recovered(&Law::of(Broken::<2> { axis: Axis::N }, two), Broken::<2> { axis: Axis::N }, along(80));
+    // Variable projection ends beside it: with two breaks the starts of L-BFGS find the minimum.
+    let truth = Law::of(Broken::<2> { axis: Axis::N }, two);
+    let options = FitOptions { search: Search::Both, ..SQUARES };
+    let found = fit(&truth, Evidence::as_given(made_by(&truth, along(80))), &options).expect("a fit");
+    assert_found(&truth, &found.law);
     // A loss that rises before it falls: the exponent changes its sign.
     let by_data: Vec<Point> = along(40).into_iter().map(|p| Point::new(1e8, p.n, 1.0)).collect();
     let flat = [1.4, 8.0, 0.02, 0.5, 1e8, 0.5];

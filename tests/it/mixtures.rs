@@ -49,7 +49,7 @@ fn a_plan_says_what_is_mixed_and_refuses_a_part_that_would_be_seen_too_often() {
     let (_folder, grid) = mixed("{ code = 1 }", "");
     fs::write(&grid, fs::read_to_string(&grid).expect("text").replace("\"120k\"", "\"400k\"")).expect("written");
     let message = refused(&["plan", text(&grid)]);
-    assert!(message.contains("a share of 1 for code is 1.60 epochs") && message.contains("raise corpus.max_epochs"), "{message}");
+    assert!(message.contains("a share of 1 for code is 1.46 epochs") && message.contains("raise corpus.max_epochs"), "{message}");
     let (folder, grid) = mixed("\"equal\"", "");
     fs::write(folder.path().join("code.txt"), "short").expect("written");
     assert!(refused(&["plan", text(&grid)]).contains("corpus.parts.code: the corpus"));
@@ -167,7 +167,7 @@ fn truth() -> Law {
 #[test]
 fn the_best_mixture_of_a_known_law_is_found_and_stands_in_the_set() {
     let (_folder, path) = table(&simulated(&truth(), 2e-3));
-    let answer = succeed(&["mix", text(&path), "--refits", "40", "--json"]);
+    let answer = succeed(&["mix", text(&path), "--refits", "10", "--json"]);
     let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
     let parts = answer["mix"]["parts"].as_array().expect("parts");
     for (part, share) in parts.iter().zip([4.0 / 6.0, 1.0 / 6.0, 1.0 / 6.0]) {
@@ -176,7 +176,7 @@ fn the_best_mixture_of_a_known_law_is_found_and_stands_in_the_set() {
         assert!((part["best"].as_f64().expect("a number") - share).abs() < 0.1, "{part}");
     }
     assert!(answer["mix"]["gain"]["value"].as_f64().expect("a number") > 0.0);
-    let shown = succeed(&["mix", text(&path), "--refits", "40"]);
+    let shown = succeed(&["mix", text(&path), "--refits", "10"]);
     assert!(shown.lines().count() <= 30 && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert!(shown.starts_with("a 0."), "the answer first: {shown}");
 }

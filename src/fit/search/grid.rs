@@ -6,9 +6,6 @@ use crate::fit::objective::{Objective, Order, Phi, ResidualLoss, Scan, combinati
 /// Cells of a grid that are looked at, all or spread over it; for a refit, which also starts from the basins of the fit, fewer.
 const CELLS: usize = 2000;
 const FEW_CELLS: usize = 60;
-/// Axes beyond which neighbours lie too far apart to be of one valley: with the seven of two breaks the lowest cell that no other is
-/// below leads to the minimum only as the eleventh, of all cells the third.
-const MOST_AXES: usize = 4;
 /// Newton steps of the factors of one cell, and the decrement at which cells can be told apart.
 const STEPS: usize = 12;
 const TOLD_APART: f64 = 1e-4;
@@ -17,7 +14,7 @@ const TOLD_APART: f64 = 1e-4;
 pub(crate) struct Grid {
     axes: Vec<Vec<f64>>,
     cells: Vec<End>,
-    /// Whether neighbours tell a valley: every cell is there, and few axes.
+    /// Whether every cell is there.
     whole: bool,
 }
 
@@ -25,7 +22,7 @@ impl Grid {
     /// Solves every cell anew.
     pub(crate) fn of(sum: &Objective, loss: ResidualLoss, scan: Scan) -> Self {
         let axes = sum.scanned(scan);
-        let size = size(&axes);
+        let size = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.len())).unwrap_or(usize::MAX);
         let factors: Vec<usize> = (0..sum.factors()).collect();
         let solved = |mut phi: Phi, place: &[f64]| {
             phi[sum.factors()..].copy_from_slice(place);
@@ -45,8 +42,7 @@ impl Grid {
             let beside = before.map(|end| solved(end.phi.clone(), &place));
             cells.push(beside.filter(|beside| beside.value < afresh.value).unwrap_or(afresh));
         }
-        let whole = axes.iter().filter(|axis| axis.len() > 1).count() <= MOST_AXES;
-        Self { axes, cells, whole }
+        Self { axes, cells, whole: true }
     }
 
     /// The same cells, factors and all, on other losses or weights.
@@ -55,13 +51,8 @@ impl Grid {
         Self { axes: self.axes.clone(), cells: self.cells.iter().map(value).collect(), whole: self.whole }
     }
 
-    /// Whether all its cells are there and yet no valley can be told: it has too many axes.
-    pub(crate) fn is_coarse(&self) -> bool {
-        !self.whole && self.cells.len() == size(&self.axes)
-    }
-
-    /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells, or of more than [`MOST_AXES`]
-    /// axes, has no neighbours worth the name: all of those spread over it are told.
+    /// Cells that no neighbour along an axis is below, best first. A grid of more than [`CELLS`] cells has no neighbours worth the
+    /// name: all of those spread over it are told.
     pub(crate) fn basins(self) -> impl Iterator<Item = Phi> {
         let lowest: Vec<bool> = (0..self.cells.len()).map(|cell| !self.whole || self.is_lowest(cell)).collect();
         let mut found: Vec<End> = self.cells.into_iter().zip(lowest).filter_map(|(end, lowest)| lowest.then_some(end)).collect();
@@ -79,11 +70,6 @@ impl Grid {
             below && above
         })
     }
-}
-
-/// Cells of a grid, as many as can be counted.
-fn size(axes: &[Vec<f64>]) -> usize {
-    axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.len())).unwrap_or(usize::MAX)
 }
 
 /// Place of a cell along an axis, the first axis fastest.

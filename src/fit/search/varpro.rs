@@ -14,8 +14,6 @@ use std::cell::RefCell;
 const FACTOR_STEPS: usize = 60;
 /// Basins of the grid that are followed down.
 const FOLLOWED: usize = 6;
-/// Cells of a grid of many axes, whose order says less: of two breaks four of the lowest sixteen lead to the minimum.
-const FOLLOWED_OF_COARSE: usize = 24;
 /// Points that the search for basins uses at most; the best are then followed on all.
 const GRID_POINTS: usize = 4000;
 /// δ from which the absolute deviation is approached, by tenths, and where it ends (nats).
@@ -26,9 +24,7 @@ const SHARPEST: f64 = 1e-12;
 pub(crate) fn varpro(sum: &Objective, estimator: Estimator, scan: Scan) -> Vec<End> {
     let loss = ResidualLoss::of(estimator, SMOOTHEST);
     let thin = sum.thinned(GRID_POINTS);
-    let grid = Grid::of(&thin, loss, scan);
-    let followed = if grid.is_coarse() { FOLLOWED_OF_COARSE } else { FOLLOWED };
-    let basins: Vec<Phi> = grid.basins().take(followed).collect();
+    let basins: Vec<Phi> = Grid::of(&thin, loss, scan).basins().take(FOLLOWED).collect();
     let mut ends: Vec<End> = basins.into_par_iter().map(|phi| settle_projected(&thin, estimator, phi)).collect();
     if thin.len() < sum.len() {
         // Long data: the lowest of the thinned data's ends are followed on all points.
