@@ -43,15 +43,15 @@ pub fn diagnose(curve: &[CurvePoint], record: &RunRecord) -> Vec<Finding> {
 /// The same for every run of a table, with what its siblings say of its learning rate and of its curve. `curves` stand in the order of
 /// `records`.
 pub fn diagnose_all(records: &[RunRecord], curves: &[Vec<CurvePoint>]) -> Vec<Vec<Finding>> {
-    let beside = siblings::siblings(records).into_iter().zip(Collapse::of(records, curves).findings(records.len()));
-    let one = |((record, curve), (sibling, leaving)): ((&RunRecord, &Vec<CurvePoint>), (Option<Finding>, Option<Finding>))| {
-        let mut findings = diagnose(curve, record);
-        let ended = findings.iter().any(|finding| matches!(finding.ailment, Ailment::Diverges | Ailment::NeverFalls));
-        findings.extend(sibling.into_iter().chain(leaving).filter(|_| !ended));
-        findings.sort_by_key(|finding| finding.ailment);
-        findings
-    };
-    records.iter().zip(curves).zip(beside).map(one).collect()
+    let mut found: Vec<Vec<Finding>> = records.iter().zip(curves).map(|(record, curve)| diagnose(curve, record)).collect();
+    for beside in [siblings::siblings(records), Collapse::of(records, curves).findings(records.len())] {
+        for (findings, other) in found.iter_mut().zip(beside) {
+            let ended = findings.iter().any(|finding| matches!(finding.ailment, Ailment::Diverges | Ailment::NeverFalls));
+            findings.extend(other.filter(|_| !ended));
+        }
+    }
+    found.iter_mut().for_each(|findings| findings.sort_by_key(|finding| finding.ailment));
+    found
 }
 
 /// A run whose loss or gradient stopped being a number.

@@ -165,7 +165,7 @@ impl<F: Formula> Derivatives<'_, F> {
     fn run(self) {
         match const { if F::IS_WIDE { F::COUNT } else { 0 } } {
             0 => self.paired::<NARROW, { NARROW * (NARROW + 1) / 2 }>(),
-            ..=3 => self.pass::<3, 6>(),
+            1..=3 => self.pass::<3, 6>(),
             4 => self.pass::<4, 10>(),
             5 => self.pass::<5, 15>(),
             6 => self.pass::<6, 21>(),

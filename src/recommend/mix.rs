@@ -313,8 +313,11 @@ fn on_target(run: &RunRecord, names: &[String], target: Option<&[f64]>) -> RunRe
     RunRecord { loss_nats: sum.map(Nats).or(run.loss_nats), ..run.clone() }
 }
 
+/// A law by its name, fitted or not.
+type NamedFit = (String, Result<Fit, FitError>);
+
 /// Every law of mixtures fitted to the runs that it can be about; Ye's to those of the size and length that most runs have.
-fn fitted(data: &Data, request: &MixRequest) -> Result<Vec<(String, Result<Fit, FitError>)>, MixError> {
+fn fitted(data: &Data, request: &MixRequest) -> Result<Vec<NamedFit>, MixError> {
     // Laws of mixtures have a dozen coefficients and more, of which a grid of starts for L-BFGS is a matter of minutes.
     let options = FitOptions {
         estimator: request.estimator,
@@ -331,7 +334,7 @@ fn fitted(data: &Data, request: &MixRequest) -> Result<Vec<(String, Result<Fit, 
         let refits = if speaks { options.refits } else { 0 };
         Some((name.to_owned(), fit(&Law::unfitted(formula), Evidence::as_given(points), &FitOptions { refits, ..options })))
     };
-    let mut all: Vec<(String, Result<Fit, FitError>)> = Vec::new();
+    let mut all: Vec<NamedFit> = Vec::new();
     for name in MIXTURE_LAWS {
         let speaks = request.law.as_ref().map_or_else(|| all.iter().all(|(_, fit)| fit.is_err()), |law| law == name);
         all.extend(one(name, speaks));

@@ -123,7 +123,8 @@ impl NamePattern {
 
     /// The same from a folder; unless it names that folder itself.
     pub fn within(mut self, folder: &Path) -> Self {
-        if !self.base.is_absolute() && !(self.base.starts_with(folder) && !folder.join(&self.base).exists()) {
+        let names_it = self.base.starts_with(folder) && !folder.join(&self.base).exists();
+        if !self.base.is_absolute() && !names_it {
             self.base = folder.join(&self.base);
         }
         self

@@ -113,7 +113,7 @@ impl Walk {
         }
         for (name, is_folder) in entries(folder) {
             let path = folder.join(&name);
-            let named = || [names, &[name.clone()]].concat();
+            let named = || [names, std::slice::from_ref(&name)].concat();
             match part {
                 // A link may lead back up.
                 Part::Folders if is_folder && !path.is_symlink() => self.look(&path, parts, at, &named(), values),

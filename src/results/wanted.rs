@@ -353,7 +353,7 @@ fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<
 fn filtered(table: &RawTable, columns: &Columns, filters: &[Filter]) -> Result<Vec<usize>, TableError> {
     let mut tests = Vec::new();
     for filter in filters {
-        let named = table.headers.iter().any(|header| *header == filter.column);
+        let named = table.headers.contains(&filter.column);
         let ours = KNOWN.iter().find(|known| !named && known.is(&filter.column)).and_then(|known| columns.place(known.ours));
         let at = ours.map_or_else(|| column_named(table, &filter.column, "--where"), Ok)?;
         let (numerals, unit) = columns.numerals(table, at);

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
+/// The cell of a column in a row.
+type Cells = Box<dyn Fn(usize, &Row) -> String>;
+
 /// A row: run, size, step, tokens, loss.
 #[derive(Clone)]
 struct Row {
@@ -112,7 +115,7 @@ fn mangled(random: &mut Random) -> Mangled {
     done.push(format!("separator {separator:?}, numbers in way {how}, decimal commas {comma}"));
     let names =
         [["params", "N", "n_params"], ["step", "step", "global_step"], ["tokens", "D", "num_tokens"], ["loss", "val_loss", "eval/loss"]];
-    let mut columns: Vec<(String, Box<dyn Fn(usize, &Row) -> String>)> = Vec::new();
+    let mut columns: Vec<(String, Cells)> = Vec::new();
     let decimal = move |text: String| if comma { text.replace('.', ",") } else { text };
     for (at, names) in names.iter().enumerate() {
         let name = if at == 1 && !are_curves { "steps" } else { names[random.below(3) as usize] };
@@ -134,7 +137,7 @@ fn mangled(random: &mut Random) -> Mangled {
         columns.push(("run".to_owned(), Box::new(|_, row| if row.gone[0] { String::new() } else { row.run.clone() })));
     }
     for more in 0..random.below(4) {
-        let column: (&str, Box<dyn Fn(usize, &Row) -> String>) = match more {
+        let column: (&str, Cells) = match more {
             0 => ("accuracy", Box::new(move |_, row| decimal(format!("{:.4}", row.cells[3] / 9.0)))),
             1 => ("note", Box::new(|at, _| format!("seen {at}"))),
             _ => ("gpu", Box::new(|_, _| "H100".to_owned())),

@@ -31,8 +31,10 @@ const BETA: usize = 2;
 const G: usize = 3;
 const K: usize = 4;
 
+/// A coefficient by its name.
+type Named = fn(&'static str) -> Coefficient;
 /// What each part has: its name before that of the part, and whether it is a factor of h, of A or of B, or an exponent.
-const OF_A_PART: [(&str, fn(&'static str) -> Coefficient); 4] = [("C", factor), ("gamma", exponent), ("a", height), ("b", height)];
+const OF_A_PART: [(&str, Named); 4] = [("C", factor), ("gamma", exponent), ("a", height), ("b", height)];
 
 const fn factor(name: &'static str) -> Coefficient {
     Coefficient::positive(name, 1e-6..1e6, &[2.0])
