@@ -28,6 +28,20 @@ fn cosine_and_wsd_do_not_forecast_multi_step_within_the_noise_of_five_seeds() {
     }
 }
 
+/// The functional law forecasts them within that noise: student's t with four degrees of freedom, errors of both. The sixth is at the edge.
+#[test]
+fn the_functional_law_forecasts_multi_step_from_cosine_and_wsd() {
+    let found = document(&["results/study-schedules", "--fit-schedules", "cosine,wsd", "--law", "functional"]);
+    let holds = |one: &serde_json::Value| {
+        let number = |of: &str, which: &str| one[of][which].as_f64().expect("known");
+        let apart = number("forecast", "value") - number("measured", "value");
+        apart.abs() <= 2.776 * number("forecast", "se").hypot(number("measured", "se"))
+    };
+    let held = found["held_out"].as_array().expect("a list");
+    let inside = held.iter().filter(|one| holds(one)).count();
+    assert!(held.len() == 6 && inside >= 5, "{inside} of {}", held.len());
+}
+
 #[test]
 fn the_answer_comes_first_and_fits_a_screen() {
     let folder = tempfile::tempdir().expect("a folder");
