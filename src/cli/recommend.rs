@@ -220,7 +220,7 @@ fn asked_for(args: &RecommendArgs, advice: &[Advice]) -> Vec<Piece> {
     }
     for one in advice.iter().filter(|one| !one.alternatives.is_empty()) {
         let budget = Flops(one.allocation.compute);
-        pieces.push(Piece::Title(format!("beside the recommendation for {budget} (N counted as {})", one.allocation.size_measure)));
+        pieces.push(Piece::Title(format!("beside the recommendation for {budget} (N counted as {})", one.allocation.size_measure.words())));
         let row = |other: &Alternative| {
             vec![
                 other.name.clone(),
