@@ -7,7 +7,7 @@ use super::text::{filled, plural, table};
 use super::voice::is_quiet;
 use crate::fit::{Estimate, Estimator, FORMAT};
 use crate::recommend::{MIXTURE_LAWS, MixAdvice, MixRequest, mix};
-use crate::spec::{FlopRule, Flops, SizeMeasure, short};
+use crate::spec::{FlopRule, Flops, LossUnit, SizeMeasure, short};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -82,11 +82,11 @@ pub(super) fn run(args: &MixArgs) -> Outcome {
         );
         return Ok(());
     }
-    let line = answer(&advice);
+    let line = answer(&advice, source.loss_unit);
     if is_quiet() {
         println!("{line}");
     } else {
-        print!("{}", said(args, &advice, &line));
+        print!("{}", said(args, &advice, size_measure, &line));
     }
     Ok(())
 }
@@ -104,20 +104,25 @@ fn shares(advice: &MixAdvice, shares: &[f64]) -> String {
     text.join(", ")
 }
 
-fn answer(advice: &MixAdvice) -> String {
+fn answer(advice: &MixAdvice, unit: LossUnit) -> String {
     let best: Vec<f64> = advice.parts.iter().map(|part| part.best).collect();
-    format!("{} ends lowest at {:.2e} FLOPs: {}", shares(advice, &best), advice.compute, advice.loss)
+    format!("{} ends lowest at {:.2e} FLOPs: {} {}", shares(advice, &best), advice.compute, advice.loss, unit.name())
 }
 
 /// Rows of parts that are shown.
 const SHOWN: usize = 12;
 
-fn said(args: &MixArgs, advice: &MixAdvice, line: &str) -> String {
+fn said(args: &MixArgs, advice: &MixAdvice, size_measure: SizeMeasure, line: &str) -> String {
     let mut text = filled("", line);
     let natural: Vec<f64> = advice.parts.iter().map(|part| part.natural).collect();
     text += &filled(
         "  ",
-        &format!("natural mixture ({}): {}; the best is lower by {}", shares(advice, &natural), advice.natural_loss, signed(&advice.gain)),
+        &format!(
+            "natural mixture ({}): {}; the best is lower by {}",
+            shares(advice, &natural),
+            advice.natural_loss,
+            lower_by(&advice.gain)
+        ),
     );
     let row = |part: &crate::recommend::PartAdvice| {
         let number = |value: Option<f64>| value.map_or("—".to_owned(), |value| format!("{value:.2}"));
@@ -158,12 +163,13 @@ fn said(args: &MixArgs, advice: &MixAdvice, line: &str) -> String {
     text += &filled(
         "  ",
         &format!(
-            "law {}, {}: {}, which lie {:.2} % about it; N {}, D {}",
+            "law {}, {}: {}, which lie {:.2} % about it; N {} as {}, D {}",
             advice.law,
             advice.status,
             plural(advice.runs, "run", "runs"),
             100.0 * advice.spread,
             short(advice.params),
+            size_measure.words(),
             short(advice.tokens)
         ),
     );
@@ -181,8 +187,8 @@ fn said(args: &MixArgs, advice: &MixAdvice, line: &str) -> String {
     text
 }
 
-/// A difference with its interval.
-fn signed(difference: &Estimate) -> String {
+/// A difference of which the words say the sign, with its interval.
+fn lower_by(difference: &Estimate) -> String {
     let interval = difference.uncertainty.map_or(String::new(), |one| format!(" [{:.4}, {:.4}]", one.low, one.high));
     format!("{:.4}{interval}", difference.value)
 }

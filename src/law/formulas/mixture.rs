@@ -1,20 +1,14 @@
 //! L(r) = c + k·exp(Σ t_j·r_j) over the shares r_j that the parts of the data have in training (Ye 2403.16952). Which parts there are
 //! the runs say. Shares that add up to 1 determine the t_j up to a number common to all, so the last part has t = 0 and stands in k.
 
-use super::shares::{Share, kept, read, varying};
+use super::shares::{OfPart, OverShares, Share, read, varying};
 use crate::law::formula::{Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
-use crate::spec::SHARE;
 
 /// The law of mixtures, over the shares of some parts of the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mixture {
-    /// Columns of the shares that have a coefficient, with their places among the covariates of a point.
-    shares: &'static [Share],
-    coefficients: &'static [Coefficient],
-    variables: &'static [Variable],
-}
+pub struct Mixture(OverShares);
 
 /// Coefficients before the t_j.
 const FIRST: usize = 2;
@@ -25,11 +19,11 @@ const fn of_part(name: &'static str) -> Coefficient {
 
 impl Mixture {
     /// The law before it is known which parts there are.
-    pub const UNKNOWN: Self = Self {
+    pub const UNKNOWN: Self = Self(OverShares {
         shares: &[("share_NAME", 0)],
         coefficients: const { &[Coefficient::floor("c"), Coefficient::level("ln_k"), of_part("t_NAME")] },
         variables: &[Variable::Share("shares of its data")],
-    };
+    });
 
     /// The law over the shares that vary among points; `None` where none does.
     pub fn of(points: &[Point]) -> Option<Self> {
@@ -37,14 +31,8 @@ impl Mixture {
         if is_whole {
             parts.pop();
         }
-        (!parts.is_empty()).then(|| Self::over_shares(parts))
-    }
-
-    fn over_shares(shares: Vec<Share>) -> Self {
-        let of_parts = shares.iter().map(|(name, _)| of_part(kept(&format!("t_{}", &name[SHARE.len()..]))));
-        let variables: Vec<Variable> = shares.iter().map(|(name, _)| Variable::Share(name)).collect();
-        let coefficients = [Coefficient::floor("c"), Coefficient::level("ln_k")].into_iter().chain(of_parts).collect::<Vec<_>>();
-        Self { shares: shares.leak(), coefficients: coefficients.leak(), variables: variables.leak() }
+        let own = [Coefficient::floor("c"), Coefficient::level("ln_k")];
+        OverShares::of(parts, &own, &[("t", of_part as OfPart)], &[]).map(Self)
     }
 }
 
@@ -72,16 +60,16 @@ impl Formula for Mixture {
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {
-        self.coefficients
+        self.0.coefficients
     }
 
     fn variables(&self) -> &'static [Variable] {
-        self.variables
+        self.0.variables
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
         let part = |(share, t): (&Share, &T)| *t * read(at, *share);
-        let sum = self.shares.iter().zip(&c[FIRST..]).map(part).fold(c[1], |sum, part| sum + part);
+        let sum = self.0.shares.iter().zip(&c[FIRST..]).map(part).fold(c[1], |sum, part| sum + part);
         c[0] + sum.exp()
     }
 }
@@ -103,7 +91,7 @@ mod tests {
     fn parts_that_vary_have_a_coefficient_but_for_the_last_of_a_whole() {
         let points = [three(0.5, 0.2), three(0.1, 0.3), three(0.4, 0.6)];
         let law = Mixture::of(&points).expect("shares");
-        let names = |law: &Mixture| law.coefficients.iter().map(|one| one.name).collect::<Vec<_>>();
+        let names = |law: &Mixture| law.coefficients().iter().map(|one| one.name).collect::<Vec<_>>();
         assert_eq!(names(&law), ["c", "ln_k", "t_web", "t_code"]);
         // A share that does not stand for the whole has its own, alone too.
         assert_eq!(

@@ -1,20 +1,14 @@
 //! L = E + 1/Σ C_i·h_i^(γ_i) + A/N^α + B/D^β over the shares h_i that the parts of the data have in training (Shukor 2507.09404). What
 //! the mixture adds does not depend on N and D, so one mixture is best at every scale. Which parts there are the runs say.
 
-use super::shares::{Share, kept, powered, varying};
+use super::shares::{OfPart, OverShares, exponent, factor, powered, varying};
 use crate::law::formula::{Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
-use crate::spec::SHARE;
 
 /// The additive law of mixtures, over the shares of some parts of the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdditiveMixture {
-    /// Columns of the shares, with their places among the covariates of a point.
-    shares: &'static [Share],
-    coefficients: &'static [Coefficient],
-    variables: &'static [Variable],
-}
+pub struct AdditiveMixture(OverShares);
 
 /// Coefficients of N and D: E, A, B, alpha, beta.
 const SCALE: [Coefficient; 5] = [
@@ -25,42 +19,29 @@ const SCALE: [Coefficient; 5] = [
     Coefficient::exponent("beta", Variable::D),
 ];
 
-const fn factor(name: &'static str) -> Coefficient {
-    Coefficient::positive(name, 1e-6..1e6, &[2.0])
-}
-
-const fn exponent(name: &'static str) -> Coefficient {
-    Coefficient::positive(name, 1e-3..10.0, &[0.3])
-}
+/// Coefficients of a part.
+const OF_A_PART: [(&str, OfPart); 2] = [("C", factor), ("gamma", exponent)];
 
 impl AdditiveMixture {
     /// The law before it is known which parts there are.
-    pub const UNKNOWN: Self = Self {
+    pub const UNKNOWN: Self = Self(OverShares {
         shares: &[("share_NAME", 0)],
         coefficients: const {
             let [e, a, b, alpha, beta] = SCALE;
             &[e, a, b, alpha, beta, factor("C_NAME"), exponent("gamma_NAME")]
         },
         variables: &[Variable::N, Variable::D, Variable::Share("shares of its data")],
-    };
+    });
 
     /// The law over the shares that vary among points; `None` where none does.
     pub fn of(points: &[Point]) -> Option<Self> {
-        let (shares, _) = varying(points);
-        if shares.is_empty() {
-            return None;
-        }
-        let named = |of: fn(&'static str) -> Coefficient, letter: &str| {
-            shares.iter().map(|(name, _)| of(kept(&format!("{letter}_{}", &name[SHARE.len()..])))).collect::<Vec<_>>()
-        };
-        let coefficients: Vec<Coefficient> = SCALE.into_iter().chain(named(factor, "C")).chain(named(exponent, "gamma")).collect();
-        let of_shares = shares.iter().map(|(name, _)| Variable::Share(name));
-        let variables: Vec<Variable> = [Variable::N, Variable::D].into_iter().chain(of_shares).collect();
-        Some(Self { shares: shares.leak(), coefficients: coefficients.leak(), variables: variables.leak() })
+        OverShares::of(varying(points).0, &SCALE, &OF_A_PART, &[Variable::N, Variable::D]).map(Self)
     }
 }
 
 impl Formula for AdditiveMixture {
+    const IS_WIDE: bool = false;
+
     fn name(&self) -> &'static str {
         "mixture-additive"
     }
@@ -82,16 +63,16 @@ impl Formula for AdditiveMixture {
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {
-        self.coefficients
+        self.0.coefficients
     }
 
     fn variables(&self) -> &'static [Variable] {
-        self.variables
+        self.0.variables
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let (factors, exponents) = c[SCALE.len()..].split_at(self.shares.len());
-        let parts = self.shares.iter().zip(factors).zip(exponents);
+        let (factors, exponents) = c[SCALE.len()..].split_at(self.0.shares.len());
+        let parts = self.0.shares.iter().zip(factors).zip(exponents);
         let sum = parts.map(|((share, factor), exponent)| *factor * powered(at, *share, *exponent)).reduce(|sum, part| sum + part);
         let of_mixture = T::constant(1.0) / sum.unwrap_or_else(|| T::constant(f64::NAN));
         c[0] + of_mixture + c[1] * at.power(Variable::N, c[3]) + c[2] * at.power(Variable::D, c[4])

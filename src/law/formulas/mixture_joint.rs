@@ -2,20 +2,14 @@
 //! of the data have in training (Shukor 2507.09404; how A and B depend on h is written down from memory). Here the best mixture moves
 //! with N and D. Which parts there are the runs say.
 
-use super::shares::{Share, kept, powered, read, varying};
+use super::shares::{OfPart, OverShares, exponent, factor, powered, read, varying};
 use crate::law::formula::{Centre, Coefficient, Formula, Kind, Place, Source};
 use crate::law::number::Number;
 use crate::law::{Point, Variable};
-use crate::spec::SHARE;
 
 /// The joint law of mixtures, over the shares of some parts of the data.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct JointMixture {
-    /// Columns of the shares, with their places among the covariates of a point.
-    shares: &'static [Share],
-    coefficients: &'static [Coefficient],
-    variables: &'static [Variable],
-}
+pub struct JointMixture(OverShares);
 
 /// Coefficients that every such law has: E, alpha, beta, g, k.
 const COMMON: [Coefficient; 5] = [
@@ -31,18 +25,8 @@ const BETA: usize = 2;
 const G: usize = 3;
 const K: usize = 4;
 
-/// A coefficient by its name.
-type Named = fn(&'static str) -> Coefficient;
 /// What each part has: its name before that of the part, and whether it is a factor of h, of A or of B, or an exponent.
-const OF_A_PART: [(&str, Named); 4] = [("C", factor), ("gamma", exponent), ("a", height), ("b", height)];
-
-const fn factor(name: &'static str) -> Coefficient {
-    Coefficient::positive(name, 1e-6..1e6, &[2.0])
-}
-
-const fn exponent(name: &'static str) -> Coefficient {
-    Coefficient::positive(name, 1e-3..10.0, &[0.3])
-}
+const OF_A_PART: [(&str, OfPart); 4] = [("C", factor), ("gamma", exponent), ("a", height), ("b", height)];
 
 /// a_i or b_i. A search stands at the height of the term where the part is alone, in the middle of the runs.
 const fn height(name: &'static str) -> Coefficient {
@@ -51,33 +35,23 @@ const fn height(name: &'static str) -> Coefficient {
 
 impl JointMixture {
     /// The law before it is known which parts there are.
-    pub const UNKNOWN: Self = Self {
+    pub const UNKNOWN: Self = Self(OverShares {
         shares: &[("share_NAME", 0)],
         coefficients: const {
             let [e, alpha, beta, g, k] = COMMON;
             &[e, alpha, beta, g, k, factor("C_NAME"), exponent("gamma_NAME"), height("a_NAME"), height("b_NAME")]
         },
         variables: &[Variable::N, Variable::D, Variable::Share("shares of its data")],
-    };
+    });
 
     /// The law over the shares that vary among points; `None` where none does.
     pub fn of(points: &[Point]) -> Option<Self> {
-        let (shares, _) = varying(points);
-        if shares.is_empty() {
-            return None;
-        }
-        let part = |name: &str| name[SHARE.len()..].to_owned();
-        let of_parts =
-            OF_A_PART.iter().flat_map(|(letter, of)| shares.iter().map(move |(name, _)| of(kept(&format!("{letter}_{}", part(name))))));
-        let coefficients: Vec<Coefficient> = COMMON.into_iter().chain(of_parts).collect();
-        let of_shares = shares.iter().map(|(name, _)| Variable::Share(name));
-        let variables: Vec<Variable> = [Variable::N, Variable::D].into_iter().chain(of_shares).collect();
-        Some(Self { shares: shares.leak(), coefficients: coefficients.leak(), variables: variables.leak() })
+        OverShares::of(varying(points).0, &COMMON, &OF_A_PART, &[Variable::N, Variable::D]).map(Self)
     }
 
     /// Of which variable a coefficient is the height, and where its two exponents stand.
     fn height_of(&self, at: usize) -> Option<(Variable, usize, usize)> {
-        match at.checked_sub(COMMON.len())? / self.shares.len() {
+        match at.checked_sub(COMMON.len())? / self.0.shares.len() {
             2 => Some((Variable::N, ALPHA, G)),
             3 => Some((Variable::D, BETA, K)),
             _ => None,
@@ -86,6 +60,8 @@ impl JointMixture {
 }
 
 impl Formula for JointMixture {
+    const IS_WIDE: bool = false;
+
     fn name(&self) -> &'static str {
         "mixture-joint"
     }
@@ -107,20 +83,20 @@ impl Formula for JointMixture {
     }
 
     fn coefficients(&self) -> &'static [Coefficient] {
-        self.coefficients
+        self.0.coefficients
     }
 
     fn variables(&self) -> &'static [Variable] {
-        self.variables
+        self.0.variables
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
-        let parts = self.shares.len();
+        let parts = self.0.shares.len();
         let of = |which: usize, part: usize| c[COMMON.len() + which * parts + part];
         let sum = |term: &dyn Fn(usize) -> T| (0..parts).map(term).reduce(|sum, part| sum + part).unwrap_or_else(|| T::constant(f64::NAN));
-        let of_mixture = T::constant(1.0) / sum(&|part| of(0, part) * powered(at, self.shares[part], of(1, part)));
-        let a = sum(&|part| of(2, part) * read(at, self.shares[part]));
-        let b = sum(&|part| of(3, part) * read(at, self.shares[part]));
+        let of_mixture = T::constant(1.0) / sum(&|part| of(0, part) * powered(at, self.0.shares[part], of(1, part)));
+        let a = sum(&|part| of(2, part) * read(at, self.0.shares[part]));
+        let b = sum(&|part| of(3, part) * read(at, self.0.shares[part]));
         c[0] + of_mixture + a.pow(c[G]) * at.power(Variable::N, c[ALPHA]) + b.pow(c[K]) * at.power(Variable::D, c[BETA])
     }
 
@@ -132,7 +108,7 @@ impl Formula for JointMixture {
             (None, Kind::Exponent { of }) => exponent(at, *of),
             (None, _) => x[at].exp(),
         };
-        self.coefficients.iter().enumerate().map(one).collect()
+        self.0.coefficients.iter().enumerate().map(one).collect()
     }
 
     fn coordinates_of(&self, c: &[f64], centre: &Centre) -> Vec<f64> {
@@ -141,7 +117,7 @@ impl Formula for JointMixture {
             (None, Kind::Exponent { of }) => c[at] * centre.spread(*of),
             (None, _) => c[at].ln(),
         };
-        self.coefficients.iter().enumerate().map(one).collect()
+        self.0.coefficients.iter().enumerate().map(one).collect()
     }
 }
 

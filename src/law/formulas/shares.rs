@@ -1,9 +1,9 @@
 //! The shares that laws of mixtures are about: which parts there are the runs say.
 
-use crate::law::Point;
-use crate::law::formula::Place;
+use crate::law::formula::{Coefficient, Place};
 use crate::law::number::Number;
-use crate::spec::is_share;
+use crate::law::{Point, Variable};
+use crate::spec::{SHARE, is_share};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +12,41 @@ const ROUNDING: f64 = 0.02;
 
 /// A column of shares, with its place among the covariates of a point.
 pub(super) type Share = (&'static str, usize);
+
+/// A coefficient of a part by its name.
+pub(super) type OfPart = fn(&'static str) -> Coefficient;
+
+/// C of a part in Σ C·h^γ.
+pub(super) const fn factor(name: &'static str) -> Coefficient {
+    Coefficient::positive(name, 1e-6..1e6, &[2.0])
+}
+
+/// γ of a part in Σ C·h^γ.
+pub(super) const fn exponent(name: &'static str) -> Coefficient {
+    Coefficient::positive(name, 1e-3..10.0, &[0.3])
+}
+
+/// What a law over shares declares: the shares, some coefficients of its own and then those of each part, some variables and the shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OverShares {
+    /// Columns of the shares that have coefficients, with their places among the covariates of a point.
+    pub(super) shares: &'static [Share],
+    pub(super) coefficients: &'static [Coefficient],
+    pub(super) variables: &'static [Variable],
+}
+
+impl OverShares {
+    /// For shares, of which there must be one; what a formula declares lives as long as the program. A coefficient of a part is called by
+    /// its letter and the part.
+    pub(super) fn of(shares: Vec<Share>, own: &[Coefficient], of_part: &[(&str, OfPart)], variables: &[Variable]) -> Option<Self> {
+        let named = |letter: &str, share: &Share| kept(&format!("{letter}_{}", &share.0[SHARE.len()..]));
+        let of_parts = of_part.iter().flat_map(|(letter, of)| shares.iter().map(move |share| of(named(letter, share))));
+        let coefficients: Vec<Coefficient> = own.iter().cloned().chain(of_parts).collect();
+        let variables: Vec<Variable> = variables.iter().copied().chain(shares.iter().map(|(name, _)| Variable::Share(name))).collect();
+        let some = !shares.is_empty();
+        some.then(|| Self { shares: shares.leak(), coefficients: coefficients.leak(), variables: variables.leak() })
+    }
+}
 
 /// Columns of the shares that vary among points, in their order, and whether all shares of each point add up to 1.
 pub(super) fn varying(points: &[Point]) -> (Vec<Share>, bool) {
