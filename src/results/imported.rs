@@ -7,6 +7,9 @@ use super::wanted::{Misread, Row, WantedRows};
 use crate::spec::{CurvePoint, LossUnit, RunRecord};
 use std::collections::HashSet;
 
+/// Rows of a run on average from which they are points of a curve.
+pub(super) const POINTS: usize = 3;
+
 /// What a table held.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Imported {
@@ -49,6 +52,27 @@ pub(super) fn reread<T>(rows: &mut WantedRows, read: impl Fn(&WantedRows) -> Res
 
 /// Every wanted row as a run of its own.
 pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
+    let mut imported = as_they_are(rows)?;
+    name_runs(&mut imported);
+    Ok(imported)
+}
+
+/// Every wanted row, under the names that stand there where these are of several curves.
+pub(super) fn as_points(rows: &WantedRows) -> Result<Imported, Misread> {
+    let mut imported = as_they_are(rows)?;
+    if !names_curves(&imported.records) {
+        name_runs(&mut imported);
+    }
+    Ok(imported)
+}
+
+/// Whether rows name several runs, of each on average as many as make a curve.
+pub(super) fn names_curves(records: &[RunRecord]) -> bool {
+    let distinct: HashSet<&str> = records.iter().map(|record| record.run_id.as_str()).collect();
+    distinct.len() > 1 && !distinct.contains("") && records.len() >= POINTS * distinct.len()
+}
+
+fn as_they_are(rows: &WantedRows) -> Result<Imported, Misread> {
     let (loss_unit, notes) = (rows.loss_unit(), rows.notes().to_vec());
     let mut imported = Imported { filtered_out: rows.filtered_out(), own: rows.own, loss_unit, notes, ..Imported::default() };
     let mut left_out = LeftOut::default();
@@ -66,7 +90,6 @@ pub(super) fn as_runs(rows: &WantedRows) -> Result<Imported, Misread> {
     if imported.records.is_empty() {
         return Err(left_out.refusal(rows.path()).into());
     }
-    name_runs(&mut imported);
     imported.reading = [rows.reading(), left_out.said(" left out")].concat();
     imported.left_out = left_out.rows();
     Ok(imported)

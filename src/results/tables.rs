@@ -1,7 +1,7 @@
 //! A folder of tables that are read as one, a run or a curve a file.
 
 use super::import::of_curves;
-use super::imported::{Imported, as_runs, reread};
+use super::imported::{Imported, POINTS, as_points, names_curves, reread};
 use super::named_files::NamedFile;
 use super::table::TableError;
 use super::trajectories::Rows;
@@ -72,7 +72,7 @@ pub(super) fn import_tables(tables: Vec<NamedFile>, folder: &Path, wanted: Wante
         let path = &file.path;
         let bytes = fs::read(path).map_err(|source| TableError::Unreadable { path: path.clone(), source })?;
         let wanted = Wanted { named: &file.values, ..wanted };
-        let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_runs)) {
+        let mut imported = match WantedRows::of(path, &bytes, wanted).and_then(|mut rows| reread(&mut rows, as_points)) {
             // A file of which no row is wanted is passed over.
             Err(TableError::Empty { .. }) => continue,
             // Nor is one that diverged the end of the others.
@@ -111,7 +111,7 @@ pub(super) fn import_tables(tables: Vec<NamedFile>, folder: &Path, wanted: Wante
     }
     all.notes.insert(0, format!("{} tables are read as one", whole.len()));
     // Files that hold the same tokens again and again are no curves: seeds, or recipes.
-    if let Some(curves) = rows.curves(3).filter(|found| 4 * found.overtaken <= found.rows) {
+    if let Some(curves) = rows.curves(POINTS).filter(|found| 4 * found.overtaken <= found.rows) {
         let shares = |(one, _): &(Imported, NamedFile)| {
             let names = one.records.iter().map(|record| record.run_id.clone());
             names.zip(one.active_shares.iter().copied()).collect::<Vec<_>>()
@@ -143,12 +143,17 @@ pub(super) fn import_tables(tables: Vec<NamedFile>, folder: &Path, wanted: Wante
     Ok(in_plain_numbers(all))
 }
 
-/// Runs of one name are several where the names of their files say other things of them: each is called after its file, too.
+/// Runs of one name are several where the names of their files say other things of them, or each file has curves under names of its
+/// own: each is called after its file, too.
 fn tell_apart(whole: &mut [(Imported, NamedFile)]) {
     let is_twice = {
         let mut said: HashMap<&str, &NamedFile> = HashMap::new();
+        let of_curves = whole.iter().any(|(imported, _)| names_curves(&imported.records));
         let mut records = whole.iter().flat_map(|(imported, file)| imported.records.iter().map(move |record| (record, file)));
-        records.any(|(record, file)| said.entry(&record.run_id).or_insert(file).values != file.values)
+        records.any(|(record, file)| {
+            let first = *said.entry(&record.run_id).or_insert(file);
+            first.values != file.values || of_curves && first.path != file.path
+        })
     };
     let all = whole.iter_mut().filter(|_| is_twice);
     for (imported, NamedFile { run, .. }) in all {

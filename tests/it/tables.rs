@@ -191,6 +191,20 @@ fn a_file_named_by_its_values_is_a_run_or_rows() {
     let pattern = folder.path().join("{params}.csv");
     let found = succeed(&["doctor", "--params-from", text(&pattern), "--json"]);
     assert!(["10M base", "10M wide", "40M base", "40M wide"].iter().all(|name| found.contains(name)), "{found}");
+    // Twenty rows of each of four runs are four curves, named so or in a folder of tables that hold their sizes.
+    let four = |found: &str| found.contains("80 rows are points of 4 loss curves");
+    let found = succeed(&["fit", "--params-from", text(&pattern), "--law", "power-d", "--refits", "0", "--details", "--checkpoints=0"]);
+    assert!(four(&found), "{found}");
+    let tables = folder.path().join("tables");
+    std::fs::create_dir(&tables).expect("a folder");
+    for (size, file) in [("1e7", "a.csv"), ("4e7", "b.csv")] {
+        let rows: String = (1..=20)
+            .map(|i| format!("x,{size},{i}e8,{}\ny,{size},{i}e8,{}\n", 4.0 - 0.1 * f64::from(i), 3.9 - 0.1 * f64::from(i)))
+            .collect();
+        std::fs::write(tables.join(file), format!("run,params,tokens,loss\n{rows}")).expect("written");
+    }
+    let found = succeed(&["fit", text(&tables), "--law", "power-d", "--refits", "0", "--details", "--checkpoints=0"]);
+    assert!(four(&found), "{found}");
 }
 
 #[test]
