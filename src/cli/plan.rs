@@ -8,7 +8,7 @@ use super::text::{duration, table, trunk_line};
 use super::voice::is_quiet;
 use crate::results::write_whole;
 use crate::spec::{
-    AdamW, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, short,
+    AdamW, FlopRule, Ignoring, ModelShape, OptimizerGroups, ParamCounts, RunRecord, RunSpec, Schedule, SizeMeasure, Tokens, WHOLE, short,
 };
 use crate::sweep::{PlannedRun, exact_flops, predicted_wall};
 use crate::view::{ScheduleCurve, schedules};
@@ -96,7 +96,12 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
     text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
     text += "\nruns\n";
-    let header = ["shape", "D", "D/N total", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
+    let mut header = vec!["shape", "D", "D/N total", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
+    let names: Vec<&str> = facts.parts.iter().map(|part| part.name.as_str()).collect();
+    let of_parts = format!("% of {}", names.join("/"));
+    if !names.is_empty() {
+        header.push(&of_parts);
+    }
     let rows = if every_run { runs.chunks(1).map(cell_row).collect() } else { cells(&runs).map(cell_row).collect::<Vec<_>>() };
     text += &table(&header, &rows);
     text += &recipe(&runs);
@@ -164,7 +169,16 @@ fn cell_row(runs: &[&PlannedRun]) -> Vec<String> {
     ];
     row.extend(FlopRule::COUNTED.iter().filter_map(|rule| rule.of(&spec.shape, tokens)).map(|flops| flops.to_string()));
     row.push(duration(runs.iter().map(|run| run.predicted_seconds).sum()));
+    if !spec.mixture.is_empty() {
+        row.push(distinct(runs, shares));
+    }
     row
+}
+
+/// Shares of the parts of a mixture in per cent, in the order of their names.
+fn shares(spec: &RunSpec) -> String {
+    let all: Vec<String> = spec.mixture.iter().map(|part| format!("{:.0}", 100.0 * f64::from(part.share) / f64::from(WHOLE))).collect();
+    all.join("/")
 }
 
 /// What the runs have in common, or the values that they have.

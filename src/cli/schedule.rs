@@ -9,7 +9,7 @@ use super::schedule_picture::picture;
 use super::source::{RowArgs, SourceArgs};
 use super::text::{filled, plural, rate_text, screen_table, table};
 use super::voice::is_quiet;
-use crate::fit::{CurveFit, Estimate, FORMAT, FitStatus, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out};
+use crate::fit::{CurveFit, Estimate, FORMAT, FitStatus, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out, schedules_unseen};
 use crate::law::{CURVE_LAWS, curve_law};
 use crate::recommend::{RankedSchedule, TrainingLength, rank_schedules};
 use crate::results::{import_curves, write_whole};
@@ -95,9 +95,35 @@ struct Read {
     notes: Vec<String>,
 }
 
+/// A law fitted to the curves, and by how much it misses a schedule that it was not fitted to, where there are enough to leave one out.
+struct Tried {
+    fit: CurveFit,
+    unseen: Option<f64>,
+}
+
+impl Tried {
+    /// What is least for the law that speaks. Where schedules cannot be left out, a law with more numbers is worth them where each takes half a
+    /// hundredth off the objective, and one whose numbers ran away speaks only where there is no other.
+    fn cost(&self) -> f64 {
+        let runaway = if self.fit.status == FitStatus::AtBound { 1e6 } else { 1.0 };
+        self.unseen.unwrap_or(runaway * self.fit.objective * 1.005f64.powi(self.fit.theta.len() as i32))
+    }
+
+    /// By how much it misses a schedule, or where that is not known how it follows the curves.
+    fn error(&self) -> String {
+        self.unseen.map_or_else(
+            || format!("objective {:.4}", self.fit.objective),
+            |unseen| format!("misses a schedule left out by {:.2} %", 100.0 * unseen),
+        )
+    }
+}
+
 /// The answer.
 struct Answer {
     fit: CurveFit,
+    /// What is said of how well it forecasts.
+    error: String,
+    unseen: Option<f64>,
     others: Vec<(&'static str, String)>,
     length: TrainingLength,
     ranked: Vec<RankedSchedule>,
@@ -233,31 +259,24 @@ fn answer(args: &ScheduleArgs, read: &Read) -> Result<Answer, Failure> {
             Err(error) => others.push((law.name(), format!("not fitted: {error}"))),
         }
     }
-    // A law with more numbers is worth them where each takes half a hundredth off the objective.
-    // One whose numbers ran away speaks only where there is no other.
-    let cost = |fit: &CurveFit| {
-        let runaway = if fit.status == FitStatus::AtBound { 1e6 } else { 1.0 };
-        runaway * fit.objective * 1.005f64.powi(fit.theta.len() as i32)
-    };
-    let best = (0..fits.len()).min_by(|&a, &b| cost(&fits[a]).total_cmp(&cost(&fits[b])));
-    let Some(best) = best else {
+    let mut tried: Vec<Tried> = fits.into_iter().map(|fit| Tried { unseen: schedules_unseen(&fit, &fitted, args.delta), fit }).collect();
+    tried.sort_by(|a, b| a.cost().total_cmp(&b.cost()));
+    if tried.is_empty() {
         let why = others.iter().map(|(law, why)| format!("{law} is {why}")).collect::<Vec<_>>().join("; ");
         return Err(Failure::Input(anyhow!("{}: {why}", args.path.display())));
-    };
-    let fit = fits.swap_remove(best);
+    }
+    let spoken = tried.remove(0);
     let length = length(args, read, &mut notes)?;
-    others.extend(fits.iter().map(|other| {
-        let first = &rank_schedules(other, &length, args.level)[0];
-        (
-            other.law.name(),
-            format!("{} ends lowest, {} (objective {:.4} to {:.4})", first.schedule.label(), first.loss, other.objective, fit.objective),
-        )
+    others.extend(tried.iter().map(|other| {
+        let first = &rank_schedules(&other.fit, &length, args.level)[0];
+        (other.fit.law.name(), format!("{} ends lowest, {} ({})", first.schedule.label(), first.loss, other.error()))
     }));
+    let (error, Tried { fit, unseen }) = (spoken.error(), spoken);
     let ranked = rank_schedules(&fit, &length, args.level);
     let reference: Vec<TrainingCurve> = fitted.iter().filter(|curve| curve.schedule == fitted[0].schedule).cloned().collect();
     let held = held_out(&fit, &reference, &held, args.level);
     notes.extend(cautions(&fit, read, &length, &ranked[0]));
-    Ok(Answer { fit, others, length, ranked, held, notes })
+    Ok(Answer { fit, error, unseen, others, length, ranked, held, notes })
 }
 
 fn length(args: &ScheduleArgs, read: &Read, notes: &mut Vec<String>) -> Result<TrainingLength, Failure> {
@@ -316,9 +335,10 @@ fn said(args: &ScheduleArgs, read: &Read, answer: &Answer, line: &str) -> String
     text += &filled(
         "  ",
         &format!(
-            "law {}, {}: {} readings of {} in {}{size}; {:.0} % intervals by {over}; peak {}, warmup {} steps, both held",
+            "law {}, {}, {}: {} readings of {} in {}{size}; {:.0} % intervals by {over}; peak {}, warmup {} steps, both held",
             fit.law.name(),
             fit.status,
+            answer.error,
             fit.readings,
             read.losses.name(),
             plural(fit.curves, "curve", "curves"),
@@ -356,13 +376,13 @@ fn signed(difference: &Estimate) -> String {
 }
 
 fn document(read: &Read, answer: &Answer) -> serde_json::Value {
-    let Answer { fit, others, length, ranked, held, notes } = answer;
+    let Answer { fit, unseen, others, length, ranked, held, notes, .. } = answer;
     json!({
         "format": FORMAT, "source": read.name, "loss": read.losses.name(), "params": read.params, "training": length,
         "best": ranked[0], "beside": ranked[1..],
         "law": {
             "name": fit.law.name(), "formula": fit.law.text(), "source": fit.law.source(), "status": fit.status.to_string(),
-            "coefficients": fit.coefficients(0.95), "readings": fit.readings, "objective": fit.objective, "rms": fit.rms,
+            "coefficients": fit.coefficients(0.95), "readings": fit.readings, "objective": fit.objective, "rms": fit.rms, "schedules_unseen": unseen,
             "left_out": fit.left_out, "refits": fit.without.len(),
         },
         "others": others.iter().map(|(law, what)| json!({ "law": law, "said": what })).collect::<Vec<_>>(),

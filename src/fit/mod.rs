@@ -24,7 +24,7 @@ mod search;
 mod speedup;
 mod validate;
 
-pub use curves::{CurveFit, CurveFitError, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out};
+pub use curves::{CurveFit, CurveFitError, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out, schedules_unseen};
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use drift::Drift;
 pub(crate) use estimate::t_quantile;

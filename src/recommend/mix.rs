@@ -1,23 +1,16 @@
 //! The best proportions of the parts of the data for a budget: a set of mixtures that cannot be told from the best, beside the natural
 //! mixture, with a cap on how often a part is seen.
 
+use super::mixed_runs::{MixedRuns, MixedRunsError};
 use crate::fit::{Estimate, Estimator, Fit, FitError, FitOptions, FitStatus, Interval, Search, fit};
 use crate::law::{ComputeCount, Evidence, Law, Point, formula};
-use crate::spec::{
-    FlopRule, Nats, Random, RunRecord, RunStatus, SHARE, SizeMeasure, WHOLE, dirichlet_draw, is_share, simplex_grid, simplex_points,
-};
+use crate::spec::{FlopRule, RunRecord, SHARE, SizeMeasure};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Laws of mixtures, the one that speaks by default first: the additive one where size and length vary, Ye's at one of each.
 pub const MIXTURE_LAWS: [&str; 3] = ["mixture-additive", "mixture-joint", "mixture"];
 
-/// Candidates at most: mixtures on an even grid, its step as fine as that allows.
-const MOST: f64 = 6000.0;
-/// Steps of such a grid, the finest first.
-const STEPS: [u32; 9] = [100, 50, 40, 25, 20, 10, 8, 5, 4];
-/// Draws in its place where there are too many parts for any of them.
-const DRAWS: usize = 4000;
 /// Tokens per parameter between which the size of a budget is looked for.
 const RATIOS: [f64; 2] = [0.1, 1e5];
 
@@ -49,22 +42,9 @@ pub struct MixRequest {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum MixError {
-    /// No run says what it was mixed of.
-    #[error(
-        "no finished run has shares of parts; train a grid with corpus = {{ kind = \"mix\", … }}, or give a table with columns share_NAME"
-    )]
-    NoShares,
-    /// The target names what is no part.
-    #[error("--target {found}: the parts are {parts}")]
-    Target {
-        /// What was named.
-        found: String,
-        /// The parts.
-        parts: String,
-    },
-    /// The table has one loss a run.
-    #[error("--target: these runs have one loss each and none by part; leave it out, the loss that they have is the target")]
-    OneLoss,
+    /// The runs say nothing of mixtures.
+    #[error(transparent)]
+    Runs(#[from] MixedRunsError),
     /// No law can be fitted.
     #[error("{0}")]
     NoLaw(String),
@@ -149,23 +129,12 @@ pub struct MixAdvice {
     pub notes: Vec<String>,
 }
 
-/// What the runs say of the parts.
-struct Data {
-    names: Vec<String>,
-    /// Distinct tokens of each part.
-    unique: Option<Vec<f64>>,
-    natural: Vec<f64>,
-    target: Option<Vec<f64>>,
-    points: Vec<Point>,
-    notes: Vec<String>,
-}
-
 /// The best mixture by laws fitted to runs.
 ///
 /// # Errors
 /// Where runs have no shares, no law can be fitted, or the cap leaves no mixture.
 pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, MixError> {
-    let data = data(records, request)?;
+    let data = MixedRuns::of(records, request.target.as_ref(), request.size_measure, request.flop_rule)?;
     let mut laws = fitted(&data, request)?;
     let (spoken, others): (Vec<_>, Vec<_>) = laws.drain(..).partition(|(name, _)| request.law.as_ref().is_none_or(|law| law == name));
     let mut failed = Vec::new();
@@ -181,11 +150,11 @@ pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, Mix
     }
     let (_, fit) = usable.remove(0);
     let (compute, place) = place(&data, &fit.law, &fit.evidence.points, request.compute);
-    let (candidates, step) = candidates(&data);
-    let allowed = |shares: &[f64]| epochs(&data, shares, place.d).is_none_or(|all| all.iter().all(|epochs| *epochs <= request.max_epochs));
+    let (candidates, step) = data.candidates();
+    let allowed = |shares: &[f64]| data.epochs(shares, place.d).is_none_or(|all| all.iter().all(|epochs| *epochs <= request.max_epochs));
     let compared = candidates.len();
     let kept: Vec<Vec<f64>> = candidates.into_iter().filter(|shares| allowed(shares)).collect();
-    let loss = |law: &Law, shares: &[f64]| law.loss(&at(&data, &place, shares));
+    let loss = |law: &Law, shares: &[f64]| law.loss(&data.at(&place, shares));
     let by_loss = |law: &Law| {
         let mut losses: Vec<(f64, usize)> = kept.iter().enumerate().map(|(which, shares)| (loss(law, shares), which)).collect();
         losses.retain(|(loss, _)| loss.is_finite());
@@ -210,7 +179,7 @@ pub fn mix(records: &[RunRecord], request: &MixRequest) -> Result<MixAdvice, Mix
         Estimate::from_draws(of(&fit.law), fit.draws.iter().map(of).collect(), request.level, Interval::Bootstrap)
     };
     let gain = estimate(&|law| loss(law, &data.natural) - loss(law, &best));
-    let of_parts = epochs(&data, &best, place.d);
+    let of_parts = data.epochs(&best, place.d);
     let parts = data.names.iter().enumerate().map(|(part, name)| PartAdvice {
         name: name.clone(),
         best: best[part],
@@ -255,69 +224,11 @@ fn is_as_good(fit: &Fit, of_best: &[f64], shares: &[f64], loss: &dyn Fn(&Law, &[
     (worse as f64) < level * fit.draws.len() as f64
 }
 
-/// Shares, losses and sizes of the parts.
-fn data(records: &[RunRecord], request: &MixRequest) -> Result<Data, MixError> {
-    let finished: Vec<&RunRecord> = records.iter().filter(|run| run.status == RunStatus::Finished && run.loss_nats.is_some()).collect();
-    let share = |run: &RunRecord| run.covariates().into_iter().filter(|(name, _)| is_share(name)).collect::<BTreeMap<String, f64>>();
-    let shares: Vec<BTreeMap<String, f64>> = finished.iter().map(|run| share(run)).collect();
-    let columns: BTreeSet<&String> = shares.iter().flat_map(BTreeMap::keys).collect();
-    if columns.len() < 2 {
-        return Err(MixError::NoShares);
-    }
-    let columns: Vec<String> = columns.into_iter().cloned().collect();
-    let names: Vec<String> = columns.iter().map(|column| column[SHARE.len()..].to_owned()).collect();
-    let mut notes = Vec::new();
-    let unique: Option<Vec<f64>> = names.iter().map(|name| unique_of(&finished, name)).collect();
-    let natural: Vec<f64> = match &unique {
-        Some(unique) => unique.clone(),
-        None => {
-            notes.push(
-                "the sizes of the parts are not known: no mixture is left out for repetition, and natural is the mean mixture of the runs"
-                    .into(),
-            );
-            columns.iter().map(|column| shares.iter().filter_map(|of| of.get(column)).sum()).collect()
-        }
-    };
-    let natural = normalised(&natural);
-    let has_losses = finished.iter().all(|run| !run.parts.is_empty() && run.parts.iter().all(|part| part.loss_nats.is_some()));
-    let target = match &request.target {
-        Some(_) if !has_losses => return Err(MixError::OneLoss),
-        Some(wanted) => {
-            if let Some(found) = wanted.keys().find(|name| !names.contains(name)) {
-                return Err(MixError::Target { found: found.clone(), parts: names.join(", ") });
-            }
-            Some(normalised(&names.iter().map(|name| wanted.get(name).copied().unwrap_or(0.0)).collect::<Vec<_>>()))
-        }
-        None => has_losses.then(|| natural.clone()),
-    };
-    let records: Vec<RunRecord> = finished.iter().map(|run| on_target(run, &names, target.as_deref())).collect();
-    let points = Evidence::of(&records, request.size_measure, request.flop_rule).points;
-    Ok(Data { names, unique, natural, target, points, notes })
-}
-
-fn unique_of(runs: &[&RunRecord], name: &str) -> Option<f64> {
-    runs.iter().flat_map(|run| &run.parts).find(|part| part.name == name).and_then(|part| part.unique_tokens)
-}
-
-fn normalised(weights: &[f64]) -> Vec<f64> {
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|weight| weight / sum).collect()
-}
-
-/// A run whose loss is that on the target.
-fn on_target(run: &RunRecord, names: &[String], target: Option<&[f64]>) -> RunRecord {
-    let of = |name: &String| run.parts.iter().find(|part| part.name == *name)?.loss_nats;
-    let sum = target.and_then(|target| {
-        names.iter().zip(target).filter(|(_, weight)| **weight > 0.0).map(|(name, weight)| Some(weight * of(name)?.0)).sum::<Option<f64>>()
-    });
-    RunRecord { loss_nats: sum.map(Nats).or(run.loss_nats), ..run.clone() }
-}
-
 /// A law by its name, fitted or not.
 type NamedFit = (String, Result<Fit, FitError>);
 
 /// Every law of mixtures fitted to the runs that it can be about; Ye's to those of the size and length that most runs have.
-fn fitted(data: &Data, request: &MixRequest) -> Result<Vec<NamedFit>, MixError> {
+fn fitted(data: &MixedRuns, request: &MixRequest) -> Result<Vec<NamedFit>, MixError> {
     // Laws of mixtures have a dozen coefficients and more, of which a grid of starts for L-BFGS is a matter of minutes.
     let options = FitOptions {
         estimator: request.estimator,
@@ -354,14 +265,8 @@ fn of_one_cell(points: &[Point]) -> Vec<Point> {
     cells.into_values().max_by(|a, b| a.len().cmp(&b.len()).then(a[0].c.total_cmp(&b[0].c))).unwrap_or_default()
 }
 
-/// A point of a size and length with shares.
-fn at(data: &Data, place: &Point, shares: &[f64]) -> Point {
-    let covariates = data.names.iter().zip(shares).map(|(name, share)| (format!("{SHARE}{name}"), *share)).collect();
-    Point { covariates, ..place.clone() }
-}
-
 /// The size and length that the law says is best for a budget under the natural mixture; those of the runs where it is of one size.
-fn place(data: &Data, law: &Law, points: &[Point], compute: Option<f64>) -> (f64, Point) {
+fn place(data: &MixedRuns, law: &Law, points: &[Point], compute: Option<f64>) -> (f64, Point) {
     let largest = points.iter().max_by(|a, b| a.c.total_cmp(&b.c)).cloned().unwrap_or_default();
     let compute = compute.unwrap_or(largest.c);
     let count = ComputeCount::of(points);
@@ -372,32 +277,13 @@ fn place(data: &Data, law: &Law, points: &[Point], compute: Option<f64>) -> (f64
     let middle = (compute / count.per_param_token(largest.n)).sqrt();
     let [low, high] = RATIOS.map(|ratio| middle.ln() - 0.5 * f64::ln(ratio));
     let sizes = (0..=400).map(|step| (high + (low - high) * f64::from(step) / 400.0).exp());
-    let loss = |n: &f64| law.loss(&at(data, &of(*n), &data.natural));
+    let loss = |n: &f64| law.loss(&data.at(&of(*n), &data.natural));
     let n = sizes.min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap_or(largest.n);
     (compute, of(n))
 }
 
-/// Mixtures that are compared, and the step between them.
-fn candidates(data: &Data) -> (Vec<Vec<f64>>, Option<f64>) {
-    let parts = data.names.len();
-    if let Some(steps) = STEPS.into_iter().find(|steps| *steps >= 10 && simplex_points(parts, *steps) <= MOST) {
-        let of = |shares: Vec<u32>| shares.into_iter().map(|share| f64::from(share) / f64::from(steps)).collect();
-        return (simplex_grid(parts, steps).into_iter().map(of).collect(), Some(1.0 / f64::from(steps)));
-    }
-    let mut random = Random::new(0, "mixtures that are compared");
-    let drawn = |_| dirichlet_draw(&mut random, parts, 1.0).into_iter().map(|share| f64::from(share) / f64::from(WHOLE)).collect();
-    let mut all: Vec<Vec<f64>> = (0..DRAWS).map(drawn).collect();
-    all.push(data.natural.clone());
-    (all, None)
-}
-
-/// How often each part is seen.
-fn epochs(data: &Data, shares: &[f64], tokens: f64) -> Option<Vec<f64>> {
-    data.unique.as_ref().map(|unique| shares.iter().zip(unique).map(|(share, unique)| share * tokens / unique).collect())
-}
-
 /// What a reader must know of the answer.
-fn cautions(data: &Data, fit: &Fit, parts: &[PartAdvice], compute: f64, allowed: &dyn Fn(&[f64]) -> bool) -> Vec<String> {
+fn cautions(data: &MixedRuns, fit: &Fit, parts: &[PartAdvice], compute: f64, allowed: &dyn Fn(&[f64]) -> bool) -> Vec<String> {
     let mut said = Vec::new();
     let largest = fit.evidence.points.iter().map(|point| point.c).fold(0.0, f64::max);
     if compute > 1.1 * largest {

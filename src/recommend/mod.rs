@@ -8,6 +8,7 @@ mod forecast;
 mod hardware;
 mod known;
 mod mix;
+mod mixed_runs;
 mod networks;
 mod noise;
 mod published;
@@ -29,6 +30,7 @@ pub use forecast::{
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use known::Known;
 pub use mix::{MIXTURE_LAWS, MixAdvice, MixError, MixRequest, OtherMix, PartAdvice, mix};
+pub use mixed_runs::MixedRunsError;
 pub use networks::{Network, network_losses, networks};
 pub use noise::run_noise;
 pub use published::{Preset, Template, from_published};

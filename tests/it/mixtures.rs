@@ -1,9 +1,12 @@
 //! Mixtures of texts through the whole program: planned, trained, killed, read back, and asked for the best.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
+#![expect(clippy::print_stdout, reason = "shows how often intervals cover")]
 
 use crate::support::{refused, succeed, table, text};
+use scalelab::fit::{Estimate, Estimator};
 use scalelab::law::{AdditiveMixture, Law, Point};
-use scalelab::spec::{Random, simplex_grid};
+use scalelab::recommend::{MixRequest, PartAdvice, mix};
+use scalelab::spec::{FlopRule, Nats, Params, PartRecord, Random, RunRecord, RunStatus, SizeMeasure, Tokens, simplex_grid};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +63,6 @@ mod trained {
     use super::*;
     use crate::support::scalelab;
     use scalelab::results::SweepFolder;
-    use scalelab::spec::{RunRecord, RunStatus};
     use std::process::Stdio;
     use std::time::Duration;
 
@@ -179,6 +181,74 @@ fn the_best_mixture_of_a_known_law_is_found_and_stands_in_the_set() {
     let shown = succeed(&["mix", text(&path), "--refits", "10"]);
     assert!(shown.lines().count() <= 30 && shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert!(shown.starts_with("a 0."), "the answer first: {shown}");
+}
+
+/// Runs of two parts at six mixtures, three sizes and three lengths.
+fn runs_of(law: &Law, noise: f64, seed: u64) -> Vec<RunRecord> {
+    let mut random = Random::new(seed, "runs of a study of coverage");
+    let mut runs = Vec::new();
+    for (n, d) in [1e6, 3e6, 1e7].into_iter().flat_map(|n| [2e7, 1e8, 5e8].map(|d| (n, d))) {
+        for share in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
+            let loss = law.loss(&point(n, d, &[share, 1.0 - share])) * (noise * random.normal()).exp();
+            let part = |name: &str, share| PartRecord { name: name.into(), share, ..PartRecord::default() };
+            runs.push(RunRecord {
+                run_id: runs.len().to_string(),
+                status: RunStatus::Finished,
+                params_total: Some(Params(n)),
+                tokens: Some(Tokens(d)),
+                loss_nats: Some(Nats(loss)),
+                parts: vec![part("a", share), part("b", 1.0 - share)],
+                ..RunRecord::default()
+            });
+        }
+    }
+    runs
+}
+
+/// How often, of simulations of a law, what `mix` prints holds: the loss of its best mixture, the gain over the natural one, and that the
+/// best mixture of all stands in the set. 50 simulations know a coverage of 95 % to three points; `SCALELAB_SIMULATIONS=2000` (`.ci/long`)
+/// to half a point.
+#[test]
+fn intervals_of_losses_and_gains_cover_and_the_best_mixture_stands_in_the_set() {
+    let simulations = std::env::var("SCALELAB_SIMULATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(50u64);
+    let form = AdditiveMixture::of(&[point(1.0, 1.0, &[0.2, 0.8]), point(1.0, 1.0, &[0.3, 0.7])]).expect("shares");
+    let truth = Law::of(form, [1.0, 300.0, 400.0, 0.4, 0.35, 2.0, 1.0, 0.5, 0.5]);
+    let request = MixRequest {
+        compute: None,
+        target: None,
+        max_epochs: 4.0,
+        law: Some("mixture-additive".into()),
+        size_measure: SizeMeasure::AsGiven,
+        flop_rule: FlopRule::AsGiven,
+        estimator: Estimator::LeastSquaresLog,
+        refits: 100,
+        level: 0.95,
+        seed: 0,
+    };
+    let mut held = [0u64; 3];
+    for seed in 0..simulations {
+        let advice = mix(&runs_of(&truth, 5e-3, seed), &request).expect("an answer");
+        let at = |shares: &[f64]| truth.loss(&point(advice.params, advice.tokens, shares));
+        let of = |what: &dyn Fn(&PartAdvice) -> f64| advice.parts.iter().map(what).collect::<Vec<f64>>();
+        let (best, natural) = (of(&|part| part.best), of(&|part| part.natural));
+        let covers = |estimate: &Estimate, true_value: f64| {
+            estimate.uncertainty.is_some_and(|interval| (interval.low..=interval.high).contains(&true_value))
+        };
+        // With γ = 1/2 of both, shares are in proportion to C².
+        let in_set = advice.set.iter().any(|shares| (shares[0] - 0.8).abs() < 0.006);
+        let found = [covers(&advice.loss, at(&best)), covers(&advice.gain, at(&natural) - at(&best)), in_set];
+        held.iter_mut().zip(found).for_each(|(held, found)| *held += u64::from(found));
+    }
+    let shares = held.map(|held| held as f64 / simulations as f64);
+    println!(
+        "of {simulations} simulations the loss was covered in {:.3}, the gain in {:.3}, the best in the set in {:.3}",
+        shares[0], shares[1], shares[2]
+    );
+    let error = 3.0 * (0.95 * 0.05 / simulations as f64).sqrt();
+    for share in shares {
+        assert!(share > 0.93 - error, "{shares:?}");
+    }
+    assert!(shares[0] < 0.97 + error && shares[1] < 0.97 + error, "{shares:?}");
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct CurveFit {
     pub curves: usize,
     /// How the search ended.
     pub status: FitStatus,
+    /// What a deviation within runs of the same batches counts, over a mean of them.
+    within: f64,
 }
 
 /// Fits a law to curves with the Huber loss of δ `delta` (1e-3 in the papers).
@@ -116,6 +118,7 @@ pub fn fit_curves(law: &'static dyn CurveFormula, curves: &[TrainingCurve], delt
         readings,
         curves: curves.len(),
         status,
+        within: laid.within,
     })
 }
 
@@ -134,6 +137,14 @@ fn status(found: &[End], best: &End) -> FitStatus {
 }
 
 impl CurveFit {
+    /// The law's numbers by other curves, searched from those of these.
+    pub(super) fn refitted(&self, curves: &[TrainingCurve], delta: f64) -> Option<Vec<f64>> {
+        let mut laid = Laid::new(curves, self.units, delta);
+        laid.within = self.within;
+        let start = self.theta.iter().map(|x| x.ln()).collect();
+        Some(exp(&minimise(&laid, self.law, start, Without::Nothing)?.ln_theta))
+    }
+
     /// Losses of a training after so many steps each, by numbers of the law.
     pub fn losses(&self, theta: &[f64], rates: &Rates, steps: &[f64]) -> Vec<f64> {
         self.law.losses(theta, &Track::new(rates, steps, self.units)).iter().map(|one| one.loss).collect()

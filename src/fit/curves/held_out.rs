@@ -4,8 +4,12 @@ use super::fitted::CurveFit;
 use super::training::TrainingCurve;
 use crate::fit::estimate::{Estimate, Interval, t_quantile};
 use crate::spec::sample::{mean, standard_error};
+use rayon::prelude::*;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
+/// Schedules from which one can be left out.
+const FEWEST: usize = 3;
 /// The share of a curve, at its end, that is compared.
 const END: f64 = 0.1;
 
@@ -46,6 +50,28 @@ pub fn held_out(fit: &CurveFit, reference: &[TrainingCurve], held: &[TrainingCur
     seen.iter().filter_map(|wanted| one(fit, reference, &of(wanted), level)).collect()
 }
 
+/// By how much the law misses a schedule that it was not fitted to: each in turn is left out, its end over the ends of all others forecast
+/// from them alone, and the root mean square of these errors of ln L is taken. None where there are fewer than three schedules.
+pub fn schedules_unseen(fit: &CurveFit, curves: &[TrainingCurve], delta: f64) -> Option<f64> {
+    let schedules: BTreeSet<&str> = curves.iter().map(|curve| curve.schedule.as_str()).collect();
+    let error = |left_out: &str| {
+        let (held, rest): (Vec<TrainingCurve>, Vec<TrainingCurve>) = curves.iter().cloned().partition(|curve| curve.schedule == left_out);
+        let theta = fit.refitted(&rest, delta)?;
+        let above = |of: &[TrainingCurve]| mean(of.iter().filter_map(|curve| Some(end(curve)? - said(fit, &theta, curve))));
+        Some((above(&held)? - above(&rest)?).powi(2))
+    };
+    (schedules.len() >= FEWEST).then_some(())?;
+    let errors: Option<Vec<f64>> = schedules.into_par_iter().map(error).collect();
+    mean(errors?).map(f64::sqrt)
+}
+
+/// ln L that a law says of the end of a training.
+fn said(fit: &CurveFit, theta: &[f64], curve: &TrainingCurve) -> f64 {
+    let steps: Vec<f64> = last(curve).map(|reading| reading.0).collect();
+    let losses = fit.losses(theta, &curve.rates, &steps);
+    losses.iter().map(|loss| loss.ln()).sum::<f64>() / losses.len() as f64
+}
+
 /// How long a training is.
 fn steps(curve: &TrainingCurve) -> u64 {
     curve.rates.steps().round() as u64
@@ -66,13 +92,8 @@ fn one(fit: &CurveFit, reference: &[TrainingCurve], of_it: &[&TrainingCurve], le
     let se = standard_error(&differences).unwrap_or(f64::NAN);
     let width = t_quantile(level, pairs.saturating_sub(1) as f64) * se;
     let measured = Estimate::new(value, se, [value - width, value + width], level, Interval::Delta);
-    let said = |theta: &[f64], curve: &TrainingCurve| {
-        let steps: Vec<f64> = last(curve).map(|reading| reading.0).collect();
-        let losses = fit.losses(theta, &curve.rates, &steps);
-        losses.iter().map(|loss| loss.ln()).sum::<f64>() / losses.len() as f64
-    };
     let other = *reference.first()?;
-    let forecast = fit.estimate(level, |theta| said(theta, first) - said(theta, other));
+    let forecast = fit.estimate(level, |theta| said(fit, theta, first) - said(fit, theta, other));
     Some(HeldOut { schedule: first.schedule.clone(), steps: steps(first), forecast, measured, pairs })
 }
 

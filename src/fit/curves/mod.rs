@@ -14,5 +14,5 @@ mod tests;
 mod training;
 
 pub use fitted::{CurveFit, CurveFitError, LeftOut, fit_curves};
-pub use held_out::{HeldOut, held_out};
+pub use held_out::{HeldOut, held_out, schedules_unseen};
 pub use training::TrainingCurve;

@@ -41,13 +41,25 @@ pub(in crate::results) struct Metric {
 /// Names of metrics that options ask for.
 pub(in crate::results) type Asked<'a> = &'a [(String, String)];
 
+impl Metric {
+    /// Takes a value that came after those of later steps.
+    fn insert(&mut self, step: u64, value: f64) {
+        match self.points.binary_search_by_key(&step, |point| point.0) {
+            Ok(at) => self.points[at].1 = value,
+            Err(at) => self.points.insert(at, (step, value)),
+        }
+        self.last = self.points[self.points.len() - 1];
+    }
+}
+
 impl TrackedRun {
     /// A run of which nothing is known but its name.
     pub(super) fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// Takes a value that was measured at a step. Where a metric falls back the run was resumed: what was measured from there on counts no more.
+    /// Takes a value that was measured at a step. Where a metric that is measured as often as any falls back the run was resumed: what was
+    /// measured from there on counts no more. A rarer one that falls back alone came out of order.
     pub(super) fn measure(&mut self, name: &str, step: u64, value: f64, asked: Asked<'_>) {
         let at = match self.at.get(name) {
             Some(&at) => at,
@@ -67,12 +79,20 @@ impl TrackedRun {
             Some((last, kept)) if *last == step => {
                 self.overtaken += usize::from(kept.to_bits() != value.to_bits());
                 *kept = value;
-                return;
             }
-            Some((last, _)) if *last > step => self.rewind(step),
-            _ => {}
+            Some(&mut (last, _)) if last > step => {
+                if !self.is_rare(at) {
+                    self.rewind(step);
+                }
+                self.metrics[at].insert(step, value);
+            }
+            _ => metric.points.push((step, value)),
         }
-        self.metrics[at].points.push((step, value));
+    }
+
+    /// Whether another metric is measured more than twice as often.
+    fn is_rare(&self, at: usize) -> bool {
+        self.metrics.iter().any(|metric| metric.points.len() > 2 * self.metrics[at].points.len())
     }
 
     /// Forgets what was measured from a step on.
@@ -188,6 +208,13 @@ mod tests {
         let mut first = run(&[(10, 4.0), (20, 3.5), (30, 3.2)]);
         first.resumed_as(run(&[(20, 3.6), (30, 3.3), (40, 3.1)]));
         assert_eq!(points(&first), [(10, 4.0), (20, 3.6), (30, 3.3), (40, 3.1)]);
+        // A rare value that comes late takes nothing away, and stands where it belongs.
+        let mut late = run(&[(1, 4.0), (2, 3.9), (3, 3.8), (4, 3.7), (5, 3.6), (6, 3.5)]);
+        late.measure("val_loss", 4, 3.8, &[]);
+        late.measure("val_loss", 2, 4.0, &[]);
+        late.measure("loss", 7, 3.4, &[]);
+        assert_eq!(points(&late).len(), 7);
+        assert_eq!(late.metric("val_loss").map(|metric| (&metric.points[..], metric.last)), Some((&[(2, 4.0), (4, 3.8)][..], (4, 3.8))));
         // A second file that measures other things takes nothing away.
         let mut other = TrackedRun::named("a");
         other.measure("val_loss", 5, 3.9, &[]);
