@@ -132,13 +132,14 @@ fn said(args: &MixArgs, advice: &MixAdvice, size_measure: SizeMeasure, line: &st
             format!("{:.2} to {:.2}", part.range[0], part.range[1]),
             format!("{:.2}", part.natural),
             number(part.target),
+            part.loss.as_ref().map_or("—".to_owned(), |loss| format!("{:.3}", loss.value)),
             number(part.epochs),
         ]
     };
     let mut parts: Vec<_> = advice.parts.iter().collect();
     parts.sort_by(|a, b| b.best.total_cmp(&a.best));
     text += &table(
-        &["part", "best", "as good", "natural", "target", "epochs"],
+        &["part", "best", "as good", "natural", "target", "loss", "epochs"],
         &parts.iter().take(SHOWN).map(|part| row(part)).collect::<Vec<_>>(),
     );
     if parts.len() > SHOWN {
@@ -163,7 +164,7 @@ fn said(args: &MixArgs, advice: &MixAdvice, size_measure: SizeMeasure, line: &st
     text += &filled(
         "  ",
         &format!(
-            "law {}, {}: {}, which lie {:.2} % about it; N {} as {}, D {}",
+            "law {}, {}: {}, which lie {:.2} % about it at most; N {} as {}, D {}",
             advice.law,
             advice.status,
             plural(advice.runs, "run", "runs"),

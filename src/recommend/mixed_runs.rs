@@ -2,7 +2,7 @@
 
 use crate::law::{Evidence, Point};
 use crate::spec::{
-    FlopRule, Nats, Random, RunRecord, RunStatus, SHARE, SizeMeasure, WHOLE, dirichlet_draw, is_share, simplex_grid, simplex_points,
+    FlopRule, Random, RunRecord, RunStatus, SHARE, SizeMeasure, WHOLE, dirichlet_draw, is_share, simplex_grid, simplex_points,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,10 +44,20 @@ pub(super) struct MixedRuns {
     pub(super) natural: Vec<f64>,
     /// What the losses of the parts count for, where each is known.
     pub(super) target: Option<Vec<f64>>,
-    /// The runs, each with its loss on the target.
-    pub(super) points: Vec<Point>,
+    /// What a law is fitted to, of which the loss on the target is the weighted sum.
+    pub(super) losses: Vec<LossOf>,
     /// What a reader must know of them.
     pub(super) notes: Vec<String>,
+}
+
+/// Runs with the loss of one part, or where there is only one loss with that.
+pub(super) struct LossOf {
+    /// The part, by its place; none where the loss is that of all.
+    pub(super) part: Option<usize>,
+    /// What it counts for in the target.
+    pub(super) weight: f64,
+    /// The runs; of a part those that saw it.
+    pub(super) points: Vec<Point>,
 }
 
 impl MixedRuns {
@@ -91,9 +101,20 @@ impl MixedRuns {
             }
             None => has_losses.then(|| natural.clone()),
         };
-        let records: Vec<RunRecord> = finished.iter().map(|run| on_target(run, &names, target.as_deref())).collect();
-        let points = Evidence::of(&records, size_measure, flop_rule).points;
-        Ok(Self { names, unique, natural, target, points, notes })
+        let points = |runs: Vec<RunRecord>| Evidence::of(&runs, size_measure, flop_rule).points;
+        let losses = match &target {
+            None => vec![LossOf { part: None, weight: 1.0, points: points(finished.iter().map(|&run| run.clone()).collect()) }],
+            Some(target) => {
+                let counted = target.iter().enumerate().filter(|(_, weight)| **weight > 0.0);
+                let of = |(part, weight): (usize, &f64)| {
+                    let points = points(finished.iter().filter_map(|run| with_loss_of(run, &names[part])).collect());
+                    LossOf { part: Some(part), weight: *weight, points }
+                };
+                counted.map(of).collect()
+            }
+        };
+        notes.extend(losses.iter().filter_map(|of| unseen(&names[of.part?], finished.len() - of.points.len(), finished.len())));
+        Ok(Self { names, unique, natural, target, losses, notes })
     }
 
     /// A point of a size and length with shares.
@@ -131,11 +152,13 @@ fn normalised(weights: &[f64]) -> Vec<f64> {
     weights.iter().map(|weight| weight / sum).collect()
 }
 
-/// A run whose loss is that on the target.
-fn on_target(run: &RunRecord, names: &[String], target: Option<&[f64]>) -> RunRecord {
-    let of = |name: &String| run.parts.iter().find(|part| part.name == *name)?.loss_nats;
-    let sum = target.and_then(|target| {
-        names.iter().zip(target).filter(|(_, weight)| **weight > 0.0).map(|(name, weight)| Some(weight * of(name)?.0)).sum::<Option<f64>>()
-    });
-    RunRecord { loss_nats: sum.map(Nats).or(run.loss_nats), ..run.clone() }
+/// A run with the loss of a part; none where it never saw it.
+fn with_loss_of(run: &RunRecord, name: &str) -> Option<RunRecord> {
+    let part = run.parts.iter().find(|part| part.name == *name && part.share > 0.0)?;
+    Some(RunRecord { loss_nats: part.loss_nats, ..run.clone() })
+}
+
+/// What is said of runs that never saw a part.
+fn unseen(name: &str, without: usize, runs: usize) -> Option<String> {
+    (without > 0).then(|| format!("{without} of {runs} runs never saw {name}: their loss on it is left out, for no law here describes it"))
 }

@@ -128,7 +128,7 @@ impl Columns {
         }
         // What others say cannot be read counts as absent where it follows from the rest.
         if has(PARAMS) && has(TOKENS) {
-            columns.make_lenient(names.iter().position(|name| name == FLOPS));
+            columns.make_lenient(table, names.iter().position(|name| name == FLOPS));
         }
         columns.names = StringRecord::from(names);
         if table.rows.iter().any(|(_, row)| columns.is_sparse(row)) {
@@ -197,9 +197,17 @@ impl Columns {
         }
     }
 
-    fn make_lenient(&mut self, at: Option<usize>) {
-        if let Some(Cells::Numbers { lenient, .. }) = at.and_then(|at| self.cells.get_mut(at)) {
-            *lenient = true;
+    /// Takes what cannot be read in a column for absent, and says so.
+    fn make_lenient(&mut self, table: &RawTable, at: Option<usize>) {
+        let Some((at, Cells::Numbers { lenient, .. })) = at.and_then(|at| Some((at, self.cells.get_mut(at)?))) else { return };
+        if std::mem::replace(lenient, true) {
+            return;
+        }
+        let cells = || table.rows.iter().map(|(_, row)| row.get(at).unwrap_or_default());
+        let is_bad = |cell: &&str| !cell.is_empty() && self.clean(at, cell).is_empty();
+        if let Some(bad) = cells().find(is_bad) {
+            let (count, all, header) = (cells().filter(is_bad).count(), table.rows.len(), &table.headers[at]);
+            self.reading.push(format!("`{header}` of {count} of {all} rows is ignored, such as `{bad}`: C is 6 N D there"));
         }
     }
 

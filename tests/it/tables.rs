@@ -231,3 +231,18 @@ fn a_pattern_that_finds_nothing_is_refused_with_one_that_does() {
     let several = run(&["fit", "a.csv", "b.csv", "--params-from", "{params}.csv"]);
     assert!(stderr(&several).contains("begins in one folder"), "{}", stderr(&several));
 }
+
+#[test]
+fn compute_that_cannot_be_read_is_counted_and_said() {
+    let mut csv = "params,tokens,loss,flops\n".to_owned();
+    let cells = ["", "?", "-3e18", "nan"];
+    for (at, (n, d)) in [1e7, 4e7, 1.6e8].into_iter().flat_map(|n| [3e8, 1e9, 3e9, 1e10].map(|d| (n, d))).enumerate() {
+        let flops = cells.get(at).map_or((6.0 * n * d).to_string(), |cell| (*cell).to_owned());
+        writeln!(csv, "{n},{d},{},{flops}", loss(n, d)).expect("memory");
+    }
+    let (_folder, path) = table(&csv);
+    let answer = run(&["fit", text(&path), "--refits", "20", "--details"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&answer.stdout), stderr(&answer));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("`flops` of 3 of 12 rows is ignored, such as `?`: C is 6 N D there"), "{said}");
+}
