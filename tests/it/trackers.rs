@@ -102,6 +102,8 @@ fn real_files_hold_what_went_in_bit_for_bit() {
 
 #[test]
 fn tables_of_lightning_and_logs_are_read_with_what_stands_beside_them() {
+    let found = read(&data("lightning"));
+    assert_eq!((rows(&found, "version_0"), found.records[0].params_total), (truth("lightning/version_0"), Some(Params(1e5))));
     let folder = tempfile::tempdir().expect("temporary folder");
     let version = folder.path().join("lightning_logs/version_0");
     fs::create_dir_all(&version).expect("made");

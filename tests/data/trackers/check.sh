@@ -9,6 +9,8 @@ mkdir -p "$work"
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install -q wandb tensorboardX tensorboard mlflow-skinny transformers tbparse pandas
+  # 5 GB, for torch: left out unless it is asked for, and its file is then the one that is kept.
+  if [ -n "${SCALELAB_LIGHTNING:-}" ]; then "$work/venv/bin/pip" install -q lightning; fi
 fi
 python="$work/venv/bin/python"
 rm -rf "$work/made" "$work/board" "$work/lines" "$work/charts"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the files of this folder with the real writers, and what they hold into truth.json.
 
-    python3 -m venv V && V/bin/pip install wandb tensorboardX tensorboard mlflow-skinny transformers lightning-fabric
+    python3 -m venv V && V/bin/pip install wandb tensorboardX tensorboard mlflow-skinny transformers lightning
     V/bin/python tests/data/trackers/make.py FOLDER
 
 Without a library its files are left out, and that is said.
@@ -117,7 +117,7 @@ def weights(folder, shapes):
 
 
 def lightning(name, rows, config):
-    from lightning_fabric.loggers import CSVLogger
+    from lightning.fabric.loggers import CSVLogger
 
     logger = CSVLogger(str(out), name="lightning", version=name)
     for step, train, lr, norm, val in rows:
