@@ -285,7 +285,8 @@ fn fitted(data: &MixedRuns, request: &MixRequest) -> Result<Fitted, MixError> {
             None => {}
         }
     }
-    let why = || failed.first().map_or("the shares of the runs do not vary: nothing tells one mixture from another", |(_, why)| why.as_str());
+    let why =
+        || failed.first().map_or("the shares of the runs do not vary: nothing tells one mixture from another", |(_, why)| why.as_str());
     match spoken {
         Some(law) => Ok((law, others, failed)),
         None => Err(MixError::NoLaw(why().to_owned())),

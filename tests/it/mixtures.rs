@@ -6,6 +6,7 @@ use crate::support::{refused, succeed, table, text};
 use scalelab::fit::{Estimate, Estimator};
 use scalelab::law::{AdditiveMixture, Law, Point};
 use scalelab::recommend::{MixRequest, PartAdvice, mix};
+use scalelab::results::SweepFolder;
 use scalelab::spec::{FlopRule, Nats, Params, PartRecord, Random, RunRecord, RunStatus, SizeMeasure, Tokens, simplex_grid};
 use std::fmt::Write;
 use std::fs;
@@ -62,7 +63,6 @@ fn a_plan_says_what_is_mixed_and_refuses_a_part_that_would_be_seen_too_often() {
 mod trained {
     use super::*;
     use crate::support::scalelab;
-    use scalelab::results::SweepFolder;
     use std::process::Stdio;
     use std::time::Duration;
 
@@ -249,6 +249,28 @@ fn intervals_of_losses_and_gains_cover_and_the_best_mixture_stands_in_the_set() 
         assert!(share > 0.93 - error, "{shares:?}");
     }
     assert!(shares[0] < 0.97 + error && shares[1] < 0.97 + error, "{shares:?}");
+}
+
+/// results/mixtures-4x was trained after results/mixtures had forecast it, at four times the compute.
+#[test]
+fn the_gain_of_the_best_of_three_texts_was_forecast_at_four_times_the_compute() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    let target = ["--target", "sotu=1,rust-src=1,chinese-poetry=1", "--compute", "5e12", "--refits", "100", "--json"];
+    let answer = succeed(&[&["mix", text(&results.join("mixtures"))], &target[..]].concat());
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let runs = SweepFolder::at(results.join("mixtures-4x")).gathered_of_plan().expect("reads");
+    let best: Vec<f64> =
+        answer["mix"]["parts"].as_array().expect("parts").iter().map(|part| part["best"].as_f64().expect("a share")).collect();
+    let is_best = |run: &&RunRecord| run.parts.iter().zip(&best).all(|(part, share)| (part.share - share).abs() < 0.06);
+    let mean = |of: Vec<&RunRecord>| {
+        assert_eq!(of.len(), 2, "two seeds");
+        of.iter().filter_map(|run| run.loss_nats).map(|loss| loss.0).sum::<f64>() / 2.0
+    };
+    let (best, natural): (Vec<&RunRecord>, Vec<&RunRecord>) = runs.iter().partition(is_best);
+    let gained = mean(natural) - mean(best);
+    let [low, high] = ["low", "high"].map(|end| answer["mix"]["gain"][end].as_f64().expect("an interval"));
+    assert!(low < gained && gained < high, "{gained} in {low} to {high}");
+    assert!(low > 0.0, "there is something to win");
 }
 
 #[test]
