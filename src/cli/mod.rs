@@ -6,6 +6,7 @@
 mod voice;
 
 mod analysis;
+mod bases;
 #[cfg(feature = "train")]
 mod bench;
 pub mod calls;

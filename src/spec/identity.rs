@@ -86,6 +86,16 @@ struct Data {
     repetition: u64,
 }
 
+/// What a run begins from, and how much of its data it sees, where it is no pre-training.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Beginning {
+    stage: Option<String>,
+    base_run: Option<String>,
+    start: Option<String>,
+    examples: Option<u64>,
+    replay: Option<Exact>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Network {
     dimensions: [Option<usize>; 7],
@@ -109,6 +119,7 @@ struct Optimizer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunKey {
     data: Data,
+    beginning: Beginning,
     network: Network,
     budget: Option<(Exact, Option<&'static str>)>,
     seed_eval: Option<u64>,
@@ -165,6 +176,11 @@ impl RunRecord {
             other_choices,
             covariates,
             parts,
+            stage,
+            base_run,
+            start,
+            examples,
+            replay,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -179,6 +195,7 @@ impl RunRecord {
             flops_exact: _,
             trunk_id: _,
             cluster: _,
+            base_tokens: _,
             // What came of it.
             status: _,
             diagnosis: _,
@@ -191,6 +208,10 @@ impl RunRecord {
             train_loss_nats: _,
             entropy_nats: _,
             floor_nats: _,
+            base_loss_before: _,
+            base_loss_after: _,
+            best_epoch: _,
+            best_loss_nats: _,
             // Who made it, and when. Devices differ by rounding alone where the number format is the same.
             device: _,
             code_version: _,
@@ -217,6 +238,7 @@ impl RunRecord {
                 tokenizer: tokenizer.clone().filter(|_| corpus_sha256.is_none()),
                 repetition: repetition(seen),
             },
+            beginning: Beginning { stage: stage.clone(), base_run: base_run.clone(), start: start.clone(), examples: *examples, replay: exact(*replay) },
             network: Network {
                 dimensions: [*layers, *width, *heads, *kv_heads, *ffn, *vocabulary, *context],
                 variants: [*qk_norm, *tied_head],
@@ -287,7 +309,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 17] = [
+        let choices: [fn(&mut RunRecord); 21] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -303,6 +325,10 @@ mod tests {
             |r| r.seed_eval = Some(9),
             |r| r.seed_data = Some(9),
             |r| r.other_choices = Some("optimizer = muon".into()),
+            |r| r.base_run = Some("a base".into()),
+            |r| r.start = Some("scratch".into()),
+            |r| r.examples = Some(100),
+            |r| r.replay = Some(0.05),
             |r| r.covariates = vec![("experts".into(), 8.0)],
             |r| r.parts = vec![PartRecord { name: "code".into(), share: 0.5, ..PartRecord::default() }],
         ];

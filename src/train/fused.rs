@@ -22,6 +22,7 @@ use super::learner::{Learner, LearnerState};
 use super::meter::{Part, metered};
 use super::network::Network;
 use super::workspace::{BlockActivations, Workspace};
+use crate::corpus::counted;
 use crate::spec::{ModelShape, OptimizerGroups};
 
 /// Floats of logits computed at once: a quarter of a megabyte.
@@ -63,7 +64,8 @@ impl Fused {
     /// Gradient of the mean loss of a batch, microbatch by microbatch; that loss.
     fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
         let Self { network, weights, laid_out, gradient, workspace, .. } = self;
-        let scale = 1.0 / inputs.len() as f32;
+        let counted = counted(targets).max(1);
+        let scale = 1.0 / counted as f32;
         let mut sum = 0.0;
         let mut into = Into::Replace;
         clear_sums(&network.layout, gradient);
@@ -74,7 +76,7 @@ impl Fused {
             backward(network, weights, laid_out, gradient, inputs, into, workspace);
             into = Into::Add;
         }
-        sum / inputs.len() as f64
+        sum / counted as f64
     }
 
     /// One AdamW update.
