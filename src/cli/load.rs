@@ -11,7 +11,8 @@ use crate::corpus::{Corpus, CorpusError, CorpusPart, PairCounts, Passed};
 use crate::fit::propose;
 use crate::spec::{CorpusSpec, Dtype, Examples, PairsSpec, RunRecord, RunSpec};
 use crate::sweep::{
-    CorpusFacts, Grid, MeasuredRate, PairFacts, PartFacts, Plan, PlannedRun, Resolved, Slot, Subset, foresee, gain_of, resolve, seconds_per_token,
+    CorpusFacts, Grid, MeasuredRate, PairFacts, PartFacts, Plan, PlannedRun, Resolved, Slot, Subset, foresee, gain_of, resolve,
+    seconds_per_token,
 };
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
@@ -132,7 +133,13 @@ fn pair_facts(grid: &Grid, corpus: &Corpus, counts: &PairCounts, context: usize)
     };
     let asked = grid.corpus.pairs().map(PairsSpec::examples).unwrap_or_default();
     let line = |passed: &Passed, what: &str| {
-        (passed.count > 0).then(|| format!("{} left out, first {}", plural(passed.count as usize, &format!("pair {what} is"), &format!("pairs {what} are")), passed.first))
+        (passed.count > 0).then(|| {
+            format!(
+                "{} left out, first {}",
+                plural(passed.count as usize, &format!("pair {what} is"), &format!("pairs {what} are")),
+                passed.first
+            )
+        })
     };
     let too_long = format!("longer than a window of {} tokens", context + 1);
     let left_out = [line(&counts.without_response, "without a response"), line(&counts.too_long, &too_long)];

@@ -133,7 +133,8 @@ fn execute(job: &Job, opened: &mut Opened, device: &Device) -> anyhow::Result<Tr
 fn base_weights(base: &BaseRun, shape: &ModelShape) -> anyhow::Result<Weights> {
     let BaseRun { results, run_id, .. } = base;
     let bytes = SweepFolder::at(results).read_weights(run_id)?;
-    let bytes = bytes.ok_or_else(|| anyhow!("the weights of the base {run_id} are gone from {results}/weights; plan again for how they are made"))?;
+    let bytes = bytes
+        .ok_or_else(|| anyhow!("the weights of the base {run_id} are gone from {results}/weights; plan again for how they are made"))?;
     Weights::read(&bytes, shape).with_context(|| format!("the weights of the base {run_id} in {results}/weights cannot be used"))
 }
 

@@ -3,7 +3,7 @@
 
 /// The window at `position` of an endless stream over `windows` windows: every epoch visits each
 /// window once, in an order that depends on (seed, epoch) alone.
-pub(super) fn window_at(seed: u64, position: u64, windows: u64) -> u64 {
+pub(crate) fn window_at(seed: u64, position: u64, windows: u64) -> u64 {
     let (epoch, index) = (position / windows, position % windows);
     permuted(index, windows, mix(seed ^ mix(epoch)))
 }

@@ -26,6 +26,8 @@ mod synthetic;
 mod text;
 mod windows;
 
+#[cfg(test)]
+pub(crate) use batches::window_at;
 pub use cache::{Cache, Preparing};
 pub use counted::{NOT_COUNTED, counted, split_window};
 pub use documents::Contents;

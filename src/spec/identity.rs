@@ -212,6 +212,7 @@ impl RunRecord {
             base_loss_after: _,
             best_epoch: _,
             best_loss_nats: _,
+            exact_match: _,
             // Who made it, and when. Devices differ by rounding alone where the number format is the same.
             device: _,
             code_version: _,
@@ -238,7 +239,13 @@ impl RunRecord {
                 tokenizer: tokenizer.clone().filter(|_| corpus_sha256.is_none()),
                 repetition: repetition(seen),
             },
-            beginning: Beginning { stage: stage.clone(), base_run: base_run.clone(), start: start.clone(), examples: *examples, replay: exact(*replay) },
+            beginning: Beginning {
+                stage: stage.clone(),
+                base_run: base_run.clone(),
+                start: start.clone(),
+                examples: *examples,
+                replay: exact(*replay),
+            },
             network: Network {
                 dimensions: [*layers, *width, *heads, *kv_heads, *ffn, *vocabulary, *context],
                 variants: [*qk_norm, *tied_head],

@@ -92,6 +92,11 @@ impl PairsSpec {
         }
     }
 
+    /// Whether something that no loss counts stands before every response, so that responses in one window can be told apart.
+    pub fn keeps_responses_apart(&self) -> bool {
+        !self.count_prompts && !self.separator.is_empty()
+    }
+
     /// Which numbers of pairs are trained on.
     pub fn examples(&self) -> Vec<Examples> {
         if self.examples.is_empty() { vec![Examples::ALL] } else { self.examples.clone() }

@@ -1,6 +1,8 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Start, Tokens, WIDTH};
+use super::{
+    BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Start, Tokens, WIDTH,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -176,6 +178,8 @@ pub struct RunRecord {
     pub best_epoch: Option<f64>,
     /// That loss, nats per token.
     pub best_loss_nats: Option<Nats>,
+    /// Share of held-out responses of which every token is the likeliest after all that stands before it.
+    pub exact_match: Option<f64>,
 
     /// Identifier of the constant-rate steps that the run shares with others.
     pub trunk_id: Option<String>,

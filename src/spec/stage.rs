@@ -151,9 +151,8 @@ pub(crate) mod tests {
             assert_ne!(run(change).trunk_id(), one.trunk_id());
         }
         assert_eq!(run(|it| it.base.results = "elsewhere".into()).id(), one.id());
-        let scratch = |weights: &str| {
-            run(|it| (it.start, it.base.weights_sha256, it.base.run_id) = (Start::Scratch, weights.into(), weights.into()))
-        };
+        let scratch =
+            |weights: &str| run(|it| (it.start, it.base.weights_sha256, it.base.run_id) = (Start::Scratch, weights.into(), weights.into()));
         assert_eq!(scratch("one").id(), scratch("other").id(), "weights drawn anew know no base");
     }
 

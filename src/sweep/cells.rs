@@ -106,7 +106,16 @@ fn keep_possible<'a>(
         let once: &[f64] = if grid.budget.epochs.is_empty() { &[1.0] } else { &grid.budget.epochs };
         for (mixture, &epochs) in mixtures.iter().flat_map(|mixture| once.iter().map(move |epochs| (mixture, epochs))) {
             let mixed = mixture.parts.clone();
-            let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, mixture: mixed, budget, stage: Stage::PreTraining };
+            let cell = Cell {
+                level,
+                shape: shape.clone(),
+                tokens,
+                batch_tokens,
+                unique_tokens: None,
+                mixture: mixed,
+                budget,
+                stage: Stage::PreTraining,
+            };
             let cell = cell.repeated(epochs);
             match impossible(grid, facts, &cell) {
                 None => kept.push(cell),

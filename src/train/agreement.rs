@@ -118,6 +118,11 @@ proptest! {
             let mean = all.iter().map(|loss| f64::from(*loss)).sum::<f64>() / counted(&targets) as f64;
             prop_assert!((mean / expected - 1.0).abs() < TOLERANCE, "the mean over counted targets is {mean}, not {expected}");
         }
+        let hits = [fused.hits(&inputs, &targets), composed.hits(&inputs, &targets)].map(|all| all.expect("computes"));
+        prop_assert!(hits[0].iter().zip(&targets).all(|(hit, target)| !hit || *target != NOT_COUNTED));
+        // The likeliest token loses at most ln V; where two are nearly alike, rounding decides.
+        let differ = hits[0].iter().zip(&hits[1]).filter(|(a, b)| a != b).count();
+        prop_assert!(differ <= targets.len() / 500, "{differ} of {} hits differ", targets.len());
         let (expected, found) = (composed.flat_gradient().expect("kept"), fused.flat_gradient().expect("kept"));
         let size = norm(expected.iter().copied());
         for parameter in &layout.parameters {

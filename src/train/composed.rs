@@ -78,10 +78,14 @@ impl Composed {
         })
     }
 
+    fn transformer<'a>(&'a self, parameters: &'a [Tensor]) -> Transformer<'a> {
+        let Self { shape, layout, positions, products, .. } = self;
+        Transformer { shape, layout, parameters, positions, products: *products }
+    }
+
     /// Loss of every token [B·T]; 0 where the target is not counted.
     fn losses(&self, inputs: &[u32], targets: &[u32], parameters: &[Tensor]) -> Result<Tensor> {
-        let Self { shape, layout, positions, products, .. } = self;
-        let transformer = Transformer { shape, layout, parameters, positions, products: *products };
+        let transformer = self.transformer(parameters);
         let tokens = |ids: &[u32]| Tensor::from_slice(ids, ids.len(), &self.device);
         if counted(targets) == targets.len() {
             return transformer.token_losses(&tokens(inputs)?, &tokens(targets)?);
@@ -213,6 +217,13 @@ impl Learner for Composed {
     fn state(&self) -> std::result::Result<LearnerState, TrainError> {
         let [weights, mean, square] = [&self.weights, &self.mean, &self.square].map(|numbers| self.read(numbers));
         Ok(LearnerState { weights: weights?, mean: mean?, square: square? })
+    }
+
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> std::result::Result<Vec<bool>, TrainError> {
+        let parameters: Vec<Tensor> = self.variables.iter().map(Var::as_detached_tensor).collect();
+        let inputs = Tensor::from_slice(inputs, inputs.len(), &self.device)?;
+        let likeliest = self.transformer(&parameters).logits(&inputs)?.argmax(1)?;
+        Ok(self.read::<u32>(&likeliest)?.iter().zip(targets).map(|(likeliest, target)| likeliest == target).collect())
     }
 
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> std::result::Result<Vec<f32>, TrainError> {

@@ -2,7 +2,7 @@
 
 use super::TrainError;
 use super::learner::Learner;
-use crate::corpus::{counted, split_window};
+use crate::corpus::{NOT_COUNTED, counted, split_window};
 use crate::spec::{PartRecord, run_loss, sample, windows_of_parts};
 use std::ops::Range;
 
@@ -26,6 +26,27 @@ pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: 
     }
     let in_a_window = all_counted as f64 / windows as f64;
     Ok(sums.into_iter().map(|sum| (sum / in_a_window) as f32).collect())
+}
+
+/// Responses of which every token is the likeliest after all that stands before it, and all responses. A response is what counts without
+/// a gap, so something that does not count must stand between two.
+pub(crate) fn exact_matches(learner: &mut dyn Learner, tokens: &[u32], context: usize, at_once: usize) -> Result<(u64, u64), TrainError> {
+    let (mut exact, mut all) = (0, 0);
+    for chunk in tokens.chunks((context + 1) * at_once.max(1)) {
+        let length = chunk.len() / (context + 1) * context;
+        let (mut inputs, mut targets) = (vec![0; length], vec![0; length]);
+        let rows = inputs.chunks_exact_mut(context).zip(targets.chunks_exact_mut(context));
+        chunk.chunks_exact(context + 1).zip(rows).for_each(|(window, (input, target))| split_window(window, input, target));
+        let hits = learner.hits(&inputs, &targets)?;
+        for (targets, hits) in targets.chunks_exact(context).zip(hits.chunks_exact(context)) {
+            let marked: Vec<(bool, bool)> = targets.iter().map(|target| *target != NOT_COUNTED).zip(hits.iter().copied()).collect();
+            for response in marked.chunk_by(|a, b| a.0 == b.0).filter(|some| some[0].0) {
+                all += 1;
+                exact += u64::from(response.iter().all(|(_, hit)| *hit));
+            }
+        }
+    }
+    Ok((exact, all))
 }
 
 /// Some of the held-out windows: what is measured while a run trains.
@@ -87,8 +108,12 @@ mod tests {
             Ok(super::super::learner::LearnerState::first(Vec::new()))
         }
 
+        fn hits(&mut self, _: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError> {
+            Ok(targets.iter().map(|target| target.is_multiple_of(2)).collect())
+        }
+
         fn token_losses(&mut self, _: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
-            Ok(targets.iter().map(|target| if *target == crate::corpus::NOT_COUNTED { 0.0 } else { *target as f32 }).collect())
+            Ok(targets.iter().map(|target| if *target == NOT_COUNTED { 0.0 } else { *target as f32 }).collect())
         }
     }
 
@@ -104,6 +129,19 @@ mod tests {
             assert_eq!(losses, [2.0, 11.0 / 1.5f32]);
             assert!((mean(&losses) - 14.0 / 3.0).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn responses_are_exact_where_every_token_is_the_likeliest() {
+        const MARK: u32 = 1 << 31;
+        // The literal learner finds even targets: of 4 6 | 8 5 | 2 the first and the last response are exact.
+        let tokens = [1 | MARK, 4, 6, 1 | MARK, 8, 5, 7 | MARK, 3 | MARK, 2, 9 | MARK];
+        for (context, at_once) in [(4, 1), (4, 2)] {
+            let rows = [&tokens[..5], &tokens[5..]].concat();
+            let found = exact_matches(&mut Literal, &rows, context, at_once).expect("computes");
+            assert_eq!(found, (3, 3), "4 6, 8 and 2; 5 is the first of a window");
+        }
+        assert_eq!(exact_matches(&mut Literal, &tokens, 9, 1).expect("computes"), (2, 3));
     }
 
     #[test]

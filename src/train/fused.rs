@@ -112,12 +112,27 @@ impl Learner for Fused {
         Ok(LearnerState { weights: self.weights.clone(), mean: self.mean.clone(), square: self.square.clone() })
     }
 
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError> {
+        let mut hits = Vec::with_capacity(inputs.len());
+        for (inputs, targets) in self.microbatches(inputs, targets) {
+            forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
+            let vocabulary = self.network.shape.vocabulary;
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, _| {
+                hits.extend(cross_entropy::hits(logits, targets, vocabulary));
+            });
+        }
+        Ok(hits)
+    }
+
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
         let mut losses = Vec::with_capacity(inputs.len());
         for (inputs, targets) in self.microbatches(inputs, targets) {
             forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
-            head_losses(&self.network, &self.laid_out, targets, &mut self.workspace);
-            losses.extend_from_slice(&self.workspace.losses[..targets.len()]);
+            let (vocabulary, first) = (self.network.shape.vocabulary, losses.len());
+            losses.resize(first + targets.len(), 0.0);
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, row| {
+                cross_entropy::losses(logits, targets, vocabulary, &mut losses[first + row..]);
+            });
         }
         Ok(losses)
     }
@@ -199,8 +214,14 @@ fn attention(network: &Network, block: &mut BlockActivations, tokens: usize, sco
     (block.mixed, block.log_sums) = (mixed, log_sums);
 }
 
-/// Losses of all tokens of a microbatch into `workspace.losses`, a few rows of logits at a time.
-fn head_losses(network: &Network, laid_out: &LaidOut, targets: &[u32], workspace: &mut Workspace) {
+/// Logits of all tokens of a microbatch, a few rows at a time, with their targets and the first of these rows.
+fn each_logits(
+    network: &Network,
+    laid_out: &LaidOut,
+    targets: &[u32],
+    workspace: &mut Workspace,
+    each: &mut dyn FnMut(&mut [f32], &[u32], usize),
+) {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
     let normed = &workspace.sites[workspace.last_site].normed;
     let rows = workspace.logits.len() / vocabulary;
@@ -208,7 +229,7 @@ fn head_losses(network: &Network, laid_out: &LaidOut, targets: &[u32], workspace
         let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
         multiply_panels(&mut workspace.logits, vocabulary, Into::Replace, normed, &laid_out.head.forward);
         let logits = &mut workspace.logits[..targets.len() * vocabulary];
-        cross_entropy::losses(logits, targets, vocabulary, &mut workspace.losses[i * rows..]);
+        each(logits, targets, i * rows);
     }
 }
 

@@ -53,6 +53,9 @@ pub(crate) trait Learner {
     /// Weights and moments as they are.
     fn state(&self) -> Result<LearnerState, TrainError>;
 
+    /// Whether each target is the likeliest token, without a gradient; one that is not counted is not.
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError>;
+
     /// Loss of every token in nats, without a gradient; 0 where the target is not counted.
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError>;
 }

@@ -18,7 +18,8 @@ use super::weights::Weights;
 use super::{fine_tuning, guard, mixed};
 use crate::corpus::{Corpus, HeldOut, Order};
 use crate::spec::{
-    Device, Dtype, Nats, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Start, Tokens, TrainedRun, run_loss, run_loss_error,
+    Device, Dtype, Nats, PairsSpec, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Start, Tokens, TrainedRun, run_loss,
+    run_loss_error,
 };
 use candle_core::Device as Opened;
 use std::ops::ControlFlow;
@@ -287,11 +288,15 @@ impl<'a> Training<'a> {
         Ok(TrainedRun { record, curve: self.curve.moved(differ, is_of_some).points(Some(loss)), window_losses })
     }
 
-    /// What fine-tuning measures beside the loss: the loss on the base's own windows before and after, and after which epoch it was best.
+    /// What fine-tuning measures beside the loss: which responses are exact, the loss on the base's own windows before and after, and after which epoch it was best.
     fn tell_of_fine_tuning(&mut self, record: &mut RunRecord, loss: f64, opened: &Opened) -> Result<(), TrainError> {
         let Some(fine_tuned) = &self.fine_tuned else { return Ok(()) };
         let (context, at_once) = (self.spec.shape.context, self.spec.batch_sequences());
         record.base_loss_after = Some(fine_tuned.base_loss(&mut *self.learner, context, at_once)?);
+        if self.spec.corpus.pairs().is_some_and(PairsSpec::keeps_responses_apart) {
+            let (exact, all) = eval::exact_matches(&mut *self.learner, &self.held_out.tokens, context, at_once)?;
+            record.exact_match = Some(exact as f64 / all.max(1) as f64);
+        }
         let mut before = network(self.spec, LearnerState::first(fine_tuned.first.clone()), *self.device, opened)?;
         record.base_loss_before = Some(fine_tuned.base_loss(&mut *before, context, at_once)?);
         let (batch_tokens, epoch) = (self.spec.recipe.batch_tokens, fine_tuned.epoch_tokens);

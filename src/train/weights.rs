@@ -79,7 +79,9 @@ impl Weights {
 /// A shape with what its name leaves out.
 fn in_words(shape: &ModelShape) -> String {
     let ModelShape { heads, kv_heads, ffn, vocabulary, context, qk_norm, tied_head, .. } = shape;
-    format!("{shape} (heads {heads}/{kv_heads}, ffn {ffn}, vocabulary {vocabulary}, context {context}, qk_norm {qk_norm}, tied_head {tied_head})")
+    format!(
+        "{shape} (heads {heads}/{kv_heads}, ffn {ffn}, vocabulary {vocabulary}, context {context}, qk_norm {qk_norm}, tied_head {tied_head})"
+    )
 }
 
 /// Every tensor by its name, in the order of names.

@@ -203,7 +203,9 @@ impl GridFile {
         if self.model != ModelFile::default() {
             return Err(field("model", "a table", of_base));
         }
-        let base = self.base.ok_or_else(|| field("base", "(nothing)", "a table such as { results = \"results/quick\" } where stage = \"fine-tune\""))?;
+        let base = self
+            .base
+            .ok_or_else(|| field("base", "(nothing)", "a table such as { results = \"results/quick\" } where stage = \"fine-tune\""))?;
         let corpus = corpus::checked(self.corpus)?;
         if corpus.pairs().is_none() {
             return Err(field("corpus.kind", corpus.name(), "\"pairs\" where stage = \"fine-tune\""));
@@ -217,7 +219,8 @@ impl GridFile {
         let run = self.run.check(&self.eval, u64::MAX)?;
         if run.noise_scale_every > 0 || run.eval_every > 0 {
             let allowed = "0 where stage = \"fine-tune\": the held-out loss is read at the ends of epochs";
-            let (name, found) = if run.eval_every > 0 { ("eval.every", run.eval_every) } else { ("run.noise_scale_every", run.noise_scale_every) };
+            let (name, found) =
+                if run.eval_every > 0 { ("eval.every", run.eval_every) } else { ("run.noise_scale_every", run.noise_scale_every) };
             return Err(field(name, found, allowed));
         }
         let name = checked_name(self.name)?;
@@ -227,7 +230,8 @@ impl GridFile {
 
     fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {
         let ModelFile { context, qk_norm, tied_head, kv_heads } = &self.model;
-        let ladder = self.ladder.as_ref().ok_or_else(|| field("ladder", "(nothing)", "a table such as { kind = \"list\", shapes = [\"2x32\"] }"))?;
+        let ladder =
+            self.ladder.as_ref().ok_or_else(|| field("ladder", "(nothing)", "a table such as { kind = \"list\", shapes = [\"2x32\"] }"))?;
         let mut shapes = non_empty("ladder", ladder.shapes()?)?;
         for shape in &mut shapes {
             (shape.context, shape.qk_norm, shape.tied_head) = (*context, *qk_norm, *tied_head);

@@ -37,6 +37,12 @@ vectorised! {
     }
 }
 
+/// Whether the target of every row of `logits` [rows, V] is the likeliest token; a target that is not counted is not.
+pub(crate) fn hits(logits: &[f32], targets: &[u32], vocabulary: usize) -> impl Iterator<Item = bool> {
+    let hit = |(z, target): (&[f32], &u32)| *target != NOT_COUNTED && z[*target as usize] >= largest(z);
+    logits.chunks_exact(vocabulary).zip(targets).map(hit)
+}
+
 /// Replaces z by e^(z − top) and adds up. A row without a finite top yields NaN, so that a broken run is seen.
 #[inline(always)]
 fn exp_sum<const FMA: bool>(z: &mut [f32], top: f32) -> f32 {
