@@ -103,7 +103,7 @@ const LAST: usize = 900;
 
 /// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
-#[command(name = "scalelab", version, max_term_width = 100, after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit")]
+#[command(name = "scalelab", version, max_term_width = 100, after_help = "Example: scalelab sweep sweeps/quick.toml --fit")]
 struct Cli {
     /// Print the answer in one line, and no progress
     ///

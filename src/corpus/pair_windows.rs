@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn a_template_puts_members_into_the_prompt() {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let of_template = open(folder.path(), &some(40), |spec| spec.template = Some("say {prompt}!".into())).expect("opens");
-        let written = lines(40, |at| (format!("say key {at}!"), format!("value {}", at * 7)));
+        let of_template = open(folder.path(), &some(200), |spec| spec.template = Some("say {prompt}!".into())).expect("opens");
+        let written = lines(200, |at| (format!("say key {at}!"), format!("value {}", at * 7)));
         assert_eq!(open(folder.path(), &written, |_| ()).expect("opens").sha256(), of_template.sha256());
     }
 

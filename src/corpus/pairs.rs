@@ -98,10 +98,11 @@ impl Pairs {
         }
         let path = || spec.path.join(", ").into();
         if train.is_empty() {
-            let problem = if without_response.count > 0 {
-                format!("no pair to train on: {} lines have no response, the first is {}", without_response.count, without_response.first)
-            } else {
-                "no pair to train on: the file is empty".into()
+            let Passed { count, first } = &without_response;
+            let problem = match (*count, held_out.len()) {
+                (0, 0) => "no pair to train on: the file is empty".into(),
+                (_, 0) => format!("no pair to train on: {count} lines have no response, the first is {first}"),
+                (_, held_out) => format!("no pair to train on: the few that there are, {held_out}, are held out; add pairs"),
             };
             return Err(CorpusError::Pairs { path: path(), problem });
         }

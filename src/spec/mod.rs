@@ -6,6 +6,7 @@ mod corpus;
 mod covariate;
 mod device;
 mod dtype;
+mod exact;
 mod identity;
 mod ladder;
 mod loss_unit;

@@ -36,7 +36,7 @@ pub struct FineTuning {
 pub struct BaseRun {
     /// The results folder of its sweep (not part of a run's identity).
     pub results: String,
-    /// Its name.
+    /// Its name, a hash of all that it is.
     pub run_id: String,
     /// SHA-256 of its weights, hexadecimal.
     pub weights_sha256: String,

@@ -131,13 +131,22 @@ mod tests {
         }
     }
 
-    /// Pairs of a word and its letters turned, in a file; the corpus of them.
+    /// Pairs of a word and it in capitals, in a file; the corpus of them.
     fn task(folder: &Path, base: &RunSpec) -> (CorpusSpec, Corpus) {
+        pairs(folder, base, &|word, _| word.to_uppercase())
+    }
+
+    /// Pairs of a word and what is made of it and of another that is drawn.
+    fn pairs(folder: &Path, base: &RunSpec, response: &dyn Fn(&str, String) -> String) -> (CorpusSpec, Corpus) {
         let mut random = Random::new(1, "words of a task");
         let mut word = || (0..4).map(|_| char::from(b'a' + random.below(8) as u8)).collect::<String>();
-        let line = |word: String| serde_json::json!({ "prompt": word, "response": word.to_uppercase() }).to_string() + "\n";
+        let mut line = || {
+            let (prompt, other) = (word(), word());
+            let response = response(&prompt, other);
+            serde_json::json!({ "prompt": prompt, "response": response }).to_string() + "\n"
+        };
         let path = folder.join("task.jsonl");
-        std::fs::write(&path, (0..600).map(|_| line(word())).collect::<String>()).expect("written");
+        std::fs::write(&path, (0..600).map(|_| line()).collect::<String>()).expect("written");
         let spec = CorpusSpec::Pairs(Box::new(PairsSpec::of(path.display().to_string())));
         let corpus = Corpus::open_on(&spec, Some(&base.corpus), &Cache::quiet(folder)).expect("opens");
         (spec, corpus)
@@ -276,8 +285,8 @@ mod tests {
     fn a_fine_tuned_run_resumes_bit_for_bit_and_tells_its_best_epoch() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (base_spec, _, weights) = base();
-        let (task_spec, corpus) = task(folder.path(), &base_spec);
-        // So few pairs, so often and so fast, that they are learnt by rote.
+        // Responses that follow from nothing, so few, so often and so fast, that they are memorised.
+        let (task_spec, corpus) = pairs(folder.path(), &base_spec, &|_, drawn| drawn);
         let mut spec = tuned(&base_spec, &weights.sha256, (&task_spec, &corpus), 60.0, |it| (it.examples, it.replay) = (24, 10_000));
         spec.recipe.learning_rate = 1.6e-2;
         let whole = trained(&spec, &corpus, Some(&weights));
