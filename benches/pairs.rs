@@ -11,7 +11,7 @@
 use scalelab::cli::processor;
 use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::{
-    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
 };
 use scalelab::train::{FlushProbe, StepProbe, start_metering, stop_metering};
 use std::io::{BufRead, BufReader, Write};
@@ -195,6 +195,7 @@ fn spec(shape: &ModelShape, dtype: Dtype) -> RunSpec {
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
         mixture: Vec::new(),
+        stage: Stage::PreTraining,
         recipe,
         steps: 1_000_000,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

@@ -103,7 +103,13 @@ impl TextArgs {
         {
             let grid = read_grid(grid.as_ref())?;
             return grid.corpus.text().cloned().ok_or_else(|| {
-                Failure::Input(anyhow!("{} is a synthetic source, not text; see `scalelab corpus entropy`", grid.corpus.name()))
+                let name = grid.corpus.name();
+                let what = if grid.corpus.pairs().is_some() {
+                    "pairs, not text; `scalelab plan` counts them"
+                } else {
+                    "a synthetic source, not text; see `scalelab corpus entropy`"
+                };
+                Failure::Input(anyhow!("{name} is {what}"))
             });
         }
         let separator = self.separator.as_ref().map(|text| text.replace("\\n", "\n").replace("\\t", "\t"));

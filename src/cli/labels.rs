@@ -15,7 +15,11 @@ pub(super) struct Labels {
 type Part = fn(&RunRecord) -> Option<String>;
 
 /// Parts that stand in a name where they differ between runs of one shape and length.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 11] = [
+    |run| Some(format!("pairs {}", short(run.examples? as f64))),
+    |run| Some(format!("from {}", run.start.as_ref()?)),
+    |run| Some(format!("base D {}", short(run.base_tokens?.0))),
+    |run| Some(format!("replay {}", short(run.replay?))),
     |run| Some(format!("lr {}", rate(run.learning_rate?))),
     |run| Some(format!("batch {}", short(run.batch_tokens?.0))),
     |run| Some(format!("epochs {}", short(run.epochs?))),
@@ -116,6 +120,8 @@ mod tests {
             let parts = shares.map(|share| PartRecord { share, ..PartRecord::default() }).into();
             RunRecord { parts, ..run(8, 8e-3, 0) }
         };
+        let tuned = |examples| RunRecord { examples: Some(examples), start: Some("base".into()), ..run(8, 8e-3, 0) };
+        assert_eq!(of(&[tuned(100), tuned(1000)]), "2x8 D 3.4M pairs 100");
         assert_eq!(of(&[mixed([0.25, 0.75]), mixed([1.0, 0.0])]), "2x8 D 3.4M mix 25/75");
         assert_eq!(Labels::default().of_run(&RunRecord { run_id: "theirs".into(), ..RunRecord::default() }), "theirs");
     }

@@ -1,15 +1,18 @@
 //! From the path of a grid file to its plan: reads the grid, opens its corpus, expands it.
 
+use super::bases::on_bases;
 use super::devices::Found;
 use super::failure::{Failure, OrInput};
 use super::names::grid_text;
 use super::preparing::with_cache;
 use super::speeds::Speeds;
-use crate::corpus::{Corpus, CorpusError, CorpusPart};
+use super::text::plural;
+use crate::corpus::{Corpus, CorpusError, CorpusPart, PairCounts, Passed};
 use crate::fit::propose;
-use crate::spec::{CorpusSpec, Dtype, RunRecord, RunSpec};
+use crate::spec::{CorpusSpec, Dtype, Examples, PairsSpec, RunRecord, RunSpec};
 use crate::sweep::{
-    CorpusFacts, Grid, MeasuredRate, PartFacts, Plan, PlannedRun, Resolved, Slot, foresee, gain_of, resolve, seconds_per_token,
+    CorpusFacts, Grid, MeasuredRate, PairFacts, PartFacts, Plan, PlannedRun, Resolved, Slot, Subset, foresee, gain_of, resolve,
+    seconds_per_token,
 };
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
@@ -78,9 +81,10 @@ pub(super) fn expanded(grid: Grid, facts: CorpusFacts, devices: &Found) -> anyho
     Ok(Loaded { grid, facts, plan, later, slots, workers, speed: origin, search: (settled, families), rates: known, benched })
 }
 
-/// Reads and checks a grid file, or the sweep of that name.
+/// Reads and checks a grid file, or the sweep of that name; one that fine-tunes with the runs that it begins from.
 pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
-    Grid::parse(&grid_text(path)?).with_context(|| format!("in {}", path.display())).or_input()
+    let grid = Grid::parse(&grid_text(path)?).with_context(|| format!("in {}", path.display())).or_input()?;
+    on_bases(grid)
 }
 
 /// What a plan must know of the corpus of a grid, which is fetched first where asked to.
@@ -90,13 +94,60 @@ pub(super) fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Fail
     }
     let corpus = open_corpus(grid)?;
     let context = grid.shapes[0].context;
+    let pairs = corpus.pair_counts(context).map(|counts| pair_facts(grid, &corpus, &counts, context)).transpose()?;
     Ok(CorpusFacts {
+        pairs,
         sha256: corpus.sha256().to_owned(),
         vocabulary: corpus.vocabulary(),
         tokenizer: corpus.tokenizer(),
         unique_tokens: corpus.unique_tokens(context),
         held_out_windows: corpus.held_out_windows(context),
         parts: corpus.parts(context).into_iter().map(part_facts).collect(),
+    })
+}
+
+/// What a plan must know of pairs, whose base was trained on what it reads now.
+fn pair_facts(grid: &Grid, corpus: &Corpus, counts: &PairCounts, context: usize) -> Result<PairFacts, Failure> {
+    let base = grid.fine_tuning.as_ref().and_then(|axes| axes.bases.first());
+    if let (Some(base), Some(now)) = (base, corpus.base())
+        && base.run.corpus_sha256 != now.sha256()
+    {
+        let name = base.run.corpus.name();
+        return Err(Failure::Input(anyhow!(
+            "the text {name} of the base {} changed since it was trained: restore it, or train the base again",
+            base.run.run_id
+        )));
+    }
+    if counts.train == 0 || counts.held_out == 0 {
+        let side = if counts.train == 0 { "trained on" } else { "held out" };
+        return Err(Failure::Input(anyhow!(
+            "no pair that can be {side} fits a context of {context} tokens: {} are longer, first {}",
+            counts.too_long.count,
+            counts.too_long.first
+        )));
+    }
+    let subset = |examples: Examples| {
+        let asked = examples.of(counts.train);
+        let windows = corpus.pair_windows(asked, context)?;
+        Some(Subset { asked, examples: windows.examples(), windows: windows.windows() })
+    };
+    let asked = grid.corpus.pairs().map(PairsSpec::examples).unwrap_or_default();
+    let line = |passed: &Passed, what: &str| {
+        (passed.count > 0).then(|| {
+            format!(
+                "{} left out, first {}",
+                plural(passed.count as usize, &format!("pair {what} is"), &format!("pairs {what} are")),
+                passed.first
+            )
+        })
+    };
+    let too_long = format!("longer than a window of {} tokens", context + 1);
+    let left_out = [line(&counts.without_response, "without a response"), line(&counts.too_long, &too_long)];
+    Ok(PairFacts {
+        train: counts.train,
+        held_out: counts.held_out,
+        subsets: asked.into_iter().filter_map(subset).collect(),
+        left_out: left_out.into_iter().flatten().collect(),
     })
 }
 
@@ -110,7 +161,7 @@ pub(super) fn open_corpus(grid: &Grid) -> Result<Corpus, Failure> {
         CorpusError::Cache { .. } => Failure::Work(error.into()),
         error => Failure::Input(with_recipe(error, &missing_recipes(&grid.corpus))),
     };
-    with_cache(|cache| Corpus::open(&grid.corpus, cache)).map_err(refused)
+    with_cache(|cache| Corpus::open_on(&grid.corpus, grid.base_corpus(), cache)).map_err(refused)
 }
 
 /// Makes a text from a package of that name.

@@ -6,8 +6,10 @@
 mod voice;
 
 mod analysis;
+mod bases;
 #[cfg(feature = "train")]
 mod bench;
+mod cache;
 pub mod calls;
 mod certificate;
 mod checklist;
@@ -101,7 +103,7 @@ const LAST: usize = 900;
 
 /// The laboratory for neural scaling laws: train small, learn what to train large
 #[derive(Parser)]
-#[command(name = "scalelab", version, max_term_width = 100, after_help = "Examples:\n  scalelab sweep sweeps/quick.toml --fit")]
+#[command(name = "scalelab", version, max_term_width = 100, after_help = "Example: scalelab sweep sweeps/quick.toml --fit")]
 struct Cli {
     /// Print the answer in one line, and no progress
     ///
@@ -142,6 +144,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Put a sweep's folder into few files, to keep or send it
     Pack(pack::PackArgs),
+    /// Show or clear prepared texts and kept weights
+    Cache(cache::CacheArgs),
     /// Write curves for TensorBoard, W&B or pandas
     Export(export::ExportArgs),
     /// Train a grid as a job array of a SLURM cluster
@@ -224,6 +228,7 @@ pub fn run(line: Vec<OsString>) -> u8 {
         Command::Watch(args) => watch::run(&args),
         Command::Repair(args) => repair::run(&args),
         Command::Pack(args) => pack::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Slurm(args) => slurm::run(&args),
         Command::Fit(args) => fit::run(&args),

@@ -4,8 +4,8 @@ use super::colour::heading;
 use super::load::Loaded;
 use super::text::{doubts, duration, entry, filled, plural, screen_table};
 use crate::spec::sample::extent;
-use crate::spec::{Flops, MixedPart, ModelShape, ParamCounts, RunSpec, Tokens, WHOLE, short};
-use crate::sweep::{Budget, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
+use crate::spec::{FineTuning, Flops, MixedPart, ModelShape, ParamCounts, RunSpec, Tokens, WHOLE, short};
+use crate::sweep::{Budget, FineTuneAxes, PairFacts, PlannedRun, exact_flops, predicted_bytes, predicted_wall};
 use std::collections::BTreeSet;
 
 /// Lines of the table of runs that are shown; the others are counted.
@@ -55,12 +55,31 @@ pub(super) fn format_line(loaded: &Loaded) -> String {
 }
 
 /// What the runs read, and how much there is of it.
-fn unique(loaded: &Loaded) -> String {
+pub(super) fn unique(loaded: &Loaded) -> String {
     if !loaded.facts.parts.is_empty() {
         return mixed(loaded);
     }
+    if let (Some(pairs), Some(axes)) = (&loaded.facts.pairs, &loaded.grid.fine_tuning) {
+        return paired(loaded, pairs, axes);
+    }
     let tokens = loaded.facts.unique_tokens.map(|tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
     format!("{}; {}", loaded.grid.corpus.name(), tokens.unwrap_or_else(|| "without end".into()))
+}
+
+/// The pairs, how many of them runs see, and the runs that these begin from.
+fn paired(loaded: &Loaded, pairs: &PairFacts, axes: &FineTuneAxes) -> String {
+    let runs: Vec<&PlannedRun> = loaded.plan.runs.iter().collect();
+    let of = |value: &dyn Fn(&FineTuning) -> String| distinct(&runs, |spec| spec.stage.fine_tuning().map(value).unwrap_or_default());
+    let examples = of(&|it| it.examples.to_string());
+    let (starts, replay) = (of(&|it| it.start.to_string()), of(&|it| short(100.0 * it.replay_share())));
+    let bases = plural(axes.bases.len(), "run", "runs");
+    format!(
+        "{}: {} pairs to train on, {} held out; {examples} of them, from {starts}, {replay} % text of the base; base: {bases} of {}",
+        loaded.grid.corpus.name(),
+        pairs.train,
+        pairs.held_out,
+        axes.results
+    )
 }
 
 /// The parts of a mixture, how many mixtures there are, and which part is repeated most.
@@ -122,6 +141,10 @@ fn budget(loaded: &Loaded, spec: &RunSpec) -> String {
     let tokens = spec.tokens();
     match (&loaded.grid.budget.amounts, spec.budget_flops) {
         (Budget::IsoFlop { .. }, Some(flops)) => flops.to_string(),
+        (Budget::Epochs(_), _) => {
+            let epochs = spec.stage.fine_tuning().map_or(1.0, |it| tokens.0 / it.epoch_tokens(spec.shape.context) as f64);
+            format!("{} epochs", two_digits(epochs))
+        }
         (Budget::TokensPerParam(ratios), _) => {
             let off = |ratio: &&f64| (tokens.0 / params(&spec.shape) / **ratio).ln().abs();
             let nearest = ratios.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
@@ -191,12 +214,13 @@ fn all_doubts(loaded: &Loaded) -> Vec<String> {
         Some(spec.tokens().0 / unique as f64)
     };
     let most = loaded.plan.runs.iter().filter_map(|run| epochs(&run.spec)).fold(0.0, f64::max);
-    let repeated = (most > 1.005).then(|| {
+    let lines = loaded.facts.pairs.iter().flat_map(|pairs| pairs.left_out.clone());
+    let repeated = (most > 1.005 && loaded.facts.pairs.is_none()).then(|| {
         format!(
             "the longest run sees its text {} times, and a law of N and D knows no repeats: add text, or fit data-constrained, too",
             two_digits(most)
         )
     });
     let guessed = (!loaded.has_rates()).then(|| format!("the time is a guess: {}", loaded.speed));
-    left_out.into_iter().chain(repeated).chain(guessed).collect()
+    left_out.into_iter().chain(lines).chain(repeated).chain(guessed).collect()
 }

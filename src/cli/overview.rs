@@ -7,7 +7,7 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 3] = [
     ("Design and train a grid", &["init", "plan", "selftest", "sweep", "status", "watch", "doctor", "repair", "slurm", "bench"]),
     ("Fit laws and ask them", &["fit", "recommend", "schedule", "mix", "forecast", "verify", "compare", "report", "plot"]),
-    ("Files, words and help", &["corpus", "pack", "export", "explain"]),
+    ("Files, words and help", &["corpus", "pack", "cache", "export", "explain"]),
 ];
 /// What others read of this program, in one line at the end of the last group.
 const PRINTED: [&str; 3] = ["schema", "completions", "man"];

@@ -92,7 +92,11 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     let runs: Vec<&PlannedRun> = plan.runs.iter().collect();
     let unique =
         facts.unique_tokens.map_or("without end".to_owned(), |tokens| format!("{} unique tokens to train on", Tokens(tokens as f64)));
-    let unique = if facts.parts.is_empty() { unique } else { mixed(loaded) };
+    let unique = match (&facts.pairs, facts.parts.is_empty()) {
+        (Some(_), _) => outline::unique(loaded),
+        (None, true) => unique,
+        (None, false) => mixed(loaded),
+    };
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
     text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
     text += "\nruns\n";

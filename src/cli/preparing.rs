@@ -35,10 +35,10 @@ fn in_a_place<T>(told: &dyn Fn(&Preparing), said: &dyn Fn(String), work: &mut Ca
 /// Work that needs a cache.
 type CacheWork<'a, T> = dyn FnMut(&Cache<'_>) -> Result<T, CorpusError> + 'a;
 
-/// Opens a corpus for a worker, which has nobody to tell.
+/// Opens a corpus for a worker, which has nobody to tell; pairs with what their base was trained on.
 #[cfg(feature = "train")]
-pub(super) fn open_quietly(spec: &CorpusSpec) -> Result<Corpus, CorpusError> {
-    in_a_place(&|_| (), &|_| (), &mut |cache| Corpus::open(spec, cache))
+pub(super) fn open_quietly(spec: &CorpusSpec, base: Option<&CorpusSpec>) -> Result<Corpus, CorpusError> {
+    in_a_place(&|_| (), &|_| (), &mut |cache| Corpus::open_on(spec, base, cache))
 }
 
 /// Says a thing about the cache, the first time.

@@ -5,7 +5,7 @@
 use super::program;
 use crate::results::SweepFolder;
 use crate::spec::{Progress, RunSpec, TrainedRun};
-use crate::sweep::{News, RunFailure, Slot, Task, Trainer};
+use crate::sweep::{News, RunFailure, RunSettings, Slot, Task, Trainer};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) folder: PathBuf,
     /// Seconds between two states of its own.
     pub(super) checkpoint_seconds: f64,
+    /// Whether its final weights are kept.
+    pub(super) keep_weights: bool,
 }
 
 /// What a worker says.
@@ -52,6 +54,7 @@ pub(super) enum WorkerMessage {
 pub(super) struct ProcessTrainer {
     folder: PathBuf,
     checkpoint_seconds: f64,
+    keep_weights: bool,
     slots: Vec<(Slot, Mutex<Option<Worker>>)>,
 }
 
@@ -65,9 +68,10 @@ struct Worker {
 }
 
 impl ProcessTrainer {
-    pub(super) fn new(slots: Vec<Slot>, folder: &SweepFolder, checkpoint_seconds: f64) -> Self {
+    pub(super) fn new(slots: Vec<Slot>, folder: &SweepFolder, settings: &RunSettings) -> Self {
+        let RunSettings { checkpoint_seconds, keep_weights, .. } = *settings;
         let slots = slots.into_iter().map(|slot| (slot, Mutex::new(None))).collect();
-        Self { folder: folder.path.clone(), checkpoint_seconds, slots }
+        Self { folder: folder.path.clone(), checkpoint_seconds, keep_weights, slots }
     }
 
     fn job(&self, task: &Task<'_>) -> Job {
@@ -77,6 +81,7 @@ impl ProcessTrainer {
             branch_points: task.branch_points.clone(),
             folder: self.folder.clone(),
             checkpoint_seconds: self.checkpoint_seconds,
+            keep_weights: self.keep_weights,
         }
     }
 }

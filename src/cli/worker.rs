@@ -9,9 +9,9 @@ use super::process::{Job, WorkerMessage};
 use super::signals::on_request;
 use crate::corpus::Corpus;
 use crate::results::{StoredCheckpoint, SweepFolder};
-use crate::spec::{CorpusSpec, Device, Progress, TrainedRun};
-use crate::train::{Action, Checkpoint, TrainError, TrainingObserver, train_from};
-use anyhow::anyhow;
+use crate::spec::{BaseRun, CorpusSpec, Device, ModelShape, Progress, Start, TrainedRun};
+use crate::train::{Action, Checkpoint, TrainError, TrainingObserver, Weights, train_from_base};
+use anyhow::{Context, anyhow};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -74,7 +74,7 @@ fn read_jobs() -> Receiver<String> {
 }
 
 fn execute_all(jobs: &Receiver<String>, device: &Device) -> Outcome {
-    let mut opened: Option<(CorpusSpec, Corpus)> = None;
+    let mut opened: Opened = None;
     for line in jobs {
         if STOP.load(Ordering::SeqCst) {
             break;
@@ -90,12 +90,17 @@ fn execute_all(jobs: &Receiver<String>, device: &Device) -> Outcome {
     std::process::exit(INTERRUPTED)
 }
 
-fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device) -> anyhow::Result<TrainedRun> {
+/// The corpus that is open, what it was opened by, and what the base of its pairs was trained on.
+type Opened = Option<(CorpusSpec, Option<CorpusSpec>, Corpus)>;
+
+fn execute(job: &Job, opened: &mut Opened, device: &Device) -> anyhow::Result<TrainedRun> {
     let spec = &job.spec;
-    if opened.as_ref().is_none_or(|(corpus_spec, _)| *corpus_spec != spec.corpus) {
-        *opened = Some((spec.corpus.clone(), open_quietly(&spec.corpus)?));
+    let fine_tuning = spec.stage.fine_tuning();
+    let base = fine_tuning.map(|it| &it.base.corpus);
+    if opened.as_ref().is_none_or(|(of_spec, of_base, _)| *of_spec != spec.corpus || of_base.as_ref() != base) {
+        *opened = Some((spec.corpus.clone(), base.cloned(), open_quietly(&spec.corpus, base)?));
     }
-    let (_, corpus) = opened.as_ref().expect("just opened");
+    let (_, _, corpus) = opened.as_ref().expect("just opened");
     let tokenizer = corpus.tokenizer().name;
     anyhow::ensure!(
         tokenizer == spec.tokenizer.name,
@@ -103,12 +108,13 @@ fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device
         spec.tokenizer.name
     );
     anyhow::ensure!(corpus.sha256() == spec.corpus_sha256, "the corpus changed after the sweep was planned; plan again or restore it");
+    let weights = fine_tuning.filter(|it| it.start == Start::Base).map(|it| base_weights(&it.base, &spec.shape)).transpose()?;
     let clock = SystemTime::now();
     forget_peak();
     let mut keeper = Checkpointer::new(job);
     let start = latest_state(job, &keeper.folder, device);
     let (own_from, seconds_before) = start.as_ref().map_or((0, 0.0), |state| (state.own_from, state.seconds));
-    let mut run = train_from(start, spec, corpus, device, &mut keeper)?;
+    let mut run = train_from_base(start, weights.as_ref(), spec, corpus, device, &mut keeper)?;
     let seconds = seconds_before + keeper.seconds();
     let record = &mut run.record;
     record.code_version = Some(env!("CARGO_PKG_VERSION").to_owned());
@@ -121,6 +127,15 @@ fn execute(job: &Job, opened: &mut Option<(CorpusSpec, Corpus)>, device: &Device
         let _ = write!(name, ", driver {driver}");
     }
     Ok(run)
+}
+
+/// The weights that a base ended with.
+fn base_weights(base: &BaseRun, shape: &ModelShape) -> anyhow::Result<Weights> {
+    let BaseRun { results, run_id, .. } = base;
+    let bytes = SweepFolder::at(results).read_weights(run_id)?;
+    let bytes = bytes
+        .ok_or_else(|| anyhow!("the weights of the base {run_id} are gone from {results}/weights; plan again for how they are made"))?;
+    Weights::read(&bytes, shape).with_context(|| format!("the weights of the base {run_id} in {results}/weights cannot be used"))
 }
 
 /// Version of the driver of the GPU that this worker is shown; asked for once.
@@ -190,6 +205,17 @@ impl<'a> Checkpointer<'a> {
 }
 
 impl TrainingObserver for Checkpointer<'_> {
+    fn wants_weights(&self) -> bool {
+        self.job.keep_weights
+    }
+
+    fn weights(&mut self, file: Vec<u8>) {
+        if let Err(error) = self.folder.keep_weights(&self.run_id, &file) {
+            let problem = format!("its weights cannot be kept, its result is: {error}; `scalelab sweep GRID --retry weights` tries again");
+            let _ = say(&WorkerMessage::Remark(problem));
+        }
+    }
+
     fn after_step(&mut self, progress: &Progress) -> Action {
         if STOP.load(Ordering::SeqCst) {
             return Action::CheckpointAndStop;

@@ -1,36 +1,9 @@
-//! The order of training windows: a keyed permutation that needs no memory, so that the window at
-//! any position of any epoch is known without walking there.
-
-use super::interleaving::Interleaving;
-
-/// In which order a run sees its windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Order<'a> {
-    /// Seed of the order.
-    pub seed: u64,
-    /// Distinct tokens of the run, where fewer than the corpus has. They are the first of the order, so that a run sees in its
-    /// first epoch what every run of its seed sees, and the same in another order in each later one.
-    pub unique_tokens: Option<u64>,
-    /// In which order the parts of a mixture come; each part alone is in the order of the seed.
-    pub interleaving: Option<&'a Interleaving>,
-}
-
-impl Order<'_> {
-    /// Where in the order of the whole corpus the window at `position` of this order stands.
-    pub(super) fn position(self, position: u64, context: usize) -> u64 {
-        match self.unique_tokens.map(|unique| (unique / context as u64).max(1)) {
-            Some(windows) if position >= windows => window_at(self.seed ^ REPEATED, position, windows),
-            _ => position,
-        }
-    }
-}
-
-/// Tells the order of repetitions from that of the corpus.
-const REPEATED: u64 = 0x5851_f42d_4c95_7f2d;
+//! A keyed permutation of training windows that needs no memory, so that the window at any position of any epoch is known without
+//! walking there.
 
 /// The window at `position` of an endless stream over `windows` windows: every epoch visits each
 /// window once, in an order that depends on (seed, epoch) alone.
-pub(super) fn window_at(seed: u64, position: u64, windows: u64) -> u64 {
+pub(crate) fn window_at(seed: u64, position: u64, windows: u64) -> u64 {
     let (epoch, index) = (position / windows, position % windows);
     permuted(index, windows, mix(seed ^ mix(epoch)))
 }
@@ -77,20 +50,6 @@ mod tests {
             }
             assert!(windows < 7 || epoch(0) != epoch(1));
         }
-    }
-
-    #[test]
-    fn a_limited_run_sees_its_first_epoch_as_all_do_and_the_same_windows_in_every_later_one() {
-        let order = Order { seed: 3, unique_tokens: Some(40 * 16), interleaving: None };
-        let epoch = |e: u64| (0..40).map(|i| order.position(e * 40 + i, 16)).collect::<Vec<_>>();
-        assert_eq!(epoch(0), (0..40).collect::<Vec<_>>());
-        for e in 1..4 {
-            let mut seen = epoch(e);
-            assert!(seen != epoch(e - 1), "another order");
-            seen.sort_unstable();
-            assert_eq!(seen, (0..40).collect::<Vec<_>>());
-        }
-        assert_eq!(Order { seed: 3, ..Order::default() }.position(1000, 16), 1000);
     }
 
     #[test]

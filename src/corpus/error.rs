@@ -101,6 +101,17 @@ pub enum CorpusError {
         /// Bytes per block.
         block: usize,
     },
+    /// Pairs that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Pairs {
+        /// The files, as they were given.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Pairs are opened without the run that they fine-tune.
+    #[error("corpus.kind = \"pairs\" is read as the text of a base is: it needs stage = \"fine-tune\" and [base] in the grid")]
+    NoBase,
     /// A part of a mixture cannot be used.
     #[error("corpus.parts.{name}: {source}")]
     Part {

@@ -5,7 +5,8 @@ use crate::spec::sample::{mean, standard_error};
 /// The windows that final losses are measured on, the same for every run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldOut {
-    /// Token ids, [windows, context + 1] row-major; position i + 1 is the target of position i.
+    /// Token ids, [windows, context + 1] row-major; position i + 1 is the target of position i. [`split_window`](super::split_window)
+    /// takes a window apart, of which not every token may count.
     pub tokens: Vec<u32>,
     /// Number of windows.
     pub windows: usize,

@@ -42,6 +42,7 @@ mod trackers;
 mod trajectories;
 mod units;
 mod wanted;
+mod weights;
 mod wide;
 
 pub use atomic::write_whole;
@@ -64,3 +65,4 @@ pub use repair::{Mend, MendEnd};
 pub use table::{TableError, records_to_csv, to_csv};
 pub use trajectories::Trajectory;
 pub use wanted::Wanted;
+pub use weights::{KeptWeights, WeightsHeader};

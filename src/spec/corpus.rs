@@ -2,6 +2,7 @@
 //! What names a run is the content, never the path.
 
 use super::mix::MixSpec;
+use super::pairs::PairsSpec;
 use super::text::TextSpec;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub enum CorpusSpec {
     },
     /// Several texts, each with a share of the training windows.
     Mix(MixSpec),
+    /// Pairs of a prompt and its response, for fine-tuning.
+    Pairs(Box<PairsSpec>),
 }
 
 impl CorpusSpec {
@@ -38,6 +41,7 @@ impl CorpusSpec {
             Self::Text(text) | Self::Bpe(text) => text.name(),
             Self::ZipfFacts { a, keys, seed } => format!("zipf-facts(a={a}, keys={keys}, seed={seed})"),
             Self::Mix(mix) => mix.name(),
+            Self::Pairs(pairs) => TextSpec { path: pairs.path.clone(), ..TextSpec::of("") }.name(),
         }
     }
 
@@ -45,7 +49,7 @@ impl CorpusSpec {
     pub fn text(&self) -> Option<&TextSpec> {
         match self {
             Self::Text(text) | Self::Bpe(text) => Some(text),
-            Self::ZipfFacts { .. } | Self::Mix(_) => None,
+            Self::ZipfFacts { .. } | Self::Mix(_) | Self::Pairs(_) => None,
         }
     }
 
@@ -53,7 +57,15 @@ impl CorpusSpec {
     pub fn mix(&self) -> Option<&MixSpec> {
         match self {
             Self::Mix(mix) => Some(mix),
-            Self::Text(_) | Self::Bpe(_) | Self::ZipfFacts { .. } => None,
+            Self::Text(_) | Self::Bpe(_) | Self::ZipfFacts { .. } | Self::Pairs(_) => None,
+        }
+    }
+
+    /// The pairs, where it is such.
+    pub fn pairs(&self) -> Option<&PairsSpec> {
+        match self {
+            Self::Pairs(pairs) => Some(pairs),
+            Self::Text(_) | Self::Bpe(_) | Self::ZipfFacts { .. } | Self::Mix(_) => None,
         }
     }
 

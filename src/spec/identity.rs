@@ -2,6 +2,7 @@
 //! Every column of a record is either part of what a run is, or derived from that, or came of it; a column that is added must be
 //! put into one of the three before this file compiles.
 
+use super::exact::Exact;
 use super::{Dtype, FlopRule, RunRecord};
 use std::ops::BitOr;
 
@@ -66,17 +67,6 @@ impl BitOr for Ignoring {
     }
 }
 
-/// A number of a table, equal to another only bit by bit, in the order of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Exact(u64);
-
-impl From<f64> for Exact {
-    fn from(value: f64) -> Self {
-        let bits = value.to_bits();
-        Self(if value.is_sign_negative() { !bits } else { bits | 1 << 63 })
-    }
-}
-
 /// What is read, and how often: the hash of the content, or what a table of others calls it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Data {
@@ -84,6 +74,16 @@ struct Data {
     tokenizer: Option<String>,
     /// How often it was seen, in tenths; 0 where nothing was seen twice.
     repetition: u64,
+}
+
+/// What a run begins from, and how much of its data it sees, where it is no pre-training.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Beginning {
+    stage: Option<String>,
+    base_run: Option<String>,
+    start: Option<String>,
+    examples: Option<u64>,
+    replay: Option<Exact>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +109,7 @@ struct Optimizer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunKey {
     data: Data,
+    beginning: Beginning,
     network: Network,
     budget: Option<(Exact, Option<&'static str>)>,
     seed_eval: Option<u64>,
@@ -165,6 +166,11 @@ impl RunRecord {
             other_choices,
             covariates,
             parts,
+            stage,
+            base_run,
+            start,
+            examples,
+            replay,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -179,6 +185,7 @@ impl RunRecord {
             flops_exact: _,
             trunk_id: _,
             cluster: _,
+            base_tokens: _,
             // What came of it.
             status: _,
             diagnosis: _,
@@ -191,6 +198,11 @@ impl RunRecord {
             train_loss_nats: _,
             entropy_nats: _,
             floor_nats: _,
+            base_loss_before: _,
+            base_loss_after: _,
+            best_epoch: _,
+            best_loss_nats: _,
+            exact_match: _,
             // Who made it, and when. Devices differ by rounding alone where the number format is the same.
             device: _,
             code_version: _,
@@ -216,6 +228,13 @@ impl RunRecord {
                 // The hash is that of what the tokenizer made; a table of others may have its name alone.
                 tokenizer: tokenizer.clone().filter(|_| corpus_sha256.is_none()),
                 repetition: repetition(seen),
+            },
+            beginning: Beginning {
+                stage: stage.clone(),
+                base_run: base_run.clone(),
+                start: start.clone(),
+                examples: *examples,
+                replay: exact(*replay),
             },
             network: Network {
                 dimensions: [*layers, *width, *heads, *kv_heads, *ffn, *vocabulary, *context],
@@ -287,7 +306,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 17] = [
+        let choices: [fn(&mut RunRecord); 21] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -303,6 +322,10 @@ mod tests {
             |r| r.seed_eval = Some(9),
             |r| r.seed_data = Some(9),
             |r| r.other_choices = Some("optimizer = muon".into()),
+            |r| r.base_run = Some("a base".into()),
+            |r| r.start = Some("scratch".into()),
+            |r| r.examples = Some(100),
+            |r| r.replay = Some(0.05),
             |r| r.covariates = vec![("experts".into(), 8.0)],
             |r| r.parts = vec![PartRecord { name: "code".into(), share: 0.5, ..PartRecord::default() }],
         ];
@@ -362,12 +385,6 @@ mod tests {
         let of = |unique: f64| RunRecord { tokens: Some(Tokens(1e6)), unique_tokens: Some(Tokens(unique)), ..run() };
         let same = |a: f64, b: f64| of(a).key(Ignoring::default()) == of(b).key(Ignoring::default());
         assert!(same(1e6, 9e9) && same(250_000.0, 250_300.0) && !same(250_000.0, 500_000.0));
-    }
-
-    #[test]
-    fn numbers_are_ordered_as_numbers() {
-        let ordered = [-2.0, -1.0, -0.0, 0.0, 1e-300, 1.0, 3e12, 1e13, f64::INFINITY].map(Exact::from);
-        assert!(ordered.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Tokens, WIDTH};
+use super::{
+    BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Start, Tokens, WIDTH,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -156,6 +158,29 @@ pub struct RunRecord {
     /// Lowest loss possible on the held-out windows of such a source, nats per token.
     pub floor_nats: Option<f64>,
 
+    /// Stage of training; empty of pre-training.
+    pub stage: Option<String>,
+    /// The run that it begins from, where it is fine-tuned.
+    pub base_run: Option<String>,
+    /// Tokens that this run was trained on.
+    pub base_tokens: Option<Tokens>,
+    /// What the weights of a fine-tuned run begin as: base or scratch.
+    pub start: Option<String>,
+    /// Pairs that it is trained on.
+    pub examples: Option<u64>,
+    /// Share of its windows that are text of its base, from 0 to 1.
+    pub replay: Option<f64>,
+    /// Loss before its first step on the held-out windows of its base, nats per token.
+    pub base_loss_before: Option<Nats>,
+    /// Loss on them at its end.
+    pub base_loss_after: Option<Nats>,
+    /// Epochs after which its held-out loss was lowest, of those after which it was measured.
+    pub best_epoch: Option<f64>,
+    /// That loss, nats per token.
+    pub best_loss_nats: Option<Nats>,
+    /// Share of held-out responses of which every token is the likeliest after all that stands before it.
+    pub exact_match: Option<f64>,
+
     /// Identifier of the constant-rate steps that the run shares with others.
     pub trunk_id: Option<String>,
     /// Runs of one cluster share steps, so their losses are not independent.
@@ -230,6 +255,9 @@ impl RunRecord {
         let counts = ParamCounts::of(shape);
         let adamw = &spec.recipe.adamw;
         let tokens = spec.tokens();
+        let fine_tuning = spec.stage.fine_tuning();
+        let unique = spec.unique_tokens.or(fine_tuning.map(|it| it.epoch_tokens(shape.context)));
+        let from_base = fine_tuning.filter(|it| it.start == Start::Base);
         Self {
             run_id: spec.id().0,
             sweep: Some(spec.sweep.clone()),
@@ -255,8 +283,8 @@ impl RunRecord {
             params_norm: Some(counts.norm),
             params_unembedding: Some(counts.unembedding),
             tokens: Some(tokens),
-            unique_tokens: spec.unique_tokens.map(|unique| Tokens(unique as f64)),
-            epochs: spec.unique_tokens.map(|unique| tokens.0 / unique as f64),
+            unique_tokens: unique.map(|unique| Tokens(unique as f64)),
+            epochs: unique.map(|unique| tokens.0 / unique as f64),
             batch_tokens: Some(Tokens(spec.recipe.batch_tokens as f64)),
             steps: Some(spec.steps),
             budget_flops: spec.budget_flops,
@@ -278,6 +306,12 @@ impl RunRecord {
             flops_md: FlopRule::Md.of(shape, tokens),
             flops_exact: FlopRule::Exact.of(shape, tokens),
             precision: (spec.recipe.dtype != Dtype::default()).then(|| spec.recipe.dtype.to_string()),
+            stage: fine_tuning.map(|_| "fine-tuning".to_owned()),
+            base_run: from_base.map(|it| it.base.run_id.clone()),
+            base_tokens: from_base.map(|it| Tokens(it.base.tokens)),
+            start: fine_tuning.map(|it| it.start.to_string()),
+            examples: fine_tuning.map(|it| it.examples),
+            replay: fine_tuning.map(|it| it.replay_share()),
             parts: spec.mixture.iter().map(PartRecord::from).collect(),
             cluster: spec.trunk_id(),
             trunk_id: spec.trunk_id(),

@@ -1,6 +1,6 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, OptimizerGroups, Schedule, Tokenizer, Tokens};
+use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, OptimizerGroups, Schedule, Stage, Tokenizer, Tokens};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -78,6 +78,9 @@ pub struct RunSpec {
     /// The parts of the corpus with their shares, where it is a mixture, in the order of their names.
     #[serde(default)]
     pub mixture: Vec<MixedPart>,
+    /// The stage of training, with what it begins from.
+    #[serde(default)]
+    pub stage: Stage,
     /// How it is trained.
     pub recipe: Recipe,
     /// Optimizer steps.
@@ -167,7 +170,7 @@ impl RunSpec {
         if *dtype != Dtype::default() {
             let _ = writeln!(text, "dtype {dtype}");
         }
-        text
+        text + &self.stage.canonical_text()
     }
 }
 
@@ -201,6 +204,7 @@ pub(crate) mod tests {
             tokenizer: Tokenizer::default(),
             unique_tokens: None,
             mixture: Vec::new(),
+            stage: Stage::PreTraining,
             recipe: Recipe {
                 learning_rate: 2e-3,
                 batch_tokens: 4096,

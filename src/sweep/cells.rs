@@ -2,7 +2,7 @@
 
 use super::grid::{Around, Budget, CorpusFacts, Grid};
 use super::mixtures::{mixtures, too_often};
-use crate::spec::{FlopRule, Flops, MixedPart, ModelShape, ParamCounts, Tokens};
+use crate::spec::{FlopRule, Flops, MixedPart, ModelShape, ParamCounts, Stage, Tokens};
 
 /// One shape, one number of tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) struct Cell {
     /// Parts of a mixture with their shares.
     pub(super) mixture: Vec<MixedPart>,
     pub(super) budget: Option<(Flops, FlopRule)>,
+    /// What it begins from.
+    pub(super) stage: Stage,
 }
 
 /// A cell that is not trained.
@@ -78,6 +80,7 @@ pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut
                     keep_nearest(*around, several, possible, &name, &mut kept, &mut left_out);
                 }
             }
+            Budget::Epochs(_) => {}
         }
     }
     (kept, left_out)
@@ -103,7 +106,16 @@ fn keep_possible<'a>(
         let once: &[f64] = if grid.budget.epochs.is_empty() { &[1.0] } else { &grid.budget.epochs };
         for (mixture, &epochs) in mixtures.iter().flat_map(|mixture| once.iter().map(move |epochs| (mixture, epochs))) {
             let mixed = mixture.parts.clone();
-            let cell = Cell { level, shape: shape.clone(), tokens, batch_tokens, unique_tokens: None, mixture: mixed, budget };
+            let cell = Cell {
+                level,
+                shape: shape.clone(),
+                tokens,
+                batch_tokens,
+                unique_tokens: None,
+                mixture: mixed,
+                budget,
+                stage: Stage::PreTraining,
+            };
             let cell = cell.repeated(epochs);
             match impossible(grid, facts, &cell) {
                 None => kept.push(cell),

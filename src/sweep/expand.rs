@@ -1,6 +1,7 @@
 //! A grid expanded: the deterministic list of runs, each fully determined, with its predicted cost.
 
 use super::cells::{Cell, LeftOut, cells};
+use super::fine_tune;
 use super::grid::{CorpusFacts, Grid, Sharing, Warmup};
 use super::mixtures::bytes_per_token;
 use super::plan::{Plan, PlanError};
@@ -36,7 +37,10 @@ pub(super) struct Groundwork {
 }
 
 pub(super) fn groundwork(grid: &Grid, facts: &CorpusFacts) -> Result<Groundwork, PlanError> {
-    let (kept, left_out) = cells(grid, facts);
+    let (kept, left_out) = match &grid.fine_tuning {
+        Some(axes) => fine_tune::cells(grid, axes, facts),
+        None => cells(grid, facts),
+    };
     if let Some(LeftOut { shape, budget, reason, .. }) = left_out.iter().find(|cell| cell.asked_for) {
         return Err(PlanError::Impossible { shape: shape.to_string(), budget: budget.clone(), reason: reason.clone() });
     }
@@ -97,6 +101,7 @@ fn eval_windows(grid: &Grid, facts: &CorpusFacts, shortest: u64) -> Result<u64, 
     match grid.run.eval_windows {
         Some(asked) if asked > available => Err(PlanError::HeldOut { asked, available, least: 1 }),
         Some(asked) => Ok(asked),
+        None if grid.fine_tuning.is_some() => Ok(available.min(most)),
         None if available < least => Err(PlanError::HeldOut { asked: least, available, least }),
         None => Ok((shortest / (16 * context)).clamp(least, most).min(available)),
     }
@@ -173,6 +178,7 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         tokenizer: tokenizer(facts, cell),
         unique_tokens: cell.unique_tokens,
         mixture: cell.mixture.clone(),
+        stage: cell.stage.clone(),
         recipe,
         steps: cell.steps(),
         seeds,

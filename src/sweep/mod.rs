@@ -7,6 +7,7 @@ mod changes;
 mod cost;
 mod draft;
 mod expand;
+mod fine_tune;
 mod foresee;
 mod grid;
 mod lab;
@@ -31,9 +32,11 @@ pub use cost::{
 };
 pub use draft::{Draft, Fitting};
 pub use expand::expand;
+pub use fine_tune::frontier;
 pub use foresee::foresee;
 pub use grid::{
-    Around, Budget, BudgetAxes, CorpusFacts, Grid, GridError, PartFacts, RecipeAxes, RunSettings, SearchedAxes, SeedAxes, Sharing, Warmup,
+    Around, Base, BaseChoice, Budget, BudgetAxes, CorpusFacts, FineTuneAxes, Grid, GridError, PairFacts, PartFacts, RecipeAxes,
+    RunSettings, SearchedAxes, SeedAxes, Sharing, Subset, Warmup,
 };
 pub use lab::{LabEvent, LabOptions, LabSummary, News, OnFailure, RunFailure, Trainer, run_plan};
 pub use memory::{MemoryError, check_memory, predicted_bytes};

@@ -53,5 +53,7 @@ impl PlannedRun {
 
 /// What the evaluation of a run costs, in training tokens.
 pub(super) fn evaluation(spec: &RunSpec) -> f64 {
-    EVALUATION * (spec.eval_windows * spec.shape.context as u64) as f64
+    // What is fine-tuned reads the windows of its base before and after.
+    let of_base = spec.stage.fine_tuning().map_or(0, |it| 2 * it.base.eval_windows);
+    EVALUATION * ((spec.eval_windows + of_base) * spec.shape.context as u64) as f64
 }

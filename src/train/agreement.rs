@@ -6,6 +6,7 @@ use super::init::Layout;
 use super::kernels::bf16::Unit;
 use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState};
+use crate::corpus::{NOT_COUNTED, counted};
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup, Random};
 use candle_core::Device;
 use proptest::prelude::*;
@@ -86,6 +87,67 @@ proptest! {
         prop_assert_eq!(&found, &fused.flat_gradient().expect("kept"));
         prop_assert_eq!(again.to_bits(), fused.gradient(&inputs, &targets).expect("computes").to_bits());
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(2), failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Fused and composed agree where some targets are not counted, on the losses and the gradient of the mean over the others.
+    #[test]
+    fn of_some_targets_fused_and_composed_agree(shape in shapes(), sequences in 1usize..9, every in 1u64..9, seed: u64) {
+        let layout = Layout::of(&shape);
+        let state = state(&layout, seed);
+        let mut random = Random::new(seed, "some targets");
+        let mut tokens = || -> Vec<u32> {
+            (0..sequences * shape.context).map(|_| random.below(shape.vocabulary as u64) as u32).collect()
+        };
+        let (inputs, mut targets) = (tokens(), tokens());
+        for at in 1..targets.len() {
+            if random.below(every) > 0 {
+                targets[at] = NOT_COUNTED;
+            }
+        }
+        let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");
+        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state, Factors::F32);
+        let expected = composed.gradient(&inputs, &targets).expect("computes");
+        let found = fused.gradient(&inputs, &targets).expect("computes");
+        prop_assert!((found / expected - 1.0).abs() < TOLERANCE, "loss {found}, not {expected}");
+        let losses = [fused.token_losses(&inputs, &targets), composed.token_losses(&inputs, &targets)].map(|all| all.expect("computes"));
+        for all in &losses {
+            prop_assert!(all.iter().zip(&targets).all(|(loss, target)| (*loss == 0.0) == (*target == NOT_COUNTED)));
+            let mean = all.iter().map(|loss| f64::from(*loss)).sum::<f64>() / counted(&targets) as f64;
+            prop_assert!((mean / expected - 1.0).abs() < TOLERANCE, "the mean over counted targets is {mean}, not {expected}");
+        }
+        let hits = [fused.hits(&inputs, &targets), composed.hits(&inputs, &targets)].map(|all| all.expect("computes"));
+        prop_assert!(hits[0].iter().zip(&targets).all(|(hit, target)| !hit || *target != NOT_COUNTED));
+        // The likeliest token loses at most ln V; where two are nearly alike, rounding decides.
+        let differ = hits[0].iter().zip(&hits[1]).filter(|(a, b)| a != b).count();
+        prop_assert!(differ <= targets.len() / 500, "{differ} of {} hits differ", targets.len());
+        let (expected, found) = (composed.flat_gradient().expect("kept"), fused.flat_gradient().expect("kept"));
+        let size = norm(expected.iter().copied());
+        for parameter in &layout.parameters {
+            let (a, b) = (&found[parameter.range()], &expected[parameter.range()]);
+            // A single counted target may leave a parameter nearly nothing: rounding is held against the whole gradient then.
+            let distance = norm(a.iter().zip(b).map(|(a, b)| a - b)) / norm(b.iter().copied()).max(1e-2 * size);
+            prop_assert!(distance < TOLERANCE, "gradient of {} is off by {distance:e}", parameter.name);
+        }
+    }
+}
+
+#[test]
+fn sequences_without_a_counted_target_change_no_gradient() {
+    let shape = ModelShape { context: 24, ..ModelShape::derived(2, 16) };
+    let layout = Layout::of(&shape);
+    let mut random = Random::new(4, "sequences");
+    let mut tokens = |count: usize| -> Vec<u32> { (0..count).map(|_| random.below(256) as u32).collect() };
+    let (inputs, mut targets) = (tokens(4 * 24), tokens(4 * 24));
+    targets[2 * 24..].fill(NOT_COUNTED);
+    let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state(&layout, 4), Factors::F32);
+    let whole = fused.gradient(&inputs, &targets).expect("computes");
+    let gradient = fused.flat_gradient().expect("kept");
+    let alone = fused.gradient(&inputs[..2 * 24], &targets[..2 * 24]).expect("computes");
+    let distance = norm(gradient.iter().zip(&fused.flat_gradient().expect("kept")).map(|(a, b)| a - b));
+    assert!((whole / alone - 1.0).abs() < 1e-12 && distance < 1e-6 * norm(gradient.into_iter()), "{whole} {alone} {distance:e}");
 }
 
 #[test]

@@ -50,7 +50,12 @@ const FORMAT: &str = "scalelab checkpoint 2";
 impl Checkpoint {
     /// The state before the first step.
     pub(crate) fn first(spec: &RunSpec, layout: &Layout) -> Self {
-        let learner = LearnerState::first(layout.first_weights(spec.seeds.init));
+        Self::beginning(layout.first_weights(spec.seeds.init))
+    }
+
+    /// The state before the first step of a run that begins with these weights: moments are zero.
+    pub(crate) fn beginning(weights: Vec<f32>) -> Self {
+        let learner = LearnerState::first(weights);
         Self { step: 0, own_from: 0, seconds: 0.0, learner, noise: NoiseScale::default(), history: Vec::new() }
     }
 
@@ -159,12 +164,12 @@ fn check_belongings(spec: &RunSpec, device: &Device, text: &dyn Fn(&str) -> Stri
     Err(CheckpointError::Foreign { field, found, wanted })
 }
 
-fn name(kind: &str, parameter: &Parameter) -> String {
+pub(super) fn name(kind: &str, parameter: &Parameter) -> String {
     format!("{kind}.{}", parameter.name)
 }
 
 /// SHA-256 over metadata and tensors in the order of their names, hexadecimal.
-fn checksum<'a>(metadata: &BTreeMap<&str, String>, tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> String {
+pub(super) fn checksum<'a>(metadata: &BTreeMap<&str, String>, tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> String {
     let mut digest = Sha256::new();
     for (key, value) in metadata {
         digest.update(format!("{key} = {value}\n"));
@@ -181,7 +186,7 @@ fn bytes_of<'a>(name: &str, data: &BTreeMap<String, &'a [u8]>) -> Result<&'a [u8
 }
 
 /// One kind of numbers of all parameters in the flat order.
-fn flat(kind: &str, layout: &Layout, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f32>, CheckpointError> {
+pub(super) fn flat(kind: &str, layout: &Layout, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f32>, CheckpointError> {
     let mut values = Vec::with_capacity(layout.total);
     for parameter in &layout.parameters {
         let name = name(kind, parameter);
@@ -212,7 +217,7 @@ fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFac
 }
 
 /// Numbers of a tensor; turned into bytes one tensor at a time.
-enum Numbers<'a> {
+pub(super) enum Numbers<'a> {
     Single(&'a [f32], Vec<usize>),
     Double(Vec<f64>, Vec<usize>),
 }

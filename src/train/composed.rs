@@ -10,6 +10,7 @@ use super::adamw::{Update, factor_ranges};
 use super::init::{Layout, Parameter};
 use super::learner::{Learner, LearnerState, Reading};
 use super::transformer::{Positions, Transformer};
+use crate::corpus::{NOT_COUNTED, counted};
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use std::cell::Cell;
@@ -77,17 +78,34 @@ impl Composed {
         })
     }
 
-    fn losses(&self, inputs: &[u32], targets: &[u32], parameters: &[Tensor]) -> Result<Tensor> {
+    fn transformer<'a>(&'a self, parameters: &'a [Tensor]) -> Transformer<'a> {
         let Self { shape, layout, positions, products, .. } = self;
-        let transformer = Transformer { shape, layout, parameters, positions, products: *products };
+        Transformer { shape, layout, parameters, positions, products: *products }
+    }
+
+    /// Loss of every token [B·T]; 0 where the target is not counted.
+    fn losses(&self, inputs: &[u32], targets: &[u32], parameters: &[Tensor]) -> Result<Tensor> {
+        let transformer = self.transformer(parameters);
         let tokens = |ids: &[u32]| Tensor::from_slice(ids, ids.len(), &self.device);
-        transformer.token_losses(&tokens(inputs)?, &tokens(targets)?)
+        if counted(targets) == targets.len() {
+            return transformer.token_losses(&tokens(inputs)?, &tokens(targets)?);
+        }
+        let some_token: Vec<u32> = targets.iter().map(|target| if *target == NOT_COUNTED { 0 } else { *target }).collect();
+        let mask: Vec<f32> = targets.iter().map(|target| if *target == NOT_COUNTED { 0.0 } else { 1.0 }).collect();
+        let losses = transformer.token_losses(&tokens(inputs)?, &tokens(&some_token)?)?;
+        losses * Tensor::from_slice(&mask, mask.len(), &self.device)?
+    }
+
+    /// Mean of the losses that count.
+    fn mean_loss(losses: &Tensor, targets: &[u32]) -> Result<Tensor> {
+        let counted = counted(targets);
+        if counted == targets.len() { losses.mean_all() } else { losses.sum_all()? / counted.max(1) as f64 }
     }
 
     /// Keeps the gradient of the mean loss of a batch; that loss, still on the device.
     fn backward(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Tensor> {
         let parameters: Vec<Tensor> = self.variables.iter().map(|variable| variable.as_tensor().clone()).collect();
-        let loss = self.losses(inputs, targets, &parameters)?.mean_all()?;
+        let loss = Self::mean_loss(&self.losses(inputs, targets, &parameters)?, targets)?;
         let gradients = loss.backward()?;
         let flat: Result<Vec<Tensor>> = parameters
             .iter()
@@ -199,6 +217,13 @@ impl Learner for Composed {
     fn state(&self) -> std::result::Result<LearnerState, TrainError> {
         let [weights, mean, square] = [&self.weights, &self.mean, &self.square].map(|numbers| self.read(numbers));
         Ok(LearnerState { weights: weights?, mean: mean?, square: square? })
+    }
+
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> std::result::Result<Vec<bool>, TrainError> {
+        let parameters: Vec<Tensor> = self.variables.iter().map(Var::as_detached_tensor).collect();
+        let inputs = Tensor::from_slice(inputs, inputs.len(), &self.device)?;
+        let likeliest = self.transformer(&parameters).logits(&inputs)?.argmax(1)?;
+        Ok(self.read::<u32>(&likeliest)?.iter().zip(targets).map(|(likeliest, target)| likeliest == target).collect())
     }
 
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> std::result::Result<Vec<f32>, TrainError> {

@@ -37,6 +37,9 @@ pub enum TrainError {
         /// Parts of the corpus.
         corpus: String,
     },
+    /// What the run begins from, or is fine-tuned on, is not what it was planned with.
+    #[error("{0}; plan again, or restore it")]
+    Stage(String),
     /// The corpus has another vocabulary than the network.
     #[error(
         "the corpus has a vocabulary of {corpus} tokens ({tokenizer}), the network one of {network}: it was planned, or its checkpoint made, with another tokenizer; plan again or restore the tokenizer"

@@ -2,25 +2,51 @@
 
 use super::TrainError;
 use super::learner::Learner;
+use crate::corpus::{NOT_COUNTED, counted, split_window};
 use crate::spec::{PartRecord, run_loss, sample, windows_of_parts};
 use std::ops::Range;
 
 /// Mean loss of every window, nats per token. `tokens` holds `context + 1` ids a window: all but the
 /// last are read, all but the first are predicted. `at_once` windows are computed together.
+///
+/// Where not every target counts, what a window loses is divided by the targets that count in a window on average, so that the mean over
+/// windows is the loss of a counted token.
 pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: usize, at_once: usize) -> Result<Vec<f32>, TrainError> {
-    let mut losses = Vec::with_capacity(tokens.len() / (context + 1));
-    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    let windows = tokens.len() / (context + 1);
+    let mut sums = Vec::with_capacity(windows);
+    let mut all_counted = 0;
     for chunk in tokens.chunks((context + 1) * at_once.max(1)) {
-        inputs.clear();
-        targets.clear();
-        for window in chunk.chunks_exact(context + 1) {
-            inputs.extend_from_slice(&window[..context]);
-            targets.extend_from_slice(&window[1..]);
-        }
+        let length = chunk.len() / (context + 1) * context;
+        let (mut inputs, mut targets) = (vec![0; length], vec![0; length]);
+        let rows = inputs.chunks_exact_mut(context).zip(targets.chunks_exact_mut(context));
+        chunk.chunks_exact(context + 1).zip(rows).for_each(|(window, (input, target))| split_window(window, input, target));
+        all_counted += counted(&targets);
         let of_tokens = learner.token_losses(&inputs, &targets)?;
-        losses.extend(of_tokens.chunks_exact(context).map(|window| mean(window) as f32));
+        sums.extend(of_tokens.chunks_exact(context).map(|window| window.iter().map(|loss| f64::from(*loss)).sum::<f64>()));
     }
-    Ok(losses)
+    let in_a_window = all_counted as f64 / windows as f64;
+    Ok(sums.into_iter().map(|sum| (sum / in_a_window) as f32).collect())
+}
+
+/// Responses of which every token is the likeliest after all that stands before it, and all responses. A response is what counts without
+/// a gap, so something that does not count must stand between two.
+pub(crate) fn exact_matches(learner: &mut dyn Learner, tokens: &[u32], context: usize, at_once: usize) -> Result<(u64, u64), TrainError> {
+    let (mut exact, mut all) = (0, 0);
+    for chunk in tokens.chunks((context + 1) * at_once.max(1)) {
+        let length = chunk.len() / (context + 1) * context;
+        let (mut inputs, mut targets) = (vec![0; length], vec![0; length]);
+        let rows = inputs.chunks_exact_mut(context).zip(targets.chunks_exact_mut(context));
+        chunk.chunks_exact(context + 1).zip(rows).for_each(|(window, (input, target))| split_window(window, input, target));
+        let hits = learner.hits(&inputs, &targets)?;
+        for (targets, hits) in targets.chunks_exact(context).zip(hits.chunks_exact(context)) {
+            let marked: Vec<(bool, bool)> = targets.iter().map(|target| *target != NOT_COUNTED).zip(hits.iter().copied()).collect();
+            for response in marked.chunk_by(|a, b| a.0 == b.0).filter(|some| some[0].0) {
+                all += 1;
+                exact += u64::from(response.iter().all(|(_, hit)| *hit));
+            }
+        }
+    }
+    Ok((exact, all))
 }
 
 /// Some of the held-out windows: what is measured while a run trains.
@@ -57,6 +83,66 @@ pub(crate) fn mean(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Loses as much at every counted target as the target is.
+    struct Literal;
+
+    impl Learner for Literal {
+        fn gradient(&mut self, _: &[u32], _: &[u32]) -> Result<f64, TrainError> {
+            Ok(0.0)
+        }
+
+        fn gradient_norm(&mut self) -> Result<f64, TrainError> {
+            Ok(0.0)
+        }
+
+        fn flat_gradient(&self) -> Result<Vec<f32>, TrainError> {
+            Ok(Vec::new())
+        }
+
+        fn update(&mut self, _: &super::super::adamw::Update) -> Result<(), TrainError> {
+            Ok(())
+        }
+
+        fn state(&self) -> Result<super::super::learner::LearnerState, TrainError> {
+            Ok(super::super::learner::LearnerState::first(Vec::new()))
+        }
+
+        fn hits(&mut self, _: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError> {
+            Ok(targets.iter().map(|target| target.is_multiple_of(2)).collect())
+        }
+
+        fn token_losses(&mut self, _: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
+            Ok(targets.iter().map(|target| if *target == NOT_COUNTED { 0.0 } else { *target as f32 }).collect())
+        }
+    }
+
+    #[test]
+    fn the_mean_over_windows_is_the_loss_of_a_counted_token() {
+        const MARK: u32 = 1 << 31;
+        let all = [1, 2, 3, 4, 5, 6];
+        assert_eq!(window_losses(&mut Literal, &all, 2, 1).expect("computes"), [2.5, 5.5]);
+        // Three of four targets count, 3 + 5 + 6 together; windows of 3 and of 11 over one and a half targets each.
+        let some = [1, 2 | MARK, 3, 4, 5, 6];
+        for at_once in [1, 2, 9] {
+            let losses = window_losses(&mut Literal, &some, 2, at_once).expect("computes");
+            assert_eq!(losses, [2.0, 11.0 / 1.5f32]);
+            assert!((mean(&losses) - 14.0 / 3.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn responses_are_exact_where_every_token_is_the_likeliest() {
+        const MARK: u32 = 1 << 31;
+        // The literal learner finds even targets: of 4 6 | 8 5 | 2 the first and the last response are exact.
+        let tokens = [1 | MARK, 4, 6, 1 | MARK, 8, 5, 7 | MARK, 3 | MARK, 2, 9 | MARK];
+        for (context, at_once) in [(4, 1), (4, 2)] {
+            let rows = [&tokens[..5], &tokens[5..]].concat();
+            let found = exact_matches(&mut Literal, &rows, context, at_once).expect("computes");
+            assert_eq!(found, (3, 3), "4 6, 8 and 2; 5 is the first of a window");
+        }
+        assert_eq!(exact_matches(&mut Literal, &tokens, 9, 1).expect("computes"), (2, 3));
+    }
 
     #[test]
     fn some_windows_lie_at_even_distances_and_are_moved_to_the_mean_of_all() {

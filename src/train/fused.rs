@@ -22,6 +22,7 @@ use super::learner::{Learner, LearnerState};
 use super::meter::{Part, metered};
 use super::network::Network;
 use super::workspace::{BlockActivations, Workspace};
+use crate::corpus::counted;
 use crate::spec::{ModelShape, OptimizerGroups};
 
 /// Floats of logits computed at once: a quarter of a megabyte.
@@ -63,7 +64,8 @@ impl Fused {
     /// Gradient of the mean loss of a batch, microbatch by microbatch; that loss.
     fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
         let Self { network, weights, laid_out, gradient, workspace, .. } = self;
-        let scale = 1.0 / inputs.len() as f32;
+        let counted = counted(targets).max(1);
+        let scale = 1.0 / counted as f32;
         let mut sum = 0.0;
         let mut into = Into::Replace;
         clear_sums(&network.layout, gradient);
@@ -74,7 +76,7 @@ impl Fused {
             backward(network, weights, laid_out, gradient, inputs, into, workspace);
             into = Into::Add;
         }
-        sum / inputs.len() as f64
+        sum / counted as f64
     }
 
     /// One AdamW update.
@@ -110,12 +112,27 @@ impl Learner for Fused {
         Ok(LearnerState { weights: self.weights.clone(), mean: self.mean.clone(), square: self.square.clone() })
     }
 
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError> {
+        let mut hits = Vec::with_capacity(inputs.len());
+        for (inputs, targets) in self.microbatches(inputs, targets) {
+            forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
+            let vocabulary = self.network.shape.vocabulary;
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, _| {
+                hits.extend(cross_entropy::hits(logits, targets, vocabulary));
+            });
+        }
+        Ok(hits)
+    }
+
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError> {
         let mut losses = Vec::with_capacity(inputs.len());
         for (inputs, targets) in self.microbatches(inputs, targets) {
             forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
-            head_losses(&self.network, &self.laid_out, targets, &mut self.workspace);
-            losses.extend_from_slice(&self.workspace.losses[..targets.len()]);
+            let (vocabulary, first) = (self.network.shape.vocabulary, losses.len());
+            losses.resize(first + targets.len(), 0.0);
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, row| {
+                cross_entropy::losses(logits, targets, vocabulary, &mut losses[first + row..]);
+            });
         }
         Ok(losses)
     }
@@ -197,8 +214,14 @@ fn attention(network: &Network, block: &mut BlockActivations, tokens: usize, sco
     (block.mixed, block.log_sums) = (mixed, log_sums);
 }
 
-/// Losses of all tokens of a microbatch into `workspace.losses`, a few rows of logits at a time.
-fn head_losses(network: &Network, laid_out: &LaidOut, targets: &[u32], workspace: &mut Workspace) {
+/// Logits of all tokens of a microbatch, a few rows at a time, with their targets and the first of these rows.
+fn each_logits(
+    network: &Network,
+    laid_out: &LaidOut,
+    targets: &[u32],
+    workspace: &mut Workspace,
+    each: &mut dyn FnMut(&mut [f32], &[u32], usize),
+) {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
     let normed = &workspace.sites[workspace.last_site].normed;
     let rows = workspace.logits.len() / vocabulary;
@@ -206,7 +229,7 @@ fn head_losses(network: &Network, laid_out: &LaidOut, targets: &[u32], workspace
         let normed = Matrix::new(&normed[i * rows * width..], targets.len(), width);
         multiply_panels(&mut workspace.logits, vocabulary, Into::Replace, normed, &laid_out.head.forward);
         let logits = &mut workspace.logits[..targets.len() * vocabulary];
-        cross_entropy::losses(logits, targets, vocabulary, &mut workspace.losses[i * rows..]);
+        each(logits, targets, i * rows);
     }
 }
 

@@ -6,6 +6,14 @@ use super::init::Layout;
 
 /// Largest distance of the first loss from ln V, nats.
 const FIRST_LOSS_TOLERANCE: f64 = 0.05;
+const NOT_FINITE: &str = "a gradient that is not finite";
+
+/// Refuses a run whose first gradient is not finite, as of weights that were trained on something else.
+pub(crate) fn first_step_of_trained(layout: &Layout, gradient: &[f32]) -> Result<(), TrainError> {
+    let broken = layout.parameters.iter().find(|parameter| gradient[parameter.range()].iter().any(|g| !g.is_finite()));
+    let named = |name: &str| TrainError::FirstGradient { parameter: name.to_owned(), problem: NOT_FINITE };
+    broken.map_or(Ok(()), |parameter| Err(named(&parameter.name)))
+}
 
 /// Refuses a run whose first loss is not near ln V or one of whose parameters has no finite non-zero gradient.
 pub(crate) fn first_step(layout: &Layout, loss: f64, gradient: &[f32], vocabulary: usize) -> Result<(), TrainError> {
@@ -17,7 +25,7 @@ pub(crate) fn first_step(layout: &Layout, loss: f64, gradient: &[f32], vocabular
     for parameter in &layout.parameters {
         let of_parameter = &gradient[parameter.range()];
         let problem = if of_parameter.iter().any(|g| !g.is_finite()) {
-            "a gradient that is not finite"
+            NOT_FINITE
         } else if of_parameter.iter().all(|g| *g == 0.0) {
             "no gradient"
         } else {
@@ -43,7 +51,9 @@ mod tests {
         gradient[key.range()].fill(0.0);
         let error = first_step(&layout, ln_v, &gradient, 256).expect_err("no gradient");
         assert!(error.to_string().starts_with("parameter blocks.1.key has no gradient"), "{error}");
+        assert!(first_step_of_trained(&layout, &gradient).is_ok(), "nothing to learn is no fault of trained weights");
         gradient[0] = f32::NAN;
+        assert!(first_step_of_trained(&layout, &gradient).is_err());
         let error = first_step(&layout, ln_v, &gradient, 256).expect_err("not finite");
         assert!(error.to_string().starts_with("parameter embedding has a gradient that is not finite"), "{error}");
         let error = first_step(&layout, ln_v + 0.06, &[], 256).expect_err("too high");

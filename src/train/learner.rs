@@ -1,4 +1,5 @@
 //! What the training loop needs of a network, whichever way it is computed.
+//! Targets that are [`NOT_COUNTED`](crate::corpus::NOT_COUNTED) add nothing to a loss or a gradient; means are over the others.
 
 use super::TrainError;
 use super::adamw::{Update, clip_factor};
@@ -52,7 +53,10 @@ pub(crate) trait Learner {
     /// Weights and moments as they are.
     fn state(&self) -> Result<LearnerState, TrainError>;
 
-    /// Loss of every token in nats, without a gradient.
+    /// Whether each target is the likeliest token, without a gradient; one that is not counted is not.
+    fn hits(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<bool>, TrainError>;
+
+    /// Loss of every token in nats, without a gradient; 0 where the target is not counted.
     fn token_losses(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Vec<f32>, TrainError>;
 }
 

@@ -13,6 +13,7 @@ mod curve;
 mod device;
 mod error;
 mod eval;
+mod fine_tuning;
 mod flush;
 mod fused;
 mod guard;
@@ -30,6 +31,7 @@ mod prefetch;
 mod probe;
 mod training;
 mod transformer;
+mod weights;
 mod workspace;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -38,7 +40,8 @@ pub use error::TrainError;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use observer::{Action, TrainingObserver};
 pub use probe::{FlushProbe, GemmProbe, StepProbe};
-pub use training::train_from;
+pub use training::{train_from, train_from_base};
+pub use weights::Weights;
 
 use crate::corpus::Corpus;
 use crate::spec::{Device, Progress, RunSpec, TrainedRun};

@@ -98,6 +98,10 @@ mod tests {
             unreachable!("no state is asked for")
         }
 
+        fn hits(&mut self, _: &[u32], _: &[u32]) -> Result<Vec<bool>, TrainError> {
+            Ok(Vec::new())
+        }
+
         fn token_losses(&mut self, _: &[u32], _: &[u32]) -> Result<Vec<f32>, TrainError> {
             Ok(Vec::new())
         }

@@ -29,6 +29,14 @@ pub trait TrainingObserver {
 
     /// Takes the checkpoint that it asked for, as the bytes of a safetensors file.
     fn checkpoint(&mut self, step: u64, state: Vec<u8>);
+
+    /// Whether the weights of the run are wanted when it finished.
+    fn wants_weights(&self) -> bool {
+        false
+    }
+
+    /// Takes the weights of a run that finished, as the bytes of a safetensors file.
+    fn weights(&mut self, _file: Vec<u8>) {}
 }
 
 /// An observer that follows the progress, and may stop the run.

@@ -49,7 +49,7 @@ impl<'a> StepProbe<'a> {
     /// A run before its first step.
     pub fn new(spec: &'a RunSpec, corpus: &'a Corpus) -> Result<Self, TrainError> {
         check(spec, corpus, Device::Cpu)?;
-        let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: None };
+        let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: None, pairs: None };
         let batches = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
         let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
         let learner = Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::corpus::Cache;
-use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Tokenizer};
+use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Stage, Tokenizer};
 use crate::spec::{RunRecord, RunStatus, Tokens};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
@@ -18,6 +18,7 @@ pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
         mixture: Vec::new(),
+        stage: Stage::PreTraining,
         recipe: Recipe {
             learning_rate: 8e-3,
             batch_tokens: 256,

@@ -6,6 +6,7 @@ use super::composed::Composed;
 use super::curve::{Curve, StepFacts};
 use super::error::TrainError;
 use super::eval::{self, SomeWindows};
+use super::fine_tuning::FineTuned;
 use super::fused::Fused;
 use super::init::Layout;
 use super::kernels::panels::Factors;
@@ -13,10 +14,12 @@ use super::learner::{Learner, LearnerState, Reading};
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
-use super::{guard, mixed};
+use super::weights::Weights;
+use super::{fine_tuning, guard, mixed};
 use crate::corpus::{Corpus, HeldOut, Order};
 use crate::spec::{
-    Device, Dtype, Nats, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Tokens, TrainedRun, run_loss, run_loss_error,
+    Device, Dtype, Nats, PairsSpec, PartRecord, Progress, Recipe, RunRecord, RunSpec, RunStatus, Start, Tokens, TrainedRun, run_loss,
+    run_loss_error,
 };
 use candle_core::Device as Opened;
 use std::ops::ControlFlow;
@@ -34,13 +37,31 @@ pub fn train_from(
     device: &Device,
     observer: &mut dyn TrainingObserver,
 ) -> Result<TrainedRun, TrainError> {
+    train_from_base(checkpoint, None, spec, corpus, device, observer)
+}
+
+/// As [`train_from`], of a run that begins with the weights of another, where its stage says so.
+pub fn train_from_base(
+    checkpoint: Option<Checkpoint>,
+    base: Option<&Weights>,
+    spec: &RunSpec,
+    corpus: &Corpus,
+    device: &Device,
+    observer: &mut dyn TrainingObserver,
+) -> Result<TrainedRun, TrainError> {
     check(spec, corpus, *device)?;
     let opened = device.open()?;
-    let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::first(spec, &Layout::of(&spec.shape)));
+    let fine_tuned = FineTuned::of(spec, corpus, base)?;
+    let checkpoint = checkpoint.unwrap_or_else(|| match &fine_tuned {
+        None => Checkpoint::first(spec, &Layout::of(&spec.shape)),
+        Some(fine_tuned) => Checkpoint::beginning(fine_tuned.first.clone()),
+    });
     let first = checkpoint.step;
-    let mut training = Training::resumed(checkpoint, spec, corpus, device, &opened)?;
-    let interleaving = mixed::interleaving(spec);
-    let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: interleaving.as_ref() };
+    let interleaving = mixed::interleaving(spec).or_else(|| fine_tuning::interleaving(spec));
+    let pairs = fine_tuned.as_ref().map(|fine_tuned| fine_tuned.pairs.clone());
+    let mut training = Training::resumed(checkpoint, fine_tuned, spec, corpus, device, &opened)?;
+    let seed = spec.seeds.data;
+    let order = Order { seed, unique_tokens: spec.unique_tokens, interleaving: interleaving.as_ref(), pairs: pairs.as_ref() };
     let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
     let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
         let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
@@ -51,7 +72,7 @@ pub fn train_from(
         }
         Ok(Ended::AfterItsLastStep)
     })?;
-    training.finish(ended, corpus, &opened)
+    training.finish(ended, corpus, &opened, observer)
 }
 
 /// A run between two of its steps.
@@ -69,6 +90,8 @@ struct Training<'a> {
     unique: Option<u64>,
     /// The parts of its data, where they are a mixture.
     parts: Option<mixed::Parts>,
+    /// What it is fine-tuned from and on, where it is.
+    fine_tuned: Option<FineTuned>,
     /// The first step that is its own, and the seconds that went before: what a checkpoint says beside the state.
     own_from: u64,
     seconds: f64,
@@ -92,6 +115,7 @@ enum Ended {
 impl<'a> Training<'a> {
     fn resumed(
         checkpoint: Checkpoint,
+        fine_tuned: Option<FineTuned>,
         spec: &'a RunSpec,
         corpus: &Corpus,
         device: &'a Device,
@@ -100,9 +124,10 @@ impl<'a> Training<'a> {
         let context = spec.shape.context;
         let Checkpoint { step: _, own_from, seconds, learner, noise, history } = checkpoint;
         let parts = mixed::Parts::of(spec, corpus);
-        let of_corpus = match &parts {
-            Some(parts) => parts.tokens_to_repetition(spec),
-            None => corpus.unique_tokens(context),
+        let of_corpus = match (&parts, &fine_tuned) {
+            (Some(parts), _) => parts.tokens_to_repetition(spec),
+            (None, Some(fine_tuned)) => Some(fine_tuned.epoch_tokens),
+            (None, None) => corpus.unique_tokens(context),
         };
         let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
         let some = || SomeWindows::of(&held_out.tokens, context, spec.windows_on_the_way() as usize, spec.mixture.len());
@@ -114,6 +139,7 @@ impl<'a> Training<'a> {
             curve: Curve::resumed(spec, &history),
             unique: spec.unique_tokens.or(of_corpus),
             parts,
+            fine_tuned,
             spec,
             device,
             noise,
@@ -136,7 +162,7 @@ impl<'a> Training<'a> {
             readings.extend(self.learner.settle()?);
         }
         if let (0, Some(reading)) = (step, readings.last()) {
-            guard::first_step(&self.layout, reading.loss, &self.learner.flat_gradient()?, self.spec.shape.vocabulary)?;
+            self.check_first_step(reading.loss)?;
         }
         for reading in readings {
             // A device tells its losses late, so a reading may be that of an earlier step.
@@ -155,6 +181,14 @@ impl<'a> Training<'a> {
         }
         self.grant(wish, done, observer)?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn check_first_step(&self, loss: f64) -> Result<(), TrainError> {
+        let gradient = self.learner.flat_gradient()?;
+        match self.fine_tuned.as_ref().map(|fine_tuned| fine_tuned.start) {
+            Some(Start::Base) => guard::first_step_of_trained(&self.layout, &gradient),
+            Some(Start::Scratch) | None => guard::first_step(&self.layout, loss, &gradient, self.spec.shape.vocabulary),
+        }
     }
 
     /// Norms of the gradients of parts of a batch, where the noise scale is measured at this step.
@@ -223,13 +257,22 @@ impl<'a> Training<'a> {
     }
 
     /// The final measurement and the record of the run.
-    fn finish(mut self, ended: Ended, corpus: &Corpus, opened: &Opened) -> Result<TrainedRun, TrainError> {
+    fn finish(
+        mut self,
+        ended: Ended,
+        corpus: &Corpus,
+        opened: &Opened,
+        observer: &mut dyn TrainingObserver,
+    ) -> Result<TrainedRun, TrainError> {
         let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
         let loss = run_loss(&self.weights(), &window_losses);
         let mut record = self.record(corpus, opened);
         if ended == Ended::Diverged || !loss.is_finite() {
             record.status = RunStatus::Diverged;
             return Ok(TrainedRun { record, curve: self.curve.points(None), window_losses: Vec::new() });
+        }
+        if observer.wants_weights() {
+            observer.weights(Weights::to_bytes(self.spec, &self.learner.state()?.weights, loss));
         }
         record.status = RunStatus::Finished;
         record.loss_nats = Some(Nats(loss));
@@ -239,9 +282,29 @@ impl<'a> Training<'a> {
         record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));
         record.train_loss_nats = self.curve.last_losses().map(Nats);
         record.floor_nats = self.held_out.floor_nats.as_deref().map(eval::mean);
+        self.tell_of_fine_tuning(&mut record, loss, opened)?;
         let differ = self.some_windows.as_ref().map_or(0.0, |some| some.differ(&self.weights(), &window_losses));
         let is_of_some = |step| !ends_an_epoch(step, self.spec.recipe.batch_tokens, self.unique);
         Ok(TrainedRun { record, curve: self.curve.moved(differ, is_of_some).points(Some(loss)), window_losses })
+    }
+
+    /// What fine-tuning measures beside the loss: which responses are exact, the loss on the base's own windows before and after, and after which epoch it was best.
+    fn tell_of_fine_tuning(&mut self, record: &mut RunRecord, loss: f64, opened: &Opened) -> Result<(), TrainError> {
+        let Some(fine_tuned) = &self.fine_tuned else { return Ok(()) };
+        let (context, at_once) = (self.spec.shape.context, self.spec.batch_sequences());
+        record.base_loss_after = Some(fine_tuned.base_loss(&mut *self.learner, context, at_once)?);
+        if self.spec.corpus.pairs().is_some_and(PairsSpec::keeps_responses_apart) {
+            let (exact, all) = eval::exact_matches(&mut *self.learner, &self.held_out.tokens, context, at_once)?;
+            record.exact_match = Some(exact as f64 / all.max(1) as f64);
+        }
+        let mut before = network(self.spec, LearnerState::first(fine_tuned.first.clone()), *self.device, opened)?;
+        record.base_loss_before = Some(fine_tuned.base_loss(&mut *before, context, at_once)?);
+        let (batch_tokens, epoch) = (self.spec.recipe.batch_tokens, fine_tuned.epoch_tokens);
+        let is_end = |step| ends_an_epoch(step, batch_tokens, Some(epoch));
+        let (step, best) = fine_tuning::best(self.curve.history(), is_end, (self.spec.steps, loss));
+        record.best_epoch = Some((step * batch_tokens) as f64 / epoch as f64);
+        record.best_loss_nats = Some(Nats(best));
+        Ok(())
     }
 
     /// What is known of the run however it ended.

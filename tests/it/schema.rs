@@ -10,15 +10,44 @@ use std::fs;
 use std::path::Path;
 
 /// Documents that are valid by the schema, such that each field and choice is in one. A decay by timescale is a rule in the length of
-/// runs, which runs that share a trunk cannot follow: no field alone says so, hence no schema.
+/// runs, which runs that share a trunk cannot follow: no field alone says so, hence no schema. Nor does one say which fields belong to a
+/// stage of training.
 fn documents() -> Vec<Value> {
     let mut all = instances(&Grid::schema());
     for document in &mut all {
+        of_one_stage(document);
         if document["recipe"]["adamw"]["weight_decay"].is_object() {
             document["recipe"]["trunk"] = json!("off");
         }
     }
     all
+}
+
+/// Makes a document that says anything of fine-tuning one that fine-tunes, and gives any other a ladder.
+fn of_one_stage(document: &mut Value) {
+    let of_pairs = document["corpus"]["kind"] == "pairs";
+    let has_base = document.get("base").is_some();
+    let epochs_alone = ["tokens", "flops", "tokens-per-param"].iter().all(|list| document["budget"].get(list).is_none());
+    if !(of_pairs || has_base || epochs_alone || document["stage"] == "fine-tune") {
+        if document.get("ladder").is_none() {
+            document["ladder"] = json!({ "kind": "list", "shapes": ["2x16"] });
+        }
+        return;
+    }
+    document["stage"] = json!("fine-tune");
+    let fields = document.as_object_mut().expect("a table");
+    for other in ["ladder", "model", "eval"] {
+        fields.remove(other);
+    }
+    if !has_base {
+        document["base"] = json!({ "results": "results/quick" });
+    }
+    if !of_pairs {
+        document["corpus"] = json!({ "kind": "pairs", "path": "pairs.jsonl" });
+    }
+    if !epochs_alone {
+        document["budget"] = json!({ "epochs": [1, 4] });
+    }
 }
 
 /// A document as the text of a grid file.

@@ -5,7 +5,7 @@ use crate::cli::load::read_grid;
 use crate::cli::rates::StepShares;
 use crate::corpus::{Cache, Corpus};
 use crate::spec::{
-    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Tokenizer,
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
 };
 use crate::train::{StepParts, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
@@ -108,6 +108,7 @@ pub(super) fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         tokenizer: Tokenizer::default(),
         unique_tokens: None,
         mixture: Vec::new(),
+        stage: Stage::PreTraining,
         recipe,
         steps: 1 << 40,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

@@ -26,6 +26,8 @@ pub enum Budget {
         /// Which shapes are trained at a budget.
         around: Around,
     },
+    /// Epochs of the pairs that a run is fine-tuned on.
+    Epochs(Vec<f64>),
 }
 
 /// Which shapes of the ladder are trained at a compute budget.
@@ -57,7 +59,7 @@ pub struct BudgetAxes {
 /// tagged enum, which would also lose the place of an error in the file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(transform = one_of_three_kinds)]
+#[schemars(transform = one_of_four_kinds)]
 pub(super) struct BudgetFile {
     /// Kind of the budget; its list says it, too.
     kind: Option<String>,
@@ -92,12 +94,13 @@ pub(super) struct BudgetFile {
 }
 
 /// In the schema: one list, with what belongs to it.
-fn one_of_three_kinds(schema: &mut Schema) {
+fn one_of_four_kinds(schema: &mut Schema) {
     let of_all = ["kind", "min_steps", "epochs"];
-    let own: [(&str, &str, &str, &[&str]); 3] = [
+    let own: [(&str, &str, &str, &[&str]); 4] = [
         ("iso-flop", "flops", "Amounts of compute, each for several shapes.", &["flops", "rule", "around", "center", "sizes"]),
         ("tokens", "tokens", "The same lengths for every shape.", &["tokens"]),
         ("tokens-per-param", "tokens-per-param", "Lengths in proportion to size.", &["tokens-per-param"]),
+        ("epochs", "epochs", "Passes over the pairs of fine-tuning.", &[]),
     ];
     let Some(fields) = schema.remove("properties") else { return };
     let kinds = own.map(|(kind, list, meaning, own)| {
@@ -114,6 +117,8 @@ fn one_of_three_kinds(schema: &mut Schema) {
     schema.insert("oneOf".into(), Value::from(kinds.to_vec()));
 }
 
+/// What the budget of a grid that fine-tunes may say.
+const FOR_PAIRS: &str = "epochs = [...] or tokens = [...], one of them, where stage = \"fine-tune\"";
 /// Tokens per parameter that a run may have.
 const RATIOS: RangeInclusive<f64> = 1e-6..=1e9;
 /// Fewest steps of a run of a compute budget unless the grid says: its longest shapes would be trained for a handful.
@@ -125,6 +130,24 @@ impl BudgetFile {
         let least = if self.flops.is_some() { LEAST_STEPS_OF_COMPUTE } else { 1 };
         let min_steps = self.min_steps.unwrap_or(least).max(1);
         Ok(BudgetAxes { amounts: self.amounts()?, epochs, min_steps })
+    }
+
+    /// The same of a grid that fine-tunes: tokens, or epochs of its pairs.
+    pub(super) fn check_for_pairs(mut self) -> Result<BudgetAxes, GridError> {
+        let epochs = checked_epochs(self.epochs.take())?;
+        let min_steps = self.min_steps.unwrap_or(1).max(1);
+        let kind = if self.tokens.is_some() { "tokens" } else { "epochs" };
+        let of_others = [self.flops.is_some(), self.tokens_per_param.is_some(), self.rule.is_some(), self.around.is_some()];
+        let of_others = of_others.into_iter().chain([self.center.is_some(), self.sizes.is_some()]).any(|given| given);
+        if of_others || self.kind.as_deref().is_some_and(|given| given != kind) || self.tokens.is_some() && !epochs.is_empty() {
+            return Err(field("budget", self.kind.as_deref().unwrap_or("as it is"), FOR_PAIRS));
+        }
+        let amounts = match self.tokens {
+            Some(tokens) => Budget::Tokens(non_empty("budget.tokens", tokens.0)?),
+            None if epochs.is_empty() => return Err(field("budget", "(no list)", FOR_PAIRS)),
+            None => Budget::Epochs(epochs),
+        };
+        Ok(BudgetAxes { amounts, epochs: Vec::new(), min_steps })
     }
 
     /// Refuses several lists, none, and whatever does not belong to the one.
@@ -172,6 +195,7 @@ impl Budget {
             Self::Tokens(tokens) => tokens.len(),
             Self::TokensPerParam(ratios) => ratios.len(),
             Self::IsoFlop { flops, .. } => flops.len(),
+            Self::Epochs(epochs) => epochs.len(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::axis::Axis;
 use super::error::{GridError, field, in_range};
-use crate::spec::{CorpusSpec, Tokenizer};
+use crate::spec::{CorpusSpec, Examples, PairsSpec, Tokenizer};
 
 /// What a plan must know of a corpus; whoever opened it says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +19,32 @@ pub struct CorpusFacts {
     pub held_out_windows: Option<u64>,
     /// The parts of a mixture, in the order of their names.
     pub parts: Vec<PartFacts>,
+    /// The pairs, where it is such.
+    pub pairs: Option<PairFacts>,
+}
+
+/// What a plan must know of pairs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PairFacts {
+    /// Pairs that can be trained on.
+    pub train: u64,
+    /// Pairs that no run trains on.
+    pub held_out: u64,
+    /// The numbers of pairs that are asked for, as the grid lists them.
+    pub subsets: Vec<Subset>,
+    /// Lines that were left out, in words.
+    pub left_out: Vec<String>,
+}
+
+/// Some of the pairs, in windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Subset {
+    /// Pairs that were asked for.
+    pub asked: u64,
+    /// Pairs that there are of them.
+    pub examples: u64,
+    /// Windows that they fill.
+    pub windows: u64,
 }
 
 /// What a plan must know of a part of a mixture.
@@ -46,6 +72,7 @@ pub(super) fn checked(corpus: CorpusSpec) -> Result<CorpusSpec, GridError> {
     }
     match &corpus {
         CorpusSpec::Mix(mix) => super::mix::check(mix).map(|()| corpus),
+        CorpusSpec::Pairs(pairs) => checked_pairs(pairs).map(|()| corpus),
         CorpusSpec::Bpe(text) if text.tokenizer.is_none() => Err(field(
             "corpus.tokenizer",
             "(nothing)",
@@ -56,6 +83,18 @@ pub(super) fn checked(corpus: CorpusSpec) -> Result<CorpusSpec, GridError> {
             None => Ok(corpus),
         },
         _ => Ok(corpus),
+    }
+}
+
+fn checked_pairs(pairs: &PairsSpec) -> Result<(), GridError> {
+    for (name, paths) in [("corpus.path", &pairs.path), ("corpus.held_out", &pairs.held_out)] {
+        if paths.iter().any(String::is_empty) || name == "corpus.path" && paths.is_empty() {
+            return Err(field(name, format!("{paths:?}"), "a path, a pattern such as pairs/*.jsonl, or a list of them"));
+        }
+    }
+    match pairs.examples.iter().find(|examples| **examples == Examples::Number(0)) {
+        Some(_) => Err(field("corpus.examples", 0, "a number of pairs from 1, or \"all\"")),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The grid file, `sweeps/*.toml`: what it says, checked. An unknown key is an error that names the nearest known one.
 
+mod base;
 mod budget;
 mod corpus;
 mod error;
@@ -10,14 +11,16 @@ mod run;
 mod schema;
 mod size;
 
+pub use base::{Base, BaseChoice, FineTuneAxes};
 pub use budget::{Around, Budget, BudgetAxes};
-pub use corpus::{CorpusFacts, PartFacts};
+pub use corpus::{CorpusFacts, PairFacts, PartFacts, Subset};
 pub use error::GridError;
 pub use recipe::{RecipeAxes, SearchedAxes, Sharing, Warmup};
 pub use run::{RunSettings, SeedAxes};
 
 use super::suggest::with_suggestion;
 use crate::spec::{CorpusSpec, Ladder, ModelShape};
+use base::{BaseFile, StageName};
 use budget::BudgetFile;
 use error::{field, non_empty};
 use recipe::RecipeFile;
@@ -30,7 +33,7 @@ use serde::Deserialize;
 pub struct Grid {
     /// Name of the sweep and of its results folder.
     pub name: String,
-    /// Networks, vocabulary still that of bytes.
+    /// Networks, vocabulary still that of bytes; none of a grid that fine-tunes before [`Grid::on_bases`].
     pub shapes: Vec<ModelShape>,
     /// The corpus with its tokenizer and split.
     pub corpus: CorpusSpec,
@@ -42,6 +45,8 @@ pub struct Grid {
     pub seeds: SeedAxes,
     /// How they are executed and measured.
     pub run: RunSettings,
+    /// What they begin from, where they are fine-tuned.
+    pub fine_tuning: Option<FineTuneAxes>,
 }
 
 impl Grid {
@@ -54,6 +59,38 @@ impl Grid {
     /// The JSON schema of a grid file, for editors: every field with what it means, its default and what it may hold.
     pub fn schema() -> serde_json::Value {
         schema::schema_of::<GridFile>()
+    }
+
+    /// A grid that fine-tunes, on the runs that it begins from: their shapes are its shapes.
+    ///
+    /// # Errors
+    /// Where there are none, they cannot stand in one grid, or a batch is no whole number of their contexts.
+    pub fn on_bases(mut self, bases: Vec<Base>) -> Result<Self, GridError> {
+        let Some(axes) = &mut self.fine_tuning else { return Ok(self) };
+        let Some(context) = bases.first().map(|base| base.shape.context) else {
+            return Err(field("base.runs", "(no run)", "at least one run that finished and kept its weights"));
+        };
+        if let Some(problem) = base::do_not_agree(&bases) {
+            return Err(field("base.runs", problem, "runs of one context, tokenizer and text; name some of them"));
+        }
+        let mut shapes: Vec<ModelShape> = Vec::new();
+        for base in &bases {
+            if !shapes.contains(&base.shape) {
+                shapes.push(base.shape.clone());
+            }
+        }
+        recipe::whole_contexts(&self.recipe.batch_tokens, context)?;
+        let tasks = bases.len().div_ceil(shapes.len()) * axes.starts.len() * axes.replay.len();
+        axes.bases = bases;
+        self.shapes = shapes;
+        let examples = self.corpus.pairs().map_or(1, |pairs| pairs.examples().len());
+        size::check(self.shapes.len(), tasks * examples, &self.budget, &self.recipe, &self.seeds)?;
+        Ok(self)
+    }
+
+    /// What the bases of a grid that fine-tunes were trained on.
+    pub fn base_corpus(&self) -> Option<&CorpusSpec> {
+        self.fine_tuning.as_ref()?.bases.first().map(|base| &base.run.corpus)
     }
 
     /// The same with networks of a corpus' vocabulary.
@@ -70,8 +107,13 @@ struct GridFile {
     /// Name of the sweep and of its results folder: letters, digits, dots, underscores and dashes.
     #[schemars(length(max = 100), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$"), example = &"grid")]
     name: String,
-    /// Which networks are trained.
-    ladder: Ladder,
+    /// The stage of training: pre-training, or fine-tuning of the runs that `base` names.
+    #[serde(default)]
+    stage: StageName,
+    /// Which networks are trained; of fine-tuning, those of `base`.
+    ladder: Option<Ladder>,
+    /// Which runs are fine-tuned.
+    base: Option<BaseFile>,
     /// What they read.
     corpus: CorpusSpec,
     /// How long runs are: compute, tokens, or tokens per parameter.
@@ -93,7 +135,7 @@ struct GridFile {
     run: RunFile,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ModelFile {
     /// Tokens that a network sees at once.
@@ -115,6 +157,20 @@ impl Default for ModelFile {
 
 impl GridFile {
     fn check(self) -> Result<Grid, GridError> {
+        match self.stage {
+            StageName::PreTrain => self.check_pre_training(),
+            StageName::FineTune => self.check_fine_tuning(),
+        }
+    }
+
+    fn check_pre_training(self) -> Result<Grid, GridError> {
+        if self.base.is_some() {
+            return Err(field("base", "a table", "left out, or stage = \"fine-tune\" written at the top"));
+        }
+        if self.corpus.pairs().is_some() {
+            let allowed = "a text where stage = \"pre-train\"; write stage = \"fine-tune\" at the top and [base] for pairs";
+            return Err(field("corpus.kind", "\"pairs\"", allowed));
+        }
         let shapes = self.shapes()?;
         let context = shapes[0].context as u64;
         let recipe = self.recipe.check(&shapes)?;
@@ -129,6 +185,7 @@ impl GridFile {
             recipe,
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
+            fine_tuning: None,
         };
         if grid.corpus.mix().is_some() && !grid.budget.epochs.is_empty() {
             let allowed = "left out where corpus.kind = \"mix\": how often a part is seen follows from its share";
@@ -138,9 +195,44 @@ impl GridFile {
         Ok(grid)
     }
 
+    fn check_fine_tuning(self) -> Result<Grid, GridError> {
+        let of_base = "left out where stage = \"fine-tune\": networks are those of [base]";
+        if self.ladder.is_some() {
+            return Err(field("ladder", "a table", of_base));
+        }
+        if self.model != ModelFile::default() {
+            return Err(field("model", "a table", of_base));
+        }
+        let base = self
+            .base
+            .ok_or_else(|| field("base", "(nothing)", "a table such as { results = \"results/quick\" } where stage = \"fine-tune\""))?;
+        let corpus = corpus::checked(self.corpus)?;
+        if corpus.pairs().is_none() {
+            return Err(field("corpus.kind", corpus.name(), "\"pairs\" where stage = \"fine-tune\""));
+        }
+        let recipe = self.recipe.check(&[])?;
+        let budget = self.budget.check_for_pairs()?;
+        if recipe.search.any() {
+            return Err(field("recipe", "a search", "values or lists of values where stage = \"fine-tune\""));
+        }
+        recipe.fits_trunks_of(&budget.amounts)?;
+        let run = self.run.check(&self.eval, u64::MAX)?;
+        if run.noise_scale_every > 0 || run.eval_every > 0 {
+            let allowed = "0 where stage = \"fine-tune\": the held-out loss is read at the ends of epochs";
+            let (name, found) =
+                if run.eval_every > 0 { ("eval.every", run.eval_every) } else { ("run.noise_scale_every", run.noise_scale_every) };
+            return Err(field(name, found, allowed));
+        }
+        let name = checked_name(self.name)?;
+        let fine_tuning = Some(base.check()?);
+        Ok(Grid { name, shapes: Vec::new(), corpus, budget, recipe, seeds: self.seeds.check()?, run, fine_tuning })
+    }
+
     fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {
         let ModelFile { context, qk_norm, tied_head, kv_heads } = &self.model;
-        let mut shapes = non_empty("ladder", self.ladder.shapes()?)?;
+        let ladder =
+            self.ladder.as_ref().ok_or_else(|| field("ladder", "(nothing)", "a table such as { kind = \"list\", shapes = [\"2x32\"] }"))?;
+        let mut shapes = non_empty("ladder", ladder.shapes()?)?;
         for shape in &mut shapes {
             (shape.context, shape.qk_norm, shape.tied_head) = (*context, *qk_norm, *tied_head);
             shape.kv_heads = match kv_heads {

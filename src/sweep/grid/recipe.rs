@@ -137,7 +137,8 @@ impl RecipeFile {
                 "left out where recipe.learning_rate is searched",
             ));
         }
-        let mut batch_tokens = checked_batches(&self.batch_tokens.values, shapes[0].context)?;
+        let context = shapes.first().map_or(1, |shape| shape.context);
+        let mut batch_tokens = checked_batches(&self.batch_tokens.values, context)?;
         let mut learning_rates = checked_rates("recipe.learning_rate", self.learning_rate.values)?;
         if search.learning_rate {
             learning_rates.sort_by(f64::total_cmp);
@@ -217,6 +218,14 @@ fn checked_batches(batches: &[Tokens], context: usize) -> Result<Vec<u64>, GridE
         return Err(field("recipe.batch_tokens", bad.0, &format!("a multiple of model.context = {context}")));
     }
     non_empty("recipe.batch_tokens", batches.iter().map(|batch| batch.0 as u64).collect())
+}
+
+/// Refuses batches that are no whole contexts, where the context is known later than they are.
+pub(super) fn whole_contexts(batches: &[u64], context: usize) -> Result<(), GridError> {
+    match batches.iter().find(|batch| !batch.is_multiple_of(context as u64)) {
+        Some(bad) => Err(field("recipe.batch_tokens", bad, &format!("a multiple of {context}, the context of the base"))),
+        None => Ok(()),
+    }
 }
 
 fn checked_warmup(value: &toml::Value) -> Result<Warmup, GridError> {

@@ -33,6 +33,8 @@ pub struct RunSettings {
     pub workers: Option<usize>,
     /// Seconds between two checkpoints of a run.
     pub checkpoint_seconds: f64,
+    /// Whether the final weights of finished runs are kept.
+    pub keep_weights: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -81,11 +83,13 @@ pub(super) struct RunFile {
     checkpoint_every: String,
     /// Steps from one measurement of the gradient noise scale to the next; 0: none.
     noise_scale_every: u64,
+    /// Whether the weights that finished runs end with are kept, for fine-tuning.
+    keep_weights: bool,
 }
 
 impl Default for RunFile {
     fn default() -> Self {
-        Self { workers: toml::Value::String("auto".into()), checkpoint_every: "60s".into(), noise_scale_every: 0 }
+        Self { workers: toml::Value::String("auto".into()), checkpoint_every: "60s".into(), noise_scale_every: 0, keep_weights: false }
     }
 }
 
@@ -147,6 +151,7 @@ impl RunFile {
             eval_every: eval.every(least_sequences)?,
             workers: self.workers()?,
             checkpoint_seconds: duration_seconds(&self.checkpoint_every)?,
+            keep_weights: self.keep_weights,
         })
     }
 }

@@ -31,6 +31,8 @@ written_as! {
     CountOrAuto: { "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] };
     /// Held-out windows, or "auto".
     Windows: { "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1_000_000 }] };
+    /// A share of the training windows.
+    Replay: { "type": "number", "minimum": 0, "maximum": 0.9 };
     /// A number of heads, or "same".
     KvHeads: { "anyOf": [{ "const": "same" }, { "type": "integer", "minimum": 1 }] };
     /// Which shapes are trained at a compute budget.

@@ -1,11 +1,16 @@
 //! Softmax cross-entropy: loss = ln Σ eᶻ − z[target], and its gradient in place of the logits.
 
 use super::simd::{LANES, add_lanes, counted, exp, largest, padded, vectorised};
+use crate::corpus::NOT_COUNTED;
 
 vectorised! {
-    /// Loss in nats of every row of `logits` [rows, V], which keep nothing of use.
+    /// Loss in nats of every row of `logits` [rows, V], which keep nothing of use; 0 of a row whose target is not counted.
     pub(crate) fn losses(logits: &mut [f32], targets: &[u32], vocabulary: usize, losses: &mut [f32]) {
         for ((z, target), loss) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(losses) {
+            if *target == NOT_COUNTED {
+                *loss = 0.0;
+                continue;
+            }
             let of_target = z[*target as usize];
             let top = largest(z);
             *loss = exp_sum::<FMA>(z, top).ln() + top - of_target;
@@ -15,6 +20,11 @@ vectorised! {
     /// As [`losses`]; the logits become their gradient, scale·(softmax(z) − one-hot(target)).
     pub(crate) fn losses_and_gradient(logits: &mut [f32], targets: &[u32], vocabulary: usize, scale: f32, losses: &mut [f32]) {
         for ((z, target), loss) in logits.chunks_exact_mut(vocabulary).zip(targets).zip(losses) {
+            if *target == NOT_COUNTED {
+                *loss = 0.0;
+                z.fill(0.0);
+                continue;
+            }
             let target = *target as usize;
             let of_target = z[target];
             let top = largest(z);
@@ -25,6 +35,12 @@ vectorised! {
             z[target] -= scale;
         }
     }
+}
+
+/// Whether the target of every row of `logits` [rows, V] is the likeliest token; a target that is not counted is not.
+pub(crate) fn hits(logits: &[f32], targets: &[u32], vocabulary: usize) -> impl Iterator<Item = bool> {
+    let hit = |(z, target): (&[f32], &u32)| *target != NOT_COUNTED && z[*target as usize] >= largest(z);
+    logits.chunks_exact(vocabulary).zip(targets).map(hit)
 }
 
 /// Replaces z by e^(z − top) and adds up. A row without a finite top yields NaN, so that a broken run is seen.

@@ -87,6 +87,28 @@ fn swiglu_has_the_gradient_of_its_differences() {
     });
 }
 
+/// Rows whose target is not counted lose nothing, whatever stands in them, and have no gradient.
+#[test]
+fn cross_entropy_of_some_targets_has_the_gradient_of_its_differences() {
+    let (rows, vocabulary) = (7, 37);
+    let targets: Vec<u32> = (0..rows as u32).map(|row| if row % 3 == 1 { crate::corpus::NOT_COUNTED } else { row * 5 }).collect();
+    let (x, w) = (numbers("x", rows * vocabulary), vec![1.0; rows]);
+    let forward = |x: &[f32]| {
+        let (mut logits, mut of_rows) = (x.to_vec(), vec![9.0; rows]);
+        losses(&mut logits, &targets, vocabulary, &mut of_rows);
+        of_rows
+    };
+    let (mut gradient, mut of_rows) = (x.clone(), vec![9.0; rows]);
+    losses_and_gradient(&mut gradient, &targets, vocabulary, 1.0, &mut of_rows);
+    assert_eq!(of_rows, forward(&x));
+    for (row, target) in targets.iter().enumerate() {
+        let nothing = *target == crate::corpus::NOT_COUNTED;
+        assert_eq!(of_rows[row] == 0.0, nothing);
+        assert_eq!(gradient[row * vocabulary..][..vocabulary].iter().all(|g| *g == 0.0), nothing);
+    }
+    check("logits of counted rows", &x, &w, &gradient, forward);
+}
+
 #[test]
 fn cross_entropy_has_the_gradient_of_its_differences() {
     let (rows, vocabulary) = (5, 37);
