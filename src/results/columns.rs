@@ -24,6 +24,8 @@ pub enum Variables {
     One,
     /// None: curves are looked at, and no law is fitted.
     None,
+    /// None: rows are of fine-tuning, and say on how many examples.
+    OfFineTuning,
 }
 
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
@@ -96,10 +98,12 @@ impl Columns {
         }
         columns.agree_on_commas(table);
         let has = |ours: &str| names.iter().any(|name| name == ours);
-        if has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
+        // Steps and compute of a fine-tuning say nothing of tokens before it.
+        let may_derive = variables != Variables::OfFineTuning;
+        if may_derive && has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
             missing.retain(|known| ![TOKENS, FLOPS].contains(&known.ours));
             columns.notes.push("tokens are derived, D = steps x batch".to_owned());
-        } else if has(STEPS) && !has(TOKENS) && !has(FLOPS) {
+        } else if may_derive && has(STEPS) && !has(TOKENS) && !has(FLOPS) {
             missing.retain(|known| known.ours != TOKENS);
             columns.in_steps = true;
         }
@@ -110,10 +114,11 @@ impl Columns {
             Variables::Two => false,
             // Points of curves have a size each, whatever else is missing.
             Variables::OneIfAlone => !columns.is_along && !has_other_numbers(table, &names),
-            Variables::One | Variables::None => true,
+            Variables::One | Variables::None | Variables::OfFineTuning => true,
         };
         let enough = match (variables, one_is_enough) {
             (Variables::None, _) => KNOWN.len(),
+            (Variables::OfFineTuning, _) => 3,
             (_, true) => 2,
             (_, false) => 1,
         };
@@ -122,7 +127,7 @@ impl Columns {
             return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found, advice });
         }
         match missing.first().filter(|_| missing.len() == 1).map(|known| known.ours) {
-            Some(TOKENS) if !columns.in_steps => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
+            Some(TOKENS) if !columns.in_steps && may_derive => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
             Some(PARAMS) => columns.notes.push("params are derived, N = C/(6 D)".to_owned()),
             _ => {}
         }

@@ -1,6 +1,9 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
-use super::{BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Tokens, WIDTH};
+use super::{
+    BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Tokens, VOCABULARY,
+    VOCABULARY_PARAMS, WIDTH,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -221,6 +224,10 @@ impl RunRecord {
                 all.push((name.to_owned(), value as f64));
             }
         }
+        let known = |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        let vocabulary = known(VOCABULARY).or(self.vocabulary.map(|size| size as f64));
+        let matrix = vocabulary.zip(known(WIDTH)).map(|(tokens, width)| tokens * width).filter(|_| known(VOCABULARY_PARAMS).is_none());
+        all.extend(matrix.map(|size| (VOCABULARY_PARAMS.to_owned(), size)));
         all
     }
 

@@ -65,7 +65,7 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
 }
 
 /// Runs of a table that has no sizes, or no tokens, with one in their place: they differ along the other axis alone.
-fn on_one_axis(records: &[RunRecord], own: bool) -> Vec<RunRecord> {
+pub(super) fn on_one_axis(records: &[RunRecord], own: bool) -> Vec<RunRecord> {
     let lacks = |of: fn(&RunRecord) -> bool| !own && !records.iter().any(of);
     let (no_sizes, no_tokens) = (lacks(|run| run.params_total.is_some()), lacks(|run| run.tokens.is_some()));
     let mut records = records.to_vec();

@@ -14,6 +14,7 @@ mod damage;
 mod doctor;
 mod ends;
 mod families;
+mod finetune;
 mod fit_cli;
 mod fit_rows;
 mod forecast;
