@@ -12,7 +12,7 @@ use super::runs::Runs;
 use super::sheet::Sheet;
 use super::table::{RawTable, TableError, columns_found};
 use super::trackers::{Role, role};
-use crate::spec::{LossUnit, RunRecord, parse_quantity};
+use crate::spec::{LossUnit, Metric, RunRecord, parse_quantity};
 use csv::StringRecord;
 use std::path::Path;
 
@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub by: Option<&'a str>,
     /// How many of params, tokens and FLOPs a table must have.
     pub variables: Variables,
+    /// What the column of losses holds in place of losses.
+    pub metric: Option<Metric>,
 }
 
 impl Wanted<'_> {
@@ -118,7 +120,10 @@ impl WantedRows {
         let covariates = Covariates::of(&table, &map);
         let one_would_do = matches!(wanted.variables, Variables::OneIfAlone | Variables::One);
         let of_fine_tuning = one_would_do && covariates.are_of_fine_tuning();
-        let columns = Columns::of(&table, &map, if of_fine_tuning { Variables::OfFineTuning } else { wanted.variables })?;
+        let mut columns = Columns::of(&table, &map, if of_fine_tuning { Variables::OfFineTuning } else { wanted.variables })?;
+        if let Some(metric) = wanted.metric {
+            columns.measure(metric);
+        }
         let kept = filtered(&table, &columns, wanted.filters)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };

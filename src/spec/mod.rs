@@ -38,7 +38,7 @@ pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
 pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};
 pub use ladder::Ladder;
-pub use loss_unit::LossUnit;
+pub use loss_unit::{LossUnit, Metric};
 pub use memoriser::Memoriser;
 pub use memory::{microbatch_tokens, training_bytes};
 pub use mix::{MixSpec, PartSpec, RULES, SharesSpec};

@@ -3,7 +3,7 @@
 
 use super::base_choice::{BaseChoice, Trials, choose};
 use super::tuned_bases::{Groups, of};
-use super::{StudyError, StudyOptions};
+use super::{MANY, StudyError, StudyOptions};
 use crate::fit::{Estimate, Estimator, Fit, FitError, FitOptions, FittedLaw, Interval, Quantity, Resample, Search, Transfer, fit, transfer};
 use crate::law::{Additive, Evidence, Exclusion, FineTuning, Forgetting, Formula, Law, Point, Rectified, Variable};
 use crate::spec::{BASE_LOSS_AFTER, BASE_LOSS_BEFORE, EXAMPLES, LossUnit, RANK, REPLAY, RunRecord, SizeMeasure};
@@ -120,6 +120,11 @@ fn least_squares(seed: u64, refits: usize) -> FitOptions {
     FitOptions { estimator: Estimator::LeastSquaresLog, search: Search::VarproOnly, refits, resample: Resample::Residuals, seed }
 }
 
+/// How many draws are made of runs; of very many none, which leaves no intervals.
+fn draws(points: &[Point]) -> usize {
+    if points.len() > MANY { 0 } else { DRAWS }
+}
+
 /// Studies runs of fine-tuning.
 ///
 /// # Errors
@@ -198,9 +203,9 @@ fn joint(
     options: &StudyOptions,
     notes: &mut Vec<String>,
 ) -> Option<FittedLaw> {
-    let form = FineTuning { size: Variable::N }.over(all)?;
+    let form = FineTuning { size: Variable::N }.over(all).filter(|form| varies(all, form.size))?;
     let used: Vec<Point> = all.iter().filter(|point| form.size.of(point).is_some_and(|size| size > 0.0)).cloned().collect();
-    let fitted = fit(&form.into(), evidence(used), &least_squares(options.seed, DRAWS)).and_then(|fit| fit.at(options.level));
+    let fitted = fit(&form.into(), evidence(used), &least_squares(options.seed, draws(all))).and_then(|fit| fit.at(options.level));
     match fitted {
         Ok(fitted) => {
             let others: Vec<&str> = [(Variable::N, "sizes"), (Variable::D, "tokens of pre-training"), (Variable::Named(RANK), "ranks")]
@@ -240,7 +245,7 @@ fn against(scratch: &[Point], pretrained: &[Point], joint: Option<&Fit>, options
     let most = |points: &[Point]| points.iter().map(|point| point.d).fold(0.0, f64::max);
     let examples = most(scratch).min(most(pretrained));
     let by_size = joint.filter(|fit| fit.law.formula().variables().contains(&Variable::N));
-    let from_zero = by_size.and_then(|_| fit(&Additive.into(), Evidence::as_given(scratch.to_vec()), &least_squares(options.seed, DRAWS)).ok());
+    let from_zero = by_size.and_then(|_| fit(&Additive.into(), Evidence::as_given(scratch.to_vec()), &least_squares(options.seed, draws(pretrained))).ok());
     let laws = by_size.zip(from_zero.as_ref());
     let (low, high) = crate::spec::sample::extent(pretrained.iter().map(|point| point.n)).unwrap_or((f64::NAN, f64::NAN));
     let gain = |pretrained: &Law, scratch: &Law, n: f64| {
@@ -277,7 +282,7 @@ fn crossed(low: f64, high: f64, gain: impl Fn(f64) -> f64) -> Option<f64> {
 
 /// What pre-training is worth in examples, at the ends of sizes and examples.
 fn transferred(scratch: &[Point], pretrained: &[Point], options: &StudyOptions) -> Transferred {
-    match transfer(scratch, pretrained, DRAWS, options.seed, options.level) {
+    match transfer(scratch, pretrained, draws(pretrained), options.seed, options.level) {
         Ok(law) => {
             let ends = |of: fn(&Point) -> f64| crate::spec::sample::extent(pretrained.iter().map(of)).unwrap_or((f64::NAN, f64::NAN));
             let ((small, large), (few, many)) = (ends(|point| point.n), ends(|point| point.d));

@@ -148,6 +148,9 @@ fn foreign_notes(evidence: &Evidence) -> Vec<String> {
         ));
     }
     let highest = points.iter().map(|point| point.loss).fold(0.0, f64::max);
+    if highest > 1.0 && evidence.loss_unit == LossUnit::ErrorRate {
+        notes.push(format!("error rates reach {}, and none is above 1: of per cent take a hundredth, --columns loss=NAME*0.01", short(highest)));
+    }
     if highest > ABSURD && evidence.loss_unit == LossUnit::Nats {
         notes.push(format!(
             "losses reach {} nats per token, more than a guess costs: are they perplexities, or decimal commas read as thousands?",

@@ -2,17 +2,27 @@
 
 use super::prepare::on_one_axis;
 use crate::law::{Exclusion, Point, Variable, points, tuned};
+use crate::spec::sample::extent;
 use crate::spec::{EXAMPLES, FlopRule, RANK, REPLAY, RunRecord, SCRATCH, SizeMeasure, Tokens, short};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest runs with examples, and fewest numbers of examples, of a table of fine-tuning.
 const FEWEST: usize = 4;
 
-/// Whether runs are of fine-tuning: they say on how many examples.
+/// Tokens an example that differ by this factor or more are not those of the examples.
+const OF_EXAMPLES: f64 = 1.1;
+
+/// Whether runs are of fine-tuning: they say on how many examples, and their tokens are not those of the examples.
 pub fn is_fine_tuned(records: &[RunRecord]) -> bool {
-    let examples = records.iter().filter_map(|record| record.covariates().into_iter().find(|(name, _)| name == EXAMPLES));
-    let values: Vec<u64> = examples.map(|(_, value)| value).filter(|value| *value > 0.0).map(f64::to_bits).collect();
-    values.len() >= FEWEST && values.iter().collect::<BTreeSet<_>>().len() >= FEWEST
+    let of = |record: &RunRecord| {
+        let examples = record.covariates().into_iter().find(|(name, _)| name == EXAMPLES)?.1;
+        (examples > 0.0).then(|| (examples, record.tokens.map(|tokens| tokens.0 / examples)))
+    };
+    let found: Vec<(f64, Option<f64>)> = records.iter().filter_map(of).collect();
+    let lengths = extent(found.iter().filter_map(|(_, length)| *length));
+    let are_of_examples = lengths.is_some_and(|(low, high)| high < OF_EXAMPLES * low);
+    let values: BTreeSet<u64> = found.iter().map(|(examples, _)| examples.to_bits()).collect();
+    values.len() >= FEWEST && !are_of_examples
 }
 
 /// A covariate of a point.
@@ -49,7 +59,10 @@ impl Groups {
             let Some(point) = found.into_iter().next() else { continue };
             match of(&point, EXAMPLES) {
                 None => groups.excluded.push(Exclusion { run: point.run, reason: "it does not say on how many examples".to_owned() }),
-                Some(examples) if examples <= 0.0 => groups.before += 1,
+                Some(0.0) => groups.before += 1,
+                Some(examples) if examples < 0.0 => {
+                    groups.excluded.push(Exclusion { run: point.run, reason: "its examples are below 0".to_owned() });
+                }
                 Some(examples) if is_from_scratch => groups.scratch.push(Point { d: examples, ..point }),
                 Some(_) => {
                     let rank = of(&point, RANK).unwrap_or(f64::NAN);
@@ -138,6 +151,12 @@ mod tests {
     fn a_table_is_of_fine_tuning_where_it_has_several_numbers_of_examples() {
         let runs = |examples: &[f64]| examples.iter().map(|one| run(None, 1e6, &[(EXAMPLES, *one)])).collect::<Vec<_>>();
         assert!(is_fine_tuned(&runs(&[0.0, 1.0, 2.0, 3.0, 4.0])));
+        // Sequences of a pre-training, of 512 tokens each.
+        let of_sequences = runs(&[1.0, 2.0, 3.0, 4.0]).into_iter().zip(1..).map(|(run, at)| RunRecord {
+            tokens: Some(Tokens(512.0 * f64::from(at))),
+            ..run
+        });
+        assert!(!is_fine_tuned(&of_sequences.collect::<Vec<_>>()));
         assert!(!is_fine_tuned(&runs(&[0.0, 1.0, 2.0, 3.0, 3.0])) && !is_fine_tuned(&[run(None, 1e6, &[])]));
     }
 }

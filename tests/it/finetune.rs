@@ -211,7 +211,7 @@ fn table() -> String {
         for d in [1e4, 4e4, 1.6e5, 6.4e5, 2.56e6, 1e7] {
             writeln!(text, "{n},{d},yes,0,{},,", noisy(scratch(n, d))).expect("memory");
         }
-        for d in [1e4, 2e4, 4e4, 8e4, 1.6e5, 3.2e5, 6.4e5] {
+        for d in [1e4_f64, 2e4, 4e4, 8e4, 1.6e5, 3.2e5, 6.4e5] {
             let transferred = f64::exp(1.5 + 0.3 * d.ln() + 0.4 * n.ln());
             for replay in [0.0, 0.01, 0.05] {
                 let place = at(n, 1.0, &[(EXAMPLES, d), (REPLAY, replay), (BASE_LOSS_BEFORE, before)]);
