@@ -76,6 +76,11 @@ fn law_help() -> String {
 }
 
 impl Laws {
+    /// Whether a law was named.
+    pub(super) fn are_named(&self) -> bool {
+        !self.law.is_empty()
+    }
+
     /// The laws that were named, each once.
     fn named(&self) -> Vec<LawName> {
         let all = || formulas().into_iter().map(LawName::Formula).collect::<Vec<_>>();

@@ -13,13 +13,13 @@ use super::source::{Source, SourceArgs};
 use super::summary::{law_line, next, summary};
 use super::text::{entry, filled, indented, number};
 use super::voice::is_quiet;
-use super::{certificate, groups, plot, starts};
+use super::{certificate, fine_tuned, groups, plot, starts};
 use crate::fit::{Blocks, Comparison, Estimate, Protocol, SeedNoise, Vertices};
 use crate::law::recipe_trials;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, to_csv, write_whole};
 use crate::spec::{FlopRule, Flops, SizeMeasure};
-use crate::study::{LawReport, Scrutinised, Study, StudyError, StudyOptions, document, law_documents};
+use crate::study::{LawReport, Scrutinised, Study, StudyError, StudyOptions, document, is_fine_tuned, law_documents};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -107,6 +107,12 @@ impl FitArgs {
         }
     }
 
+    /// Whether the runs are of fine-tuning, and no law and nothing of pre-training is asked for.
+    fn speaks_of_fine_tuning(&self, source: &Source) -> bool {
+        let of_pre_training = self.asked.laws.are_named() || self.protocol.is_some() || self.conventions || self.starts.is_some();
+        !of_pre_training && is_fine_tuned(&source.records)
+    }
+
     /// The protocol that is followed, where one is.
     pub(super) fn followed(&self, source: &Source, study: &Study) -> Result<Option<Protocol>, Failure> {
         let protocol = self.protocol.as_ref().map(|_| study.protocol()).transpose();
@@ -143,6 +149,10 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     }
     let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     source.spared_by(args.starts.as_deref())?;
+    if args.speaks_of_fine_tuning(&source) {
+        let document = fine_tuned::run(&source, &args.options(&source), args.asked.json, args.details)?;
+        return args.out.as_ref().map_or(Ok(()), |out| write_json(&out.join("fits/fine-tuning.json"), &document));
+    }
     let study = asked_study(&source, &args.asked, |options| args.change(options))?;
     let protocol = args.followed(&source, &study)?;
     let recommendations = advise(&study, &args.asked.compute);

@@ -29,6 +29,7 @@ mod expected;
 mod explain;
 mod export;
 mod failure;
+mod fine_tuned;
 mod fit;
 mod folders;
 mod forecast;

@@ -8,7 +8,7 @@ use crate::results::{
     Filter, Imported, NamePattern, STANDARD_INPUT, SweepFolder, Trajectory, Variables, Wanted, filtered_records, import_bytes,
     import_paths, is_of_others, newest_sweep,
 };
-use crate::spec::{CurvePoint, Flops, LossUnit, RunRecord};
+use crate::spec::{CurvePoint, Flops, LossUnit, Metric, RunRecord};
 use anyhow::anyhow;
 use clap::Args;
 use std::collections::{HashMap, HashSet};
@@ -55,8 +55,8 @@ pub(super) struct RowArgs {
     /// Which columns of a CSV are params, tokens, loss, …
     ///
     /// OURS=THEIRS for each whose name differs of params, tokens, loss, flops, budget, unique_tokens, batch_tokens, steps,
-    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget), and of experts, bits, layers and width for
-    /// laws of these. THEIRS may be times a number, params=size*1e6, or none for what is not to be read. Or a TOML file of such pairs, `params = "N"`
+    /// learning_rate, schedule, corpus, seed and run (one may be both flops and budget), and of experts, bits, layers, width,
+    /// vocabulary, examples, replay and rank for laws of these. THEIRS may be times a number, params=size*1e6, or none for what is not to be read. Or a TOML file of such pairs, `params = "N"`
     #[arg(long, value_name = "PAIRS|FILE", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// A value of every row in a column that a CSV lacks
@@ -64,6 +64,12 @@ pub(super) struct RowArgs {
     /// Such as params=7e9, one a run, params=m0:50M,m1:100M, or a table of run and params, params=sizes.csv; may be given several times.
     #[arg(long = "set", value_name = "COLUMN=VALUE", value_parser = parse_pair, hide_short_help = true)]
     pub(super) constants: Vec<(String, String)>,
+    /// What a CSV has in place of losses: error-rate, …
+    ///
+    /// One of error-rate, accuracy (laws are then about 1 - accuracy) and other (above 0, better the lower). Of the column of losses, which
+    /// --columns loss=NAME names; headings and figures then say the metric. Laws take logarithms, so 0 and below is left out.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub(super) metric: Option<Metric>,
 }
 
 /// Runs whose lines are kept for messages.
@@ -181,7 +187,8 @@ impl SourceArgs {
         let filters = self.rows.filters.iter().map(|one| format!(" --where {}", quoted(&one.to_string())));
         let columns = (!self.rows.columns.is_empty()).then(|| format!(" --columns {}", quoted(&self.rows.columns.join(","))));
         let constants = self.rows.constants.iter().map(|(name, value)| format!(" --set {}", quoted(&format!("{name}={value}"))));
-        others.chain(pattern).chain(filters).chain(columns).chain(constants).collect()
+        let metric = self.rows.metric.map(|metric| format!(" --metric {}", metric.name()));
+        others.chain(pattern).chain(filters).chain(columns).chain(constants).chain(metric).collect()
     }
 
     /// Reads the runs of a folder or table, filtered and with the columns named.
@@ -210,7 +217,8 @@ impl SourceArgs {
     }
 
     fn read_as(&self, by: Option<&str>, variables: Variables) -> Result<Source, Failure> {
-        let wanted = Wanted { filters: &self.rows.filters, constants: &self.rows.constants, by, variables, ..Wanted::default() };
+        let RowArgs { filters, constants, metric, .. } = &self.rows;
+        let wanted = Wanted { filters, constants, by, variables, metric: *metric, ..Wanted::default() };
         if let Some(pattern) = &self.params_from {
             return self.read_named(pattern, wanted);
         }
@@ -250,6 +258,12 @@ impl SourceArgs {
 
     fn read_folder(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
+        if let (Some(metric), false) = (self.rows.metric, is_of_others(path)) {
+            let (path, name) = (path.display(), metric.name());
+            return Err(Failure::Input(anyhow!(
+                "--metric {name} is of tables of others: {path} is a sweep, whose losses are in nats per token; leave it out"
+            )));
+        }
         let ((gathered, damaged), planned) = (folder.gathered_and_damaged()?, folder.plan()?);
         if let Some(lost) = folder.lost_rows()? {
             return Err(lost.into());
@@ -365,6 +379,7 @@ mod tests {
             filters: ["corpus=the pile", "learning_rate<0.01", "by!=it's; $HOME"].map(|text| text.parse().expect("a filter")).into(),
             columns: vec!["params=N".into(), "loss=final loss".into()],
             constants: vec![("tokens".into(), "2e10".into())],
+            metric: Some(Metric::Accuracy),
         };
         let args = SourceArgs {
             paths: Vec::new(),
@@ -373,7 +388,7 @@ mod tests {
             folders: Folders { results: "results".into(), plots: None },
             at_hand: None,
         };
-        let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10";
+        let said = r" --where 'corpus=the pile' --where 'learning_rate<0.01' --where 'by!=it'\''s; $HOME' --columns 'params=N,loss=final loss' --set tokens=2e10 --metric accuracy";
         assert_eq!(args.choices(), said);
         assert_eq!([quoted(""), quoted("results/grid")], ["''", "results/grid"]);
     }

@@ -162,7 +162,7 @@ pub(super) fn theory(study: &Study, fitted: &FittedLaw) -> Option<String> {
 }
 
 /// The right side of a law with coefficients in place of their names.
-fn with_numbers(fitted: &FittedLaw) -> String {
+pub(super) fn with_numbers(fitted: &FittedLaw) -> String {
     let formula = fitted.law.text();
     let right = formula.split_once(" = ").map_or(formula, |(_, right)| right);
     let is_name = |c: char| c.is_alphanumeric() || c == '_';

@@ -28,7 +28,8 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
         return Err(FitError::NoRepetition);
     }
     // How often data are repeated is what a law of unique tokens is about; these may stand still themselves.
-    let vary: Vec<Variable> = variables.iter().copied().filter(|variable| *variable != Variable::Unique).collect();
+    let may_stand_still = |variable: &Variable| matches!(variable, Variable::Unique | Variable::Given(_));
+    let vary: Vec<Variable> = variables.iter().copied().filter(|variable| !may_stand_still(variable)).collect();
     for one in &vary {
         let least = if matches!(one, Variable::Share(_)) { CONSTANT_SHARE } else { CONSTANT };
         if spread(&logs(points, *one)) < least {

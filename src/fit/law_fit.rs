@@ -184,7 +184,9 @@ fn cautions(form: &Law, evidence: &Evidence, options: &FitOptions, clusters: &Cl
             clusters.count
         ));
     }
-    for variable in form.formula().variables().iter().filter(|variable| **variable != Variable::Unique) {
+    // No power is taken of the others.
+    let is_power = |variable: &&Variable| !matches!(variable, Variable::Unique | Variable::Share(_) | Variable::Given(_));
+    for variable in form.formula().variables().iter().filter(is_power) {
         let distinct = distinct(evidence, *variable);
         if distinct < 3 {
             words.push(format!(
@@ -205,7 +207,7 @@ fn cautions(form: &Law, evidence: &Evidence, options: &FitOptions, clusters: &Cl
 
 /// SHA-256 over the bits of N, D, C, L and weight of every point, and of the covariates and shares that the law is about.
 fn data_sha256(form: &Law, points: &[Point]) -> String {
-    let is_more = |variable: &&Variable| matches!(variable, Variable::Named(_) | Variable::Share(_));
+    let is_more = |variable: &&Variable| matches!(variable, Variable::Named(_) | Variable::Share(_) | Variable::Given(_));
     let more: Vec<Variable> = form.formula().variables().iter().filter(is_more).copied().collect();
     let mut hasher = Sha256::new();
     for p in points {

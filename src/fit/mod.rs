@@ -22,6 +22,7 @@ mod protocol;
 mod quantity;
 mod search;
 mod speedup;
+mod transfer;
 mod validate;
 
 pub use curves::{CurveFit, CurveFitError, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out, schedules_unseen};
@@ -50,6 +51,7 @@ pub(crate) use posterior::root_mean_square;
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};
+pub use transfer::{Transfer, transfer};
 pub use validate::{
     BlockGroup, BlockRun, Blocks, ByEstimator, Comparison, Convention, Coverage, Criteria, EqualityTest, Forecast, ForecastCoverage,
     GroupFit, Influence, LackOfFit, OffTheLaw, SelftestOptions, SharedFit, blocks, by_estimator, compare, conventions, criteria,

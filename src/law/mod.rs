@@ -47,8 +47,9 @@ pub use envelope::{LossCurve, Lowest, envelope};
 pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_of};
 pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior, Source};
 pub use formulas::{
-    Additive, AdditiveMixture, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, Gamma, JointMixture, Kaplan, Mixture,
-    OverTraining, PowerLaw, Precision, ThreeTerm, WidthDepth, families, formula, formulas, repeated,
+    Additive, AdditiveMixture, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, FineTuning, Forgetting, Gamma, JointMixture,
+    Kaplan, Mixture, OverTraining, PowerLaw, Precision, Rectified, ThreeTerm, Vocabulary, WidthDepth, families, formula, formulas,
+    repeated,
 };
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};
@@ -86,6 +87,8 @@ pub enum Variable {
     Named(&'static str),
     /// The share that a part of the data has in training, 0 to 1, by the name of its column.
     Share(&'static str),
+    /// A covariate above 0 that a formula knows and takes no power of: it may stand still, or move with others.
+    Given(&'static str),
 }
 
 impl Variable {
@@ -98,7 +101,9 @@ impl Variable {
             Self::Batch => point.batch,
             Self::Steps => point.steps,
             Self::Unique => point.unique_tokens,
-            Self::Named(name) | Self::Share(name) => point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value),
+            Self::Named(name) | Self::Share(name) | Self::Given(name) => {
+                point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+            }
         }
     }
 
@@ -117,8 +122,11 @@ impl Variable {
             Self::Batch => "`batch_tokens`".to_owned(),
             Self::Steps => "`steps`".to_owned(),
             Self::Unique => "`unique_tokens`".to_owned(),
-            Self::Named(name) => covariate(name).map_or_else(|| format!("`{name}`"), Covariate::columns),
-            Self::Share(_) => format!("`{SHARE}NAME`, one for each part of the data"),
+            Self::Named(name) | Self::Given(name) => covariate(name).map_or_else(|| format!("`{name}`"), Covariate::columns),
+            Self::Share(name) => match covariate(name) {
+                Some(known) => format!("{}, 0 to 1", known.columns()),
+                None => format!("`{SHARE}NAME`, one for each part of the data"),
+            },
         }
     }
 
@@ -131,7 +139,7 @@ impl Variable {
             Self::Batch => "batch",
             Self::Steps => "steps",
             Self::Unique => "unique tokens",
-            Self::Named(name) | Self::Share(name) => name,
+            Self::Named(name) | Self::Share(name) | Self::Given(name) => name,
         }
     }
 }

@@ -1,14 +1,12 @@
 //! How the columns of a table are read: which is which of ours, how its cells become values, and what can be derived where a column is
 //! missing.
 
-use super::known::{
-    ACTIVE, BATCH_SEQUENCES, BUDGET, ColumnMap, FLOPS, Found, KNOWN, Kind, Known, LOSS, PARAMS, STEPS, TOKENS, is_along, is_nothing,
-    is_there, names_known,
-};
+use super::column_checks::{check_map, one_name};
+use super::known::{ACTIVE, BATCH_SEQUENCES, BUDGET, ColumnMap, FLOPS, Found, KNOWN, Kind, Known, LOSS, PARAMS, STEPS, TOKENS, is_along};
 use super::numerals::Numerals;
 use super::remarks::{active, advice, remarks};
 use super::table::{RawTable, TableError, columns_found};
-use crate::spec::{COVARIATES, Flops, LossUnit, Params, RunRecord, Tokens, parse_quantity};
+use crate::spec::{Flops, LossUnit, Metric, Params, RunRecord, Tokens, parse_quantity};
 use csv::StringRecord;
 use std::borrow::Cow;
 
@@ -24,6 +22,8 @@ pub enum Variables {
     One,
     /// None: curves are looked at, and no law is fitted.
     None,
+    /// None: rows are of fine-tuning, and say on how many examples.
+    OfFineTuning,
 }
 
 /// Tokens of a sequence in the runs of Step Law (2503.04715), by headers that only its tables have.
@@ -39,6 +39,8 @@ enum Cells {
     AsTheyStand,
     /// Numbers as a column writes them, in a unit; blank where one cannot be read and need not be.
     Numbers { numerals: Numerals, unit: f64, lenient: bool },
+    /// Shares as a column writes them, in a unit: what they lack of 1.
+    Lacking { numerals: Numerals, unit: f64 },
     /// Whole numbers; blank where one is none.
     Whole,
 }
@@ -96,10 +98,12 @@ impl Columns {
         }
         columns.agree_on_commas(table);
         let has = |ours: &str| names.iter().any(|name| name == ours);
-        if has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
+        // Steps and compute of a fine-tuning say nothing of tokens before it.
+        let may_derive = variables != Variables::OfFineTuning;
+        if may_derive && has(STEPS) && has("batch_tokens") && has(PARAMS) && !has(TOKENS) {
             missing.retain(|known| ![TOKENS, FLOPS].contains(&known.ours));
             columns.notes.push("tokens are derived, D = steps x batch".to_owned());
-        } else if has(STEPS) && !has(TOKENS) && !has(FLOPS) {
+        } else if may_derive && has(STEPS) && !has(TOKENS) && !has(FLOPS) {
             missing.retain(|known| known.ours != TOKENS);
             columns.in_steps = true;
         }
@@ -110,10 +114,11 @@ impl Columns {
             Variables::Two => false,
             // Points of curves have a size each, whatever else is missing.
             Variables::OneIfAlone => !columns.is_along && !has_other_numbers(table, &names),
-            Variables::One | Variables::None => true,
+            Variables::One | Variables::None | Variables::OfFineTuning => true,
         };
         let enough = match (variables, one_is_enough) {
             (Variables::None, _) => KNOWN.len(),
+            (Variables::OfFineTuning, _) => 3,
             (_, true) => 2,
             (_, false) => 1,
         };
@@ -122,7 +127,7 @@ impl Columns {
             return Err(TableError::MissingColumn { path: table.path.clone(), wanted: known.aliases[0], found, advice });
         }
         match missing.first().filter(|_| missing.len() == 1).map(|known| known.ours) {
-            Some(TOKENS) if !columns.in_steps => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
+            Some(TOKENS) if !columns.in_steps && may_derive => columns.notes.push("tokens are derived, D = C/(6 N)".to_owned()),
             Some(PARAMS) => columns.notes.push("params are derived, N = C/(6 D)".to_owned()),
             _ => {}
         }
@@ -240,6 +245,16 @@ impl Columns {
         self.notes.extend(remarks(table, known, at, self.is_asked_for(at)));
     }
 
+    /// Takes losses for another metric.
+    pub(super) fn measure(&mut self, metric: Metric) {
+        let Some(at) = self.place(LOSS) else { return };
+        self.loss_unit = metric.unit();
+        if let (Metric::Accuracy, Some(Cells::Numbers { numerals, unit, .. })) = (metric, self.cells.get(at)) {
+            self.cells[at] = Cells::Lacking { numerals: *numerals, unit: *unit };
+            self.reading.push("1 - accuracy, the error rate, is read as the loss".to_owned());
+        }
+    }
+
     /// Whether a column is one that a fit cannot do without.
     pub(super) fn is_needed(&self, at: usize) -> bool {
         self.names.get(at).is_some_and(|name| [PARAMS, TOKENS, LOSS, FLOPS].contains(&name))
@@ -259,6 +274,11 @@ impl Columns {
     pub(super) fn ignore(&mut self, at: usize, header: &str, cell: &str) {
         self.names = self.names.iter().enumerate().map(|(other, name)| if other == at { "" } else { name }).collect::<Vec<_>>().into();
         self.reading.push(format!("`{header}` is ignored: `{cell}` is none of its values"));
+    }
+
+    /// Leaves columns to whoever reads them elsewhere.
+    pub(super) fn leave(&mut self, is_left: impl Fn(&str) -> bool) {
+        self.names = self.names.iter().map(|name| if is_left(name) { "" } else { name }).collect::<Vec<_>>().into();
     }
 
     /// A row in which what need not be read and cannot be is blank, and numbers are as a program writes them.
@@ -281,6 +301,10 @@ impl Columns {
                     Err(_) if *lenient => Cow::Borrowed(""),
                     _ => plain,
                 }
+            }
+            Some(Cells::Lacking { numerals, unit }) => {
+                let plain = numerals.plain(cell);
+                plain.parse::<f64>().map_or(Cow::Borrowed(cell), |share| Cow::Owned((1.0 - unit * share).to_string()))
             }
             Some(Cells::Whole) => {
                 let number = cell.parse::<f64>().ok().or_else(|| parse_quantity(cell).ok());
@@ -362,39 +386,4 @@ fn has_other_numbers(table: &RawTable, names: &[String]) -> bool {
     let is_unknown = |at: &usize| !KNOWN.iter().any(|known| known.ours == names[*at]);
     let first = |at: usize| table.rows.iter().filter_map(|(_, row)| row.get(at)).find(|cell| !cell.is_empty());
     (0..names.len()).filter(is_unknown).any(|at| first(at).is_some_and(|cell| parse_quantity(cell).is_ok()))
-}
-
-/// A column that is needed has a name of its own.
-fn one_name(table: &RawTable, at: usize) -> Result<(), TableError> {
-    let name = &table.headers[at];
-    let all: Vec<String> =
-        table.headers.iter().enumerate().filter(|(_, header)| *header == name).map(|(at, _)| (at + 1).to_string()).collect();
-    match all.as_slice() {
-        [before @ .., last] if !before.is_empty() => {
-            let places = format!("{} and {last}", before.join(", "));
-            Err(TableError::Twice { path: table.path.clone(), name: name.clone(), places })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A map of columns names what exists, on both sides, and no column twice but for FLOPs that are budgets.
-fn check_map(table: &RawTable, map: &ColumnMap) -> Result<(), TableError> {
-    let error = |problem: String| Err(TableError::Row { path: table.path.clone(), line: 1, problem });
-    for (at, (ours, theirs)) in map.iter().enumerate() {
-        if !KNOWN.iter().any(|known| known.is(ours)) && !COVARIATES.iter().any(|known| known.is(ours)) {
-            return error(format!("--columns {ours}={theirs}: `{ours}` is not one of {}", names_known()));
-        }
-        if !is_nothing(theirs) && !is_there(table, theirs) {
-            return error(format!("--columns {ours}={theirs}: there is no column `{theirs}`; {}", columns_found(&table.headers)));
-        }
-        let is = |name: &str, wanted: &str| KNOWN.iter().any(|known| known.ours == wanted && known.is(name));
-        let both = |a: &str, b: &str| is(a, FLOPS) && is(b, BUDGET);
-        let twice =
-            |(other, before): &(String, String)| before == theirs && !is_nothing(theirs) && !both(other, ours) && !both(ours, other);
-        if map[..at].iter().any(twice) {
-            return error(format!("--columns names the column `{theirs}` twice"));
-        }
-    }
-    Ok(())
 }

@@ -1,8 +1,9 @@
-//! Columns of others for what some laws are about beside N, D and C: experts, bits, width and depth, shares of the data.
+//! Columns of others for what some laws are about beside N, D and C: experts, bits, width and depth, vocabulary, fine-tuning, shares of
+//! the data.
 
 use super::known::{ColumnMap, is_nothing, mapped};
 use super::table::RawTable;
-use crate::spec::{BITS, COVARIATES, SHARE, is_share, parse_quantity};
+use crate::spec::{BITS, COVARIATES, EXAMPLES, SCRATCH, SHARE, is_share, parse_quantity};
 use csv::StringRecord;
 
 /// Where covariates stand in a table.
@@ -29,6 +30,17 @@ impl Covariates {
         Self { columns }
     }
 
+    /// Whether rows are of fine-tuning: they say on how many examples.
+    pub(super) fn are_of_fine_tuning(&self) -> bool {
+        self.columns.iter().any(|(.., name)| name == EXAMPLES)
+    }
+
+    /// Whether a row is of a network that nothing was read before: it has no tokens of pre-training.
+    pub(super) fn is_from_scratch(&self, row: &StringRecord) -> bool {
+        let column = self.columns.iter().find(|(.., name)| name == SCRATCH);
+        column.is_some_and(|(at, ..)| row.get(*at).and_then(|cell| number(SCRATCH, cell)) == Some(1.0))
+    }
+
     /// What a row says of them; what is no finite number is absent.
     pub(super) fn of_row(&self, row: &StringRecord) -> Vec<(String, f64)> {
         let one = |(at, factor, name): &(usize, f64, String)| Some((name.clone(), factor * number(name, row.get(*at)?)?));
@@ -39,10 +51,18 @@ impl Covariates {
 /// How the names of number formats begin.
 const FORMATS: [&str; 6] = ["bf", "fp", "float", "int", "uint", "nf"];
 
-/// A number; of bits also those of a number format such as bf16, fp8 or int4.
+/// Words for yes and for no.
+const YES: [&str; 4] = ["true", "yes", "t", "scratch"];
+const NO: [&str; 4] = ["false", "no", "f", "pretrained"];
+
+/// A number; of a column that says yes or no 1 or 0; of bits also those of a number format such as bf16, fp8 or int4.
 fn number(name: &str, cell: &str) -> Option<f64> {
     let lower = cell.to_ascii_lowercase();
     let of_format = FORMATS.iter().filter(|_| name == BITS).find_map(|format| lower.strip_prefix(format)?.parse::<u8>().ok());
+    if name == SCRATCH {
+        let said = if YES.contains(&lower.trim()) { Some(1.0) } else { NO.contains(&lower.trim()).then_some(0.0) };
+        return said.or_else(|| cell.trim().parse().ok().filter(|value| [0.0, 1.0].contains(value)));
+    }
     // A quantity is above 0, a share may be 0.
     let plain = || cell.trim().parse().ok();
     of_format.map(f64::from).or_else(plain).or_else(|| parse_quantity(cell).ok()).filter(|value| value.is_finite())
@@ -70,6 +90,21 @@ mod tests {
         assert_eq!(of(&imported, 0), [("experts", 8.0), ("bits", 16.0), ("width", 64.0), ("share_web", 0.25), ("share_code", 0.75)]);
         assert_eq!(of(&imported, 1), [("bits", 8.0), ("share_code", 1.0)], "what is no number is absent");
         assert_eq!(of(&imported, 2)[3..], [("share_web", 0.0), ("share_code", 1.0)], "nothing of a part is a share");
+    }
+
+    #[test]
+    fn a_table_of_fine_tuning_needs_neither_sizes_nor_tokens_and_runs_from_scratch_have_none() {
+        let wanted = Wanted { variables: super::super::Variables::OneIfAlone, ..Wanted::default() };
+        let read = |text: &str| import_bytes(Path::new("x.csv"), text.as_bytes(), wanted);
+        let imported = read("examples,loss\n0,4\n200,3.5\n1.6M,2\n").expect("reads");
+        let examples: Vec<f64> = (0..3).map(|row| of(&imported, row)[0].1).collect();
+        assert_eq!(examples, [0.0, 200.0, 1.6e6]);
+        let text = "params,tokens,examples,from_scratch,loss\n1e6,1e8,500,no,3\n1e6,0,500,yes,4\n1e6,,500,True,4\n1e6,0,500,maybe,4\n";
+        let imported = read(text).expect("reads");
+        assert_eq!(imported.records.len(), 3, "{:?}", imported.left_out);
+        assert_eq!(imported.left_out.len(), 1, "a network that was pre-trained saw some tokens");
+        assert_eq!((imported.records[1].tokens, of(&imported, 2)), (None, vec![("examples", 500.0), ("scratch", 1.0)]));
+        assert!(read("steps_done,loss\n1,2\n3,1\n").is_err(), "without examples a size or a length is needed");
     }
 
     #[test]

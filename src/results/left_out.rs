@@ -51,6 +51,9 @@ impl LeftOut {
         match *ours {
             LOSS if reason.ends_with("diverged") => format!("these runs came to nothing; if another column holds losses, {other}"),
             STEPS => format!("what stands at step 0 has seen nothing; if another column holds the steps, {other}"),
+            LOSS if reason.ends_with("is 0") || reason.ends_with("is below 0") => format!(
+                "laws take logarithms of losses, which must be above 0, by any estimator: of an accuracy --metric accuracy takes 1 - accuracy (of per cent with --columns loss=NAME*0.01 beside it), and a loss that is relative to another must be made absolute; if another column holds losses, {other}"
+            ),
             LOSS => format!("another column may hold losses: {other}"),
             _ => format!("another column may hold {name}: {other}"),
         }
@@ -88,6 +91,9 @@ mod tests {
         assert!(blank.ends_with("--columns loss=NAME"), "{blank}");
         let lost = refusal("params,tokens,loss\n1e7,1e9,nan\n2e7,1e9,NaN\n");
         assert!(lost.contains("these runs came to nothing; if another column holds losses, --columns loss=NAME"), "{lost}");
+        let relative = refusal("params,tokens,loss\n1e7,1e9,-2.1\n2e7,1e9,-2.4\n");
+        assert!(relative.contains("loss is below 0 in lines 2 and 3; laws take logarithms of losses"), "{relative}");
+        assert!(relative.contains("--metric accuracy") && relative.ends_with("--columns loss=NAME"), "{relative}");
         let size = refusal("params,tokens,loss\ntiny,1e9,3\nsmall,1e9,2.9\n");
         assert!(size.contains("params is no number in lines 2 and 3; another column may hold params: --columns params=NAME"), "{size}");
         assert!(!size.contains("loss="), "{size}");

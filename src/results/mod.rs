@@ -5,6 +5,7 @@
 mod atomic;
 mod checkpoints;
 mod choices;
+mod column_checks;
 mod columns;
 mod constants;
 mod covariates;

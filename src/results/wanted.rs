@@ -12,7 +12,7 @@ use super::runs::Runs;
 use super::sheet::Sheet;
 use super::table::{RawTable, TableError, columns_found};
 use super::trackers::{Role, role};
-use crate::spec::{LossUnit, RunRecord, parse_quantity};
+use crate::spec::{LossUnit, Metric, RunRecord, is_of_fine_tuning, parse_quantity};
 use csv::StringRecord;
 use std::path::Path;
 
@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub by: Option<&'a str>,
     /// How many of params, tokens and FLOPs a table must have.
     pub variables: Variables,
+    /// What the column of losses holds in place of losses.
+    pub metric: Option<Metric>,
 }
 
 impl Wanted<'_> {
@@ -50,6 +52,8 @@ pub(super) struct WantedRows {
     by: Option<usize>,
     /// What else laws may be about.
     covariates: Covariates,
+    /// Whether rows are of fine-tuning, which have tokens of pre-training where a column says so alone.
+    of_fine_tuning: bool,
     /// Parts of mixtures, where the table is one of ours.
     parts: PartColumns,
     /// Columns of none of ours that tell runs apart.
@@ -113,18 +117,27 @@ impl WantedRows {
         let table = with_named(table, &map, wanted.named, &mut reading)?;
         let table = with_constants(table, &map, wanted.constants)?;
         let own = ["run_id", "layers", "status"].iter().all(|name| table.headers.iter().any(|header| header == name));
-        let columns = Columns::of(&table, &map, wanted.variables)?;
+        let covariates = Covariates::of(&table, &map);
+        let one_would_do = matches!(wanted.variables, Variables::OneIfAlone | Variables::One);
+        let of_fine_tuning = one_would_do && covariates.are_of_fine_tuning();
+        let mut columns = Columns::of(&table, &map, if of_fine_tuning { Variables::OfFineTuning } else { wanted.variables })?;
+        if let Some(metric) = wanted.metric {
+            columns.measure(metric);
+        }
+        if !own {
+            columns.leave(is_of_fine_tuning);
+        }
         let kept = filtered(&table, &columns, wanted.filters)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
             return Err(TableError::Empty { path, what });
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
-        let covariates = Covariates::of(&table, &map);
         let parts = PartColumns::of(if own { &table.headers[..] } else { &[] });
         let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
-        Ok(Self { table, columns, kept, by, covariates, parts, choices, state, own, wants_curves: wanted.wants_curves(), reading })
+        let wants_curves = wanted.wants_curves();
+        Ok(Self { table, columns, kept, by, covariates, of_fine_tuning, parts, choices, state, own, wants_curves, reading })
     }
 
     /// Path of the table, as it was given.
@@ -165,7 +178,7 @@ impl WantedRows {
         let needed: Vec<(usize, &'static str)> = NEEDED.iter().filter_map(|ours| Some((self.columns.place(ours)?, *ours))).collect();
         let mut is_told = false;
         self.rows().map(move |(line, row)| {
-            let cells = self.columns.cleaned(row);
+            let cells = self.cleaned(row);
             // The first is looked at more closely than it takes to know that it is none.
             if let Some(unusable) = Some(&needed).filter(|_| is_told && !self.own).and_then(|needed| self.unusable(needed, &cells, row)) {
                 return Ok(Row::LeftOut(unusable));
@@ -174,6 +187,16 @@ impl WantedRows {
             is_told |= matches!(said, Ok(Row::LeftOut(_)));
             said
         })
+    }
+
+    /// The cells of a row as they are read; of a network from scratch without tokens and compute of a pre-training.
+    fn cleaned(&self, row: &StringRecord) -> StringRecord {
+        let cells = self.columns.cleaned(row);
+        if self.own || !self.covariates.is_from_scratch(row) {
+            return cells;
+        }
+        let is_of_pre_training = |at: usize| [TOKENS, FLOPS].iter().any(|ours| self.columns.place(ours) == Some(at));
+        cells.iter().enumerate().map(|(at, cell)| if is_of_pre_training(at) { "" } else { cell }).collect::<Vec<_>>().into()
     }
 
     fn read_row(&self, line: u64, row: &StringRecord, cells: &StringRecord) -> Result<Row, Misread> {
@@ -192,8 +215,12 @@ impl WantedRows {
         let covariates = if self.own { Vec::new() } else { self.covariates.of_row(row) };
         let parts = self.parts.of_row(row).map_err(|at| self.no_number(at, line, row))?;
         let other_choices = said(&self.table, &self.choices, row);
-        let record = RunRecord { other_choices, covariates, parts, ..self.columns.completed(record, row) };
-        match self.lacking(&record).filter(|_| !self.own) {
+        let mut record = RunRecord { other_choices, covariates, parts, ..self.columns.completed(record, row) };
+        if self.of_fine_tuning && self.columns.place(TOKENS).is_none() {
+            record.tokens = None;
+        }
+        let is_from_scratch = self.covariates.is_from_scratch(row);
+        match self.lacking(&record).filter(|what| !self.own && !(is_from_scratch && *what == TOKENS)) {
             Some(what) => {
                 let at = self.columns.place(what).unwrap_or_default();
                 let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());

@@ -3,7 +3,7 @@
 //! put into one of the three before this file compiles.
 
 use super::exact::Exact;
-use super::{Dtype, FlopRule, RunRecord};
+use super::{Dtype, FlopRule, RunRecord, is_outcome};
 use std::ops::BitOr;
 
 /// Tokens of runs of one length may differ by this part: D is rounded to whole batches, which moves two runs of fifty steps or more
@@ -251,6 +251,7 @@ impl RunRecord {
             other_choices: other_choices.clone().filter(|_| asked(Ignoring::OTHER_CHOICES)),
             covariates: covariates
                 .iter()
+                .filter(|(name, _)| !is_outcome(name))
                 .map(|(name, value)| (name.clone(), Exact::from(*value)))
                 .chain(parts.iter().map(|part| (part.share_column(), Exact::from(part.share))))
                 .collect(),

@@ -33,12 +33,15 @@ mod units;
 
 pub use accounting::{FlopRule, ParamCounts, SizeMeasure, UnknownConvention};
 pub use corpus::{CorpusSpec, Tokenizer};
-pub use covariate::{BITS, COVARIATES, Covariate, EXPERTS, LAYERS, SHARE, WIDTH, covariate, is_share};
+pub use covariate::{
+    BASE_LOSS_AFTER, BASE_LOSS_BEFORE, BITS, COVARIATES, Covariate, EXAMPLES, EXPERTS, LAYERS, RANK, REPLAY, SCRATCH, SHARE, VOCABULARY,
+    VOCABULARY_PARAMS, WIDTH, covariate, is_of_fine_tuning, is_outcome, is_share,
+};
 pub use device::{Device, UnknownDevice};
 pub use dtype::Dtype;
 pub use identity::{Ignoring, NEAR_OPTIMAL, RunKey, SAME_BUDGET, SAME_BUDGET_COUNTED_ANEW, SAME_TOKENS, of_one_length, same_budget};
 pub use ladder::Ladder;
-pub use loss_unit::LossUnit;
+pub use loss_unit::{LossUnit, Metric};
 pub use memoriser::Memoriser;
 pub use memory::{microbatch_tokens, training_bytes};
 pub use mix::{MixSpec, PartSpec, RULES, SharesSpec};

@@ -1,7 +1,8 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
 use super::{
-    BitsPerByte, Dtype, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RecordedSchedule, RunSpec, Start, Tokens, WIDTH,
+    BASE_LOSS_AFTER, BASE_LOSS_BEFORE, BitsPerByte, Dtype, EXAMPLES, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord,
+    REPLAY, RecordedSchedule, RunSpec, SCRATCH, Start, Tokens, VOCABULARY, VOCABULARY_PARAMS, WIDTH,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -246,7 +247,28 @@ impl RunRecord {
                 all.push((name.to_owned(), value as f64));
             }
         }
+        let of_fine_tuning = [
+            (EXAMPLES, self.examples.map(|examples| examples as f64)),
+            (REPLAY, self.replay),
+            (SCRATCH, self.start.as_ref().map(|start| f64::from(u8::from(start == Start::Scratch.name())))),
+            (BASE_LOSS_BEFORE, self.base_loss_before.map(|loss| loss.0)),
+            (BASE_LOSS_AFTER, self.base_loss_after.map(|loss| loss.0)),
+        ];
+        all.extend(of_fine_tuning.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        let known = |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        let vocabulary = known(VOCABULARY).or(self.vocabulary.map(|size| size as f64));
+        let matrix = vocabulary.zip(known(WIDTH)).map(|(tokens, width)| tokens * width).filter(|_| known(VOCABULARY_PARAMS).is_none());
+        all.extend(matrix.map(|size| (VOCABULARY_PARAMS.to_owned(), size)));
         all
+    }
+
+    /// A run that is fine-tuned as laws of fine-tuning see it: of what its base was trained on, none from scratch, and however often and
+    /// long it saw its pairs. Any other run as it is.
+    pub fn of_its_base(&self) -> Self {
+        if self.stage.is_none() {
+            return self.clone();
+        }
+        Self { tokens: self.base_tokens, unique_tokens: None, epochs: None, ..self.clone() }
     }
 
     /// The row of a run before it is trained: everything that its spec determines.

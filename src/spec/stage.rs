@@ -63,12 +63,19 @@ pub enum Start {
     Scratch,
 }
 
-impl fmt::Display for Start {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Start {
+    /// What a row calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Base => "base",
             Self::Scratch => "scratch",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -21,6 +21,10 @@ pub enum LossUnit {
     GivenBitsPerByte,
     /// Bits per token, as tables of others give them.
     BitsPerToken,
+    /// Shares of answers that are wrong.
+    ErrorRate,
+    /// Another metric, as tables of others give it.
+    Other,
 }
 
 impl LossUnit {
@@ -30,6 +34,8 @@ impl LossUnit {
             Self::BitsPerByte | Self::GivenBitsPerByte => "bits per byte",
             Self::NatsPerToken => "nats per token",
             Self::BitsPerToken => "bits per token",
+            Self::ErrorRate => spec::LossUnit::ErrorRate.name(),
+            Self::Other => spec::LossUnit::Other.name(),
         }
     }
 
@@ -39,6 +45,8 @@ impl LossUnit {
             spec::LossUnit::Nats => None,
             spec::LossUnit::BitsPerByte => Some(Self::GivenBitsPerByte),
             spec::LossUnit::BitsPerToken => Some(Self::BitsPerToken),
+            spec::LossUnit::ErrorRate => Some(Self::ErrorRate),
+            spec::LossUnit::Other => Some(Self::Other),
         }
     }
 }

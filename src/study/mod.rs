@@ -1,6 +1,7 @@
 //! What runs say, as one value: from records and curves to evidence, laws, profiles of budgets, hyperparameters and scrutiny.
 //! Every command asks this room, so that one folder gives one evidence. Pure: no file, no clock.
 
+mod base_choice;
 mod batch;
 mod budgets;
 mod certified;
@@ -11,6 +12,7 @@ mod document;
 mod doubt;
 mod envelope;
 mod error;
+mod fine_tuned;
 mod laws;
 mod meaning;
 mod options;
@@ -21,12 +23,14 @@ mod scrutiny;
 mod training_curves;
 mod trust;
 mod truths;
+mod tuned_bases;
 mod whole;
 mod worth;
 
 #[cfg(test)]
 mod tests;
 
+pub use base_choice::{AHEAD, BaseChoice, ChosenEarlier, FEWEST_TRIALS, Trials, carried, choose, chosen_earlier};
 pub use batch::{BestBatch, BestBatches, best_batches};
 pub use certified::{Certified, Losses, certified};
 pub use checkpoints::MANY;
@@ -34,6 +38,7 @@ pub use comparison::{Group, LossUnit, NamedRuns, compare_groups, grouped, groups
 pub use curves::{CurveSample, Curves};
 pub use document::{document, in_bits_per_byte, isoflop_document, law_documents};
 pub use error::StudyError;
+pub use fine_tuned::{AgainstScratch, FineTuned, Forgotten, Transferred, TunedBase, fine_tuned};
 pub use laws::{Base, Coefficients, LawReport, cuts};
 pub use options::{LawName, Scrutinised, StudyOptions};
 pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Share, Walls};
@@ -43,5 +48,6 @@ pub use scrutiny::Scrutiny;
 pub use training_curves::{CurveLosses, RecordedCurve, training_curve};
 pub use trust::{FACTORS, Held, HeldByRule, Trust, trust};
 pub use truths::{Truth, truths};
+pub use tuned_bases::is_fine_tuned;
 pub use whole::{OfBudgets, Study};
 pub use worth::{GroupWorth, OverBaseline, Worth, WorthOptions, worth};

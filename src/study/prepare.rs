@@ -65,7 +65,7 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
 }
 
 /// Runs of a table that has no sizes, or no tokens, with one in their place: they differ along the other axis alone.
-fn on_one_axis(records: &[RunRecord], own: bool) -> Vec<RunRecord> {
+pub(super) fn on_one_axis(records: &[RunRecord], own: bool) -> Vec<RunRecord> {
     let lacks = |of: fn(&RunRecord) -> bool| !own && !records.iter().any(of);
     let (no_sizes, no_tokens) = (lacks(|run| run.params_total.is_some()), lacks(|run| run.tokens.is_some()));
     let mut records = records.to_vec();
@@ -148,6 +148,12 @@ fn foreign_notes(evidence: &Evidence) -> Vec<String> {
         ));
     }
     let highest = points.iter().map(|point| point.loss).fold(0.0, f64::max);
+    if highest > 1.0 && evidence.loss_unit == LossUnit::ErrorRate {
+        notes.push(format!(
+            "error rates reach {}, and none is above 1: of per cent take a hundredth, --columns loss=NAME*0.01",
+            short(highest)
+        ));
+    }
     if highest > ABSURD && evidence.loss_unit == LossUnit::Nats {
         notes.push(format!(
             "losses reach {} nats per token, more than a guess costs: are they perplexities, or decimal commas read as thousands?",

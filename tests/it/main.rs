@@ -15,6 +15,7 @@ mod doctor;
 mod ends;
 mod families;
 mod fine_tune;
+mod fine_tuned;
 mod fit_cli;
 mod fit_rows;
 mod forecast;

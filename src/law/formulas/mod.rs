@@ -37,6 +37,10 @@ laws! {
     mixture: mixture::Mixture::UNKNOWN;
     mixture_additive: mixture_additive::AdditiveMixture::UNKNOWN;
     mixture_joint: mixture_joint::JointMixture::UNKNOWN;
+    rectified: rectified::Rectified;
+    fine_tuning: fine_tuning::FineTuning { size: Variable::N };
+    forgetting: forgetting::Forgetting;
+    vocabulary: vocabulary::Vocabulary;
 }
 
 pub use additive::Additive;
@@ -44,6 +48,8 @@ pub use broken::Broken;
 pub use clark::Clark;
 pub use data_constrained::{DataConstrained, repeated};
 pub use farseer::{Farseer, FarseerScaled};
+pub use fine_tuning::FineTuning;
+pub use forgetting::Forgetting;
 pub use gamma::Gamma;
 pub use kaplan::Kaplan;
 pub use mixture::Mixture;
@@ -52,7 +58,9 @@ pub use mixture_joint::JointMixture;
 pub use over_training::OverTraining;
 pub use power::{Axis, PowerLaw};
 pub use precision::Precision;
+pub use rectified::Rectified;
 pub use three_term::ThreeTerm;
+pub use vocabulary::Vocabulary;
 pub use width_depth::WidthDepth;
 
 /// E + A/x^α, or A/x^α.

@@ -1,0 +1,227 @@
+//! What `fit` says of runs of fine-tuning: what more examples buy, when pre-training helps and what it is worth, what is forgotten, which
+//! base to take.
+
+use super::analysis::of_source;
+use super::colour::heading;
+use super::estimates::estimates;
+use super::failure::{Failure, OrWork};
+use super::source::Source;
+use super::summary::with_numbers;
+use super::text::{counts, doubts, entry, first_doubts, number, plural, table};
+use super::voice::is_quiet;
+use crate::fit::{Estimate, FORMAT, Transfer};
+use crate::spec::short;
+use crate::study::{AgainstScratch, BaseChoice, FineTuned, Forgotten, StudyOptions, Transferred, TunedBase, fine_tuned};
+use serde_json::{Value, json};
+
+/// Bases that are shown where no details are asked for.
+const SHOWN: usize = 8;
+
+/// Studies and says; the document of what was found.
+pub(super) fn run(source: &Source, options: &StudyOptions, as_json: bool, details: bool) -> Result<Value, Failure> {
+    let found = fine_tuned(&source.records, options).map_err(|error| of_source(source, error))?;
+    let document = json!({ "format": FORMAT, "source": source.path, "reading": options.reading, "fine_tuning": found });
+    let document = serde_json::to_value(document).or_work()?;
+    if as_json {
+        println!("{document:#}");
+    } else if is_quiet() {
+        println!("{}", line(&found));
+    } else {
+        print!("{}", text(source, &found, options, details));
+    }
+    Ok(document)
+}
+
+/// The answer in one line.
+fn line(found: &FineTuned) -> String {
+    let base = found.choice.as_ref().map(taken);
+    let examples = found.bases.iter().find_map(bought);
+    base.or(examples).unwrap_or_else(|| format!("{} of fine-tuning", plural(found.runs, "run", "runs")))
+}
+
+fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: bool) -> String {
+    let groups = [(found.bases.len(), "base", "bases"), (found.from_scratch, "run from scratch", "runs from scratch")];
+    let groups: Vec<String> = groups.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| plural(*count, one, many)).collect();
+    let runs = plural(found.runs, "run of fine-tuning says", "runs of fine-tuning say");
+    let mut text = heading(&format!("{}: what {runs} ({})\n", source.path.display(), groups.join(", ")));
+    let left_out = found.excluded.len() + source.left_out.len();
+    let before = (found.before > 0).then(|| format!("; {} before fine-tuning, in no law", plural(found.before, "loss", "losses")));
+    let excluded = (left_out > 0).then(|| format!("; {} left out", plural(left_out, "run", "runs")));
+    text += &entry(
+        "counts",
+        &format!(
+            "N as {}, examples as given; losses in {}{}{}",
+            found.size_measure.words(),
+            found.loss_unit,
+            before.unwrap_or_default(),
+            excluded.unwrap_or_default()
+        ),
+    );
+    if !options.reading.is_empty() {
+        text += &entry("read", &options.reading.join("; "));
+    }
+    if let Some(joint) = &found.joint {
+        let rms = 100.0 * joint.diagnostics.residual_rms;
+        text += &heading(&entry("loss", &format!("{}; rms of runs {rms:.1} %", with_numbers(joint))));
+    }
+    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("examples", &said));
+    text += &found.against_scratch.as_ref().map_or(String::new(), |against| entry("helps", &helped(against)));
+    text += &found.transfer.as_ref().map_or(String::new(), |transfer| entry("worth", &worth(transfer)));
+    text += &found.forgetting.as_ref().map_or(String::new(), |forgotten| entry("forgets", &forgot(forgotten, found)));
+    text += &found.choice.as_ref().map_or(String::new(), |choice| entry("take", &(taken(choice) + &tested(choice))));
+    text += &bases(found, details);
+    if details {
+        text += &coefficients(found);
+    }
+    let said = found.notes.iter().cloned().chain(doubtful(found));
+    text + &if details { first_doubts(said, usize::MAX) } else { doubts(said) }
+}
+
+/// What twice the examples buy.
+fn bought(base: &TunedBase) -> Option<String> {
+    let gain = base.doubling?;
+    let share = 100.0 * gain.value / base.lowest;
+    let most = short(base.examples[1]);
+    Some(format!("twice the {most} examples of {} lower its loss of {} by {gain} ({share:.1} %)", base.name, number(base.lowest)))
+}
+
+/// From which size on pre-training helps.
+fn helped(against: &AgainstScratch) -> String {
+    let pairs = match against.pairs {
+        0 => "no run from scratch has the size and the examples of another".to_owned(),
+        pairs => format!("pre-training ends lower in {} of {pairs} pairs of one size on as many examples", against.lower),
+    };
+    let Some(examples) = against.examples.map(short) else { return pairs };
+    let by_laws = match (&against.from_size, against.helps_largest) {
+        (Some(size), _) => format!("from N = {} {} on", short(size.value), counts(size)),
+        (None, Some(true)) => "at every size".to_owned(),
+        _ => "not of the largest networks".to_owned(),
+    };
+    format!("{pairs}; on {examples} examples {by_laws}, by the laws of both")
+}
+
+/// What pre-training is worth in examples.
+fn worth(found: &Transferred) -> String {
+    let Some(law) = &found.law else {
+        return format!("not said: {}", found.refusal.as_deref().unwrap_or_default());
+    };
+    let one = |(n, examples, worth): &(f64, f64, Estimate)| {
+        format!("{} {} examples beside {} for N = {}", short(worth.value), counts(worth), short(*examples), short(*n))
+    };
+    let places: Vec<String> = found.worth.iter().take(2).map(one).collect();
+    format!("pre-training is worth {}{}", places.join(", "), caution(law))
+}
+
+/// What a law of transfer rests on.
+fn caution(law: &Transfer) -> String {
+    let mut text = format!(" (from {})", plural(law.runs, "run", "runs"));
+    if law.carried > 1.0 {
+        text += &format!("; the law from scratch is carried to {} times its examples", short(law.carried));
+    }
+    text
+}
+
+/// What is forgotten, and which replay stops that.
+fn forgot(found: &Forgotten, all: &FineTuned) -> String {
+    let [most, n, examples, replay] = found.most;
+    let place = format!("N = {} on {} examples", short(n), short(examples));
+    let unit = all.loss_unit.short();
+    let Some((rise, tenth)) = found.rise.zip(found.tenth) else {
+        let why = found.refusal.as_deref().unwrap_or("no law was fitted");
+        let replay = if replay > 0.0 { format!(" with {} % of replay", short(100.0 * replay)) } else { String::new() };
+        return format!("{} {unit} at most, {place}{replay}; which replay stops that is not said: {why}", number(most));
+    };
+    let share = tenth.times(100.0);
+    let stops = if tenth.value > 1.0 {
+        "no share of replay leaves a tenth of it".to_owned()
+    } else {
+        format!("{share} % of replay leave a tenth of it")
+    };
+    format!("{rise} {unit} without replay, {place}; {stops}")
+}
+
+/// Which base to take.
+fn taken(choice: &BaseChoice) -> String {
+    let (name, loss) = &choice.forecasts[0];
+    let next = choice.forecasts.get(1).map_or(String::new(), |(name, loss)| format!(", then {name} with {loss}"));
+    format!("{name} for {} examples, forecast {loss}{next}", short(choice.examples))
+}
+
+/// What smaller trials of the same bases would have chosen.
+fn tested(choice: &BaseChoice) -> String {
+    let one = |one: &crate::study::ChosenEarlier| {
+        let found = if one.above == 0.0 { "the best".to_owned() } else { format!("{:.1} % above the best", 100.0 * one.above) };
+        format!("up to {} {found}", short(one.trials))
+    };
+    let Some(first) = choice.record.first() else { return String::new() };
+    let all: Vec<String> = choice.record.iter().map(one).collect();
+    format!("; chosen for {} examples from trials {}", short(first.examples), all.join(", "))
+}
+
+/// A row a base.
+fn bases(found: &FineTuned, details: bool) -> String {
+    let forecast = |base: &TunedBase| {
+        let all = found.choice.iter().flat_map(|choice| &choice.forecasts);
+        all.clone().find(|(name, _)| *name == base.name).map_or("—".to_owned(), |(_, loss)| loss.to_string())
+    };
+    let row = |base: &TunedBase| {
+        vec![
+            base.name.clone(),
+            base.params.map_or("—".to_owned(), short),
+            base.runs.to_string(),
+            short(base.examples[1]),
+            number(base.lowest),
+            base.doubling.map_or("—".to_owned(), |gain| gain.render()[0].clone()),
+            forecast(base),
+        ]
+    };
+    let shown = if details { found.bases.len() } else { SHOWN };
+    let at = found.choice.as_ref().map_or("forecast".to_owned(), |choice| format!("at {}", short(choice.examples)));
+    let header = ["base", "N", "runs", "examples", "loss", "doubling", at.as_str()];
+    let mut text = "\n".to_owned() + &table(&header, &found.bases.iter().take(shown).map(row).collect::<Vec<_>>());
+    if found.bases.len() > shown {
+        text += &format!("  and {} more: --details\n", found.bases.len() - shown);
+    }
+    text
+}
+
+/// Coefficients of every law, with their intervals.
+fn coefficients(found: &FineTuned) -> String {
+    let of_bases = found.bases.iter().filter_map(|base| Some((base.name.as_str(), base.law.as_ref()?)));
+    let joint = found.joint.iter().map(|law| ("all bases", law));
+    let forgetting = found.forgetting.iter().filter_map(|one| Some(("forgetting", one.law.as_ref()?)));
+    let mut text: String = joint
+        .chain(forgetting)
+        .chain(of_bases)
+        .map(|(name, law)| format!("\n{name}: {} {}\n{}", law.law.name(), law.status, estimates(law)))
+        .collect();
+    if let Some(law) = found.transfer.as_ref().and_then(|transfer| transfer.law.as_ref()) {
+        let row = |(name, estimate): (&str, &Estimate)| std::iter::once(name.to_owned()).chain(estimate.render()).collect::<Vec<_>>();
+        text += &format!("\ntransfer: D_T = k D_F^alpha N^beta, from scratch {}\n", law.from_scratch);
+        text += &table(&["", "value", "s.e.", "interval"], &law.coefficients.iter().map(row).collect::<Vec<_>>());
+    }
+    text
+}
+
+/// What a reader must know of the laws.
+fn doubtful(found: &FineTuned) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(law) = found.transfer.as_ref().and_then(|transfer| transfer.law.as_ref()) {
+        if law.without_gain > 0 {
+            let runs = plural(law.without_gain, "pre-trained run does", "pre-trained runs do");
+            all.push(format!("{runs} no better than from scratch on as many examples and stand in no law of transfer"));
+        }
+        if law.out_of_reach > 0 {
+            let runs = plural(law.out_of_reach, "pre-trained run", "pre-trained runs");
+            all.push(format!(
+                "{runs} lie below the floor of the runs from scratch and stand in no law of transfer: train from scratch on more examples"
+            ));
+        }
+    }
+    let without: Vec<&str> = found.bases.iter().filter(|base| base.law.is_none()).map(|base| base.name.as_str()).collect();
+    if let [first, ..] = without.as_slice() {
+        let why = found.bases.iter().find_map(|base| base.refusal.as_deref()).unwrap_or_default();
+        all.push(format!("{} without a law of its own, such as {first}: {why}", plural(without.len(), "base is", "bases are")));
+    }
+    all
+}
