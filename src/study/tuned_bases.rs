@@ -3,7 +3,8 @@
 use super::prepare::on_one_axis;
 use crate::law::{Exclusion, Point, Variable, points, tuned};
 use crate::spec::sample::extent;
-use crate::spec::{EXAMPLES, FlopRule, RANK, REPLAY, RunRecord, SCRATCH, SizeMeasure, Tokens, short};
+use crate::spec::{EXAMPLES, FlopRule, Ignoring, RANK, REPLAY, RunKey, RunRecord, SCRATCH, SizeMeasure, Tokens, short};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewest runs with examples, and fewest numbers of examples, of a table of fine-tuning.
@@ -50,7 +51,7 @@ pub(super) type BaseKey = (Option<String>, [u64; 3]);
 
 impl Groups {
     pub(super) fn of(records: &[RunRecord], measure: SizeMeasure, rule: FlopRule, own: bool) -> Self {
-        let best = tuned(records.iter().map(RunRecord::of_its_base).collect());
+        let best = tuned(of_best_epochs(records));
         let mut groups = Self { bases: BTreeMap::new(), scratch: Vec::new(), before: 0, excluded: best.excluded };
         for mut record in on_one_axis(&best.records, own) {
             let is_from_scratch = record.covariates().iter().any(|(name, value)| name == SCRATCH && *value == 1.0);
@@ -107,6 +108,29 @@ impl Groups {
     }
 }
 
+/// Runs as laws of fine-tuning see them: of those of a sweep that differ in how often they saw their pairs alone that of the lowest loss,
+/// as people keep the best epoch.
+fn of_best_epochs(records: &[RunRecord]) -> Vec<RunRecord> {
+    let mut kept: Vec<RunRecord> = Vec::new();
+    let mut places: BTreeMap<RunKey, usize> = BTreeMap::new();
+    for record in records.iter().map(RunRecord::of_its_base) {
+        if record.stage.is_none() {
+            kept.push(record);
+            continue;
+        }
+        let loss = |record: &RunRecord| record.loss_nats.map_or(f64::INFINITY, |loss| loss.0);
+        match places.entry(record.key(Ignoring::default())) {
+            Entry::Occupied(place) if loss(&record) < loss(&kept[*place.get()]) => kept[*place.get()] = record,
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(record);
+            }
+        }
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +185,30 @@ mod tests {
             .map(|(run, at)| RunRecord { tokens: Some(Tokens(512.0 * f64::from(at))), ..run });
         assert!(!is_fine_tuned(&of_sequences.collect::<Vec<_>>()));
         assert!(!is_fine_tuned(&runs(&[0.0, 1.0, 2.0, 3.0, 3.0])) && !is_fine_tuned(&[run(None, 1e6, &[])]));
+    }
+
+    #[test]
+    fn runs_of_a_sweep_are_of_their_bases_and_of_the_best_epoch() {
+        let of = |epochs: f64, loss: f64, start: &str| RunRecord {
+            stage: Some("fine-tuning".into()),
+            start: Some(start.into()),
+            base_run: (start == "base").then(|| "a base".into()),
+            base_tokens: (start == "base").then_some(Tokens(1e6)),
+            examples: Some(100),
+            replay: Some(0.0),
+            epochs: Some(epochs),
+            tokens: Some(Tokens(100.0 * epochs)),
+            ..RunRecord { loss_nats: Some(Nats(loss)), ..run(None, 1e4, &[]) }
+        };
+        let records = [of(1.0, 2.0, "base"), of(4.0, 1.5, "base"), of(16.0, 1.8, "base"), of(4.0, 2.5, "scratch")];
+        assert!(is_fine_tuned(&records));
+        let groups = Groups::of(&records, SizeMeasure::AsGiven, FlopRule::AsGiven, true);
+        let bases: Vec<_> = groups.bases.values().flatten().map(|point| (point.d, point.loss, of_point(point))).collect();
+        assert_eq!(bases, [(1e6, 1.5, Some(100.0))]);
+        assert_eq!(groups.scratch.iter().map(|point| (point.d, point.loss)).collect::<Vec<_>>(), [(100.0, 2.5)]);
+    }
+
+    fn of_point(point: &Point) -> Option<f64> {
+        super::of(point, EXAMPLES)
     }
 }
