@@ -74,7 +74,7 @@ fn paired(loaded: &Loaded, pairs: &PairFacts, axes: &FineTuneAxes) -> String {
     let (starts, replay) = (of(&|it| it.start.to_string()), of(&|it| short(100.0 * it.replay_share())));
     let bases = plural(axes.bases.len(), "run", "runs");
     format!(
-        "{}: {} pairs to train on, {} held out; {examples} of them, from {starts}, {replay} % text of the base; base: {bases} of {}",
+        "{}: {} pairs to train on, {} held out; {examples} of them from {starts}, {replay} % text of the base; base: {bases} of {}",
         loaded.grid.corpus.name(),
         pairs.train,
         pairs.held_out,
@@ -141,9 +141,11 @@ fn budget(loaded: &Loaded, spec: &RunSpec) -> String {
     let tokens = spec.tokens();
     match (&loaded.grid.budget.amounts, spec.budget_flops) {
         (Budget::IsoFlop { .. }, Some(flops)) => flops.to_string(),
-        (Budget::Epochs(_), _) => {
+        (Budget::Epochs(all), _) => {
             let epochs = spec.stage.fine_tuning().map_or(1.0, |it| tokens.0 / it.epoch_tokens(spec.shape.context) as f64);
-            format!("{} epochs", two_digits(epochs))
+            let off = |asked: &&f64| (epochs / **asked).ln().abs();
+            let nearest = all.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+            format!("epochs {}", nearest.map_or_else(String::new, |asked| short(*asked)))
         }
         (Budget::TokensPerParam(ratios), _) => {
             let off = |ratio: &&f64| (tokens.0 / params(&spec.shape) / **ratio).ln().abs();

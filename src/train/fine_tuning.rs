@@ -85,13 +85,13 @@ mod tests {
 
     /// Keeps the state after a step, and the weights at the end.
     #[derive(Default)]
-    struct Keeper {
+    struct Kept {
         after: u64,
         state: Option<Vec<u8>>,
         weights: Option<Vec<u8>>,
     }
 
-    impl TrainingObserver for Keeper {
+    impl TrainingObserver for Kept {
         fn after_step(&mut self, progress: &Progress) -> Action {
             if progress.step == self.after { Action::Checkpoint } else { Action::Continue }
         }
@@ -112,9 +112,9 @@ mod tests {
     /// A base that was trained on a source, with its weights.
     fn base() -> (RunSpec, TrainedRun, Weights) {
         let (spec, corpus) = tiny(120);
-        let mut keeper = Keeper::default();
-        let run = train_from(None, &spec, &corpus, &Device::Cpu, &mut keeper).expect("trains");
-        let weights = Weights::read(&keeper.weights.expect("wanted"), &spec.shape).expect("reads");
+        let mut kept = Kept::default();
+        let run = train_from(None, &spec, &corpus, &Device::Cpu, &mut kept).expect("trains");
+        let weights = Weights::read(&kept.weights.expect("wanted"), &spec.shape).expect("reads");
         (spec, run, weights)
     }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn trained(spec: &RunSpec, corpus: &Corpus, weights: Option<&Weights>) -> TrainedRun {
-        train_from_base(None, weights, spec, corpus, &Device::Cpu, &mut Keeper { after: u64::MAX, ..Keeper::default() }).expect("trains")
+        train_from_base(None, weights, spec, corpus, &Device::Cpu, &mut Kept { after: u64::MAX, ..Kept::default() }).expect("trains")
     }
 
     #[test]
@@ -234,14 +234,14 @@ mod tests {
             stage: Stage::FineTuning(Box::new(fine_tuning)),
             ..pre_training.clone()
         };
-        let mut keepers = [Keeper::default(), Keeper::default()];
-        let [own, other] = &mut keepers;
+        let mut both = [Kept::default(), Kept::default()];
+        let [own, other] = &mut both;
         let expected = train_from(None, &pre_training, &text, &Device::Cpu, own).expect("trains");
         let found = train_from_base(None, Some(&step_0), &fine_tuned, &corpus, &Device::Cpu, other).expect("trains");
         let facts =
             |run: &TrainedRun| run.curve.iter().map(|point| (point.step, point.train_loss_nats, point.grad_norm)).collect::<Vec<_>>();
         assert_eq!(facts(&found), facts(&expected));
-        let weights = keepers.map(|keeper| Weights::read(&keeper.weights.expect("wanted"), &pre_training.shape).expect("reads").values);
+        let weights = both.map(|kept| Weights::read(&kept.weights.expect("wanted"), &pre_training.shape).expect("reads").values);
         assert_eq!(weights[0], weights[1], "bit for bit");
         assert_eq!(found.record.base_loss_after, expected.record.loss_nats, "and on the base's own windows");
     }
@@ -295,13 +295,13 @@ mod tests {
         let epoch = record.best_epoch.expect("measured");
         assert!(best < last - 0.05 && epoch < 59.0 && epoch >= 0.9, "best {best} after {epoch} epochs, {last} at the end");
         for after in [1, spec.steps / 2, spec.steps - 1] {
-            let mut keeper = Keeper { after, ..Keeper::default() };
-            train_from_base(None, Some(&weights), &spec, &corpus, &Device::Cpu, &mut keeper).expect("trains");
-            let state = Checkpoint::read(&keeper.state.expect("kept"), &spec, &Device::Cpu).expect("reads");
-            let mut other = Keeper { after: u64::MAX, ..Keeper::default() };
+            let mut kept = Kept { after, ..Kept::default() };
+            train_from_base(None, Some(&weights), &spec, &corpus, &Device::Cpu, &mut kept).expect("trains");
+            let state = Checkpoint::read(&kept.state.expect("kept"), &spec, &Device::Cpu).expect("reads");
+            let mut other = Kept { after: u64::MAX, ..Kept::default() };
             let resumed = train_from_base(Some(state), Some(&weights), &spec, &corpus, &Device::Cpu, &mut other).expect("trains");
             assert_eq!(resumed, whole, "from step {after}");
-            assert_eq!(other.weights, keeper.weights);
+            assert_eq!(other.weights, kept.weights);
         }
     }
 
@@ -312,7 +312,7 @@ mod tests {
         let (task_spec, corpus) = task(folder.path(), &base_spec);
         let plan = |sha256: &str, change: &dyn Fn(&mut FineTuning)| tuned(&base_spec, sha256, (&task_spec, &corpus), 1.0, change);
         let refused = |spec: &RunSpec, corpus: &Corpus, weights: Option<&Weights>| {
-            train_from_base(None, weights, spec, corpus, &Device::Cpu, &mut Keeper::default()).expect_err("refused").to_string()
+            train_from_base(None, weights, spec, corpus, &Device::Cpu, &mut Kept::default()).expect_err("refused").to_string()
         };
         let fine = plan(&weights.sha256, &|_| ());
         assert!(

@@ -73,7 +73,7 @@ fn a_grid_that_cannot_be_is_refused_in_words() {
     let refusal = |content: &str| refused(&["plan", text(&place.write("wrong.toml", content))]);
     let tune = place.tune("", "epochs = 1", "");
     let cases = [
-        (tune.replace("stage = \"fine-tune\"\n", "ladder = { shapes = [\"1x8\"] }\n"), "stage = \"fine-tune\""),
+        (tune.replace("stage = \"fine-tune\"\n", "ladder = { kind = \"list\", shapes = [\"1x8\"] }\n"), "stage = \"fine-tune\""),
         (tune.replace("budget = { epochs = 1 }", "budget = { flops = 1e12 }"), "epochs = [...] or tokens = [...]"),
         (tune.replace("budget = { epochs = 1 }", "budget = { tokens = 1e5, epochs = 2 }"), "one of them"),
         (format!("{tune}\n[model]\ncontext = 64\n"), "networks are those of [base]"),
@@ -161,8 +161,11 @@ mod trained {
             &place.tune("examples = [40, \"all\"]", "epochs = [1, 3]", "start = [\"base\", \"scratch\"]\nreplay = [0, 0.2]"),
         );
         let plan = succeed(&["plan", text(&grid)]);
+        let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            plan.contains("32 runs") && plan.contains("40, 3") && plan.contains("from base, scratch, 0, 20 % text of the base"),
+            plan.contains("32 runs")
+                && plan.contains("40, 364 of them from base, scratch, 0, 20 % text of the base")
+                && plan.contains("epochs 3"),
             "{plan}"
         );
         assert!(succeed(&["plan", text(&grid), "--all"]).contains("1x16"));

@@ -30,7 +30,7 @@ fn of_one_stage(document: &mut Value) {
     let epochs_alone = ["tokens", "flops", "tokens-per-param"].iter().all(|list| document["budget"].get(list).is_none());
     if !(of_pairs || has_base || epochs_alone || document["stage"] == "fine-tune") {
         if document.get("ladder").is_none() {
-            document["ladder"] = json!({ "kind": "list", "shapes": ["2x16"] });
+            document["ladder"] = json!({ "kind": "list", "shapes": ["2x16", "2x32"] });
         }
         return;
     }
