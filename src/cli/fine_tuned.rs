@@ -64,7 +64,7 @@ fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: boo
         let rms = 100.0 * joint.diagnostics.residual_rms;
         text += &heading(&entry("loss", &format!("{}; rms of runs {rms:.1} %", with_numbers(joint))));
     }
-    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("examples", &said));
+    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("buys", &said));
     text += &found.against_scratch.as_ref().map_or(String::new(), |against| entry("helps", &helped(against)));
     text += &found.transfer.as_ref().map_or(String::new(), |transfer| entry("worth", &worth(transfer)));
     text += &found.forgetting.as_ref().map_or(String::new(), |forgotten| entry("forgets", &forgot(forgotten, found)));
@@ -213,7 +213,9 @@ fn doubtful(found: &FineTuned) -> Vec<String> {
         }
         if law.out_of_reach > 0 {
             let runs = plural(law.out_of_reach, "pre-trained run", "pre-trained runs");
-            all.push(format!("{runs} lie below the floor of the runs from scratch and stand in no law of transfer: train from scratch on more examples"));
+            all.push(format!(
+                "{runs} lie below the floor of the runs from scratch and stand in no law of transfer: train from scratch on more examples"
+            ));
         }
     }
     let without: Vec<&str> = found.bases.iter().filter(|base| base.law.is_none()).map(|base| base.name.as_str()).collect();

@@ -70,8 +70,7 @@ pub fn transfer(scratch: &[Point], pretrained: &[Point], draws: usize, seed: u64
         .draws
         .iter()
         .map(|law| {
-            let some: Vec<Point> =
-                pretrained.iter().map(|_| pretrained[random.below(pretrained.len() as u64) as usize].clone()).collect();
+            let some: Vec<Point> = pretrained.iter().map(|_| pretrained[random.below(pretrained.len() as u64) as usize].clone()).collect();
             regression(law, &some, sizes_vary).map_or([f64::NAN; 3], |(found, _)| found)
         })
         .collect();

@@ -48,7 +48,8 @@ pub use evidence::{Curve, CurveStep, Evidence, Exclusion, Point, points, shape_o
 pub use formula::{Believed, Centre, Coefficient, Formula, Kind, Place, Prior, Source};
 pub use formulas::{
     Additive, AdditiveMixture, Axis, Broken, Clark, DataConstrained, Farseer, FarseerScaled, FineTuning, Forgetting, Gamma, JointMixture,
-    Kaplan, Mixture, OverTraining, PowerLaw, Precision, Rectified, ThreeTerm, Vocabulary, WidthDepth, families, formula, formulas, repeated,
+    Kaplan, Mixture, OverTraining, PowerLaw, Precision, Rectified, ThreeTerm, Vocabulary, WidthDepth, families, formula, formulas,
+    repeated,
 };
 pub use isoflop::{Parabola, vertex_bias};
 pub use lanes::{Block, Lanes, Scalar};
@@ -100,7 +101,9 @@ impl Variable {
             Self::Batch => point.batch,
             Self::Steps => point.steps,
             Self::Unique => point.unique_tokens,
-            Self::Named(name) | Self::Share(name) | Self::Given(name) => point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value),
+            Self::Named(name) | Self::Share(name) | Self::Given(name) => {
+                point.covariates.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+            }
         }
     }
 

@@ -56,14 +56,7 @@ pub const COVARIATES: [Covariate; 12] = [
     Covariate {
         name: EXAMPLES,
         what: "examples or tokens of fine-tuning, 0 before it",
-        others: &[
-            "fine_tuning_tokens",
-            "finetuning_tokens",
-            "finetune_tokens",
-            "fine_tuning_examples",
-            "finetuning_examples",
-            "d_ft",
-        ],
+        others: &["fine_tuning_tokens", "finetuning_tokens", "finetune_tokens", "fine_tuning_examples", "finetuning_examples", "d_ft"],
     },
     Covariate {
         name: REPLAY,

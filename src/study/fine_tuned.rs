@@ -4,7 +4,9 @@
 use super::base_choice::{BaseChoice, Trials, choose};
 use super::tuned_bases::{Groups, of};
 use super::{MANY, StudyError, StudyOptions};
-use crate::fit::{Estimate, Estimator, Fit, FitError, FitOptions, FittedLaw, Interval, Quantity, Resample, Search, Transfer, fit, transfer};
+use crate::fit::{
+    Estimate, Estimator, Fit, FitError, FitOptions, FittedLaw, Interval, Quantity, Resample, Search, Transfer, fit, transfer,
+};
 use crate::law::{Additive, Evidence, Exclusion, FineTuning, Forgetting, Formula, Law, Point, Rectified, Variable};
 use crate::spec::{BASE_LOSS_AFTER, BASE_LOSS_BEFORE, EXAMPLES, LossUnit, RANK, REPLAY, RunRecord, SizeMeasure};
 use serde::Serialize;
@@ -151,8 +153,8 @@ pub fn fine_tuned(records: &[RunRecord], options: &StudyOptions) -> Result<FineT
     }
     let tuned_by_examples: Vec<Point> =
         all.iter().map(|point| Point { d: of(point, EXAMPLES).unwrap_or(f64::NAN), ..point.clone() }).collect();
-    let against_scratch = (!groups.scratch.is_empty())
-        .then(|| against(&groups.scratch, &tuned_by_examples, joint.as_ref().map(|fitted| &**fitted), options));
+    let against_scratch =
+        (!groups.scratch.is_empty()).then(|| against(&groups.scratch, &tuned_by_examples, joint.as_ref().map(|fitted| &**fitted), options));
     Ok(FineTuned {
         runs: groups.bases.values().map(Vec::len).sum(),
         from_scratch: groups.scratch.len(),
@@ -245,7 +247,8 @@ fn against(scratch: &[Point], pretrained: &[Point], joint: Option<&Fit>, options
     let most = |points: &[Point]| points.iter().map(|point| point.d).fold(0.0, f64::max);
     let examples = most(scratch).min(most(pretrained));
     let by_size = joint.filter(|fit| fit.law.formula().variables().contains(&Variable::N));
-    let from_zero = by_size.and_then(|_| fit(&Additive.into(), Evidence::as_given(scratch.to_vec()), &least_squares(options.seed, draws(pretrained))).ok());
+    let from_zero = by_size
+        .and_then(|_| fit(&Additive.into(), Evidence::as_given(scratch.to_vec()), &least_squares(options.seed, draws(pretrained))).ok());
     let laws = by_size.zip(from_zero.as_ref());
     let (low, high) = crate::spec::sample::extent(pretrained.iter().map(|point| point.n)).unwrap_or((f64::NAN, f64::NAN));
     let gain = |pretrained: &Law, scratch: &Law, n: f64| {

@@ -152,10 +152,10 @@ mod tests {
         let runs = |examples: &[f64]| examples.iter().map(|one| run(None, 1e6, &[(EXAMPLES, *one)])).collect::<Vec<_>>();
         assert!(is_fine_tuned(&runs(&[0.0, 1.0, 2.0, 3.0, 4.0])));
         // Sequences of a pre-training, of 512 tokens each.
-        let of_sequences = runs(&[1.0, 2.0, 3.0, 4.0]).into_iter().zip(1..).map(|(run, at)| RunRecord {
-            tokens: Some(Tokens(512.0 * f64::from(at))),
-            ..run
-        });
+        let of_sequences = runs(&[1.0, 2.0, 3.0, 4.0])
+            .into_iter()
+            .zip(1..)
+            .map(|(run, at)| RunRecord { tokens: Some(Tokens(512.0 * f64::from(at))), ..run });
         assert!(!is_fine_tuned(&of_sequences.collect::<Vec<_>>()));
         assert!(!is_fine_tuned(&runs(&[0.0, 1.0, 2.0, 3.0, 3.0])) && !is_fine_tuned(&[run(None, 1e6, &[])]));
     }

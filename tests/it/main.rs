@@ -26,6 +26,7 @@ mod house;
 mod lasting;
 mod laws;
 mod mangled;
+mod metric;
 mod mixtures;
 mod pack;
 mod parquet;
