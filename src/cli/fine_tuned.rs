@@ -64,7 +64,7 @@ fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: boo
         let rms = 100.0 * joint.diagnostics.residual_rms;
         text += &heading(&entry("loss", &format!("{}; rms of runs {rms:.1} %", with_numbers(joint))));
     }
-    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("examples", &said));
+    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("buys", &said));
     text += &found.against_scratch.as_ref().map_or(String::new(), |against| entry("helps", &helped(against)));
     text += &found.transfer.as_ref().map_or(String::new(), |transfer| entry("worth", &worth(transfer)));
     text += &found.forgetting.as_ref().map_or(String::new(), |forgotten| entry("forgets", &forgot(forgotten, found)));

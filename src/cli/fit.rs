@@ -107,12 +107,6 @@ impl FitArgs {
         }
     }
 
-    /// Whether the runs are of fine-tuning, and no law and nothing of pre-training is asked for.
-    fn speaks_of_fine_tuning(&self, source: &Source) -> bool {
-        let of_pre_training = self.asked.laws.are_named() || self.protocol.is_some() || self.conventions || self.starts.is_some();
-        !of_pre_training && is_fine_tuned(&source.records)
-    }
-
     /// The protocol that is followed, where one is.
     pub(super) fn followed(&self, source: &Source, study: &Study) -> Result<Option<Protocol>, Failure> {
         let protocol = self.protocol.as_ref().map(|_| study.protocol()).transpose();
@@ -149,7 +143,8 @@ pub(super) fn run(args: &FitArgs) -> Outcome {
     }
     let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     source.spared_by(args.starts.as_deref())?;
-    if args.speaks_of_fine_tuning(&source) {
+    let of_pre_training = args.asked.laws.are_named() || args.protocol.is_some() || args.conventions || args.starts.is_some();
+    if !of_pre_training && is_fine_tuned(&source.records) {
         let document = fine_tuned::run(&source, &args.options(&source), args.asked.json, args.details)?;
         return args.out.as_ref().map_or(Ok(()), |out| write_json(&out.join("fits/fine-tuning.json"), &document));
     }

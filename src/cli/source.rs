@@ -258,7 +258,7 @@ impl SourceArgs {
 
     fn read_folder(&self, path: &Path, wanted: Wanted<'_>) -> Result<Source, Failure> {
         let folder = SweepFolder::at(path);
-        if let (Some(metric), false) = (self.rows.metric, is_of_others(path)) {
+        if let (Some(metric), true) = (self.rows.metric, is_sweep(path)) {
             let (path, name) = (path.display(), metric.name());
             return Err(Failure::Input(anyhow!(
                 "--metric {name} is of tables of others: {path} is a sweep, whose losses are in nats per token; leave it out"

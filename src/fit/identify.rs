@@ -38,7 +38,7 @@ pub(crate) fn check(law: &Law, points: &[Point]) -> Result<(), FitError> {
     }
     for (at, one) in vary.iter().enumerate() {
         // Shares add up to 1, and none of them stands in a power.
-        for other in vary[at + 1..].iter().filter(|_| !matches!(one, Variable::Share(_))) {
+        for other in vary[at + 1..].iter().filter(|other| ![one, *other].iter().any(|of| matches!(of, Variable::Share(_)))) {
             separate(points, *one, *other)?;
         }
     }

@@ -41,6 +41,11 @@ impl Covariates {
         column.is_some_and(|(at, ..)| row.get(*at).and_then(|cell| number(SCRATCH, cell)) == Some(1.0))
     }
 
+    /// Whether a column says which networks are from scratch: it is no choice of a recipe.
+    pub(super) fn tell_scratch(&self, at: usize) -> bool {
+        self.columns.iter().any(|(place, _, name)| *place == at && name == SCRATCH)
+    }
+
     /// What a row says of them; what is no finite number is absent.
     pub(super) fn of_row(&self, row: &StringRecord) -> Vec<(String, f64)> {
         let one = |(at, factor, name): &(usize, f64, String)| Some((name.clone(), factor * number(name, row.get(*at)?)?));

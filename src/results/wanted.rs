@@ -134,7 +134,8 @@ impl WantedRows {
         }
         let by = wanted.by.map(|column| column_named(&table, column, "--by")).transpose()?;
         let parts = PartColumns::of(if own { &table.headers[..] } else { &[] });
-        let choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
+        let mut choices = if own { Vec::new() } else { choices(&table, &columns, &kept) };
+        choices.retain(|&at| !covariates.tell_scratch(at));
         let state = table.headers.iter().position(|header| ["state", "status"].iter().any(|name| header.eq_ignore_ascii_case(name)));
         let wants_curves = wanted.wants_curves();
         Ok(Self { table, columns, kept, by, covariates, of_fine_tuning, parts, choices, state, own, wants_curves, reading })

@@ -149,7 +149,9 @@ pub fn fine_tuned(records: &[RunRecord], options: &StudyOptions) -> Result<FineT
     let joint = joint(&all, &evidence, options, &mut notes);
     if joint.is_none() && bases.iter().all(|base| base.law.is_none()) {
         let reasons = bases.iter().filter_map(|base| Some(format!("{}: {}", base.name, base.refusal.as_ref()?)));
-        return Err(StudyError::NoLaw(reasons.take(3).collect()));
+        let reasons: Vec<String> = reasons.take(3).collect();
+        let none = "no run is of a network that was pre-trained and then fine-tuned: every one is from scratch or before it".to_owned();
+        return Err(StudyError::NoLaw(if reasons.is_empty() { vec![none] } else { reasons }));
     }
     let tuned_by_examples: Vec<Point> =
         all.iter().map(|point| Point { d: of(point, EXAMPLES).unwrap_or(f64::NAN), ..point.clone() }).collect();

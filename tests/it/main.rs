@@ -27,6 +27,7 @@ mod house;
 mod lasting;
 mod laws;
 mod mangled;
+mod metric;
 mod mixtures;
 mod pack;
 mod parquet;

@@ -2,7 +2,7 @@
 //! pre-training had seen D_l^(1/β) examples of the task. One network, one task.
 
 use crate::law::Variable;
-use crate::law::formula::{Believed, Centre, Coefficient, Formula, Place, Prior, Source};
+use crate::law::formula::{Centre, Coefficient, Formula, Place, Source};
 use crate::law::number::Number;
 use crate::spec::EXAMPLES;
 
@@ -46,16 +46,6 @@ impl Formula for Rectified {
 
     fn variables(&self) -> &'static [Variable] {
         const { &[OF_EXAMPLES] }
-    }
-
-    /// A floor at half of the lowest loss or so, a bend anywhere among the runs, an exponent of some tenths.
-    fn priors(&self) -> &'static [Prior] {
-        const LN_HALF: f64 = -0.7;
-        &[
-            Prior { coordinate: 0, of: Believed::BelowLowest(0.7), spread: 1.5 },
-            Prior { coordinate: 2, of: Believed::About(1.0), spread: 2.5 },
-            Prior { coordinate: 3, of: Believed::LnAbout(LN_HALF), spread: 0.8 },
-        ]
     }
 
     fn loss<T: Number>(&self, c: &[T], at: &Place<'_, T>) -> T {
