@@ -26,7 +26,7 @@ mod synthetic;
 mod text;
 mod windows;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 pub(crate) use batches::window_at;
 pub use cache::{Cache, Preparing};
 pub use counted::{NOT_COUNTED, counted, split_window};

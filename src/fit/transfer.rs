@@ -170,9 +170,11 @@ mod tests {
         assert_eq!(found.from_scratch, "power-d");
     }
 
+    /// 40 simulations know a coverage of 95 % to 3.4 points; `SCALELAB_SIMULATIONS=1000` (`.ci/long`) to .7.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the size of a study is set from outside")]
     fn intervals_cover() {
-        const SIMULATIONS: u64 = 200;
+        const SIMULATIONS: u64 = 40;
         let simulations = std::env::var("SCALELAB_SIMULATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(SIMULATIONS);
         let mut inside = [0; 3];
         for seed in 0..simulations {
@@ -182,10 +184,10 @@ mod tests {
                 inside[j] += usize::from(one.holds(TRUTH[j]));
             }
         }
-        // 95 % of 200 to within three standard errors and a little.
+        let error = 3.0 * (0.95 * 0.05 / simulations as f64).sqrt();
         for count in inside {
             let coverage = count as f64 / simulations as f64;
-            assert!((0.89..=0.99).contains(&coverage), "{inside:?} of {simulations}");
+            assert!((0.93 - error..=0.97 + error).contains(&coverage), "{inside:?} of {simulations}");
         }
     }
 

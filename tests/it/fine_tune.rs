@@ -61,6 +61,7 @@ impl Place {
         )
     }
 
+    #[cfg(feature = "train")]
     fn sweep(&self, grid: &str, more: &[&str]) -> String {
         let (grid, results) = (self.path(grid), self.path("results"));
         succeed(&[&["sweep", text(&grid), "--results", text(&results), "--workers", "2"], more].concat())
