@@ -99,6 +99,10 @@ fn overfits(features: &CurveFeatures<'_>) -> Option<Finding> {
 }
 
 fn gap(features: &CurveFeatures<'_>) -> Option<Finding> {
+    // Losses of training are those of the base's text, too, where some is seen again.
+    if features.record.replay.is_some_and(|replay| replay > 0.0) {
+        return None;
+    }
     let epochs = features.record.epochs?;
     let (held_out, trained) = (features.record.loss_nats?.0, features.record.train_loss_nats?.0);
     let (gap, error) = (held_out - trained, features.record.loss_se_nats.unwrap_or(0.0));
