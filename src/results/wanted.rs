@@ -221,7 +221,7 @@ impl WantedRows {
             record.tokens = None;
         }
         let is_from_scratch = self.covariates.is_from_scratch(row);
-        match self.lacking(&record).filter(|what| !self.own && !(is_from_scratch && *what == TOKENS)) {
+        match self.lacking(&record).filter(|what| !(self.own || is_from_scratch && *what == TOKENS)) {
             Some(what) => {
                 let at = self.columns.place(what).unwrap_or_default();
                 let (path, column) = (self.table.path.clone(), self.table.headers[at].clone());

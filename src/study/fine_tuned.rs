@@ -155,8 +155,7 @@ pub fn fine_tuned(records: &[RunRecord], options: &StudyOptions) -> Result<FineT
     }
     let tuned_by_examples: Vec<Point> =
         all.iter().map(|point| Point { d: of(point, EXAMPLES).unwrap_or(f64::NAN), ..point.clone() }).collect();
-    let against_scratch =
-        (!groups.scratch.is_empty()).then(|| against(&groups.scratch, &tuned_by_examples, joint.as_ref().map(|fitted| &**fitted), options));
+    let against_scratch = (!groups.scratch.is_empty()).then(|| against(&groups.scratch, &tuned_by_examples, joint.as_deref(), options));
     Ok(FineTuned {
         runs: groups.bases.values().map(Vec::len).sum(),
         from_scratch: groups.scratch.len(),

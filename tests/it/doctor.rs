@@ -3,7 +3,7 @@
 //! Thresholds were set while looking at runs with data seeds 0 to 3; those with seeds 4 and 5, trained afterwards, are scored, and those
 //! with seeds 6 to 13 (unseen-…csv.gz), trained a week after the last threshold was set.
 //! Each half is diagnosed as one table, as a sweep over learning rates is: grids that are alike but for rates are siblings.
-#![expect(clippy::print_stdout, reason = "shows the confusion matrix")]
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "reads tables of runs and shows the confusion matrix")]
 
 use crate::support;
 use scalelab::doctor::{Ailment, Finding, diagnose, diagnose_all};

@@ -1,7 +1,9 @@
 //! Fine-tuning through the whole program: a base that keeps its weights, a task of pairs, and what is refused in words.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program owns folders")]
 
-use crate::support::{refused, succeed, text};
+#[cfg(feature = "train")]
+use crate::support::succeed;
+use crate::support::{refused, text};
 use scalelab::spec::Random;
 use serde_json::json;
 use std::fs;
