@@ -102,9 +102,9 @@ proptest! {
             (0..sequences * shape.context).map(|_| random.below(shape.vocabulary as u64) as u32).collect()
         };
         let (inputs, mut targets) = (tokens(), tokens());
-        for at in 1..targets.len() {
+        for target in &mut targets[1..] {
             if random.below(every) > 0 {
-                targets[at] = NOT_COUNTED;
+                *target = NOT_COUNTED;
             }
         }
         let mut composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");

@@ -117,7 +117,7 @@ impl Learner for Fused {
         for (inputs, targets) in self.microbatches(inputs, targets) {
             forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
             let vocabulary = self.network.shape.vocabulary;
-            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, _| {
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, |logits, targets, _| {
                 hits.extend(cross_entropy::hits(logits, targets, vocabulary));
             });
         }
@@ -130,7 +130,7 @@ impl Learner for Fused {
             forward(&self.network, &self.weights, &self.laid_out, inputs, &mut self.workspace, Keep::Nothing);
             let (vocabulary, first) = (self.network.shape.vocabulary, losses.len());
             losses.resize(first + targets.len(), 0.0);
-            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, &mut |logits, targets, row| {
+            each_logits(&self.network, &self.laid_out, targets, &mut self.workspace, |logits, targets, row| {
                 cross_entropy::losses(logits, targets, vocabulary, &mut losses[first + row..]);
             });
         }
@@ -220,7 +220,7 @@ fn each_logits(
     laid_out: &LaidOut,
     targets: &[u32],
     workspace: &mut Workspace,
-    each: &mut dyn FnMut(&mut [f32], &[u32], usize),
+    mut each: impl FnMut(&mut [f32], &[u32], usize),
 ) {
     let (width, vocabulary) = (network.shape.width, network.shape.vocabulary);
     let normed = &workspace.sites[workspace.last_site].normed;
