@@ -77,9 +77,14 @@ fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: boo
     text + &if details { first_doubts(said, usize::MAX) } else { doubts(said) }
 }
 
+/// Whether the runs bound a number on both sides: one that nothing bounds says nothing.
+fn is_determined(estimate: &Estimate) -> bool {
+    estimate.uncertainty.is_none_or(|one| one.low.is_finite() && one.high.is_finite())
+}
+
 /// What twice the examples buy.
 fn bought(base: &TunedBase) -> Option<String> {
-    let gain = base.doubling?;
+    let gain = base.doubling.filter(is_determined)?;
     let share = 100.0 * gain.value / base.lowest;
     let most = short(base.examples[1]);
     Some(format!("twice the {most} examples of {} lower its loss of {} by {gain} ({share:.1} %)", base.name, number(base.lowest)))
@@ -108,7 +113,10 @@ fn worth(found: &Transferred) -> String {
     let one = |(n, examples, worth): &(f64, f64, Estimate)| {
         format!("{} {} examples beside {} for N = {}", short(worth.value), counts(worth), short(*examples), short(*n))
     };
-    let places: Vec<String> = found.worth.iter().take(2).map(one).collect();
+    let places: Vec<String> = found.worth.iter().filter(|(.., worth)| is_determined(worth)).take(2).map(one).collect();
+    if places.is_empty() {
+        return format!("not said: the runs do not determine it{}", caution(law));
+    }
     format!("pre-training is worth {}{}", places.join(", "), caution(law))
 }
 
@@ -126,8 +134,10 @@ fn forgot(found: &Forgotten, all: &FineTuned) -> String {
     let [most, n, examples, replay] = found.most;
     let place = format!("N = {} on {} examples", short(n), short(examples));
     let unit = all.loss_unit.short();
-    let Some((rise, tenth)) = found.rise.zip(found.tenth) else {
-        let why = found.refusal.as_deref().unwrap_or("no law was fitted");
+    let determined = found.rise.filter(is_determined).zip(found.tenth.filter(is_determined));
+    let Some((rise, tenth)) = determined else {
+        let fitted = if found.law.is_some() { "the runs do not determine it" } else { "no law was fitted" };
+        let why = found.refusal.as_deref().unwrap_or(fitted);
         let replay = if replay > 0.0 { format!(" with {} % of replay", short(100.0 * replay)) } else { String::new() };
         return format!("{} {unit} at most, {place}{replay}; which replay stops that is not said: {why}", number(most));
     };

@@ -1,5 +1,6 @@
 //! Pairs of a prompt and its response: which files they stand in, and how a line becomes tokens.
 
+use super::text::{Paths, one_or_many};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -117,21 +118,6 @@ fn line_end() -> String {
 
 fn yes() -> bool {
     true
-}
-
-/// A path, or a list of them.
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a path or a list of paths")]
-enum Paths {
-    One(String),
-    Many(#[schemars(length(min = 1))] Vec<String>),
-}
-
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    Ok(match Paths::deserialize(deserializer)? {
-        Paths::One(path) => vec![path],
-        Paths::Many(paths) => paths,
-    })
 }
 
 /// A number of pairs, or a list of them.

@@ -67,12 +67,13 @@ fn one() -> f64 {
 /// A path, or a list of them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a path or a list of paths")]
-enum Paths {
+pub(super) enum Paths {
     One(String),
     Many(#[schemars(length(min = 1))] Vec<String>),
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+/// A path as a list of one, or a list as it is.
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(match Paths::deserialize(deserializer)? {
         Paths::One(path) => vec![path],
         Paths::Many(paths) => paths,
