@@ -3,32 +3,12 @@
 //! A safetensors file with a checksum in its metadata. Whoever attends the run writes the bytes; this room does not.
 
 use super::curve::StepFacts;
-use super::init::{Layout, Parameter};
+use super::init::Layout;
 use super::learner::{LearnerState, Reading};
 use super::noise::NoiseScale;
+use super::sealed::{CheckpointError, Numbers, Unsealed, name, sealed};
 use crate::spec::{Device, RunSpec};
-use safetensors::tensor::{Dtype, SafeTensors, View};
-use sha2::{Digest, Sha256};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-
-/// Why a checkpoint is not used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CheckpointError {
-    /// Not what was written: cut short, overwritten, or no checkpoint at all.
-    #[error("damaged: {0}")]
-    Damaged(String),
-    /// Whole, but of something else.
-    #[error("its {field} is {found}, wanted is {wanted}")]
-    Foreign {
-        /// The setting that differs.
-        field: &'static str,
-        /// Its value in the checkpoint.
-        found: String,
-        /// As the run needs it.
-        wanted: String,
-    },
-}
+use std::collections::BTreeMap;
 
 /// The state of a run after `step` steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,37 +48,24 @@ impl Checkpoint {
         metadata.insert("own_from", self.own_from.to_string());
         metadata.insert("seconds", self.seconds.to_string());
         let tensors = self.tensors(&layout);
-        let sum = checksum(&metadata, tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.data())));
-        metadata.insert("sha256", sum);
-        let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        safetensors::serialize(tensors, Some(metadata)).expect("tensors of ours have the size of their shape")
+        sealed(metadata, tensors)
     }
 
     /// Reads a state that `spec` may go on from: its own, or one of its trunk before it leaves it.
     pub fn read(bytes: &[u8], spec: &RunSpec, device: &Device) -> Result<Self, CheckpointError> {
         let damaged = |problem: &dyn ToString| CheckpointError::Damaged(problem.to_string());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
-        let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
-        for (key, value) in header.metadata().iter().flatten() {
-            metadata.insert(key, value.clone());
-        }
-        let sum = metadata.remove("sha256").unwrap_or_default();
-        let data: BTreeMap<String, &[u8]> = tensors.tensors().into_iter().map(|(name, tensor)| (name, tensor.data())).collect();
-        if sum != checksum(&metadata, data.iter().map(|(name, bytes)| (name.as_str(), Cow::Borrowed(*bytes)))) {
-            return Err(damaged(&"its checksum does not match"));
-        }
-        let text = |key: &str| metadata.get(key).cloned().unwrap_or_default();
+        let file = Unsealed::of(bytes)?;
+        let text = |key: &str| file.text(key);
         let number = |key: &str| text(key).parse::<f64>().map_err(|_| damaged(&format!("no number of {key}")));
         let step = number("step")? as u64;
         check_belongings(spec, device, &text, step)?;
         let layout = Layout::of(&spec.shape);
-        let history = history(spec, &data)?;
-        let [variance, gradient] = doubles("noise", &data)?.try_into().map_err(|_| damaged(&"noise is no pair"))?;
+        let history = history(spec, &file)?;
+        let [variance, gradient] = file.doubles("noise")?.try_into().map_err(|_| damaged(&"noise is no pair"))?;
         if history.len() as u64 != step {
             return Err(damaged(&format!("{} steps are told of {step}", history.len())));
         }
-        let part = |kind: &str| flat(kind, &layout, &data);
+        let part = |kind: &str| file.flat(kind, &layout);
         let learner = LearnerState { weights: part("weights")?, mean: part("mean")?, square: part("square")? };
         let own = text("run") == spec.id().0;
         let (own_from, seconds) = if own { (number("own_from")? as u64, number("seconds")?) } else { (step, 0.0) };
@@ -164,48 +131,9 @@ fn check_belongings(spec: &RunSpec, device: &Device, text: &dyn Fn(&str) -> Stri
     Err(CheckpointError::Foreign { field, found, wanted })
 }
 
-pub(super) fn name(kind: &str, parameter: &Parameter) -> String {
-    format!("{kind}.{}", parameter.name)
-}
-
-/// SHA-256 over metadata and tensors in the order of their names, hexadecimal.
-pub(super) fn checksum<'a>(metadata: &BTreeMap<&str, String>, tensors: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>) -> String {
-    let mut digest = Sha256::new();
-    for (key, value) in metadata {
-        digest.update(format!("{key} = {value}\n"));
-    }
-    for (name, bytes) in tensors {
-        digest.update(format!("{name}: {} bytes\n", bytes.len()));
-        digest.update(&bytes);
-    }
-    format!("{:x}", digest.finalize())
-}
-
-fn bytes_of<'a>(name: &str, data: &BTreeMap<String, &'a [u8]>) -> Result<&'a [u8], CheckpointError> {
-    data.get(name).copied().ok_or_else(|| CheckpointError::Damaged(format!("it lacks {name}")))
-}
-
-/// One kind of numbers of all parameters in the flat order.
-pub(super) fn flat(kind: &str, layout: &Layout, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f32>, CheckpointError> {
-    let mut values = Vec::with_capacity(layout.total);
-    for parameter in &layout.parameters {
-        let name = name(kind, parameter);
-        let bytes = bytes_of(&name, data)?;
-        if bytes.len() != 4 * parameter.range().len() {
-            return Err(CheckpointError::Damaged(format!("{name} has {} bytes", bytes.len())));
-        }
-        values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))));
-    }
-    Ok(values)
-}
-
-fn doubles(name: &str, data: &BTreeMap<String, &[u8]>) -> Result<Vec<f64>, CheckpointError> {
-    Ok(bytes_of(name, data)?.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes"))).collect())
-}
-
-fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFacts>, CheckpointError> {
+fn history(spec: &RunSpec, file: &Unsealed<'_>) -> Result<Vec<StepFacts>, CheckpointError> {
     let columns = ["steps.loss", "steps.norm", "steps.noise_scale", "steps.held_out_loss"];
-    let [losses, norms, scales, held_out] = columns.map(|name| doubles(name, data));
+    let [losses, norms, scales, held_out] = columns.map(|name| file.doubles(name));
     let facts_of_steps = losses?.into_iter().zip(norms?).zip(scales?).zip(held_out?);
     let known = |value: f64| value.is_finite().then_some(value);
     let facts = |(((loss, norm), scale), held_out): (((f64, f64), f64), f64)| StepFacts {
@@ -214,38 +142,4 @@ fn history(spec: &RunSpec, data: &BTreeMap<String, &[u8]>) -> Result<Vec<StepFac
         ..StepFacts::of(Reading { loss, norm }, spec.recipe.grad_clip)
     };
     Ok(facts_of_steps.map(facts).collect())
-}
-
-/// Numbers of a tensor; turned into bytes one tensor at a time.
-pub(super) enum Numbers<'a> {
-    Single(&'a [f32], Vec<usize>),
-    Double(Vec<f64>, Vec<usize>),
-}
-
-impl View for Numbers<'_> {
-    fn dtype(&self) -> Dtype {
-        match self {
-            Self::Single(..) => Dtype::F32,
-            Self::Double(..) => Dtype::F64,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        let (Self::Single(_, shape) | Self::Double(_, shape)) = self;
-        shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(match self {
-            Self::Single(values, _) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Self::Double(values, _) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        })
-    }
-
-    fn data_len(&self) -> usize {
-        match self {
-            Self::Single(values, _) => 4 * values.len(),
-            Self::Double(values, _) => 8 * values.len(),
-        }
-    }
 }

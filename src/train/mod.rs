@@ -29,17 +29,19 @@ mod noise;
 mod observer;
 mod prefetch;
 mod probe;
+mod sealed;
 mod training;
 mod transformer;
 mod weights;
 mod workspace;
 
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::Checkpoint;
 pub use compare::{Comparison, compare};
 pub use error::TrainError;
 pub use meter::{StepParts, start_metering, stop_metering};
 pub use observer::{Action, TrainingObserver};
 pub use probe::{FlushProbe, GemmProbe, StepProbe};
+pub use sealed::CheckpointError;
 pub use training::{train_from, train_from_base};
 pub use weights::Weights;
 

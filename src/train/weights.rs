@@ -1,13 +1,11 @@
 //! The weights that a run ended with as the bytes of a safetensors file, and back: what later stages of training begin from. Its metadata
 //! say whose they are; two checksums hold, one of all of it and one of the numbers alone, by which runs that begin from them are named.
 
-use super::checkpoint::{CheckpointError, Numbers, checksum, flat, name};
 use super::init::Layout;
+use super::sealed::{CheckpointError, Numbers, Unsealed, checksum, name, sealed};
 use crate::spec::{ModelShape, RunSpec};
-use safetensors::tensor::SafeTensors;
 use safetensors::tensor::View;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// The weights of a run that finished.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +25,7 @@ impl Weights {
         let layout = Layout::of(&spec.shape);
         let tensors = tensors(&layout, values);
         let said = |value: serde_json::Result<String>| value.expect("a run of ours is written as JSON");
-        let mut metadata: BTreeMap<&str, String> = BTreeMap::from([
+        let metadata: BTreeMap<&str, String> = BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("run", spec.id().0),
@@ -38,10 +36,7 @@ impl Weights {
             ("loss_nats", loss_nats.to_string()),
             ("weights_sha256", of_numbers(&tensors)),
         ]);
-        let sum = checksum(&metadata, tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.data())));
-        metadata.insert("sha256", sum);
-        let metadata: HashMap<String, String> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        safetensors::serialize(tensors, Some(metadata)).expect("tensors of ours have the size of their shape")
+        sealed(metadata, tensors)
     }
 
     /// Reads the weights of a network of a shape.
@@ -50,18 +45,8 @@ impl Weights {
     /// Where the file is not what was written, or holds another network.
     pub fn read(bytes: &[u8], shape: &ModelShape) -> Result<Self, CheckpointError> {
         let damaged = |problem: &dyn ToString| CheckpointError::Damaged(problem.to_string());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
-        let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
-        let mut metadata: BTreeMap<&str, String> = BTreeMap::new();
-        for (key, value) in header.metadata().iter().flatten() {
-            metadata.insert(key, value.clone());
-        }
-        let sum = metadata.remove("sha256").unwrap_or_default();
-        let data: BTreeMap<String, &[u8]> = file.tensors().into_iter().map(|(name, tensor)| (name, tensor.data())).collect();
-        if sum != checksum(&metadata, data.iter().map(|(name, bytes)| (name.as_str(), Cow::Borrowed(*bytes)))) {
-            return Err(damaged(&"its checksum does not match"));
-        }
-        let text = |key: &str| metadata.get(key).cloned().unwrap_or_default();
+        let file = Unsealed::of(bytes)?;
+        let text = |key: &str| file.text(key);
         if text("format") != FORMAT {
             return Err(CheckpointError::Foreign { field: "format", found: text("format"), wanted: FORMAT.to_owned() });
         }
@@ -70,7 +55,7 @@ impl Weights {
             return Err(CheckpointError::Foreign { field: "shape", found: in_words(&found), wanted: in_words(shape) });
         }
         let layout = Layout::of(shape);
-        let values = flat("weights", &layout, &data)?;
+        let values = file.flat("weights", &layout)?;
         let sha256 = of_numbers(&tensors(&layout, &values));
         Ok(Self { values, sha256 })
     }

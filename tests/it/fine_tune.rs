@@ -103,23 +103,14 @@ fn a_grid_that_cannot_be_is_refused_in_words() {
 #[cfg(feature = "train")]
 mod trained {
     use super::*;
-    use crate::support::scalelab;
+    use crate::support::{reproducible, scalelab};
     use scalelab::results::SweepFolder;
     use scalelab::spec::{RunRecord, RunStatus};
     use std::process::Stdio;
     use std::time::Duration;
 
     fn rows(place: &Place, sweep: &str) -> Vec<RunRecord> {
-        let rows = SweepFolder::at(place.path("results").join(sweep)).gathered_of_plan().expect("reads");
-        let timeless = |row: RunRecord| RunRecord {
-            host: None,
-            started_at: None,
-            wall_seconds: None,
-            tokens_per_second: None,
-            peak_memory_mb: None,
-            ..row
-        };
-        rows.into_iter().map(timeless).collect()
+        reproducible(SweepFolder::at(place.path("results").join(sweep)).gathered_of_plan().expect("reads"))
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn a_plan_says_what_is_mixed_and_refuses_a_part_that_would_be_seen_too_often() {
 #[cfg(feature = "train")]
 mod trained {
     use super::*;
-    use crate::support::scalelab;
+    use crate::support::{reproducible, scalelab};
     use std::process::Stdio;
     use std::time::Duration;
 
@@ -70,19 +70,6 @@ mod trained {
         let rows = SweepFolder::at(results.join("mixed")).gathered_of_plan().expect("reads");
         assert!(!rows.is_empty() && rows.iter().all(|row| row.status == RunStatus::Finished));
         rows
-    }
-
-    /// What may not depend on who ran a run, or when.
-    fn reproducible(rows: Vec<RunRecord>) -> Vec<RunRecord> {
-        let timeless = |row: RunRecord| RunRecord {
-            host: None,
-            started_at: None,
-            wall_seconds: None,
-            tokens_per_second: None,
-            peak_memory_mb: None,
-            ..row
-        };
-        rows.into_iter().map(timeless).collect()
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(crate) mod large;
 pub(crate) mod mock;
 pub(crate) mod snapshot;
 
+#[cfg(feature = "train")]
+use scalelab::spec::RunRecord;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -80,6 +82,20 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
 
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path of text")
+}
+
+/// Rows with what may not depend on who ran a run, or when.
+#[cfg(feature = "train")]
+pub(crate) fn reproducible(rows: Vec<RunRecord>) -> Vec<RunRecord> {
+    let timeless = |row: RunRecord| RunRecord {
+        host: None,
+        started_at: None,
+        wall_seconds: None,
+        tokens_per_second: None,
+        peak_memory_mb: None,
+        ..row
+    };
+    rows.into_iter().map(timeless).collect()
 }
 
 /// Rows of a CSV with the columns before `device`: what may not depend on who ran a run, or when.
