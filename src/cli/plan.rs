@@ -24,7 +24,7 @@ pub(super) struct PlanArgs {
     ///
     /// TOML. The program knows quick, smoke, entropy, grid, english, code and chinese; another NAME is sweeps/NAME.toml.
     grid: PathBuf,
-    /// Make a missing corpus first, from a package of that text
+    /// Make a missing corpus first, from a package of it
     #[arg(long)]
     fetch: bool,
     /// Print everything behind the answer

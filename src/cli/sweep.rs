@@ -37,7 +37,7 @@ pub(super) struct SweepArgs {
     /// Every machine computes the same division of the plan.
     #[arg(long, value_name = "K/N")]
     shard: Option<Shard>,
-    /// Make a missing corpus first, from a package of that text
+    /// Make a missing corpus first, from a package of it
     #[arg(long)]
     fetch: bool,
     /// Train these again: failed, diverged, weights, or a run's name

@@ -104,9 +104,10 @@ pub fn is_outcome(name: &str) -> bool {
 
 /// Whether a column of ours tells of fine-tuning alone; in tables of others it is a covariate where it is one, and else nothing.
 pub fn is_of_fine_tuning(name: &str) -> bool {
-    const COLUMNS: [&str; 11] = [
+    const COLUMNS: [&str; 12] = [
         EXAMPLES,
         REPLAY,
+        RANK,
         BASE_LOSS_BEFORE,
         BASE_LOSS_AFTER,
         "stage",

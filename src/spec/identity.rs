@@ -84,6 +84,7 @@ struct Beginning {
     start: Option<String>,
     examples: Option<u64>,
     replay: Option<Exact>,
+    rank: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,6 +172,7 @@ impl RunRecord {
             start,
             examples,
             replay,
+            rank,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -235,6 +237,7 @@ impl RunRecord {
                 start: start.clone(),
                 examples: *examples,
                 replay: exact(*replay),
+                rank: *rank,
             },
             network: Network {
                 dimensions: [*layers, *width, *heads, *kv_heads, *ffn, *vocabulary, *context],
@@ -307,7 +310,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 21] = [
+        let choices: [fn(&mut RunRecord); 22] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -327,6 +330,7 @@ mod tests {
             |r| r.start = Some("scratch".into()),
             |r| r.examples = Some(100),
             |r| r.replay = Some(0.05),
+            |r| r.rank = Some(4),
             |r| r.covariates = vec![("experts".into(), 8.0)],
             |r| r.parts = vec![PartRecord { name: "code".into(), share: 0.5, ..PartRecord::default() }],
         ];

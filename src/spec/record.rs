@@ -1,7 +1,7 @@
 //! What came of a run: one flat row of `runs.csv`, and one row of its curve.
 
 use super::{
-    BASE_LOSS_AFTER, BASE_LOSS_BEFORE, BitsPerByte, Dtype, EXAMPLES, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord,
+    BASE_LOSS_AFTER, BASE_LOSS_BEFORE, BitsPerByte, Dtype, EXAMPLES, FlopRule, Flops, LAYERS, Nats, ParamCounts, Params, PartRecord, RANK,
     REPLAY, RecordedSchedule, RunSpec, SCRATCH, Start, Tokens, VOCABULARY, VOCABULARY_PARAMS, WIDTH,
 };
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,8 @@ pub struct RunRecord {
     pub examples: Option<u64>,
     /// Share of its windows that are text of its base, from 0 to 1.
     pub replay: Option<f64>,
+    /// Rank of what is added to its matrices and alone is trained; 0 where all weights are.
+    pub rank: Option<u64>,
     /// Loss before its first step on the held-out windows of its base, nats per token.
     pub base_loss_before: Option<Nats>,
     /// Loss on them at its end.
@@ -250,6 +252,7 @@ impl RunRecord {
         let of_fine_tuning = [
             (EXAMPLES, self.examples.map(|examples| examples as f64)),
             (REPLAY, self.replay),
+            (RANK, self.rank.map(|rank| rank as f64)),
             (SCRATCH, self.start.as_ref().map(|start| f64::from(u8::from(start == Start::Scratch.name())))),
             (BASE_LOSS_BEFORE, self.base_loss_before.map(|loss| loss.0)),
             (BASE_LOSS_AFTER, self.base_loss_after.map(|loss| loss.0)),
@@ -262,13 +265,15 @@ impl RunRecord {
         all
     }
 
-    /// A run that is fine-tuned as laws of fine-tuning see it: of what its base was trained on, none from scratch, and however often and
-    /// long it saw its pairs. Any other run as it is.
+    /// A run that is fine-tuned as laws of fine-tuning see it: of what its base was trained on, none from scratch, however often and long
+    /// it saw its pairs, with the loss of its best epoch. Any other run as it is.
     pub fn of_its_base(&self) -> Self {
         if self.stage.is_none() {
             return self.clone();
         }
-        Self { tokens: self.base_tokens, unique_tokens: None, epochs: None, ..self.clone() }
+        let loss_nats = self.best_loss_nats.or(self.loss_nats);
+        let bits_per_byte = loss_nats.zip(self.bytes_per_token).map(|(loss, bytes)| loss.to_bits_per_byte(bytes));
+        Self { loss_nats, bits_per_byte, tokens: self.base_tokens, unique_tokens: None, epochs: None, ..self.clone() }
     }
 
     /// The row of a run before it is trained: everything that its spec determines.
@@ -334,6 +339,7 @@ impl RunRecord {
             start: fine_tuning.map(|it| it.start.to_string()),
             examples: fine_tuning.map(|it| it.examples),
             replay: fine_tuning.map(|it| it.replay_share()),
+            rank: fine_tuning.map(|it| u64::from(it.rank)),
             parts: spec.mixture.iter().map(PartRecord::from).collect(),
             cluster: spec.trunk_id(),
             trunk_id: spec.trunk_id(),

@@ -29,6 +29,9 @@ pub struct FineTuning {
     pub windows: u64,
     /// Share of its windows that are text of the base, in 1/100 000.
     pub replay: u32,
+    /// Rank of what is added to the matrices and alone is trained (LoRA, 2106.09685); 0 where all weights are trained.
+    #[serde(default)]
+    pub rank: u32,
 }
 
 /// A run that finished, whose weights were kept.
@@ -90,7 +93,7 @@ impl Stage {
 
     /// What of it can change the result of a run, a line each; nothing of a run that is not fine-tuned.
     pub(super) fn canonical_text(&self) -> String {
-        let Some(FineTuning { base, start, examples, windows: _, replay }) = self.fine_tuning() else { return String::new() };
+        let Some(FineTuning { base, start, examples, windows: _, replay, rank }) = self.fine_tuning() else { return String::new() };
         let BaseRun { results: _, run_id, weights_sha256, tokens: _, corpus: _, corpus_sha256, eval_windows, seed_eval } = base;
         let mut text = "stage fine-tuning\n".to_owned();
         let _ = match start {
@@ -98,6 +101,9 @@ impl Stage {
             Start::Scratch => writeln!(text, "start scratch"),
         };
         let _ = writeln!(text, "examples {examples}\nreplay {replay}\nbase {corpus_sha256} {eval_windows} {seed_eval}");
+        if *rank > 0 {
+            let _ = writeln!(text, "rank {rank}");
+        }
         text
     }
 }
@@ -132,7 +138,7 @@ pub(crate) mod tests {
             eval_windows: 64,
             seed_eval: 0,
         };
-        FineTuning { base, start: Start::Base, examples: 100, windows: 40, replay: 0 }
+        FineTuning { base, start: Start::Base, examples: 100, windows: 40, replay: 0, rank: 0 }
     }
 
     fn run(change: impl Fn(&mut FineTuning)) -> RunSpec {
@@ -145,12 +151,13 @@ pub(crate) mod tests {
     fn base_weights_examples_and_replay_name_a_run_and_where_they_lie_does_not() {
         let one = run(|_| ());
         assert_ne!(one.id(), example().id());
-        let changes: [fn(&mut FineTuning); 6] = [
+        let changes: [fn(&mut FineTuning); 7] = [
             |it| it.base.weights_sha256 = "56".repeat(32),
             |it| it.base.run_id = "another base".into(),
             |it| it.start = Start::Scratch,
             |it| it.examples = 50,
             |it| it.replay = 5000,
+            |it| it.rank = 4,
             |it| it.base.corpus_sha256 = "78".repeat(32),
         ];
         for change in changes {

@@ -3,7 +3,7 @@
 
 use super::cells::{Cell, LeftOut};
 use super::grid::{Budget, CorpusFacts, FineTuneAxes, Grid, Subset};
-use crate::spec::{FineTuning, RunRecord, RunStatus, Stage, Tokens};
+use crate::spec::{FineTuning, RunRecord, RunStatus, Stage, Start, Tokens};
 
 /// All cells that can be trained, amount by amount, and the others.
 pub(super) fn cells(grid: &Grid, axes: &FineTuneAxes, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
@@ -13,9 +13,9 @@ pub(super) fn cells(grid: &Grid, axes: &FineTuneAxes, facts: &CorpusFacts) -> (V
     for &batch_tokens in &grid.recipe.batch_tokens {
         for (level, amount) in amounts(&grid.budget.amounts).into_iter().enumerate() {
             for (base, subset) in axes.bases.iter().flat_map(|base| subsets.iter().map(move |subset| (base, subset))) {
-                for (&start, &replay) in axes.starts.iter().flat_map(|start| axes.replay.iter().map(move |replay| (start, replay))) {
+                for (start, replay, rank) in ways(axes) {
                     let Subset { examples, windows, .. } = *subset;
-                    let fine_tuning = FineTuning { base: base.run.clone(), start, examples, windows, replay };
+                    let fine_tuning = FineTuning { base: base.run.clone(), start, examples, windows, replay, rank };
                     let epoch = fine_tuning.epoch_tokens(base.shape.context);
                     let tokens = match amount {
                         Amount::Tokens(tokens) => tokens,
@@ -43,6 +43,16 @@ pub(super) fn cells(grid: &Grid, axes: &FineTuneAxes, facts: &CorpusFacts) -> (V
         }
     }
     (kept, left_out)
+}
+
+/// What weights begin as, the replay and the rank of every run of one base on one set of pairs. From scratch all weights are trained.
+fn ways(axes: &FineTuneAxes) -> Vec<(Start, u32, u32)> {
+    let ranks = |start: Start| if start == Start::Scratch { &[0][..] } else { &axes.ranks[..] };
+    let of_start = |&start: &Start| {
+        let all = axes.replay.iter().flat_map(move |&replay| ranks(start).iter().map(move |&rank| (start, replay, rank)));
+        all.collect::<Vec<_>>()
+    };
+    axes.starts.iter().flat_map(of_start).collect()
 }
 
 /// How long a run is.
@@ -77,6 +87,10 @@ fn impossible(grid: &Grid, there_are: u64, subset: &Subset, cell: &Cell, epoch: 
             subset.asked
         );
         return Some((reason, true));
+    }
+    let (rank, width) = (cell.stage.fine_tuning().map_or(0, |it| it.rank as usize), cell.shape.width);
+    if rank > width {
+        return Some((format!("base.rank = {rank}: a matrix of width {width} has at most rank {width}"), true));
     }
     if cell.batch_tokens > epoch {
         let reason = format!(
@@ -174,6 +188,20 @@ mod tests {
         );
         let names: HashSet<&String> = plan.runs.iter().map(|run| &run.id).collect();
         assert_eq!(names.len(), plan.runs.len());
+    }
+
+    #[test]
+    fn ranks_are_an_axis_of_what_begins_from_a_base_and_none_is_wider_than_its_matrices() {
+        let text = GRID.replace("replay = [0, 0.2]", "rank = [0, 2, 16]").replace("[1, 3]", "3");
+        let plan = planned(&text, vec![base("a", 16, 1e5)], &facts()).expect("a plan");
+        let mut found: Vec<(&str, u32)> =
+            plan.runs.iter().filter_map(|run| run.spec.stage.fine_tuning()).map(|it| (it.start.name(), it.rank)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [("base", 0), ("base", 0), ("base", 2), ("base", 2), ("base", 16), ("base", 16), ("scratch", 0), ("scratch", 0)]);
+        let names: HashSet<&String> = plan.runs.iter().map(|run| &run.id).collect();
+        assert_eq!(names.len(), plan.runs.len());
+        let message = planned(&text.replace("16]", "17]"), vec![base("a", 16, 1e5)], &facts()).expect_err("refused").to_string();
+        assert!(message.contains("base.rank = 17: a matrix of width 16 has at most rank 16"), "{message}");
     }
 
     #[test]

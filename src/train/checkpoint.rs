@@ -28,7 +28,7 @@ pub struct Checkpoint {
 const FORMAT: &str = "scalelab checkpoint 2";
 
 impl Checkpoint {
-    /// The state before the first step.
+    /// The state before the first step of a run that draws what it trains.
     pub(crate) fn first(spec: &RunSpec, layout: &Layout) -> Self {
         Self::beginning(layout.first_weights(spec.seeds.init))
     }
@@ -41,7 +41,7 @@ impl Checkpoint {
 
     /// The bytes of a safetensors file.
     pub(crate) fn to_bytes(&self, spec: &RunSpec, device: &Device) -> Vec<u8> {
-        let layout = Layout::of(&spec.shape);
+        let layout = Layout::trained(spec);
         let mut metadata = belongings(spec, device);
         metadata.insert("run", spec.id().0);
         metadata.insert("step", self.step.to_string());
@@ -59,7 +59,7 @@ impl Checkpoint {
         let number = |key: &str| text(key).parse::<f64>().map_err(|_| damaged(&format!("no number of {key}")));
         let step = number("step")? as u64;
         check_belongings(spec, device, &text, step)?;
-        let layout = Layout::of(&spec.shape);
+        let layout = Layout::trained(spec);
         let history = history(spec, &file)?;
         let [variance, gradient] = file.doubles("noise")?.try_into().map_err(|_| damaged(&"noise is no pair"))?;
         if history.len() as u64 != step {

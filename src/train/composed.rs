@@ -128,6 +128,11 @@ impl Composed {
         let move_by = ((&self.mean / denominator)?.mul(&self.rates)? * update.rate)?;
         let kept = self.decays.affine(-update.decay, 1.0)?;
         self.weights = ((&self.weights * kept)? - move_by)?;
+        self.set_variables()
+    }
+
+    /// Copies the flat weights to the variables.
+    fn set_variables(&self) -> Result<()> {
         for (parameter, variable) in self.layout.parameters.iter().zip(&self.variables) {
             variable.set(&view(parameter, &self.weights)?.to_dtype(variable.dtype())?)?;
         }
@@ -212,6 +217,11 @@ impl Learner for Composed {
 
     fn settle(&mut self) -> std::result::Result<Vec<Reading>, TrainError> {
         Ok(self.read_steps()?)
+    }
+
+    fn put(&mut self, weights: &[f32]) -> std::result::Result<(), TrainError> {
+        self.weights = Tensor::from_slice(weights, weights.len(), &self.device)?;
+        Ok(self.set_variables()?)
     }
 
     fn state(&self) -> std::result::Result<LearnerState, TrainError> {

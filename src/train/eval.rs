@@ -104,6 +104,10 @@ mod tests {
             Ok(())
         }
 
+        fn put(&mut self, _: &[f32]) -> Result<(), TrainError> {
+            unreachable!("it has no weights")
+        }
+
         fn state(&self) -> Result<super::super::learner::LearnerState, TrainError> {
             Ok(super::super::learner::LearnerState::first(Vec::new()))
         }

@@ -16,6 +16,8 @@ pub(super) struct FineTuned {
     pub(super) pairs: PairWindows,
     /// The weights before its first step.
     pub(super) first: Vec<f32>,
+    /// Rank of what is added to them, of which alone it trains; 0 where they are trained.
+    pub(super) rank: usize,
     /// Tokens until it has seen each pair once.
     pub(super) epoch_tokens: u64,
     /// What its first loss is checked against: weights drawn anew know nothing.
@@ -33,7 +35,7 @@ impl FineTuned {
             _ => return Err(TrainError::Stage("its stage and its corpus do not belong together: it was planned on another".into())),
         };
         let context = spec.shape.context;
-        let FineTuning { base: run, start, examples, windows, .. } = fine_tuning;
+        let FineTuning { base: run, start, examples, windows, rank, .. } = fine_tuning;
         if of_base.sha256() != run.corpus_sha256 {
             return Err(TrainError::Stage(format!("the text of its base {} changed after it was planned", run.run_id)));
         }
@@ -48,7 +50,8 @@ impl FineTuned {
             (Start::Base, None) => return Err(TrainError::Stage(format!("the weights of its base {} are not there", run.run_id))),
         };
         let base_windows = of_base.held_out(run.seed_eval, run.eval_windows as usize, context)?.tokens;
-        Ok(Some(Self { pairs, first, epoch_tokens: fine_tuning.epoch_tokens(context), start: *start, base_windows }))
+        let rank = *rank as usize;
+        Ok(Some(Self { pairs, first, rank, epoch_tokens: fine_tuning.epoch_tokens(context), start: *start, base_windows }))
     }
 
     /// Loss of a network on the held-out windows of the base, nats per token.
@@ -80,7 +83,7 @@ mod tests {
     use super::super::{Action, Checkpoint, TrainingObserver, train_from, train_from_base};
     use super::*;
     use crate::corpus::{Cache, Order, window_at};
-    use crate::spec::{BaseRun, CorpusSpec, Device, PairsSpec, Progress, Random, Stage, TextSpec, TrainedRun};
+    use crate::spec::{BaseRun, CorpusSpec, Device, PairsSpec, Progress, Random, RunRecord, Stage, TextSpec, TrainedRun};
     use std::path::Path;
 
     /// Keeps the state after a step, and the weights at the end.
@@ -161,7 +164,8 @@ mod tests {
         change: impl Fn(&mut FineTuning),
     ) -> RunSpec {
         let context = base.shape.context;
-        let mut fine_tuning = FineTuning { base: base_run(base, sha256), start: Start::Base, examples: 200, windows: 0, replay: 0 };
+        let mut fine_tuning =
+            FineTuning { base: base_run(base, sha256), start: Start::Base, examples: 200, windows: 0, replay: 0, rank: 0 };
         change(&mut fine_tuning);
         fine_tuning.windows = corpus.pair_windows(fine_tuning.examples, context).expect("pairs").windows();
         let mut spec = RunSpec {
@@ -225,8 +229,14 @@ mod tests {
         let layout = Layout::of(&pre_training.shape);
         let step_0 = Weights::to_bytes(&pre_training, &layout.first_weights(pre_training.seeds.init), 5.5);
         let step_0 = Weights::read(&step_0, &pre_training.shape).expect("reads");
-        let fine_tuning =
-            FineTuning { base: base_run(&pre_training, &step_0.sha256), start: Start::Base, examples: windows, windows, replay: 0 };
+        let fine_tuning = FineTuning {
+            base: base_run(&pre_training, &step_0.sha256),
+            start: Start::Base,
+            examples: windows,
+            windows,
+            replay: 0,
+            rank: 0,
+        };
         let fine_tuned = RunSpec {
             corpus: pairs_spec,
             corpus_sha256: corpus.sha256().into(),
@@ -289,21 +299,49 @@ mod tests {
         let (task_spec, corpus) = pairs(folder.path(), &base_spec, &|_, drawn| drawn);
         let mut spec = tuned(&base_spec, &weights.sha256, (&task_spec, &corpus), 60.0, |it| (it.examples, it.replay) = (24, 10_000));
         spec.recipe.learning_rate = 1.6e-2;
-        let whole = trained(&spec, &corpus, Some(&weights));
+        let whole = resumes(&spec, &corpus, &weights);
         let record = &whole.record;
         let (best, last) = (record.best_loss_nats.expect("measured").0, record.loss_nats.expect("finished").0);
         let epoch = record.best_epoch.expect("measured");
         assert!(best < last - 0.05 && (0.9..59.0).contains(&epoch), "best {best} after {epoch} epochs, {last} at the end");
+    }
+
+    /// Trains a run whole and in two pieces, which must come to the same; what came.
+    fn resumes(spec: &RunSpec, corpus: &Corpus, weights: &Weights) -> TrainedRun {
+        let whole = trained(spec, corpus, Some(weights));
         for after in [1, spec.steps / 2, spec.steps - 1] {
             let mut kept = Kept { after, ..Kept::default() };
-            train_from_base(None, Some(&weights), &spec, &corpus, &Device::Cpu, &mut kept).expect("trains");
-            let state = Checkpoint::read(&kept.state.expect("kept"), &spec, &Device::Cpu).expect("reads");
+            train_from_base(None, Some(weights), spec, corpus, &Device::Cpu, &mut kept).expect("trains");
+            let state = Checkpoint::read(&kept.state.expect("kept"), spec, &Device::Cpu).expect("reads");
             let mut other = Kept { after: u64::MAX, ..Kept::default() };
-            let resumed = train_from_base(Some(state), Some(&weights), &spec, &corpus, &Device::Cpu, &mut other).expect("trains");
+            let resumed = train_from_base(Some(state), Some(weights), spec, corpus, &Device::Cpu, &mut other).expect("trains");
             assert_eq!(resumed, whole, "from step {after}");
             let read = |file: Option<Vec<u8>>| Weights::read(&file.expect("wanted"), &spec.shape).expect("reads");
             assert_eq!(read(other.weights), read(kept.weights));
         }
+        whole
+    }
+
+    #[test]
+    fn low_rank_additions_learn_resume_and_forget_less_than_all_weights() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (base_spec, _, weights) = base();
+        let (task_spec, corpus) = task(folder.path(), &base_spec);
+        let of = |rank| {
+            let mut spec = tuned(&base_spec, &weights.sha256, (&task_spec, &corpus), 6.0, |it| it.rank = rank);
+            spec.recipe.learning_rate = 8e-3;
+            spec
+        };
+        let all = trained(&of(0), &corpus, Some(&weights)).record;
+        let added = resumes(&of(4), &corpus, &weights).record;
+        assert_eq!((all.rank, added.rank), (Some(0), Some(4)));
+        let losses =
+            |record: &RunRecord| [record.base_loss_before, record.loss_nats, record.base_loss_after].map(|loss| loss.expect("measured").0);
+        let ([before, of_all, after_all], [same, of_added, after_added]) = (losses(&all), losses(&added));
+        assert_eq!(before, same, "both begin from the base");
+        assert!(of_all < of_added, "what is added can be had by all weights: {of_all} {of_added}");
+        assert!(of_added < 256f64.ln() - 1.0, "{of_added}");
+        assert!(after_added < after_all, "{after_added} {after_all}");
     }
 
     #[test]

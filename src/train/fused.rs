@@ -108,6 +108,12 @@ impl Learner for Fused {
         Ok(())
     }
 
+    fn put(&mut self, weights: &[f32]) -> Result<(), TrainError> {
+        self.weights.copy_from_slice(weights);
+        self.laid_out.lay_out(&self.network.shape, &self.network.layout, &self.weights);
+        Ok(())
+    }
+
     fn state(&self) -> Result<LearnerState, TrainError> {
         Ok(LearnerState { weights: self.weights.clone(), mean: self.mean.clone(), square: self.square.clone() })
     }

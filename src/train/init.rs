@@ -4,7 +4,7 @@
 //! Matrices are row-major [out, in]. First values are drawn from ChaCha8 keyed by (seed, parameter name),
 //! so they are the same on every machine and device, and adding a parameter does not move the others.
 
-use crate::spec::{ModelShape, ParamCounts, ParamGroup, Random};
+use crate::spec::{ModelShape, ParamCounts, ParamGroup, Random, RunSpec};
 use std::ops::Range;
 
 /// One parameter: a matrix [rows, columns] = [out, in], or a gain [1, columns].
@@ -23,6 +23,11 @@ pub(crate) struct Parameter {
 impl Parameter {
     pub(crate) fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.rows * self.columns
+    }
+
+    /// Whether it is a matrix of a block.
+    pub(crate) fn is_matrix(&self) -> bool {
+        self.group == ParamGroup::Matrix
     }
 }
 
@@ -91,6 +96,26 @@ impl Layout {
         let layout = Self { parameters: list.parameters, blocks, final_norm, head, total: list.total };
         debug_assert_eq!(layout.total as u64, ParamCounts::of(shape).total());
         layout
+    }
+
+    /// What low-rank additions to the matrices of a shape are made of, matrix by matrix: A [rank, in], drawn, and B [out, rank], zero at
+    /// first. It has no blocks, norms or head of its own.
+    pub(crate) fn low_rank(shape: &ModelShape, rank: usize) -> Self {
+        let mut list = List::default();
+        for matrix in Self::of(shape).parameters.into_iter().filter(Parameter::is_matrix) {
+            let Parameter { name, group, rows, columns, .. } = matrix;
+            list.add(format!("{name}.down"), group, [rank, columns], 1.0 / (columns as f64).sqrt());
+            list.add(format!("{name}.up"), group, [rows, rank], 0.0);
+        }
+        Self { parameters: list.parameters, blocks: Vec::new(), final_norm: 0, head: 0, total: list.total }
+    }
+
+    /// The numbers that a run trains.
+    pub(crate) fn trained(spec: &RunSpec) -> Self {
+        match spec.stage.fine_tuning().map_or(0, |it| it.rank) {
+            0 => Self::of(&spec.shape),
+            rank => Self::low_rank(&spec.shape, rank as usize),
+        }
     }
 
     /// First values of all parameters in the flat order.

@@ -50,7 +50,15 @@ pub(crate) trait Learner {
         Ok(Vec::new())
     }
 
-    /// Weights and moments as they are.
+    /// Takes these weights, flat, in the place of its own; moments stay.
+    fn put(&mut self, weights: &[f32]) -> Result<(), TrainError>;
+
+    /// The weights of the network, whichever numbers are trained.
+    fn network_weights(&self) -> Result<Vec<f32>, TrainError> {
+        Ok(self.state()?.weights)
+    }
+
+    /// What is trained, with moments, as it is.
     fn state(&self) -> Result<LearnerState, TrainError>;
 
     /// Whether each target is the likeliest token, without a gradient; one that is not counted is not.

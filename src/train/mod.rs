@@ -22,6 +22,7 @@ mod kernels;
 mod laid_out;
 mod learner;
 mod lookup;
+mod low_rank;
 mod meter;
 mod mixed;
 mod network;

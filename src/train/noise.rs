@@ -94,6 +94,10 @@ mod tests {
         fn update(&mut self, _: &Update) -> Result<(), TrainError> {
             Ok(())
         }
+        fn put(&mut self, _: &[f32]) -> Result<(), TrainError> {
+            unreachable!("it has no weights")
+        }
+
         fn state(&self) -> Result<LearnerState, TrainError> {
             unreachable!("no state is asked for")
         }

@@ -11,6 +11,7 @@ use super::fused::Fused;
 use super::init::Layout;
 use super::kernels::panels::Factors;
 use super::learner::{Learner, LearnerState, Reading};
+use super::low_rank::LowRank;
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
 use super::prefetch::{Batch, BatchSource, Batches};
@@ -53,8 +54,8 @@ pub fn train_from_base(
     let opened = device.open()?;
     let fine_tuned = FineTuned::of(spec, corpus, base)?;
     let checkpoint = checkpoint.unwrap_or_else(|| match &fine_tuned {
-        None => Checkpoint::first(spec, &Layout::of(&spec.shape)),
-        Some(fine_tuned) => Checkpoint::beginning(fine_tuned.first.clone()),
+        Some(fine_tuned) if fine_tuned.rank == 0 => Checkpoint::beginning(fine_tuned.first.clone()),
+        _ => Checkpoint::first(spec, &Layout::trained(spec)),
     });
     let first = checkpoint.step;
     let interleaving = mixed::interleaving(spec).or_else(|| fine_tuning::interleaving(spec));
@@ -132,10 +133,10 @@ impl<'a> Training<'a> {
         let held_out = corpus.held_out(spec.seeds.eval, spec.eval_windows as usize, context)?;
         let some = || SomeWindows::of(&held_out.tokens, context, spec.windows_on_the_way() as usize, spec.mixture.len());
         Ok(Self {
-            layout: Layout::of(&spec.shape),
+            layout: Layout::trained(spec),
             some_windows: (spec.eval_every > 0).then(some),
             held_out,
-            learner: network(spec, learner, *device, opened)?,
+            learner: trained(spec, fine_tuned.as_ref(), learner, *device, opened)?,
             curve: Curve::resumed(spec, &history),
             unique: spec.unique_tokens.or(of_corpus),
             parts,
@@ -272,7 +273,7 @@ impl<'a> Training<'a> {
             return Ok(TrainedRun { record, curve: self.curve.points(None), window_losses: Vec::new() });
         }
         if observer.wants_weights() {
-            observer.weights(Weights::to_bytes(self.spec, &self.learner.state()?.weights, loss));
+            observer.weights(Weights::to_bytes(self.spec, &self.learner.network_weights()?, loss));
         }
         record.status = RunStatus::Finished;
         record.loss_nats = Some(Nats(loss));
@@ -365,6 +366,19 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(
 /// What products on the processor are made of.
 pub(super) fn factors(dtype: Dtype) -> Result<Factors, TrainError> {
     Factors::of(dtype).ok_or_else(|| TrainError::NotComputed { dtype, device: Device::Cpu.to_string() })
+}
+
+/// What a run trains: its network, or additions to that.
+fn trained(
+    spec: &RunSpec,
+    fine_tuned: Option<&FineTuned>,
+    state: LearnerState,
+    device: Device,
+    opened: &Opened,
+) -> Result<Box<dyn Learner>, TrainError> {
+    let Some(FineTuned { rank, first, .. }) = fine_tuned.filter(|it| it.rank > 0) else { return network(spec, state, device, opened) };
+    let whole = network(spec, LearnerState::first(first.clone()), device, opened)?;
+    Ok(Box::new(LowRank::new((&spec.shape, &spec.recipe.groups), *rank, whole, first.clone(), state)?))
 }
 
 /// The network of a run with its weights and moments, on its device.

@@ -2,7 +2,7 @@
 
 use super::super::axis::Axis;
 use super::error::{GridError, field, in_range, non_empty};
-use super::schema::Replay;
+use super::schema::{Rank, Replay};
 use crate::spec::{BaseRun, ModelShape, Start, apportioned};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct FineTuneAxes {
     pub starts: Vec<Start>,
     /// Shares of text of the base, in 1/100 000, an axis.
     pub replay: Vec<u32>,
+    /// Ranks of what is added to the matrices, 0 where all weights are trained, an axis.
+    pub ranks: Vec<u32>,
     /// The runs, as they were found; none in a grid that was only read.
     pub bases: Vec<Base>,
 }
@@ -82,6 +84,10 @@ pub(super) struct BaseFile {
     #[serde(default = "none")]
     #[schemars(with = "Axis<Replay>", extend("default" = 0, "examples" = [[0, 0.05]]))]
     replay: Axis<f64>,
+    /// Rank of what is added to the matrices and alone is trained, an axis; 0: all weights are trained. Runs from scratch train all.
+    #[serde(default = "all_weights")]
+    #[schemars(with = "Axis<Rank>", extend("default" = 0, "examples" = [[0, 2, 8]]))]
+    rank: Axis<u32>,
 }
 
 fn all() -> toml::Value {
@@ -90,6 +96,10 @@ fn all() -> toml::Value {
 
 fn from_base() -> Axis<Start> {
     Axis(vec![Start::Base])
+}
+
+fn all_weights() -> Axis<u32> {
+    Axis(vec![0])
 }
 
 fn none() -> Axis<f64> {
@@ -121,6 +131,7 @@ impl BaseFile {
             runs,
             starts: non_empty("base.start", self.start.0)?,
             replay: replay.iter().map(of_whole).collect(),
+            ranks: non_empty("base.rank", self.rank.0)?,
             bases: Vec::new(),
         })
     }

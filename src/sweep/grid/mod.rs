@@ -80,7 +80,7 @@ impl Grid {
             }
         }
         recipe::whole_contexts(&self.recipe.batch_tokens, context)?;
-        let tasks = bases.len().div_ceil(shapes.len()) * axes.starts.len() * axes.replay.len();
+        let tasks = bases.len().div_ceil(shapes.len()) * axes.starts.len() * axes.replay.len() * axes.ranks.len();
         axes.bases = bases;
         self.shapes = shapes;
         let examples = self.corpus.pairs().map_or(1, |pairs| pairs.examples().len());
