@@ -73,8 +73,9 @@ fn paired(loaded: &Loaded, pairs: &PairFacts, axes: &FineTuneAxes) -> String {
     let examples = of(&|it| it.examples.to_string());
     let (starts, replay) = (of(&|it| it.start.to_string()), of(&|it| short(100.0 * it.replay_share())));
     let bases = plural(axes.bases.len(), "run", "runs");
+    let ranks = if axes.ranks == [0] { String::new() } else { format!(", rank {}", of(&|it| it.rank.to_string())) };
     format!(
-        "{}: {} pairs to train on, {} held out; {examples} of them from {starts}, {replay} % text of the base; base: {bases} of {}",
+        "{}: {} pairs to train on, {} held out; {examples} of them from {starts}, {replay} % text of the base{ranks}; base: {bases} of {}",
         loaded.grid.corpus.name(),
         pairs.train,
         pairs.held_out,

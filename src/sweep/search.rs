@@ -10,7 +10,7 @@ use super::plan::{Plan, PlanError};
 use super::planned::Chain;
 use super::shard::usual_picoseconds;
 use crate::spec::sample::mean;
-use crate::spec::{ParamCounts, RunRecord, RunSpec, Schedule, SearchFamily, SearchSpace, Seeds, Tried};
+use crate::spec::{FineTuning, ParamCounts, RunRecord, RunSpec, Schedule, SearchFamily, SearchSpace, Seeds, Tried};
 use std::collections::{BTreeMap, HashMap};
 
 /// What to try next of a family: from what may be moved, the settled families before it, and itself, to recipes of
@@ -64,7 +64,7 @@ pub fn resolve(
     Ok(Resolved { plan: Plan { runs: list.runs, left_out, eval_windows }, settled, families })
 }
 
-/// The cells of one budget and fixed setting, small shapes first.
+/// The cells of one budget and fixed setting, of fine-tuning those of one task and start, small shapes first.
 struct FamilyChain<'a> {
     schedule: &'a Schedule,
     /// Learning rate where it is fixed.
@@ -74,10 +74,10 @@ struct FamilyChain<'a> {
 }
 
 fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
-    let mut budgets: BTreeMap<(usize, u64, u64, Vec<u32>), Vec<usize>> = BTreeMap::new();
+    let mut budgets: BTreeMap<(usize, u64, u64, Vec<u32>, Vec<u64>), Vec<usize>> = BTreeMap::new();
     for (at, cell) in kept.iter().enumerate() {
         let shares = cell.mixture.iter().map(|part| part.share).collect();
-        budgets.entry((cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0), shares)).or_default().push(at);
+        budgets.entry((cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0), shares, beginning(cell))).or_default().push(at);
     }
     let fixed = if grid.recipe.search.learning_rate { &grid.recipe.learning_rates[..1] } else { &grid.recipe.learning_rates[..] };
     let mut chains = Vec::new();
@@ -88,6 +88,12 @@ fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
         }
     }
     chains
+}
+
+/// What runs of fine-tuning that share a search have in common; nothing of others.
+fn beginning(cell: &Cell) -> Vec<u64> {
+    let of = |it: &FineTuning| vec![it.start as u64, it.examples, it.replay.into(), it.rank.into(), it.base.tokens.to_bits()];
+    cell.stage.fine_tuning().map(of).unwrap_or_default()
 }
 
 fn space(grid: &Grid) -> SearchSpace {
@@ -158,7 +164,7 @@ impl Search<'_> {
         for seeds in seeds {
             let recipe = recipe(self.grid, &cell, chain.schedule, learning_rate, self.list.warmup_tokens);
             let id = self.list.push(&cell, recipe, seeds, Some(key));
-            losses.push(self.done.get(&id).map(|record| record.loss_nats.map(|loss| loss.0)));
+            losses.push(self.done.get(&id).map(|record| record.of_its_base().loss_nats.map(|loss| loss.0)));
         }
         let known: Vec<Option<f64>> = losses.into_iter().collect::<Option<_>>()?;
         let finished: Option<Vec<f64>> = known.into_iter().collect();

@@ -28,6 +28,20 @@ pub(crate) fn window_losses(learner: &mut dyn Learner, tokens: &[u32], context: 
     Ok(sums.into_iter().map(|sum| (sum / in_a_window) as f32).collect())
 }
 
+/// Standard error of the loss of a counted token: windows, which are taken to be independent, hold different numbers of them, so the loss is
+/// a ratio of two sums over windows, and its error that of its linear part.
+pub(crate) fn ratio_error(losses: &[f32], tokens: &[u32], context: usize) -> Option<f64> {
+    let (mut input, mut target) = (vec![0; context], vec![0; context]);
+    let mut counts = Vec::with_capacity(losses.len());
+    for window in tokens.chunks_exact(context + 1) {
+        split_window(window, &mut input, &mut target);
+        counts.push(counted(&target) as f64);
+    }
+    let (loss, usual) = (mean(losses), sample::mean(counts.iter().copied())?);
+    let residuals: Vec<f64> = losses.iter().zip(counts).map(|(window, count)| f64::from(*window) - loss * count / usual).collect();
+    sample::standard_error(&residuals)
+}
+
 /// Responses of which every token is the likeliest after all that stands before it, and all responses. A response is what counts without
 /// a gap, so something that does not count must stand between two.
 pub(crate) fn exact_matches(learner: &mut dyn Learner, tokens: &[u32], context: usize, at_once: usize) -> Result<(u64, u64), TrainError> {
@@ -83,6 +97,7 @@ pub(crate) fn mean(values: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Random;
 
     /// Loses as much at every counted target as the target is.
     struct Literal;
@@ -133,6 +148,35 @@ mod tests {
             assert_eq!(losses, [2.0, 11.0 / 1.5f32]);
             assert!((mean(&losses) - 14.0 / 3.0).abs() < 1e-6);
         }
+    }
+
+    /// Where every target counts it is the usual error of a mean; else that of simulated windows, whose length and loss vary.
+    #[test]
+    fn the_error_of_a_ratio_is_its_spread() {
+        const MARK: u32 = 1 << 31;
+        let losses = [1.0, 2.0, 4.0];
+        let usual = ratio_error(&losses, &[0; 9], 2).expect("three windows");
+        assert!((usual - sample::standard_error(&[1.0, 2.0, 4.0]).expect("three")).abs() < 1e-12);
+        let mut random = Random::new(3, "windows");
+        let (context, windows) = (64, 400);
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for _ in 0..400 {
+            let mut tokens = Vec::new();
+            let mut sums = Vec::new();
+            for _ in 0..windows {
+                let counted = 4 + random.below(60) as usize;
+                tokens.extend((0..=context).map(|at| if (1..=counted).contains(&at) { 0 } else { MARK }));
+                sums.push((0..counted).map(|_| 2.0 + random.normal()).sum::<f64>());
+            }
+            let all: f64 = tokens.iter().filter(|token| **token == 0).count() as f64;
+            let losses: Vec<f32> = sums.iter().map(|sum| (sum / (all / windows as f64)) as f32).collect();
+            found.push(mean(&losses));
+            errors.push(ratio_error(&losses, &tokens, context).expect("many windows"));
+        }
+        let (spread, said) = (sample::standard_deviation(&found).expect("many"), sample::mean(errors.into_iter()).expect("many"));
+        assert!((said / spread - 1.0).abs() < 0.12, "{said} {spread}");
+        let taken_alike = 2.0 * (60.0f64 / 12f64.sqrt()) / 33.5 / (windows as f64).sqrt();
+        assert!(taken_alike > 3.0 * spread, "windows taken alike would say {taken_alike}");
     }
 
     #[test]

@@ -277,7 +277,11 @@ impl<'a> Training<'a> {
         }
         record.status = RunStatus::Finished;
         record.loss_nats = Some(Nats(loss));
-        record.loss_se_nats = run_loss_error(&record.parts, &window_losses);
+        record.loss_se_nats = if self.spec.corpus.pairs().is_some() {
+            eval::ratio_error(&window_losses, &self.held_out.tokens, self.spec.shape.context)
+        } else {
+            run_loss_error(&record.parts, &window_losses)
+        };
         mixed::lose(&mut record.parts, &window_losses);
         record.eval_tokens = Some(Tokens((window_losses.len() * self.spec.shape.context) as f64));
         record.bits_per_byte = record.bytes_per_token.map(|bytes| Nats(loss).to_bits_per_byte(bytes));

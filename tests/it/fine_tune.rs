@@ -82,7 +82,7 @@ fn a_grid_that_cannot_be_is_refused_in_words() {
         (format!("{tune}\n[model]\ncontext = 64\n"), "networks are those of [base]"),
         (format!("{tune}noise_scale_every = 2\n"), "run.noise_scale_every = 2"),
         (format!("{tune}[eval]\nevery = 200\n"), "eval.every = 200"),
-        (tune.replace("learning_rate = 4e-3", "learning_rate = { search = \"adaptive\", start = [1e-3] }"), "recipe = a search"),
+        (tune.replace("batch_tokens = 256", "batch_tokens = { search = \"adaptive\", start = [256] }"), "recipe.batch_tokens = a search"),
         (place.tune("examples = 0", "epochs = 1", ""), "corpus.examples"),
         (place.tune("", "epochs = 1", "replay = 1.5"), "base.replay = 1.5"),
         (place.tune("", "epochs = 1", "runs = \"some\""), "\"all\", \"frontier\", or a list"),
@@ -106,6 +106,7 @@ mod trained {
     use crate::support::{reproducible, scalelab};
     use scalelab::results::SweepFolder;
     use scalelab::spec::{RunRecord, RunStatus};
+    use std::collections::{BTreeMap, BTreeSet};
     use std::process::Stdio;
     use std::time::Duration;
 
@@ -214,6 +215,27 @@ mod trained {
         succeed(&["repair", text(&folder)]);
         succeed(&["pack", text(&folder)]);
         assert_eq!(rows(&place, "tune"), whole);
+    }
+
+    #[test]
+    fn learning_rates_are_searched_for_every_number_of_pairs_and_start_alone() {
+        let place = Place::new();
+        place.sweep("base.toml", &[]);
+        let grid = place.tune("examples = [40, \"all\"]", "epochs = 3", "start = [\"base\", \"scratch\"]\nrank = [0, 2]");
+        place.write("tune.toml", &grid.replace("learning_rate = 4e-3", "learning_rate = { search = \"adaptive\", start = [2e-3, 4e-3] }"));
+        place.sweep("tune.toml", &[]);
+        let mut rates: BTreeMap<(String, u64, u64, Option<usize>), BTreeSet<String>> = BTreeMap::new();
+        for row in rows(&place, "tune") {
+            let family = (row.start.expect("told"), row.examples.expect("told"), row.rank.expect("told"), row.width);
+            rates.entry(family).or_default().insert(row.learning_rate.expect("told").to_string());
+        }
+        let bases = rows(&place, "base").iter().map(|row| row.width).collect::<BTreeSet<_>>().len();
+        assert_eq!(rates.len(), bases * 2 * 3, "all weights and rank 2 of bases, and all weights from scratch");
+        assert!(rates.values().all(|tried| tried.len() >= 2), "{rates:?}");
+        assert!(rates.values().any(|tried| tried.len() > 2), "a start whose best is at its edge goes on: {rates:?}");
+        let whole = rows(&place, "tune");
+        place.sweep("tune.toml", &[]);
+        assert_eq!(rows(&place, "tune"), whole, "nothing is left to try");
     }
 
     #[test]

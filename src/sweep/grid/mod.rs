@@ -212,8 +212,8 @@ impl GridFile {
         }
         let recipe = self.recipe.check(&[])?;
         let budget = self.budget.check_for_pairs()?;
-        if recipe.search.any() {
-            return Err(field("recipe", "a search", "values or lists of values where stage = \"fine-tune\""));
+        if recipe.search.batch {
+            return Err(field("recipe.batch_tokens", "a search", "a value or a list of values where stage = \"fine-tune\""));
         }
         recipe.fits_trunks_of(&budget.amounts)?;
         let run = self.run.check(&self.eval, u64::MAX)?;
