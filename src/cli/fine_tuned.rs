@@ -9,7 +9,7 @@ use super::source::Source;
 use super::summary::with_numbers;
 use super::text::{counts, doubts, entry, first_doubts, number, plural, table};
 use super::voice::is_quiet;
-use crate::fit::{Estimate, FORMAT, Transfer};
+use crate::fit::{Estimate, FORMAT, FittedLaw, Transfer};
 use crate::spec::short;
 use crate::study::{AgainstScratch, BaseChoice, FineTuned, Forgotten, StudyOptions, Transferred, TunedBase, fine_tuned};
 use serde_json::{Value, json};
@@ -60,21 +60,32 @@ fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: boo
     if !options.reading.is_empty() {
         text += &entry("read", &options.reading.join("; "));
     }
-    if let Some(joint) = &found.joint {
-        let rms = 100.0 * joint.diagnostics.residual_rms;
-        text += &heading(&entry("loss", &format!("{}; rms of runs {rms:.1} %", with_numbers(joint))));
+    for (word, said) in answers(found) {
+        text += &if word == LOSS { heading(&entry(word, &said)) } else { entry(word, &said) };
     }
-    text += &found.bases.iter().find_map(bought).map_or(String::new(), |said| entry("buys", &said));
-    text += &found.against_scratch.as_ref().map_or(String::new(), |against| entry("helps", &helped(against)));
-    text += &found.transfer.as_ref().map_or(String::new(), |transfer| entry("worth", &worth(transfer)));
-    text += &found.forgetting.as_ref().map_or(String::new(), |forgotten| entry("forgets", &forgot(forgotten, found)));
-    text += &found.choice.as_ref().map_or(String::new(), |choice| entry("take", &(taken(choice) + &tested(choice))));
     text += &bases(found, details);
     if details {
         text += &coefficients(found);
     }
     let said = found.notes.iter().cloned().chain(doubtful(found));
     text + &if details { first_doubts(said, usize::MAX) } else { doubts(said) }
+}
+
+/// What the law of losses is called.
+const LOSS: &str = "loss";
+
+/// What the runs say, a word and a sentence each.
+pub(super) fn answers(found: &FineTuned) -> Vec<(&'static str, String)> {
+    let of_law = |joint: &FittedLaw| format!("{}; rms of runs {:.1} %", with_numbers(joint), 100.0 * joint.diagnostics.residual_rms);
+    let all = [
+        (LOSS, found.joint.as_ref().map(of_law)),
+        ("buys", found.bases.iter().find_map(bought)),
+        ("helps", found.against_scratch.as_ref().map(helped)),
+        ("worth", found.transfer.as_ref().map(worth)),
+        ("forgets", found.forgetting.as_ref().map(|forgotten| forgot(forgotten, found))),
+        ("take", found.choice.as_ref().map(|choice| taken(choice) + &tested(choice))),
+    ];
+    all.into_iter().filter_map(|(word, said)| Some((word, said?))).collect()
 }
 
 /// Whether the runs bound a number on both sides: one that nothing bounds says nothing.
@@ -168,8 +179,14 @@ fn tested(choice: &BaseChoice) -> String {
     format!("; chosen for {} examples from trials {}", short(first.examples), all.join(", "))
 }
 
+/// The header of the table of bases.
+pub(super) fn base_header(found: &FineTuned) -> Vec<String> {
+    let at = found.choice.as_ref().map_or("forecast".to_owned(), |choice| format!("at {}", short(choice.examples)));
+    ["base", "N", "runs", "examples", "loss", "doubling"].map(str::to_owned).into_iter().chain([at]).collect()
+}
+
 /// A row a base.
-fn bases(found: &FineTuned, details: bool) -> String {
+pub(super) fn base_rows(found: &FineTuned) -> Vec<Vec<String>> {
     let forecast = |base: &TunedBase| {
         let all = found.choice.iter().flat_map(|choice| &choice.forecasts);
         all.clone().find(|(name, _)| *name == base.name).map_or("—".to_owned(), |(_, loss)| loss.to_string())
@@ -185,10 +202,15 @@ fn bases(found: &FineTuned, details: bool) -> String {
             forecast(base),
         ]
     };
+    found.bases.iter().map(row).collect()
+}
+
+fn bases(found: &FineTuned, details: bool) -> String {
     let shown = if details { found.bases.len() } else { SHOWN };
-    let at = found.choice.as_ref().map_or("forecast".to_owned(), |choice| format!("at {}", short(choice.examples)));
-    let header = ["base", "N", "runs", "examples", "loss", "doubling", at.as_str()];
-    let mut text = "\n".to_owned() + &table(&header, &found.bases.iter().take(shown).map(row).collect::<Vec<_>>());
+    let header = base_header(found);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let rows: Vec<Vec<String>> = base_rows(found).into_iter().take(shown).collect();
+    let mut text = "\n".to_owned() + &table(&header, &rows);
     if found.bases.len() > shown {
         text += &format!("  and {} more: --details\n", found.bases.len() - shown);
     }
@@ -214,7 +236,7 @@ fn coefficients(found: &FineTuned) -> String {
 }
 
 /// What a reader must know of the laws.
-fn doubtful(found: &FineTuned) -> Vec<String> {
+pub(super) fn doubtful(found: &FineTuned) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(law) = found.transfer.as_ref().and_then(|transfer| transfer.law.as_ref()) {
         if law.without_gain > 0 {

@@ -65,6 +65,7 @@ mod recipes;
 mod recommend;
 mod repair;
 mod report;
+mod report_runs;
 mod retry;
 mod schedule;
 mod schedule_picture;
@@ -88,6 +89,7 @@ mod sweep;
 mod tests;
 mod text;
 mod trusted;
+mod tuned_report;
 mod verify;
 mod watch;
 #[cfg(feature = "train")]

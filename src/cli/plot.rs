@@ -1,12 +1,12 @@
 //! `scalelab plot`: the figures of a sweep or a table of runs.
 
-use super::analysis::{Choices, Laws, study};
+use super::analysis::{Choices, Laws, of_source, study};
 use super::failure::{Failure, OrWork, Outcome};
 use super::source::{Source, SourceArgs};
 use crate::results::write_whole;
 use crate::spec::CurvePoint;
-use crate::study::Study;
-use crate::view::{Figure, Picture, Subject, figure, figures};
+use crate::study::{FineTuned, Study, fine_tuned, is_fine_tuned};
+use crate::view::{Figure, Picture, Subject, TunedFigure, figure, figures, tuned_figures};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use std::collections::HashMap;
@@ -35,7 +35,17 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
         (None, Some(_)) => args.source.plots_of(&source),
         (None, None) => return Err(Failure::Input(anyhow!("nothing is written beside a CSV: say where with --out DIR"))),
     };
-    let study = study(&source, &args.choices.options_with(&source, &args.laws))?;
+    let options = args.choices.options_with(&source, &args.laws);
+    if !args.laws.are_named() && is_fine_tuned(&source.records) {
+        let found = fine_tuned(&source.records, &options).map_err(|error| of_source(&source, error))?;
+        for TunedFigure { file, picture, .. } in tuned_pictures(&source, &found)? {
+            if write(&folder, file, picture)? {
+                println!("{}", folder.join(file).display());
+            }
+        }
+        return Ok(());
+    }
+    let study = study(&source, &options)?;
     if let Some(refusal) = study.laws.first().and_then(|report| report.fitted.as_ref().err()) {
         eprintln!("no law is drawn: {refusal}");
     }
@@ -49,16 +59,32 @@ pub(super) fn run(args: &PlotArgs) -> Outcome {
 pub(super) fn draw_all(source: &Source, study: &Study, folder: &Path) -> Result<Vec<&'static str>, Failure> {
     let mut drawn = Vec::new();
     for (figure, picture) in figures_of(source, study)? {
-        match picture {
-            Ok(bytes) => {
-                let path = folder.join(figure.file);
-                write_whole(&path, &bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
-                drawn.push(figure.file);
-            }
-            Err(error) => eprintln!("{} is not drawn: {error}", figure.file),
+        if write(folder, figure.file, picture)? {
+            drawn.push(figure.file);
         }
     }
     Ok(drawn)
+}
+
+/// Writes a picture, or says why there is none; whether it did.
+fn write(folder: &Path, file: &str, picture: Picture) -> Result<bool, Failure> {
+    match picture {
+        Ok(bytes) => {
+            let path = folder.join(file);
+            write_whole(&path, &bytes).with_context(|| format!("{} cannot be written", path.display())).or_work()?;
+            Ok(true)
+        }
+        Err(error) => {
+            eprintln!("{file} is not drawn: {error}");
+            Ok(false)
+        }
+    }
+}
+
+/// Every figure of runs of fine-tuning.
+pub(super) fn tuned_pictures(source: &Source, found: &FineTuned) -> Result<Vec<TunedFigure>, Failure> {
+    let curves = curves(source)?;
+    Ok(tuned_figures(found, &source.name, &source.records, curves.as_ref()))
 }
 
 /// Every figure that the runs allow.

@@ -9,22 +9,19 @@ use super::fit::report as fit_text;
 use super::folders::Folders;
 use super::plot::figures_of;
 use super::recommend::recommendation_pieces;
+use super::report_runs::{Diagnosed, diagnosed, health, runs};
 use super::scrutiny::{by_estimator, estimator_rows, scrutiny_text};
 use super::source::{Source, SourceArgs};
 use super::text::{Piece, counts, number, rate_text};
-use crate::doctor::{Finding, diagnose_all};
+use super::tuned_report::tuned_report;
 use crate::fit::Convention;
-use crate::law::shape_of;
 use crate::recommend::{Allocation, advise};
 use crate::results::{SweepFolder, write_whole};
-use crate::spec::{CurvePoint, Flops, RunRecord, short};
-use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions};
-use crate::view::{
-    Block, Calculator, Figure, LARGE, Picture, Report, ReportRun, ReportTable, Section, formula_of, html, in_greek, latex, markdown,
-};
+use crate::spec::{Flops, short};
+use crate::study::{Scrutinised, Scrutiny, Study, StudyOptions, is_fine_tuned};
+use crate::view::{Block, Calculator, Figure, LARGE, Picture, Report, ReportTable, Section, formula_of, html, in_greek, latex, markdown};
 use anyhow::{Context, anyhow};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -105,14 +102,10 @@ fn markdown_json(report: &Report) -> Result<String, Failure> {
     serde_json::to_string_pretty(&report.sections.iter().map(section).collect::<Vec<_>>()).or_work()
 }
 
-/// A run with its curve and what ails it.
-struct Diagnosed<'a> {
-    record: &'a RunRecord,
-    curve: Vec<CurvePoint>,
-    findings: Vec<Finding>,
-}
-
 fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
+    if !args.asked.laws.are_named() && is_fine_tuned(&source.records) {
+        return tuned_report(source, &args.asked.choices.options_with(source, &args.asked.laws));
+    }
     let large = source.records.len() > LARGE;
     let looked_at = match (large, source.own) {
         (true, _) => Scrutinised::No,
@@ -130,7 +123,8 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
     );
     sections.push(Section::new("Figures", drawn(source, &study)?));
     sections.push(Section::new("Laws", laws(source, &study, scrutiny)));
-    sections.push(Section::new("Runs", runs(&study, &diagnosed)));
+    let law = study.best_law().map(|fitted| &fitted.law).filter(|law| law.may_advise());
+    sections.push(Section::new("Runs", runs(&diagnosed, (study.evidence.size_measure, study.evidence.flop_rule), law)));
     sections.push(Section::new("Left out", left_out(&study)));
     sections.push(Section::new("Conventions", vec![Block::Table(conventions_of(source, &study))]));
     sections.push(Section::new("Methods", vec![Block::Text(methods(source, &study)), Block::Table(checklist(source, &study))]));
@@ -144,20 +138,6 @@ fn report_of(source: &Source, args: &ReportArgs) -> Result<Report, Failure> {
         env!("CARGO_PKG_VERSION")
     );
     Ok(Report { title: format!("Scaling laws of {}", source.name), subtitle, sections })
-}
-
-fn diagnosed(source: &Source) -> Result<Vec<Diagnosed<'_>>, Failure> {
-    let kept = source.folder.as_ref().map(SweepFolder::curves);
-    let mut curves = Vec::new();
-    for record in &source.records {
-        curves.push(match &kept {
-            Some(kept) => kept.of(record)?.unwrap_or_default(),
-            None => Vec::new(),
-        });
-    }
-    let found = diagnose_all(&source.records, &curves);
-    let run = |((record, curve), findings)| Diagnosed { record, curve, findings };
-    Ok(source.records.iter().zip(curves).zip(found).map(run).collect())
 }
 
 /// What law, how sure, what to train, and whether the runs are well.
@@ -212,23 +192,6 @@ fn verdict(study: &Study, scrutiny: Option<&Scrutiny>, recommendations: &[Alloca
     }));
     said.push(health(diagnosed));
     said.into_iter().map(Block::Verdict).chain(study.notes.iter().map(|note| Block::Text(format!("Note: {note}.")))).collect()
-}
-
-fn health(diagnosed: &[Diagnosed<'_>]) -> String {
-    let with_curve = diagnosed.iter().filter(|run| !run.curve.is_empty()).count();
-    if with_curve == 0 {
-        return "No loss curves are kept, so the health of the runs is not known.".into();
-    }
-    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
-    let faults = diagnosed.iter().filter_map(|run| run.findings.iter().find(|finding| finding.fault));
-    faults.for_each(|finding| *kinds.entry(finding.ailment).or_default() += 1);
-    let sick: usize = kinds.values().sum();
-    let kinds: Vec<String> = kinds.iter().map(|(ailment, count)| format!("{count} {ailment}")).collect();
-    if sick == 0 {
-        format!("All {with_curve} loss curves look healthy.")
-    } else {
-        format!("Of {with_curve} loss curves {sick} look sick: {}.", kinds.join(", "))
-    }
 }
 
 /// Pieces of a terminal's report as blocks.
@@ -314,37 +277,6 @@ fn matrix(conventions: &[Convention]) -> ReportTable {
         &["N", "C", "a", "interval"],
         conventions.iter().map(row).collect(),
     )
-}
-
-fn runs(study: &Study, diagnosed: &[Diagnosed<'_>]) -> Vec<Block> {
-    vec![Block::Runs(diagnosed.iter().map(|run| run_row(run, study)).collect())]
-}
-
-fn run_row(run: &Diagnosed<'_>, study: &Study) -> ReportRun {
-    let record = run.record;
-    let (measure, rule) = (study.evidence.size_measure, study.evidence.flop_rule);
-    let shape = shape_of(record);
-    let n = shape.as_ref().and_then(|shape| measure.of(shape)).or(record.params_total).map(|n| n.0);
-    let d = record.tokens.map(|d| d.0);
-    let counted = shape.as_ref().zip(record.tokens).and_then(|(shape, tokens)| rule.of(shape, tokens));
-    let loss = record.loss_nats.map(|loss| loss.0);
-    let law = study.best_law().map(|fitted| &fitted.law).filter(|law| law.may_advise());
-    let above = law.and_then(|law| Some(100.0 * (loss? / law.at(n?, d?)).ln()));
-    let or = |value: Option<f64>, show: &dyn Fn(f64) -> String| value.map_or("—".into(), show);
-    let cells = vec![
-        record.run_id.clone(),
-        record.status.to_string(),
-        or(n, &short),
-        or(d, &short),
-        or(counted.or(record.flops_6nd).map(|c| c.0), &|c| Flops(c).to_string()),
-        or(record.learning_rate, &rate_text),
-        or(record.batch_tokens.map(|tokens| tokens.0), &short),
-        or(loss, &|loss| format!("{loss:.4}")),
-        or(above, &|percent| format!("{percent:+.2} %")),
-        run.findings.iter().map(|finding| finding.ailment.to_string()).collect::<Vec<_>>().join(", "),
-    ];
-    let curve = run.curve.iter().filter_map(|point| Some((point.tokens as f64, point.train_loss_nats?))).collect();
-    ReportRun { cells, curve, sick: run.findings.iter().any(|finding| finding.fault) }
 }
 
 fn left_out(study: &Study) -> Vec<Block> {

@@ -20,6 +20,7 @@ mod options;
 mod posterior;
 mod protocol;
 mod quantity;
+mod reward;
 mod search;
 mod speedup;
 mod transfer;
@@ -50,6 +51,7 @@ pub use posterior::Posterior;
 pub(crate) use posterior::root_mean_square;
 pub use protocol::{Protocol, ProtocolForecast, deepseek, loss_at_compute};
 pub use quantity::Quantity;
+pub use reward::{RewardForm, RewardLaw, Rewarded, Turn, reward_law};
 pub use speedup::{Asked, AtFloor, Floor, Frontier, Speedup, SpeedupAt, speedup, speedup_of_losses};
 pub use transfer::{Transfer, transfer};
 pub use validate::{

@@ -49,6 +49,25 @@ pub struct FineTuned {
     pub level: f64,
     /// What a reader must know, in words.
     pub notes: Vec<String>,
+    /// Of every run from scratch its N, examples and loss.
+    #[serde(skip)]
+    pub scratch_by_run: Vec<(f64, f64, f64)>,
+    /// What every run forgot, where losses on text of pre-training are known.
+    #[serde(skip)]
+    pub forgotten_by_run: Vec<ForgottenByRun>,
+}
+
+/// What one run forgot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ForgottenByRun {
+    /// N, parameters.
+    pub n: f64,
+    /// Examples that it was trained on.
+    pub examples: f64,
+    /// Share of text of pre-training, 0 to 1.
+    pub replay: f64,
+    /// Loss on such text after fine-tuning less that before.
+    pub rise: f64,
 }
 
 /// One base on several numbers of examples.
@@ -64,6 +83,9 @@ pub struct TunedBase {
     pub examples: [f64; 2],
     /// Lowest loss on the most examples.
     pub lowest: f64,
+    /// Examples and loss of every run.
+    #[serde(skip)]
+    pub losses: Vec<(f64, f64)>,
     /// The rectified law.
     pub law: Option<FittedLaw>,
     /// Why there is none.
@@ -155,13 +177,16 @@ pub fn fine_tuned(records: &[RunRecord], options: &StudyOptions) -> Result<FineT
     }
     let tuned_by_examples: Vec<Point> =
         all.iter().map(|point| Point { d: of(point, EXAMPLES).unwrap_or(f64::NAN), ..point.clone() }).collect();
+    let forgotten_runs = before_and_after(groups.bases.values().flatten());
     let against_scratch = (!groups.scratch.is_empty()).then(|| against(&groups.scratch, &tuned_by_examples, joint.as_deref(), options));
     Ok(FineTuned {
         runs: groups.bases.values().map(Vec::len).sum(),
         from_scratch: groups.scratch.len(),
         before: groups.before,
         transfer: (!groups.scratch.is_empty()).then(|| transferred(&groups.scratch, &tuned_by_examples, options)),
-        forgetting: forgotten(groups.bases.values().flatten(), &evidence, options),
+        forgetting: forgotten(&forgotten_runs, &evidence, options),
+        forgotten_by_run: forgotten_runs.iter().filter_map(|(point, rise)| forgotten_by(point, *rise)).collect(),
+        scratch_by_run: groups.scratch.iter().map(|point| (point.n, point.d, point.loss)).collect(),
         choice: choose(&trials, options.level),
         excluded: groups.excluded,
         bases,
@@ -192,6 +217,7 @@ fn base(name: &str, points: &[Point], sizes_known: bool, evidence: Arc<Evidence>
         params: points.first().filter(|_| sizes_known).map(|point| point.n),
         runs: points.len(),
         examples: ends,
+        losses: points.iter().map(|point| (examples(point), point.loss)).collect(),
         lowest,
         doubling: law.as_ref().map(|law| law.interval(&doubling, options.level)),
         law,
@@ -300,12 +326,8 @@ fn transferred(scratch: &[Point], pretrained: &[Point], options: &StudyOptions) 
     }
 }
 
-/// What is forgotten.
-fn forgotten<'a>(
-    all: impl Iterator<Item = &'a Point>,
-    evidence: &dyn Fn(Vec<Point>) -> Arc<Evidence>,
-    options: &StudyOptions,
-) -> Option<Forgotten> {
+/// Runs with their loss on text of pre-training, and by how much that rose.
+fn before_and_after<'a>(all: impl Iterator<Item = &'a Point>) -> Vec<(Point, f64)> {
     let with_losses = |point: &Point| {
         let (before, after) = (of(point, BASE_LOSS_BEFORE)?, of(point, BASE_LOSS_AFTER)?);
         let mut point = Point { loss: after, ..point.clone() };
@@ -314,7 +336,15 @@ fn forgotten<'a>(
         }
         (before > 0.0 && after > 0.0).then_some((point, after - before))
     };
-    let runs: Vec<(Point, f64)> = all.filter_map(with_losses).collect();
+    all.filter_map(with_losses).collect()
+}
+
+fn forgotten_by(point: &Point, rise: f64) -> Option<ForgottenByRun> {
+    Some(ForgottenByRun { n: point.n, examples: of(point, EXAMPLES)?, replay: of(point, REPLAY).unwrap_or(0.0), rise })
+}
+
+/// What is forgotten.
+fn forgotten(runs: &[(Point, f64)], evidence: &dyn Fn(Vec<Point>) -> Arc<Evidence>, options: &StudyOptions) -> Option<Forgotten> {
     let (worst, rise) = runs.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let examples = of(worst, EXAMPLES)?;
     let most = [*rise, worst.n, examples, of(worst, REPLAY).unwrap_or(0.0)];

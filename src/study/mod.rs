@@ -38,7 +38,7 @@ pub use comparison::{Group, LossUnit, NamedRuns, compare_groups, grouped, groups
 pub use curves::{CurveSample, Curves};
 pub use document::{document, in_bits_per_byte, isoflop_document, law_documents};
 pub use error::StudyError;
-pub use fine_tuned::{AgainstScratch, FineTuned, Forgotten, Transferred, TunedBase, fine_tuned};
+pub use fine_tuned::{AgainstScratch, FineTuned, Forgotten, ForgottenByRun, Transferred, TunedBase, fine_tuned};
 pub use laws::{Base, Coefficients, LawReport, cuts};
 pub use options::{LawName, Scrutinised, StudyOptions};
 pub use predictive::{Beside, Errors, Frontier, Member, Mixture, Optima, Origin, Predictive, Record, Settings, Share, Walls};

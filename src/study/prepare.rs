@@ -2,10 +2,10 @@
 //! them, the noise between seeds and the weights that follow from it, every run that is left out named with its reason.
 
 use super::checkpoints::along_curves;
-use super::{Curves, StudyError, StudyOptions};
+use super::{Curves, LawName, StudyError, StudyOptions};
 use crate::fit::{RecipeStudy, SeedNoise, recipe_study, repeats, tuned_evidence};
-use crate::law::{Evidence, Exclusion, Point, TunedCell, recipe_trials, replicates, tokenizers, tuned};
-use crate::spec::{LossUnit, Params, RunRecord, Tokens, short};
+use crate::law::{Evidence, Exclusion, Point, TunedCell, Variable, recipe_trials, replicates, tokenizers, tuned};
+use crate::spec::{EXAMPLES, LossUnit, Params, RunRecord, Tokens, short};
 use std::collections::BTreeSet;
 
 /// The runs as evidence, with nothing fitted to it yet but the response to learning rate and batch.
@@ -35,6 +35,11 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
         return Err(StudyError::NoShapes);
     }
     one_tokenizer(records)?;
+    // Laws of examples see a run of fine-tuning as one of its base, whose tokens are D.
+    let about_examples =
+        options.laws.iter().any(|law| matches!(law, LawName::Formula(law) if law.variables().contains(&Variable::Named(EXAMPLES))));
+    let of_bases: Vec<RunRecord> = if about_examples { records.iter().map(RunRecord::of_its_base).collect() } else { Vec::new() };
+    let records = if about_examples { &of_bases[..] } else { records };
     let best = tuned(records.to_vec());
     let mut evidence = Evidence::of(&on_one_axis(&best.records, options.own), measure, rule);
     evidence.loss_unit = options.loss_unit;

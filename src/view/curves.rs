@@ -3,14 +3,15 @@
 
 use super::ViewError;
 use super::canvas::{Fill, Stroke};
-use super::figure::{Figure, Subject};
+use super::figure::{Figure, Picture};
 use super::legend::{Entry, ladder_entries};
 use super::page::{Conventions, Page, TOKENS};
 use super::palette::{GREY, Ladder, Mark};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use crate::law::shape_of;
-use crate::spec::{CurvePoint, RunRecord};
+use crate::spec::{CurvePoint, RunRecord, SizeMeasure};
+use std::collections::HashMap;
 
 /// Bins over the whole range of tokens.
 const BINS: f64 = 140.0;
@@ -38,8 +39,13 @@ impl RunCurve {
 pub(super) const FIGURE: Figure = Figure {
     file: "loss-curves.png",
     caption: "Training loss along every run",
-    of: |subject| Some(loss_curves(&curves(subject)?, &subject.all_runs())),
+    of: |subject| Some(run_curves(subject.records, subject.curves?, &subject.all_runs())),
 };
+
+/// Training loss of all runs against tokens; `curves` by the names of runs.
+pub fn run_curves(records: &[RunRecord], curves: &HashMap<String, Vec<CurvePoint>>, conventions: &Conventions) -> Picture {
+    loss_curves(&of_records(records, curves, conventions.size_measure), conventions)
+}
 
 /// Training loss of all runs against tokens, with their held-out losses.
 fn loss_curves(runs: &[RunCurve], conventions: &Conventions) -> Result<Vec<u8>, ViewError> {
@@ -110,15 +116,14 @@ fn averaged(curve: &[(f64, f64)], bin: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The curves of the runs that have one; `None` where none can.
-fn curves(subject: &Subject<'_>) -> Option<Vec<RunCurve>> {
-    let (curves, measure) = (subject.curves?, subject.study.evidence.size_measure);
+/// The curves of the runs that have one.
+fn of_records(records: &[RunRecord], curves: &HashMap<String, Vec<CurvePoint>>, measure: SizeMeasure) -> Vec<RunCurve> {
     let curve = |record: &RunRecord| {
         let size = shape_of(record).and_then(|shape| measure.of(&shape)).or(record.params_total)?;
         let held_out = record.tokens.zip(record.loss_nats).map(|(tokens, loss)| (tokens.0, loss.0));
         Some(RunCurve::of(size.0, curves.get(&record.run_id)?, held_out))
     };
-    Some(subject.records.iter().filter_map(curve).collect())
+    records.iter().filter_map(curve).collect()
 }
 
 #[cfg(test)]

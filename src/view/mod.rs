@@ -42,8 +42,10 @@ mod slices;
 mod surface;
 mod text;
 mod ticks;
+mod tuned;
 
 pub use comparison::{ComparedLaw, comparison};
+pub use curves::run_curves;
 pub use figure::{Figure, LARGE, Picture, Subject};
 pub use figures::{FIGURES, figure, figures};
 pub use optimal::{FrontierPoint, frontier_of, frontier_together};
@@ -52,6 +54,7 @@ pub use report::{Block, Calculator, CalculatorRow, RUN_COLUMNS, Report, ReportRu
 pub use schedule_forecasts::{DrawnCurve, schedule_forecasts};
 pub use schedules::{ScheduleCurve, schedules};
 pub use slices::{formula_of, in_greek};
+pub use tuned::{TunedFigure, tuned_figures};
 
 use crate::fit::Estimate;
 

@@ -256,6 +256,41 @@ fn a_table_of_fine_tuning_is_answered_in_words() {
     let quiet = support::succeed(&["fit", &path, "--quiet"]);
     assert!(quiet.starts_with("N = 64M for 5.12M examples, forecast ") && quiet.lines().count() == 1, "{quiet}");
     assert!(support::succeed(&["fit", &path, "--details"]).contains("transfer: D_T = k D_F^alpha N^beta"));
+
+    // Its figures and its page are those of fine-tuning, none of L(N, D).
+    let out = tempfile::tempdir().expect("temporary folder");
+    let (figures, page) = (out.path().join("figures"), out.path().join("page.html"));
+    let drawn = support::succeed(&["plot", &path, "--out", support::text(&figures)]);
+    let names: Vec<&str> = drawn.lines().filter_map(|line| line.rsplit('/').next()).collect();
+    assert_eq!(names, ["task-loss.png", "forgetting.png"]);
+    support::succeed(&["report", &path, "--out", support::text(&page)]);
+    let html = std::fs::read_to_string(&page).expect("written");
+    for words in ["Fine-tuning: ", "pre-training ends lower in 16 of 16 pairs", "task-loss", "N = 64M"] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(!html.contains("compute-optimal"));
+}
+
+#[test]
+fn what_runs_do_not_determine_is_said_so() {
+    // Losses that do not move with examples: what twice as many buy, and what pre-training is worth, nobody can say.
+    let mut random = Random::new(8, "flat");
+    let mut text = String::from("params,examples,from_scratch,replay,loss,base_loss_before,base_loss_after\n");
+    for n in [1e5, 4e5] {
+        for d in [1e3, 2e3, 4e3, 8e3, 1.6e4, 3.2e4] {
+            let mut noisy = |loss: f64| loss * (0.02 * random.normal()).exp();
+            writeln!(text, "{n},{d},yes,0,{},,", noisy(2.0)).expect("memory");
+            for replay in [0.0, 0.1] {
+                writeln!(text, "{n},{d},no,{replay},{},1.5,{}", noisy(2.0), noisy(1.9)).expect("memory");
+            }
+        }
+    }
+    let (_folder, path) = support::table(&text);
+    let said = support::succeed(&["fit", &path.display().to_string()]);
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("not said: the runs do not determine it") || flat.contains("worth not said"), "{said}");
+    assert!(flat.contains("which replay stops that is not said") || !flat.contains("leave a tenth"), "{said}");
+    assert!(!said.lines().any(|line| line.contains("e-6") || line.contains("e-5")), "no number that nothing bounds: {said}");
 }
 
 #[test]

@@ -17,3 +17,4 @@ pub use propose::propose;
 pub use recipes::{Ahead, RecipeLaw, RecipeStudy, Score, recipe_study};
 pub use response::{Response, response};
 pub use robust::KnownNoise;
+pub(super) use surface::fieller;

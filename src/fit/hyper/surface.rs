@@ -157,7 +157,7 @@ fn reduced(curved_axes: CurvedAxes, beta: &[f64], axis: usize) -> [f64; 2] {
 }
 
 /// {x : (b + 2cx)² ≤ q²·Var(b + 2cx)}: where a zero of the slope cannot be refused.
-fn fieller([b, c]: [f64; 2], [vbb, vbc, vcc]: [f64; 3], q: f64) -> (f64, f64) {
+pub(in crate::fit) fn fieller([b, c]: [f64; 2], [vbb, vbc, vcc]: [f64; 3], q: f64) -> (f64, f64) {
     let unbounded = (f64::NEG_INFINITY, f64::INFINITY);
     if !q.is_finite() || !vcc.is_finite() {
         return unbounded;
