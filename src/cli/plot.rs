@@ -29,7 +29,7 @@ pub(super) struct PlotArgs {
 }
 
 pub(super) fn run(args: &PlotArgs) -> Outcome {
-    let source = args.choices.seen_aloud(args.source.read()?)?;
+    let source = args.choices.seen_aloud(args.source.read_of_any()?)?;
     let folder = match (&args.out, &source.folder) {
         (Some(out), _) => out.clone(),
         (None, Some(_)) => args.source.plots_of(&source),

@@ -57,7 +57,7 @@ impl ReportArgs {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Outcome {
-    let (source, _) = args.asked.choices.seen(args.asked.source.read()?)?;
+    let (source, _) = args.asked.choices.seen(args.asked.source.read_of_any()?)?;
     let page = match (&args.out, &source.folder) {
         (Some(out), _) => out.clone(),
         (None, Some(_)) => args.asked.source.plots_of(&source).join("report.html"),

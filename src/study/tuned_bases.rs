@@ -51,13 +51,10 @@ pub(super) type BaseKey = (Option<String>, [u64; 3]);
 
 impl Groups {
     pub(super) fn of(records: &[RunRecord], measure: SizeMeasure, rule: FlopRule, own: bool) -> Self {
-        let best = tuned(of_best_epochs(records));
+        let best = tuned(of_best_epochs(records).into_iter().map(on_its_task).collect());
         let mut groups = Self { bases: BTreeMap::new(), scratch: Vec::new(), before: 0, excluded: best.excluded };
-        for mut record in on_one_axis(&best.records, own) {
-            let is_from_scratch = record.covariates().iter().any(|(name, value)| name == SCRATCH && *value == 1.0);
-            if is_from_scratch {
-                record.tokens.get_or_insert(Tokens(1.0));
-            }
+        for record in on_one_axis(&best.records, own) {
+            let is_from_scratch = is_from_scratch(&record);
             let (found, excluded) = points(std::slice::from_ref(&record), measure, rule);
             groups.excluded.extend(excluded);
             let Some(point) = found.into_iter().next() else { continue };
@@ -106,6 +103,18 @@ impl Groups {
         };
         self.bases.keys().zip(&named).map(one).collect()
     }
+}
+
+fn is_from_scratch(record: &RunRecord) -> bool {
+    record.covariates().iter().any(|(name, value)| name == SCRATCH && *value == 1.0)
+}
+
+/// A run from scratch has no tokens of pre-training; a number stands for them, so that runs with other recipes are of its cell.
+fn on_its_task(mut record: RunRecord) -> RunRecord {
+    if is_from_scratch(&record) {
+        record.tokens.get_or_insert(Tokens(1.0));
+    }
+    record
 }
 
 /// Runs as laws of fine-tuning see them: of those of a sweep that differ in how often they saw their pairs alone that of the lowest loss,
@@ -159,6 +168,15 @@ mod tests {
         ];
         let groups = Groups::of(&runs, SizeMeasure::AsGiven, FlopRule::AsGiven, false);
         assert_eq!((groups.before, groups.scratch.len(), groups.excluded.len()), (1, 1, 1));
+        // Of two recipes from scratch the better one counts, as from a base.
+        let recipe = |loss: f64, rate: f64, scratch: f64| RunRecord {
+            learning_rate: Some(rate),
+            loss_nats: Some(Nats(loss)),
+            ..run(None, 1e6, &[(EXAMPLES, 100.0), (SCRATCH, scratch)])
+        };
+        let both = [recipe(2.0, 1e-3, 1.0), recipe(1.9, 2e-3, 1.0), recipe(1.8, 1e-3, 0.0), recipe(1.7, 2e-3, 0.0)];
+        let groups = Groups::of(&both, SizeMeasure::AsGiven, FlopRule::AsGiven, false);
+        assert_eq!(groups.scratch.iter().map(|point| point.loss).collect::<Vec<_>>(), [1.9]);
         assert_eq!((groups.scratch[0].n, groups.scratch[0].d), (1e6, 100.0));
         assert_eq!(groups.names(), ["N = 1M", "N = 2M"]);
         let counts: Vec<usize> = groups.without_replay().map(|(_, points)| points.len()).collect();

@@ -6,7 +6,7 @@ use super::curves::run_curves;
 use super::figure::Picture;
 use super::legend::Entry;
 use super::page::{Conventions, Layout, Page, shortened};
-use super::palette::{BLACK, Colour, GREY, Mark, ordered};
+use super::palette::{BLACK, Colour, GREY, Ladder, Mark, ordered};
 use super::panel::{Axis, Panel};
 use super::ticks::Unit;
 use crate::law::Point;
@@ -57,14 +57,27 @@ pub fn tuned_figures(
     [task].into_iter().chain(forgot).chain(along).map(|(file, caption, picture)| TunedFigure { file, caption, picture }).collect()
 }
 
-/// Bases from the smallest loss to the largest, in colours from one end to the other.
-fn colour(at: usize, count: usize) -> Colour {
-    ordered(if count < 2 { 0.35 } else { at as f64 / (count - 1) as f64 })
+/// Colours of bases: as of sizes in every other figure where sizes tell them apart, else in their order.
+struct Colours {
+    sizes: Option<Ladder>,
+    bases: usize,
 }
 
-/// The colour of networks of a size: that of the base of this size.
-fn colour_of_size(bases: &[TunedBase], n: f64) -> Colour {
-    bases.iter().position(|base| base.params == Some(n)).map_or(GREY, |at| colour(at, bases.len()))
+impl Colours {
+    fn of(bases: &[TunedBase]) -> Self {
+        let sizes = Ladder::of(bases.iter().filter_map(|base| base.params));
+        Self { sizes: (sizes.steps.len() == bases.len()).then_some(sizes), bases: bases.len() }
+    }
+
+    fn base(&self, at: usize, base: &TunedBase) -> Colour {
+        let in_order = || ordered(if self.bases < 2 { 0.35 } else { at as f64 / (self.bases - 1) as f64 });
+        self.sizes.as_ref().zip(base.params).map_or_else(in_order, |(sizes, n)| sizes.colour(n))
+    }
+
+    /// Of a network from scratch.
+    fn size(&self, n: f64) -> Colour {
+        self.sizes.as_ref().map_or(GREY, |sizes| sizes.colour(n))
+    }
 }
 
 /// Loss against examples: marks of runs, those from scratch hollow, and the rectified law of each base.
@@ -79,7 +92,8 @@ fn task_loss(found: &FineTuned, name: &str) -> Picture {
     let x = Axis::log("examples", Unit::Count, all().map(|at| at.0));
     let y = Axis::losses(format!("loss on the task, {}", found.loss_unit), all().map(|at| at.1));
     let heading = [Entry::Heading("from the base".into())];
-    let mark = |(at, base): (usize, &TunedBase)| Entry::Mark(Mark::Circle, Fill::Solid, colour(at, bases.len()), label(&base.name));
+    let colours = Colours::of(bases);
+    let mark = |(at, base): (usize, &TunedBase)| Entry::Mark(Mark::Circle, Fill::Solid, colours.base(at, base), label(&base.name));
     let mut entries: Vec<Entry> = heading.into_iter().chain(bases.iter().enumerate().map(mark)).collect();
     if !found.scratch_by_run.is_empty() {
         entries.extend([Entry::Gap, Entry::Mark(Mark::Circle, Fill::Hollow, BLACK, "from scratch".into())]);
@@ -94,14 +108,14 @@ fn task_loss(found: &FineTuned, name: &str) -> Picture {
     let mut page = Page::captioned(&layout, name, caption);
     let panel = Panel::draw(&mut page.canvas, page.content, x, y);
     for (at, base) in bases.iter().enumerate() {
-        draw_law(&mut page, &panel, base, colour(at, bases.len()));
+        draw_law(&mut page, &panel, base, colours.base(at, base));
     }
     for (n, examples, loss) in &found.scratch_by_run {
-        panel.mark(&mut page.canvas, (*examples, *loss), Mark::Circle, RADIUS, Fill::Hollow, colour_of_size(bases, *n));
+        panel.mark(&mut page.canvas, (*examples, *loss), Mark::Circle, RADIUS, Fill::Hollow, colours.size(*n));
     }
     for (at, base) in bases.iter().enumerate() {
         for place in &base.losses {
-            panel.mark(&mut page.canvas, *place, Mark::Circle, RADIUS, Fill::Solid, colour(at, bases.len()));
+            panel.mark(&mut page.canvas, *place, Mark::Circle, RADIUS, Fill::Solid, colours.base(at, base));
         }
     }
     Ok(page.png())
@@ -128,12 +142,10 @@ fn forgetting(found: &FineTuned, name: &str) -> Picture {
     let mark = |replay: f64| MARKS[shares.iter().position(|share| *share == replay).unwrap_or(0) % MARKS.len()];
     let x = Axis::log("examples", Unit::Count, runs.iter().map(|run| run.examples));
     let y = Axis::linear(format!("rise of the loss on the base's text, {}", found.loss_unit), runs.iter().map(|run| run.rise).chain([0.0]));
-    let mut sizes: Vec<f64> = runs.iter().map(|run| run.n).collect();
-    sizes.sort_by(f64::total_cmp);
-    sizes.dedup();
-    let of_size = |n: f64| colour(sizes.iter().rev().position(|size| *size == n).unwrap_or(0), sizes.len());
+    let sizes = Ladder::of(runs.iter().map(|run| run.n));
+    let of_size = |n: f64| sizes.colour(n);
     let mut entries = vec![Entry::Heading("N".into())];
-    entries.extend(sizes.iter().rev().map(|n| Entry::Mark(Mark::Circle, Fill::Solid, of_size(*n), short(*n))));
+    entries.extend(sizes.steps.iter().rev().map(|n| Entry::Mark(Mark::Circle, Fill::Solid, of_size(*n), short(*n))));
     entries.extend([Entry::Gap, Entry::Heading("replay".into())]);
     entries.extend(shares.iter().map(|share| Entry::Mark(mark(*share), Fill::Solid, BLACK, format!("{} %", short(100.0 * share)))));
     let layout = Layout { title: "Fine-tuning: what is forgotten", beside: &entries, ..Layout::default() };
