@@ -107,14 +107,25 @@ fn eval_windows(grid: &Grid, facts: &CorpusFacts, shortest: u64) -> Result<u64, 
     }
 }
 
-/// Indices of the cells at the corners: of the smallest and the largest shape, the shortest and the longest run.
+/// Indices of the cells at the corners, of each objective: of the smallest and the largest shape, the shortest and the longest run.
 pub(super) fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
+    let mut corners = HashSet::new();
+    for (at, cell) in cells.iter().enumerate() {
+        if !cells[..at].iter().any(|earlier| earlier.objective == cell.objective) {
+            corners.extend(corners_of(cells, &|other| other.objective == cell.objective));
+        }
+    }
+    corners
+}
+
+fn corners_of(cells: &[Cell], among: &dyn Fn(&Cell) -> bool) -> HashSet<usize> {
     let size = |cell: &Cell| ParamCounts::of(&cell.shape).total();
     let sizes: Vec<u64> = cells.iter().map(size).collect();
-    let extremes = [sizes.iter().min(), sizes.iter().max()];
+    let of_these = || (0..cells.len()).filter(|&at| among(&cells[at]));
+    let extremes = [of_these().map(|at| sizes[at]).min(), of_these().map(|at| sizes[at]).max()];
     let mut corners = HashSet::new();
     for extreme in extremes.into_iter().flatten() {
-        let row = || (0..cells.len()).filter(|&at| sizes[at] == *extreme);
+        let row = || of_these().filter(|&at| sizes[at] == extreme);
         let by_tokens = |a: &usize, b: &usize| cells[*a].tokens.0.total_cmp(&cells[*b].tokens.0);
         corners.extend(row().min_by(by_tokens));
         corners.extend(row().max_by(by_tokens));
@@ -179,6 +190,7 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         unique_tokens: cell.unique_tokens,
         mixture: cell.mixture.clone(),
         stage: cell.stage.clone(),
+        objective: cell.objective,
         recipe,
         steps: cell.steps(),
         seeds,

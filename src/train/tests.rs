@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::corpus::Cache;
-use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, Schedule, Seeds, Stage, Tokenizer};
+use crate::spec::{AdamW, CorpusSpec, Dtype, InitRule, ModelShape, Objective, OptimizerGroups, Recipe, Schedule, Seeds, Stage, Tokenizer};
 use crate::spec::{RunRecord, RunStatus, Tokens};
 
 const FACTS: CorpusSpec = CorpusSpec::ZipfFacts { a: 0.5, keys: 4096, seed: 0 };
@@ -19,6 +19,7 @@ pub(super) fn tiny(steps: u64) -> (RunSpec, Corpus) {
         unique_tokens: None,
         mixture: Vec::new(),
         stage: Stage::PreTraining,
+        objective: Objective::Causal,
         recipe: Recipe {
             learning_rate: 8e-3,
             batch_tokens: 256,
