@@ -43,14 +43,7 @@ impl Masks {
     }
 
     /// Hides tokens of the held-out window at a place, in pass `pass` of `passes` whose ratios lie evenly; `series` tells readings apart.
-    pub fn hide_held_out(
-        self,
-        series: &str,
-        (pass, passes): (u64, u64),
-        place: usize,
-        inputs: &mut [u32],
-        targets: &mut [u32],
-    ) {
+    pub fn hide_held_out(self, series: &str, (pass, passes): (u64, u64), place: usize, inputs: &mut [u32], targets: &mut [u32]) {
         let first = Random::new(self.seed, &format!("masks: held-out ratios of {series}")).uniform();
         let of_place = (first + place as f64 * GOLDEN).fract();
         let drawn = (pass as f64 + of_place) / passes as f64;
@@ -61,7 +54,11 @@ impl Masks {
     fn hide(self, hidden: usize, random: &mut Random, inputs: &mut [u32], targets: &mut [u32]) {
         inputs.copy_from_slice(targets);
         let mut is_hidden = vec![false; targets.len()];
-        if self.span > 1 { spans(hidden, self.span, random, &mut is_hidden) } else { choose(hidden, random, &mut is_hidden) }
+        if self.span > 1 {
+            spans(hidden, self.span, random, &mut is_hidden)
+        } else {
+            choose(hidden, random, &mut is_hidden)
+        }
         for ((input, target), hidden) in inputs.iter_mut().zip(targets).zip(is_hidden) {
             *(if hidden { input } else { target }) = if hidden { self.mask } else { NOT_COUNTED };
         }

@@ -1,6 +1,8 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, Objective, OptimizerGroups, Schedule, Stage, Tokenizer, Tokens};
+use super::{
+    AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, Objective, OptimizerGroups, Schedule, Stage, Tokenizer, Tokens,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};

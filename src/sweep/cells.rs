@@ -57,7 +57,8 @@ impl Cell {
 pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
     let mut kept = Vec::new();
     let mut left_out = Vec::new();
-    for (&batch_tokens, objective) in grid.recipe.batch_tokens.iter().flat_map(|batch| grid.objectives.iter().map(move |one| (batch, one))) {
+    for (&batch_tokens, objective) in grid.recipe.batch_tokens.iter().flat_map(|batch| grid.objectives.iter().map(move |one| (batch, one)))
+    {
         let shapes: Vec<ModelShape> =
             grid.shapes.iter().map(|shape| ModelShape { vocabulary: objective.vocabulary(shape.vocabulary), ..shape.clone() }).collect();
         let at = |level| Place { level, batch_tokens, objective: *objective };

@@ -328,4 +328,19 @@ pub(super) mod tests {
             plan.runs.iter().filter(|r| r.spec.seeds.data == 2).map(|r| (r.spec.shape.to_string(), r.spec.steps)).collect();
         assert_eq!(replicated.len(), 4);
     }
+
+    #[test]
+    fn objectives_are_an_axis_and_the_mask_is_a_token_of_the_networks_that_need_it() {
+        let plan = plan(&format!("objective = [\"causal\", \"masked\"]\nmask_ratio = [0.15, \"uniform\"]\n{SMALL}\n[seeds]\ncorners = 2"));
+        assert_eq!(plan.runs.len(), 3 * (4 + 4), "four cells of each objective, all corners");
+        for run in &plan.runs {
+            assert_eq!(run.spec.shape.vocabulary, run.spec.objective.vocabulary(256));
+        }
+        let alone = super::tests::plan(&format!("{SMALL}\n[seeds]\ncorners = 2"));
+        assert!(alone.runs.iter().zip(&plan.runs).all(|(one, other)| one == other), "causal runs keep their names and costs");
+        let (causal, masked) = (&plan.runs[0], plan.runs.iter().find(|run| run.spec.objective.hides()).expect("planned"));
+        assert!(masked.predicted_seconds > causal.predicted_seconds, "a bound takes several passes");
+        let record = &plan.records()[8];
+        assert_eq!((record.objective.as_deref(), record.mask_ratio.as_deref(), record.span_length), (Some("masked"), Some("0.15"), None));
+    }
 }

@@ -130,7 +130,8 @@ mod tests {
         let mut backward = vec![[1.0; TOKENS as usize]; all];
         for at in 0..all {
             for token in 0..TOKENS {
-                let before = if at == 0 { 1.0 / 3.0 } else { (0..TOKENS).map(|from| forward[at - 1][from as usize] * step(from, token)).sum() };
+                let before =
+                    if at == 0 { 1.0 / 3.0 } else { (0..TOKENS).map(|from| forward[at - 1][from as usize] * step(from, token)).sum() };
                 forward[at][token as usize] = before * seen(at, token);
             }
             let sum: f64 = forward[at].iter().sum();

@@ -52,7 +52,8 @@ impl<'a> StepProbe<'a> {
         let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: None, pairs: None };
         let batches = BatchSource::of(spec, corpus, order);
         let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
-        let learner = Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?).of_task(Task::of(&spec.objective));
+        let learner =
+            Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?).of_task(Task::of(&spec.objective));
         Ok(Self { spec, batches, learner, step: 0 })
     }
 

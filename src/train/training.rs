@@ -274,7 +274,8 @@ impl<'a> Training<'a> {
         observer: &mut dyn TrainingObserver,
     ) -> Result<TrainedRun, TrainError> {
         let diverged = Bound { windows: Vec::new(), masks_error: 0.0 };
-        let Bound { windows: window_losses, masks_error } = if ended == Ended::Diverged { diverged } else { self.window_losses(Windows::All)? };
+        let Bound { windows: window_losses, masks_error } =
+            if ended == Ended::Diverged { diverged } else { self.window_losses(Windows::All)? };
         let loss = run_loss(&self.weights(), &window_losses);
         let mut record = self.record(corpus, opened);
         if ended == Ended::Diverged || !loss.is_finite() {

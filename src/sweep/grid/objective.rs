@@ -49,7 +49,11 @@ impl ObjectiveLines {
             objectives.extend(of_name);
         }
         let mut once: Vec<Objective> = Vec::with_capacity(objectives.len());
-        objectives.into_iter().for_each(|one| if !once.contains(&one) { once.push(one) });
+        objectives.into_iter().for_each(|one| {
+            if !once.contains(&one) {
+                once.push(one)
+            }
+        });
         Ok(once)
     }
 }

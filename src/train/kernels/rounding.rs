@@ -168,7 +168,10 @@ fn attention_is_that_of_f32_but_for_rounding() {
                 let size = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
                 let (far, all) = (size(&mut found.iter().zip(expected).map(|(a, b)| a - b)), size(&mut expected.iter().copied()));
                 // A factor is off by 2^-9 at most, so a product of two by 2^-8 and a sum of many by less; not by nothing, either.
-                assert!(far < 2f64.powi(-7) * all && far > 1e-5 * all, "{unit:?} {context} {width} {sight:?}: {name} off by {far} of {all}");
+                assert!(
+                    far < 2f64.powi(-7) * all && far > 1e-5 * all,
+                    "{unit:?} {context} {width} {sight:?}: {name} off by {far} of {all}"
+                );
             }
         }
     }
