@@ -98,6 +98,18 @@ impl Grid {
         self.fine_tuning.as_ref()?.bases.first().map(|base| &base.run.corpus)
     }
 
+    /// Its networks with their vocabularies: of those that fill gaps the mask is a token more.
+    pub fn networks(&self) -> Vec<ModelShape> {
+        let mut networks: Vec<ModelShape> = Vec::new();
+        for (objective, shape) in self.objectives.iter().flat_map(|one| self.shapes.iter().map(move |shape| (one, shape))) {
+            let network = ModelShape { vocabulary: objective.vocabulary(shape.vocabulary), ..shape.clone() };
+            if !networks.contains(&network) {
+                networks.push(network);
+            }
+        }
+        networks
+    }
+
     /// The same with networks of a corpus' vocabulary.
     pub fn with_vocabulary(&self, vocabulary: usize) -> Self {
         let shapes = self.shapes.iter().map(|shape| ModelShape { vocabulary, ..shape.clone() }).collect();
@@ -123,7 +135,7 @@ struct GridFile {
     #[schemars(with = "Option<Axis<schema::MaskRatio>>", extend("default" = "uniform", "examples" = [[0.15, 0.5]]))]
     mask_ratio: Option<Axis<toml::Value>>,
     /// Mean tokens of a hidden span, an axis.
-    #[schemars(range(min = 1), extend("default" = 3))]
+    #[schemars(with = "Option<Axis<schema::SpanLength>>", extend("default" = 3))]
     span_length: Option<Axis<u32>>,
     /// Which networks are trained; of fine-tuning, those of `base`.
     ladder: Option<Ladder>,
