@@ -11,7 +11,7 @@
 use scalelab::cli::processor;
 use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::{
-    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, Objective, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
 };
 use scalelab::train::{FlushProbe, StepProbe, start_metering, stop_metering};
 use std::io::{BufRead, BufReader, Write};
@@ -196,6 +196,7 @@ fn spec(shape: &ModelShape, dtype: Dtype) -> RunSpec {
         unique_tokens: None,
         mixture: Vec::new(),
         stage: Stage::PreTraining,
+        objective: Objective::Causal,
         recipe,
         steps: 1_000_000,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

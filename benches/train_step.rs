@@ -7,7 +7,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use scalelab::corpus::{Cache, Corpus};
 use scalelab::spec::{
-    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, Objective, OptimizerGroups, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
 };
 use scalelab::train::train;
 use std::ops::ControlFlow;
@@ -71,6 +71,7 @@ fn spec(shape: &ModelShape, steps: u64) -> RunSpec {
         unique_tokens: None,
         mixture: Vec::new(),
         stage: Stage::PreTraining,
+        objective: Objective::Causal,
         recipe: Recipe {
             learning_rate: 1e-3,
             batch_tokens: 2048,

@@ -71,6 +71,9 @@ fn base(folder: &SweepFolder, record: &RunRecord) -> Result<Base, Failure> {
     if spec.stage.fine_tuning().is_some() {
         return refused("was fine-tuned itself: name runs of pre-training");
     }
+    if spec.objective.hides() {
+        return refused("fills gaps, and what is fine-tuned predicts the next token: name causal runs");
+    }
     if !spec.mixture.is_empty() {
         return refused("was trained on a mixture of texts: name runs on one text");
     }

@@ -15,7 +15,8 @@ pub(super) struct Labels {
 type Part = fn(&RunRecord) -> Option<String>;
 
 /// Parts that stand in a name where they differ between runs of one shape and length.
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
+    |run| objective(run),
     |run| Some(format!("pairs {}", short(run.examples? as f64))),
     |run| Some(format!("from {}", run.start.as_ref()?)),
     |run| Some(format!("base D {}", short(run.base_tokens?.0))),
@@ -53,6 +54,12 @@ impl Labels {
         }
         name
     }
+}
+
+/// What is predicted, such as `masked uniform` or `span 0.15 of 3`; nothing where it is the next token.
+fn objective(run: &RunRecord) -> Option<String> {
+    let length = run.span_length.map_or_else(String::new, |length| format!(" of {length}"));
+    Some(format!("{} {}{length}", run.objective.as_ref()?, run.mask_ratio.as_ref()?))
 }
 
 /// Shares of the parts of a mixture in per cent, in the order of their names, such as `mix 50/30/20`.

@@ -97,14 +97,16 @@ pub(super) fn mixed(loaded: &Loaded) -> String {
     format!("{} unique tokens; {}{most}", parts.join(" + "), plural(shares.len(), "mixture", "mixtures"))
 }
 
-/// Schedule, learning rate, batch and seeds.
+/// What is predicted, where it is not the next token alone, schedule, learning rate, batch and seeds.
 fn recipe(runs: &[&PlannedRun]) -> String {
+    let fills = runs.iter().any(|run| run.spec.objective.hides());
+    let objective = if fills { format!("{}; ", distinct(runs, |spec| spec.objective.to_string())) } else { String::new() };
     let schedule = distinct(runs, |spec| spec.recipe.schedule.label());
     let rate = distinct(runs, |spec| spec.recipe.learning_rate.to_string());
     let batch = distinct(runs, |spec| spec.recipe.batch_tokens.to_string());
     let seeds: BTreeSet<(u64, u64)> = runs.iter().map(|run| (run.spec.seeds.init, run.spec.seeds.data)).collect();
     let seeds = plural(seeds.len(), "pair of seeds", "pairs of seeds");
-    format!("{schedule}; learning rate {rate}; batch {batch} tokens; {seeds}")
+    format!("{objective}{schedule}; learning rate {rate}; batch {batch} tokens; {seeds}")
 }
 
 /// How many runs an adaptive search comes to, if every valley lies as its neighbours'.
@@ -177,7 +179,8 @@ fn cells(loaded: &Loaded) -> String {
         let name = format!("{shape} ({})", short(params(shape)));
         std::iter::once(name).chain(columns.iter().map(|column| cell(shape, column))).collect::<Vec<String>>()
     };
-    let trained = loaded.grid.shapes.iter().filter(|shape| runs().any(|spec| spec.shape == **shape));
+    let networks = loaded.grid.networks();
+    let trained = networks.iter().filter(|shape| runs().any(|spec| spec.shape == **shape));
     let kind = if matches!(loaded.grid.budget.amounts, Budget::IsoFlop { .. }) { "shape (N), C" } else { "shape (N), D" };
     let header: Vec<&str> = std::iter::once(kind).chain(columns.iter().map(String::as_str)).collect();
     cropped(&screen_table(&header, &trained.map(row).collect::<Vec<_>>()))

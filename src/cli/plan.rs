@@ -98,7 +98,7 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
         (None, false) => mixed(loaded),
     };
     let mut text = format!("sweep {}: {} runs on {} ({unique})\n\nshapes\n", grid.name, runs.len(), grid.corpus.name());
-    text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.shapes));
+    text += &table(&["shape", "heads", "kv", "ffn", "N total", "N non-emb.", "N matmul", "M FLOPs/token"], &shape_rows(&grid.networks()));
     text += "\nruns\n";
     let mut header = vec!["shape", "D", "D/N total", "batch", "steps", "learning rate", "runs", "C 6ND", "C MD", "C exact", "time"];
     let names: Vec<&str> = facts.parts.iter().map(|part| part.name.as_str()).collect();
@@ -106,7 +106,14 @@ fn as_text(loaded: &Loaded, every_run: bool) -> String {
     if !names.is_empty() {
         header.push(&of_parts);
     }
-    let rows = if every_run { runs.chunks(1).map(cell_row).collect() } else { cells(&runs).map(cell_row).collect::<Vec<_>>() };
+    if runs.iter().any(|run| run.spec.objective.hides()) {
+        header.push("objective");
+    }
+    let mut rows = if every_run { runs.chunks(1).map(cell_row).collect() } else { cells(&runs).map(cell_row).collect::<Vec<_>>() };
+    if header.last() == Some(&"objective") {
+        let firsts: Vec<&PlannedRun> = if every_run { runs.clone() } else { cells(&runs).map(|cell| cell[0]).collect() };
+        rows.iter_mut().zip(firsts).for_each(|(row, run)| row.push(run.spec.objective.to_string()));
+    }
     text += &table(&header, &rows);
     text += &recipe(&runs);
     if !plan.left_out.is_empty() {
@@ -189,6 +196,9 @@ fn shares(spec: &RunSpec) -> String {
 fn recipe(runs: &[&PlannedRun]) -> String {
     let of = |name: &str, value: &dyn Fn(&RunSpec) -> String| format!("  {name}: {}\n", distinct(runs, value));
     let mut text = "\nrecipe\n".to_owned();
+    if runs.iter().any(|run| run.spec.objective.hides()) {
+        text += &of("objective", &|spec| spec.objective.to_string());
+    }
     text += &of("schedule", &|spec| spec.recipe.schedule.label());
     text += &of("warmup", &|spec| format!("{} tokens", Tokens((spec.warmup_steps() * spec.recipe.batch_tokens) as f64)));
     text += &of("AdamW beta1, beta2, eps", &|spec| {

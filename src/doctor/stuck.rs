@@ -22,8 +22,8 @@ fn usual_late_fall(n: f64, d: f64) -> f64 {
 
 /// After a first fall the loss stands still.
 pub(super) fn stuck(features: &CurveFeatures<'_>) -> Option<Finding> {
-    // What is left of a task for weights that were trained before follows from no size.
-    if features.record.stage.is_some() {
+    // What is left of a task for weights that were trained before, or of gaps that many tokens surround, follows from no size.
+    if features.record.stage.is_some() || features.record.objective.is_some() {
         return None;
     }
     let before = features.level(0.2, 0.35)?;
@@ -80,8 +80,10 @@ mod tests {
         assert_eq!(of(&sized(1e4, 1.6e6), &quiet(&late)), [Ailment::Stuck]);
         let stops = |share: f64| late(share.min(0.2));
         assert_eq!(of(&sized(1e9, 1.6e11), &quiet(&stops)), [Ailment::Stuck]);
+        let filling = RunRecord { objective: Some("masked".into()), ..sized(1e9, 1.6e11) };
         let tuned = RunRecord { stage: Some("fine-tuning".into()), ..sized(1e9, 1.6e11) };
         assert_eq!(of(&tuned, &quiet(&stops)), [], "nobody knows what a task leaves to learn");
+        assert_eq!(of(&filling, &quiet(&stops)), [], "nor what gaps do");
         // Steps are no tokens: of such a run, as of one without a size, a flat curve is only remarked.
         let in_steps = RunRecord { steps: Some(250_000), ..sized(1e9, 2.5e5) };
         assert_eq!(of(&in_steps, &quiet(&late)), []);

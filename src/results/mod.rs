@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this room reads and writes results folders")]
 
 mod atomic;
+mod blanks;
 mod checkpoints;
 mod choices;
 mod column_checks;

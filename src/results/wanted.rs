@@ -1,5 +1,6 @@
 //! What is wanted of a table, and the rows that are, as records with their groups.
 
+use super::blanks;
 use super::choices::{choices, said};
 use super::columns::{Columns, Variables};
 use super::constants::{with_constants, with_named};
@@ -127,7 +128,7 @@ impl WantedRows {
         if !own {
             columns.leave(is_of_fine_tuning);
         }
-        let kept = filtered(&table, &columns, wanted.filters)?;
+        let kept = filtered(&table, &columns, wanted.filters, own)?;
         if kept.is_empty() {
             let what = if table.rows.is_empty() { "there is a header and no row" } else { "--where leaves no row" };
             return Err(TableError::Empty { path, what });
@@ -228,8 +229,16 @@ impl WantedRows {
                 let error = TableError::Cell { path, line, column, problem: "it is blank".to_owned() };
                 Ok(Row::LeftOut(Unusable { error: Some(error), ..self.blank(what, row) }))
             }
-            None => Ok(Row::Of(Box::new(record), self.by.map(|at| row.get(at).unwrap_or_default().to_owned()))),
+            None => Ok(Row::Of(
+                Box::new(record),
+                self.by.map(|at| blanks::said(self.header_of_ours(at), row.get(at).unwrap_or_default()).to_owned()),
+            )),
         }
+    }
+
+    /// Header of a column of a table of ours; nothing in one of others.
+    fn header_of_ours(&self, at: usize) -> &str {
+        if self.own { &self.table.headers[at] } else { "" }
     }
 
     /// Why a row cannot be used, where a glance at its cells tells.
@@ -378,7 +387,7 @@ fn column_named(table: &RawTable, column: &str, option: &'static str) -> Result<
 }
 
 /// Places of the rows that every filter keeps. A column may be named as the table names it or as we do, which asks for plain numbers.
-fn filtered(table: &RawTable, columns: &Columns, filters: &[Filter]) -> Result<Vec<usize>, TableError> {
+fn filtered(table: &RawTable, columns: &Columns, filters: &[Filter], own: bool) -> Result<Vec<usize>, TableError> {
     let mut tests = Vec::new();
     for filter in filters {
         let named = table.headers.contains(&filter.column);
@@ -387,6 +396,7 @@ fn filtered(table: &RawTable, columns: &Columns, filters: &[Filter]) -> Result<V
         let (numerals, unit) = columns.numerals(table, at);
         tests.push((at, filter.test(numerals, unit, ours.is_some())));
     }
-    let holds = |row: &StringRecord| tests.iter().all(|(at, test)| test.keeps(row.get(*at).unwrap_or_default()));
+    let header = |at: usize| if own { table.headers[at].as_str() } else { "" };
+    let holds = |row: &StringRecord| tests.iter().all(|(at, test)| test.keeps(blanks::said(header(*at), row.get(*at).unwrap_or_default())));
     Ok((0..table.rows.len()).filter(|&at| holds(&table.rows[at].1)).collect())
 }

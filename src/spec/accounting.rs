@@ -55,7 +55,7 @@ fn matmul_weights(shape: &ModelShape) -> u64 {
 }
 
 /// FLOPs per token spent on attention scores and their weighted sum, forward and backward:
-/// 12·layers·width·context, causality not deducted (as in DeepSeek 2401.02954 eq. 2 and PaLM 2204.02311 app. B).
+/// 12·layers·width·context, causality not deducted, so that it is the same where every token sees all others (as in DeepSeek 2401.02954 eq. 2 and PaLM 2204.02311 app. B).
 fn attention_flops_per_token(shape: &ModelShape) -> f64 {
     12.0 * shape.layers as f64 * shape.width as f64 * shape.context as f64
 }

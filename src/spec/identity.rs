@@ -87,6 +87,14 @@ struct Beginning {
     rank: Option<u64>,
 }
 
+/// What is predicted, where it is not the next token.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Gaps {
+    objective: Option<String>,
+    mask_ratio: Option<String>,
+    span_length: Option<u32>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Network {
     dimensions: [Option<usize>; 7],
@@ -111,6 +119,7 @@ struct Optimizer {
 pub struct RunKey {
     data: Data,
     beginning: Beginning,
+    gaps: Gaps,
     network: Network,
     budget: Option<(Exact, Option<&'static str>)>,
     seed_eval: Option<u64>,
@@ -173,6 +182,9 @@ impl RunRecord {
             examples,
             replay,
             rank,
+            objective,
+            mask_ratio,
+            span_length,
             // Names, and what follows from the columns above.
             run_id: _,
             sweep: _,
@@ -205,6 +217,8 @@ impl RunRecord {
             best_epoch: _,
             best_loss_nats: _,
             exact_match: _,
+            masked_loss_nats: _,
+            masks_se_nats: _,
             // Who made it, and when. Devices differ by rounding alone where the number format is the same.
             device: _,
             code_version: _,
@@ -239,6 +253,7 @@ impl RunRecord {
                 replay: exact(*replay),
                 rank: *rank,
             },
+            gaps: Gaps { objective: objective.clone(), mask_ratio: mask_ratio.clone(), span_length: *span_length },
             network: Network {
                 dimensions: [*layers, *width, *heads, *kv_heads, *ffn, *vocabulary, *context],
                 variants: [*qk_norm, *tied_head],
@@ -294,7 +309,7 @@ pub fn of_one_length<K: Ord>(records: &[RunRecord], key: impl Fn(&RunRecord) -> 
 #[cfg(test)]
 mod tests {
     use super::super::run::tests::example;
-    use super::super::{Flops, Params, PartRecord, Tokens};
+    use super::super::{Flops, Nats, Params, PartRecord, Tokens};
     use super::*;
 
     fn run() -> RunRecord {
@@ -310,7 +325,7 @@ mod tests {
             assert_ne!(record, one, "the change changes something");
             record.key(Ignoring::default()) != one.key(Ignoring::default())
         };
-        let choices: [fn(&mut RunRecord); 22] = [
+        let choices: [fn(&mut RunRecord); 25] = [
             |r| r.corpus_sha256 = Some("other".into()),
             |r| r.layers = Some(9),
             |r| r.qk_norm = r.qk_norm.map(|on| !on),
@@ -331,11 +346,15 @@ mod tests {
             |r| r.examples = Some(100),
             |r| r.replay = Some(0.05),
             |r| r.rank = Some(4),
+            |r| r.objective = Some("masked".into()),
+            |r| r.mask_ratio = Some("uniform".into()),
+            |r| r.span_length = Some(3),
             |r| r.covariates = vec![("experts".into(), 8.0)],
             |r| r.parts = vec![PartRecord { name: "code".into(), share: 0.5, ..PartRecord::default() }],
         ];
         assert!(choices.iter().all(|change| other(*change)));
-        let outcomes: [fn(&mut RunRecord); 6] = [
+        let outcomes: [fn(&mut RunRecord); 7] = [
+            |r| r.masked_loss_nats = Some(Nats(1.0)),
             |r| r.run_id = "other".into(),
             |r| r.eval_tokens = Some(Tokens(1.0)),
             |r| r.device = Some("cuda:0".into()),

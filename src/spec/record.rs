@@ -184,6 +184,17 @@ pub struct RunRecord {
     /// Share of held-out responses of which every token is the likeliest after all that stands before it.
     pub exact_match: Option<f64>,
 
+    /// What the run is trained to predict: masked or span; empty where it is the next token.
+    pub objective: Option<String>,
+    /// Which part of its windows is hidden: a number in (0, 1], or uniform.
+    pub mask_ratio: Option<String>,
+    /// Mean tokens of a hidden span.
+    pub span_length: Option<u32>,
+    /// Mean held-out loss of a hidden token, where as many are hidden as in training, nats; `loss_nats` is a bound then.
+    pub masked_loss_nats: Option<Nats>,
+    /// What of `loss_se_nats` is due to which tokens were hidden, nats per token.
+    pub masks_se_nats: Option<f64>,
+
     /// Identifier of the constant-rate steps that the run shares with others.
     pub trunk_id: Option<String>,
     /// Runs of one cluster share steps, so their losses are not independent.
@@ -340,6 +351,9 @@ impl RunRecord {
             examples: fine_tuning.map(|it| it.examples),
             replay: fine_tuning.map(|it| it.replay_share()),
             rank: fine_tuning.map(|it| u64::from(it.rank)),
+            objective: spec.objective.hides().then(|| spec.objective.name().to_string()),
+            mask_ratio: spec.objective.ratio().map(|ratio| ratio.to_string()),
+            span_length: spec.objective.span_length(),
             parts: spec.mixture.iter().map(PartRecord::from).collect(),
             cluster: spec.trunk_id(),
             trunk_id: spec.trunk_id(),

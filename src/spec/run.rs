@@ -1,6 +1,8 @@
 //! One run, fully determined: everything that can change its result, and the hash that names it.
 
-use super::{AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, OptimizerGroups, Schedule, Stage, Tokenizer, Tokens};
+use super::{
+    AdamW, CorpusSpec, Dtype, FlopRule, Flops, MixedPart, ModelShape, Objective, OptimizerGroups, Schedule, Stage, Tokenizer, Tokens,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -81,6 +83,9 @@ pub struct RunSpec {
     /// The stage of training, with what it begins from.
     #[serde(default)]
     pub stage: Stage,
+    /// What it is trained to predict. Where tokens are hidden, its vocabulary has one token more than the corpus, the mask.
+    #[serde(default)]
+    pub objective: Objective,
     /// How it is trained.
     pub recipe: Recipe,
     /// Optimizer steps.
@@ -115,9 +120,9 @@ impl RunSpec {
     }
 
     /// Held-out windows that are measured every [`RunSpec::eval_every`] steps: so many that they take 3 % of the time of training,
-    /// where a pass without a gradient takes a third of one with it; at least one, at most all.
+    /// where a pass without a gradient takes a third of one with it and a bound takes several; at least one, at most all.
     pub fn windows_on_the_way(&self) -> u64 {
-        (self.eval_every * self.batch_sequences() as u64 * 9 / 100).clamp(1, self.eval_windows.max(1))
+        (self.eval_every * self.batch_sequences() as u64 * 9 / (100 * self.objective.passes())).clamp(1, self.eval_windows.max(1))
     }
 
     /// Steps over which the rate rises.
@@ -170,7 +175,7 @@ impl RunSpec {
         if *dtype != Dtype::default() {
             let _ = writeln!(text, "dtype {dtype}");
         }
-        text + &self.stage.canonical_text()
+        text + &self.stage.canonical_text() + &self.objective.canonical_text()
     }
 }
 
@@ -205,6 +210,7 @@ pub(crate) mod tests {
             unique_tokens: None,
             mixture: Vec::new(),
             stage: Stage::PreTraining,
+            objective: Objective::Causal,
             recipe: Recipe {
                 learning_rate: 2e-3,
                 batch_tokens: 4096,

@@ -15,6 +15,7 @@ mod error;
 mod fine_tuned;
 mod laws;
 mod meaning;
+mod objectives;
 mod options;
 mod predictive;
 mod prepare;

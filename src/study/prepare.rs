@@ -2,6 +2,7 @@
 //! them, the noise between seeds and the weights that follow from it, every run that is left out named with its reason.
 
 use super::checkpoints::along_curves;
+use super::objectives;
 use super::{Curves, LawName, StudyError, StudyOptions};
 use crate::fit::{RecipeStudy, SeedNoise, recipe_study, repeats, tuned_evidence};
 use crate::law::{Evidence, Exclusion, Point, TunedCell, Variable, recipe_trials, replicates, tokenizers, tuned};
@@ -63,6 +64,7 @@ pub fn prepare(records: &[RunRecord], curves: &Curves, options: &StudyOptions) -
     }
     notes.extend(tuning_notes(&best.cells));
     notes.extend(overfitting_note(records, curves));
+    notes.extend(objectives::notes(records));
     if !options.own {
         notes.extend(foreign_notes(&evidence));
     }

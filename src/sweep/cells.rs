@@ -2,7 +2,7 @@
 
 use super::grid::{Around, Budget, CorpusFacts, Grid};
 use super::mixtures::{mixtures, too_often};
-use crate::spec::{FlopRule, Flops, MixedPart, ModelShape, ParamCounts, Stage, Tokens};
+use crate::spec::{FlopRule, Flops, MixedPart, ModelShape, Objective, ParamCounts, Stage, Tokens};
 
 /// One shape, one number of tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub(super) struct Cell {
     pub(super) budget: Option<(Flops, FlopRule)>,
     /// What it begins from.
     pub(super) stage: Stage,
+    /// What it is trained to predict.
+    pub(super) objective: Objective,
 }
 
 /// A cell that is not trained.
@@ -55,28 +57,32 @@ impl Cell {
 pub(super) fn cells(grid: &Grid, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
     let mut kept = Vec::new();
     let mut left_out = Vec::new();
-    for &batch_tokens in &grid.recipe.batch_tokens {
+    for (&batch_tokens, objective) in grid.recipe.batch_tokens.iter().flat_map(|batch| grid.objectives.iter().map(move |one| (batch, one)))
+    {
+        let shapes: Vec<ModelShape> =
+            grid.shapes.iter().map(|shape| ModelShape { vocabulary: objective.vocabulary(shape.vocabulary), ..shape.clone() }).collect();
+        let at = |level| Place { level, batch_tokens, objective: *objective };
         match &grid.budget.amounts {
             Budget::Tokens(all) => {
                 for (level, &tokens) in all.iter().enumerate() {
-                    let row = grid.shapes.iter().map(|shape| (shape, tokens, None));
-                    keep_possible(grid, facts, (level, batch_tokens), row, &format!("D = {tokens}"), &mut kept, &mut left_out);
+                    let row = shapes.iter().map(|shape| (shape, tokens, None));
+                    keep_possible(grid, facts, at(level), row, &format!("D = {tokens}"), &mut kept, &mut left_out);
                 }
             }
             Budget::TokensPerParam(ratios) => {
                 for (level, &ratio) in ratios.iter().enumerate() {
-                    let row = grid.shapes.iter().map(|shape| (shape, Tokens(ratio * total(shape)), None));
-                    keep_possible(grid, facts, (level, batch_tokens), row, &format!("D/N = {ratio}"), &mut kept, &mut left_out);
+                    let row = shapes.iter().map(|shape| (shape, Tokens(ratio * total(shape)), None));
+                    keep_possible(grid, facts, at(level), row, &format!("D/N = {ratio}"), &mut kept, &mut left_out);
                 }
             }
             Budget::IsoFlop { rule, flops, around } => {
                 for (level, &compute) in flops.iter().enumerate() {
                     let tokens = |shape: &ModelShape| Tokens(compute.0 / rule.per_token(shape).expect("a counted rule"));
-                    let row = grid.shapes.iter().map(|shape| (shape, tokens(shape), Some((compute, *rule))));
+                    let row = shapes.iter().map(|shape| (shape, tokens(shape), Some((compute, *rule))));
                     let mut possible = Vec::new();
                     let name = format!("C = {compute}");
                     let several = !grid.budget.epochs.is_empty() || grid.corpus.mix().is_some();
-                    keep_possible(grid, facts, (level, batch_tokens), row, &name, &mut possible, &mut left_out);
+                    keep_possible(grid, facts, at(level), row, &name, &mut possible, &mut left_out);
                     keep_nearest(*around, several, possible, &name, &mut kept, &mut left_out);
                 }
             }
@@ -90,12 +96,20 @@ fn total(shape: &ModelShape) -> f64 {
     ParamCounts::of(shape).total() as f64
 }
 
+/// What all cells of a row have in common.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    level: usize,
+    batch_tokens: u64,
+    objective: Objective,
+}
+
 type Wanted<'a> = (&'a ModelShape, Tokens, Option<(Flops, FlopRule)>);
 
 fn keep_possible<'a>(
     grid: &Grid,
     facts: &CorpusFacts,
-    (level, batch_tokens): (usize, u64),
+    Place { level, batch_tokens, objective }: Place,
     row: impl Iterator<Item = Wanted<'a>>,
     budget_name: &str,
     kept: &mut Vec<Cell>,
@@ -115,6 +129,7 @@ fn keep_possible<'a>(
                 mixture: mixed,
                 budget,
                 stage: Stage::PreTraining,
+                objective,
             };
             let cell = cell.repeated(epochs);
             match impossible(grid, facts, &cell) {

@@ -107,14 +107,25 @@ fn eval_windows(grid: &Grid, facts: &CorpusFacts, shortest: u64) -> Result<u64, 
     }
 }
 
-/// Indices of the cells at the corners: of the smallest and the largest shape, the shortest and the longest run.
+/// Indices of the cells at the corners, of each objective: of the smallest and the largest shape, the shortest and the longest run.
 pub(super) fn corner_cells(cells: &[Cell]) -> HashSet<usize> {
+    let mut corners = HashSet::new();
+    for (at, cell) in cells.iter().enumerate() {
+        if !cells[..at].iter().any(|earlier| earlier.objective == cell.objective) {
+            corners.extend(corners_of(cells, &|other| other.objective == cell.objective));
+        }
+    }
+    corners
+}
+
+fn corners_of(cells: &[Cell], among: &dyn Fn(&Cell) -> bool) -> HashSet<usize> {
     let size = |cell: &Cell| ParamCounts::of(&cell.shape).total();
     let sizes: Vec<u64> = cells.iter().map(size).collect();
-    let extremes = [sizes.iter().min(), sizes.iter().max()];
+    let of_these = || (0..cells.len()).filter(|&at| among(&cells[at]));
+    let extremes = [of_these().map(|at| sizes[at]).min(), of_these().map(|at| sizes[at]).max()];
     let mut corners = HashSet::new();
     for extreme in extremes.into_iter().flatten() {
-        let row = || (0..cells.len()).filter(|&at| sizes[at] == *extreme);
+        let row = || of_these().filter(|&at| sizes[at] == extreme);
         let by_tokens = |a: &usize, b: &usize| cells[*a].tokens.0.total_cmp(&cells[*b].tokens.0);
         corners.extend(row().min_by(by_tokens));
         corners.extend(row().max_by(by_tokens));
@@ -179,6 +190,7 @@ fn run_spec(grid: &Grid, facts: &CorpusFacts, cell: &Cell, recipe: Recipe, seeds
         unique_tokens: cell.unique_tokens,
         mixture: cell.mixture.clone(),
         stage: cell.stage.clone(),
+        objective: cell.objective,
         recipe,
         steps: cell.steps(),
         seeds,
@@ -315,5 +327,20 @@ pub(super) mod tests {
         let replicated: HashSet<(String, u64)> =
             plan.runs.iter().filter(|r| r.spec.seeds.data == 2).map(|r| (r.spec.shape.to_string(), r.spec.steps)).collect();
         assert_eq!(replicated.len(), 4);
+    }
+
+    #[test]
+    fn objectives_are_an_axis_and_the_mask_is_a_token_of_the_networks_that_need_it() {
+        let plan = plan(&format!("objective = [\"causal\", \"masked\"]\nmask_ratio = [0.15, \"uniform\"]\n{SMALL}\n[seeds]\ncorners = 2"));
+        assert_eq!(plan.runs.len(), 3 * (4 + 4), "four cells of each objective, all corners");
+        for run in &plan.runs {
+            assert_eq!(run.spec.shape.vocabulary, run.spec.objective.vocabulary(256));
+        }
+        let alone = super::tests::plan(&format!("{SMALL}\n[seeds]\ncorners = 2"));
+        assert!(alone.runs.iter().zip(&plan.runs).all(|(one, other)| one == other), "causal runs keep their names and costs");
+        let (causal, masked) = (&plan.runs[0], plan.runs.iter().find(|run| run.spec.objective.hides()).expect("planned"));
+        assert!(masked.predicted_seconds > causal.predicted_seconds, "a bound takes several passes");
+        let record = &plan.records()[8];
+        assert_eq!((record.objective.as_deref(), record.mask_ratio.as_deref(), record.span_length), (Some("masked"), Some("0.15"), None));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::cells::{Cell, LeftOut};
 use super::grid::{Budget, CorpusFacts, FineTuneAxes, Grid, Subset};
-use crate::spec::{FineTuning, RunRecord, RunStatus, Stage, Start, Tokens};
+use crate::spec::{FineTuning, Objective, RunRecord, RunStatus, Stage, Start, Tokens};
 
 /// All cells that can be trained, amount by amount, and the others.
 pub(super) fn cells(grid: &Grid, axes: &FineTuneAxes, facts: &CorpusFacts) -> (Vec<Cell>, Vec<LeftOut>) {
@@ -30,6 +30,7 @@ pub(super) fn cells(grid: &Grid, axes: &FineTuneAxes, facts: &CorpusFacts) -> (V
                         mixture: Vec::new(),
                         budget: None,
                         stage: Stage::FineTuning(Box::new(fine_tuning)),
+                        objective: Objective::Causal,
                     };
                     match impossible(grid, pairs.map_or(0, |pairs| pairs.train), subset, &cell, epoch) {
                         None => kept.push(cell),

@@ -55,5 +55,7 @@ impl PlannedRun {
 pub(super) fn evaluation(spec: &RunSpec) -> f64 {
     // What is fine-tuned reads the windows of its base before and after.
     let of_base = spec.stage.fine_tuning().map_or(0, |it| 2 * it.base.eval_windows);
-    EVALUATION * ((spec.eval_windows + of_base) * spec.shape.context as u64) as f64
+    // A bound is read in several passes, and hidden tokens as in training in one more.
+    let passes = if spec.objective.hides() { spec.objective.passes() + 1 } else { 1 };
+    EVALUATION * ((spec.eval_windows * passes + of_base) * spec.shape.context as u64) as f64
 }

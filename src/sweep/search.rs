@@ -74,10 +74,11 @@ struct FamilyChain<'a> {
 }
 
 fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
-    let mut budgets: BTreeMap<(usize, u64, u64, Vec<u32>, Vec<u64>), Vec<usize>> = BTreeMap::new();
+    let mut budgets: BTreeMap<(usize, u64, u64, Vec<u32>, Vec<u64>, String), Vec<usize>> = BTreeMap::new();
     for (at, cell) in kept.iter().enumerate() {
         let shares = cell.mixture.iter().map(|part| part.share).collect();
-        budgets.entry((cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0), shares, beginning(cell))).or_default().push(at);
+        let (unique, objective) = (cell.unique_tokens.unwrap_or(0), cell.objective.to_string());
+        budgets.entry((cell.level, cell.batch_tokens, unique, shares, beginning(cell), objective)).or_default().push(at);
     }
     let fixed = if grid.recipe.search.learning_rate { &grid.recipe.learning_rates[..1] } else { &grid.recipe.learning_rates[..] };
     let mut chains = Vec::new();

@@ -5,7 +5,7 @@ use super::fused::Fused;
 use super::init::Layout;
 use super::kernels::bf16::Unit;
 use super::kernels::panels::Factors;
-use super::learner::{Learner, LearnerState};
+use super::learner::{Learner, LearnerState, Task};
 use crate::corpus::{NOT_COUNTED, counted};
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup, Random};
 use candle_core::Device;
@@ -131,6 +131,91 @@ proptest! {
             let distance = norm(a.iter().zip(b).map(|(a, b)| a - b)) / norm(b.iter().copied()).max(1e-2 * size);
             prop_assert!(distance < TOLERANCE, "gradient of {} is off by {distance:e}", parameter.name);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(4), failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Fused and composed agree where gaps are filled: each sequence has as many hidden tokens as are drawn.
+    #[test]
+    fn of_gaps_fused_and_composed_agree(shape in shapes(), sequences in 1usize..9, seed: u64) {
+        let (layout, context) = (Layout::of(&shape), shape.context);
+        let state = state(&layout, seed);
+        let (inputs, targets) = gaps(&shape, sequences, seed);
+        let composed = Composed::new(&shape, &OptimizerGroups::default(), &state, &Device::Cpu, Dtype::F32).expect("opens");
+        let mut composed = composed.of_task(Task::HiddenTokens).expect("opens");
+        let mut fused = Fused::new(&shape, &OptimizerGroups::default(), state, Factors::F32).of_task(Task::HiddenTokens);
+        let expected = composed.gradient(&inputs, &targets).expect("computes");
+        let found = fused.gradient(&inputs, &targets).expect("computes");
+        prop_assert!((found / expected - 1.0).abs() < TOLERANCE, "loss {found}, not {expected}");
+        for losses in [fused.token_losses(&inputs, &targets), composed.token_losses(&inputs, &targets)].map(|all| all.expect("computes")) {
+            let of_sequence = |(losses, targets): (&[f32], &[u32])| {
+                losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / counted(targets) as f64
+            };
+            let mean = losses.chunks(context).zip(targets.chunks(context)).map(of_sequence).sum::<f64>() / sequences as f64;
+            prop_assert!((mean / expected - 1.0).abs() < TOLERANCE, "the mean over sequences is {mean}, not {expected}");
+        }
+        let (expected, found) = (composed.flat_gradient().expect("kept"), fused.flat_gradient().expect("kept"));
+        let size = norm(expected.iter().copied());
+        for parameter in &layout.parameters {
+            let (a, b) = (&found[parameter.range()], &expected[parameter.range()]);
+            let distance = norm(a.iter().zip(b).map(|(a, b)| a - b)) / norm(b.iter().copied()).max(1e-2 * size);
+            prop_assert!(distance < TOLERANCE, "gradient of {} is off by {distance:e}", parameter.name);
+        }
+    }
+}
+
+/// Sequences of which each hides some tokens, from one to all: the last id of the vocabulary stands for them.
+fn gaps(shape: &ModelShape, sequences: usize, seed: u64) -> (Vec<u32>, Vec<u32>) {
+    let mask = shape.vocabulary as u32 - 1;
+    let mut random = Random::new(seed, "gaps");
+    let (mut inputs, mut targets) = (Vec::new(), Vec::new());
+    for _ in 0..sequences {
+        let hidden = 1 + random.below(shape.context as u64);
+        for at in 0..shape.context as u64 {
+            let (token, hides) = (random.below(u64::from(mask)) as u32, at * 7 % shape.context as u64 + 1 <= hidden || at == 0);
+            inputs.push(if hides { mask } else { token });
+            targets.push(if hides { token } else { NOT_COUNTED });
+        }
+    }
+    (inputs, targets)
+}
+
+/// Along a direction of which half is the gradient, the loss of a learner that fills gaps moves as its gradient says. The step leaves an
+/// error of its square and one of 1e-6 over it from rounding.
+#[test]
+fn filling_gaps_both_paths_have_the_gradient_of_their_differences() {
+    const STEP: f32 = 1e-2;
+    let shape = ModelShape { context: 37, kv_heads: 1, vocabulary: 41, ..ModelShape::derived(2, 32) };
+    let (layout, groups) = (Layout::of(&shape), OptimizerGroups::default());
+    let start = state(&layout, 6).weights;
+    let (inputs, targets) = gaps(&shape, 5, 6);
+    let fused = |weights: &[f32]| -> Box<dyn Learner> {
+        let state = LearnerState::first(weights.to_vec());
+        Box::new(Fused::new(&shape, &groups, state, Factors::F32).of_task(Task::HiddenTokens))
+    };
+    let composed = |weights: &[f32]| -> Box<dyn Learner> {
+        let state = LearnerState::first(weights.to_vec());
+        let composed = Composed::new(&shape, &groups, &state, &Device::Cpu, Dtype::F32).expect("opens");
+        Box::new(composed.of_task(Task::HiddenTokens).expect("opens"))
+    };
+    let ways: [(&str, &dyn Fn(&[f32]) -> Box<dyn Learner>); 2] = [("fused", &fused), ("composed", &composed)];
+    for (name, open) in ways {
+        let mut learner = open(&start);
+        learner.gradient(&inputs, &targets).expect("computes");
+        let gradient = learner.flat_gradient().expect("kept");
+        let size = norm(gradient.iter().copied()) as f32;
+        let mut random = Random::new(7, "direction");
+        let spread = (layout.total as f32).sqrt().recip();
+        let direction: Vec<f32> = gradient.iter().map(|g| g / size + spread * random.normal() as f32).collect();
+        let slope = [STEP, -STEP].map(|by| {
+            let moved: Vec<f32> = start.iter().zip(&direction).map(|(x, u)| x + by * u).collect();
+            open(&moved).gradient(&inputs, &targets).expect("computes")
+        });
+        let found = (slope[0] - slope[1]) / (2.0 * f64::from(STEP));
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, u)| f64::from(*g) * f64::from(*u)).sum();
+        assert!((found / expected - 1.0).abs() < 5e-3, "{name}: slope {found}, the gradient says {expected}");
     }
 }
 

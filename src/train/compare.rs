@@ -40,7 +40,7 @@ pub fn compare(spec: &RunSpec, corpus: &Corpus, device: Device, steps: u64) -> R
     let mut on_processor = network(&exact, first.clone(), Device::Cpu, &Opened::Cpu)?;
     let mut on_device = network(spec, first, device, &opened)?;
     let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: None, pairs: None };
-    let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
+    let source = BatchSource::of(spec, corpus, order);
     let [expected, found] = [
         readings(&mut *on_processor, &exact, Batches::in_place(source), steps)?,
         readings(&mut *on_device, spec, Batches::in_place(source), steps)?,

@@ -8,7 +8,7 @@
 use super::TrainError;
 use super::adamw::{Update, factor_ranges};
 use super::init::{Layout, Parameter};
-use super::learner::{Learner, LearnerState, Reading};
+use super::learner::{Learner, LearnerState, Reading, Task};
 use super::transformer::{Positions, Transformer};
 use crate::corpus::{NOT_COUNTED, counted};
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup};
@@ -43,6 +43,7 @@ pub(crate) struct Composed {
     unread: Vec<Tensor>,
     /// How often the device was waited for.
     reads: Cell<u64>,
+    task: Task,
 }
 
 impl Composed {
@@ -75,7 +76,14 @@ impl Composed {
             layout,
             unread: Vec::with_capacity(UNREAD_STEPS),
             reads: Cell::new(0),
+            task: Task::default(),
         })
+    }
+
+    /// The same for another task.
+    pub(crate) fn of_task(mut self, task: Task) -> Result<Self> {
+        self.positions = Positions::new(&self.shape, &self.device)?.seeing(task.sight());
+        Ok(Self { task, ..self })
     }
 
     fn transformer<'a>(&'a self, parameters: &'a [Tensor]) -> Transformer<'a> {
@@ -97,7 +105,10 @@ impl Composed {
     }
 
     /// Mean of the losses that count.
-    fn mean_loss(losses: &Tensor, targets: &[u32]) -> Result<Tensor> {
+    fn mean_loss(&self, losses: &Tensor, targets: &[u32]) -> Result<Tensor> {
+        if let Some(weights) = self.task.weights(targets, self.shape.context) {
+            return (losses * Tensor::from_slice(&weights, weights.len(), &self.device)?)?.sum_all();
+        }
         let counted = counted(targets);
         if counted == targets.len() { losses.mean_all() } else { losses.sum_all()? / counted.max(1) as f64 }
     }
@@ -105,7 +116,7 @@ impl Composed {
     /// Keeps the gradient of the mean loss of a batch; that loss, still on the device.
     fn backward(&mut self, inputs: &[u32], targets: &[u32]) -> Result<Tensor> {
         let parameters: Vec<Tensor> = self.variables.iter().map(|variable| variable.as_tensor().clone()).collect();
-        let loss = Self::mean_loss(&self.losses(inputs, targets, &parameters)?, targets)?;
+        let loss = self.mean_loss(&self.losses(inputs, targets, &parameters)?, targets)?;
         let gradients = loss.backward()?;
         let flat: Result<Vec<Tensor>> = parameters
             .iter()

@@ -66,7 +66,7 @@ pub(crate) fn exact_matches(learner: &mut dyn Learner, tokens: &[u32], context: 
 /// Some of the held-out windows: what is measured while a run trains.
 pub(crate) struct SomeWindows {
     /// Their places among all.
-    places: Vec<usize>,
+    pub(crate) places: Vec<usize>,
     /// Their tokens, as those of all.
     pub(crate) tokens: Vec<u32>,
 }

@@ -18,7 +18,7 @@ use super::kernels::rotary::{rotate, rotate_backward};
 use super::kernels::swiglu::{swiglu, swiglu_backward};
 use super::kernels::{cross_entropy, embedding};
 use super::laid_out::LaidOut;
-use super::learner::{Learner, LearnerState};
+use super::learner::{Learner, LearnerState, Task};
 use super::meter::{Part, metered};
 use super::network::Network;
 use super::workspace::{BlockActivations, Workspace};
@@ -37,6 +37,7 @@ pub(crate) struct Fused {
     mean: Vec<f32>,
     square: Vec<f32>,
     workspace: Workspace,
+    task: Task,
 }
 
 impl Fused {
@@ -52,7 +53,14 @@ impl Fused {
             mean: state.mean,
             square: state.square,
             workspace: Workspace::new(shape, LOGITS_AT_ONCE, factors),
+            task: Task::default(),
         }
+    }
+
+    /// The same for another task.
+    pub(crate) fn of_task(mut self, task: Task) -> Self {
+        self.workspace.scores = self.workspace.scores.seeing(task.sight());
+        Self { task, ..self }
     }
 
     /// Inputs and targets of one microbatch after another.
@@ -64,15 +72,17 @@ impl Fused {
     /// Gradient of the mean loss of a batch, microbatch by microbatch; that loss.
     fn batch_gradient(&mut self, inputs: &[u32], targets: &[u32]) -> f64 {
         let Self { network, weights, laid_out, gradient, workspace, .. } = self;
-        let counted = counted(targets).max(1);
+        let of_targets = self.task.weights(targets, network.shape.context);
+        let counted = if of_targets.is_some() { 1 } else { counted(targets).max(1) };
         let scale = 1.0 / counted as f32;
         let mut sum = 0.0;
         let mut into = Into::Replace;
         clear_sums(&network.layout, gradient);
         let tokens = workspace.tokens;
-        for (inputs, targets) in inputs.chunks(tokens).zip(targets.chunks(tokens)) {
+        for (at, (inputs, targets)) in inputs.chunks(tokens).zip(targets.chunks(tokens)).enumerate() {
+            let weighed = of_targets.as_ref().map(|all| &all[at * tokens..][..targets.len()]);
             forward(network, weights, laid_out, inputs, workspace, Keep::ForBackward);
-            sum += head_and_loss(network, laid_out, gradient, targets, scale, into, workspace);
+            sum += head_and_loss(network, laid_out, gradient, (targets, weighed, scale), into, workspace);
             backward(network, weights, laid_out, gradient, inputs, into, workspace);
             into = Into::Add;
         }
@@ -239,13 +249,12 @@ fn each_logits(
     }
 }
 
-/// Sum of the losses of a microbatch; the gradient of the head, and that of its input into `workspace.dnormed`.
+/// Sum of the losses of a microbatch, each times its weight where they have some; the gradient of the head, and that of its input into `workspace.dnormed`.
 fn head_and_loss(
     network: &Network,
     laid_out: &LaidOut,
     gradient: &mut [f32],
-    targets: &[u32],
-    scale: f32,
+    (targets, weighed, scale): (&[u32], Option<&[f32]>, f32),
     mut into: Into,
     workspace: &mut Workspace,
 ) -> f64 {
@@ -259,6 +268,9 @@ fn head_and_loss(
         multiply_panels(logits, vocabulary, Into::Replace, normed, &laid_out.head.forward);
         let logits = &mut logits[..targets.len() * vocabulary];
         cross_entropy::losses_and_gradient(logits, targets, vocabulary, scale, &mut losses[i * rows..]);
+        if let Some(weights) = weighed {
+            cross_entropy::weigh(logits, &weights[i * rows..][..targets.len()], vocabulary, &mut losses[i * rows..]);
+        }
         let dlogits = Matrix::new(logits, targets.len(), vocabulary);
         multiply_panels(&mut dnormed[i * rows * width..], width, Into::Replace, dlogits, &laid_out.head.backward);
         add_gradient(&mut gradient[range.clone()], into, dlogits, normed, panels);

@@ -3,6 +3,9 @@
 
 use super::TrainError;
 use super::adamw::{Update, clip_factor};
+use super::kernels::head::Sight;
+use crate::corpus::{NOT_COUNTED, counted};
+use crate::spec::Objective;
 
 /// What was measured at a step: before its update, and before clipping.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +19,45 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) fn is_finite(self) -> bool {
         self.loss.is_finite() && self.norm.is_finite()
+    }
+}
+
+/// What a network computes: whose keys a query sees, and what the loss of a batch is the mean of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Task {
+    /// The next token, from those before it: the mean of all targets that count.
+    #[default]
+    NextToken,
+    /// Hidden tokens, from the whole sequence: the mean over sequences of the mean over the targets of each that count. Where the number of
+    /// hidden tokens is uniform this is an unbiased reading of the bound on −ln p of a token (Sahoo 2406.07524, Nie 2502.09992 eq. 6).
+    HiddenTokens,
+}
+
+impl Task {
+    /// That of an objective.
+    pub(crate) fn of(objective: &Objective) -> Self {
+        if objective.hides() { Self::HiddenTokens } else { Self::NextToken }
+    }
+
+    /// Whose keys a query sees.
+    pub(crate) fn sight(self) -> Sight {
+        match self {
+            Self::NextToken => Sight::Before,
+            Self::HiddenTokens => Sight::Whole,
+        }
+    }
+
+    /// What each target of a batch weighs in its loss, where the targets of every sequence are averaged first; 0 where it does not count.
+    pub(crate) fn weights(self, targets: &[u32], context: usize) -> Option<Vec<f32>> {
+        if self == Self::NextToken {
+            return None;
+        }
+        let sequences = targets.chunks(context).filter(|sequence| counted(sequence) > 0).count().max(1);
+        let weights_of = |sequence: &[u32]| {
+            let weight = 1.0 / (sequences * counted(sequence).max(1)) as f32;
+            sequence.iter().map(move |target| if *target == NOT_COUNTED { 0.0 } else { weight }).collect::<Vec<f32>>()
+        };
+        Some(targets.chunks(context).flat_map(weights_of).collect())
     }
 }
 

@@ -16,6 +16,7 @@ mod eval;
 mod fine_tuning;
 mod flush;
 mod fused;
+mod gaps;
 mod guard;
 mod init;
 mod kernels;

@@ -1,7 +1,8 @@
 //! Batches of a run in order. On the processor they are made when they are needed; for another device a thread
 //! makes them ahead, so that the device does not wait for the corpus.
 
-use crate::corpus::{Corpus, Order};
+use crate::corpus::{Corpus, Masks, Order};
+use crate::spec::RunSpec;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
@@ -15,6 +16,8 @@ pub(crate) struct BatchSource<'a> {
     pub(crate) order: Order<'a>,
     pub(crate) sequences: usize,
     pub(crate) context: usize,
+    /// What is hidden of them, where the next token is not what is predicted.
+    masks: Option<Masks>,
 }
 
 /// The ids of one step, whole sequences one after the other.
@@ -23,10 +26,19 @@ pub(crate) struct Batch {
     pub(crate) targets: Vec<u32>,
 }
 
-impl BatchSource<'_> {
+impl<'a> BatchSource<'a> {
+    /// That of a run, its windows in an order.
+    pub(crate) fn of(spec: &RunSpec, corpus: &'a Corpus, order: Order<'a>) -> Self {
+        let masks = Masks::of(&spec.objective, corpus.vocabulary(), spec.seeds.data);
+        Self { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context, masks }
+    }
+
     pub(crate) fn fill(&self, step: u64, batch: &mut Batch) {
         let Batch { inputs, targets } = batch;
         self.corpus.fill_batch(self.order, step, self.sequences, self.context, inputs, targets);
+        if let Some(masks) = self.masks {
+            masks.hide_batch(step, self.context, inputs, targets);
+        }
     }
 
     pub(crate) fn empty(&self) -> Batch {

@@ -7,7 +7,7 @@ use super::flush::{CAN_FLUSH, flushing};
 use super::fused::Fused;
 use super::init::Layout;
 use super::kernels::matmul::{Into, Matrix, multiply};
-use super::learner::Learner;
+use super::learner::{Learner, Task};
 use super::prefetch::BatchSource;
 use super::training::{check, factors};
 use crate::corpus::{Corpus, Order};
@@ -50,9 +50,10 @@ impl<'a> StepProbe<'a> {
     pub fn new(spec: &'a RunSpec, corpus: &'a Corpus) -> Result<Self, TrainError> {
         check(spec, corpus, Device::Cpu)?;
         let order = Order { seed: spec.seeds.data, unique_tokens: spec.unique_tokens, interleaving: None, pairs: None };
-        let batches = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
+        let batches = BatchSource::of(spec, corpus, order);
         let first = Checkpoint::first(spec, &Layout::of(&spec.shape));
-        let learner = Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?);
+        let learner =
+            Fused::new(&spec.shape, &spec.recipe.groups, first.learner, factors(spec.recipe.dtype)?).of_task(Task::of(&spec.objective));
         Ok(Self { spec, batches, learner, step: 0 })
     }
 

@@ -6,8 +6,9 @@ use super::composed::Composed;
 use super::fused::Fused;
 use super::init::Layout;
 use super::kernels::panels::Factors;
-use super::learner::{Learner, LearnerState};
+use super::learner::{Learner, LearnerState, Task};
 use super::transformer::{Positions, Transformer};
+use crate::corpus::NOT_COUNTED;
 use crate::spec::{Dtype, ModelShape, OptimizerGroups, ParamGroup};
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
@@ -20,6 +21,8 @@ struct Reference {
     loss: f64,
     logits: Vec<f64>,
     gradient: Vec<f64>,
+    masked_loss: f64,
+    masked_gradient: Vec<f64>,
 }
 
 /// A few roundings of 2⁻²⁴ each, on sums of up to a few dozen terms; found: 1e-6.
@@ -69,6 +72,49 @@ fn matches_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn L
         let mean = super::eval::mean(&losses);
         assert!((mean / reference.loss - 1.0).abs() < TOLERANCE, "{name}: {mean} without a gradient");
     }
+}
+
+/// Tokens of which some are hidden, and the hidden ones, as in tests/data/transformer.py.
+fn gaps(reference: &Reference) -> (Vec<u32>, Vec<u32>) {
+    let (n, mask) = (reference.sequences * reference.shape.context, reference.shape.vocabulary - 1);
+    let all: Vec<u32> = (0..n).map(|i| ((7 * i + i * i / 3) % mask) as u32).collect();
+    let hidden = |i: usize| matches!(i % 7, 0 | 2 | 3);
+    let inputs = all.iter().enumerate().map(|(i, token)| if hidden(i) { mask as u32 } else { *token }).collect();
+    (inputs, all.iter().enumerate().map(|(i, token)| if hidden(i) { *token } else { NOT_COUNTED }).collect())
+}
+
+fn fills_gaps_as_pytorch(open: impl Fn(&ModelShape, &LearnerState) -> Result<Box<dyn Learner>, TrainError>) {
+    for (name, reference) in references() {
+        let layout = Layout::of(&reference.shape);
+        let mut learner = open(&reference.shape, &state(&layout)).expect("opens");
+        let (inputs, targets) = gaps(&reference);
+        let loss = learner.gradient(&inputs, &targets).expect("computes");
+        assert!((loss / reference.masked_loss - 1.0).abs() < TOLERANCE, "{name}: {loss} instead of {}", reference.masked_loss);
+        let gradient = learner.flat_gradient().expect("kept");
+        for parameter in &layout.parameters {
+            let distance = distance(&gradient[parameter.range()], &reference.masked_gradient[parameter.range()]);
+            assert!(distance < TOLERANCE, "{name}: gradient of {} is off by {distance:e}", parameter.name);
+        }
+        let losses = learner.token_losses(&inputs, &targets).expect("computes");
+        let weights = Task::HiddenTokens.weights(&targets, reference.shape.context).expect("are averaged");
+        let mean: f64 = losses.iter().zip(&weights).map(|(loss, weight)| f64::from(loss * weight)).sum();
+        assert!((mean / reference.masked_loss - 1.0).abs() < TOLERANCE, "{name}: {mean} without a gradient");
+    }
+}
+
+#[test]
+fn the_composed_network_fills_gaps_as_pytorch_in_loss_and_every_gradient() {
+    fills_gaps_as_pytorch(|shape, state| {
+        let composed = Composed::new(shape, &OptimizerGroups::default(), state, &Device::Cpu, Dtype::F32)?;
+        Ok(Box::new(composed.of_task(Task::HiddenTokens)?))
+    });
+}
+
+#[test]
+fn the_fused_network_fills_gaps_as_pytorch_in_loss_and_every_gradient() {
+    fills_gaps_as_pytorch(|shape, state| {
+        Ok(Box::new(Fused::new(shape, &OptimizerGroups::default(), state.clone(), Factors::F32).of_task(Task::HiddenTokens)))
+    });
 }
 
 #[test]

@@ -8,9 +8,10 @@ use super::error::TrainError;
 use super::eval::{self, SomeWindows};
 use super::fine_tuning::FineTuned;
 use super::fused::Fused;
+use super::gaps::{Bound, Gaps};
 use super::init::Layout;
 use super::kernels::panels::Factors;
-use super::learner::{Learner, LearnerState, Reading};
+use super::learner::{Learner, LearnerState, Reading, Task};
 use super::low_rank::LowRank;
 use super::noise::{self, NoiseScale, SquaredNorm};
 use super::observer::{Action, TrainingObserver};
@@ -63,7 +64,7 @@ pub fn train_from_base(
     let mut training = Training::resumed(checkpoint, fine_tuned, spec, corpus, device, &opened)?;
     let seed = spec.seeds.data;
     let order = Order { seed, unique_tokens: spec.unique_tokens, interleaving: interleaving.as_ref(), pairs: pairs.as_ref() };
-    let source = BatchSource { corpus, order, sequences: spec.batch_sequences(), context: spec.shape.context };
+    let source = BatchSource::of(spec, corpus, order);
     let ended = thread::scope(|scope| -> Result<Ended, TrainError> {
         let mut batches = if device.is_fused() { Batches::in_place(source) } else { Batches::ahead(source, first..spec.steps, scope) };
         for step in first..spec.steps {
@@ -87,6 +88,8 @@ struct Training<'a> {
     held_out: HeldOut,
     /// Those of its windows that are read on the way, if any.
     some_windows: Option<SomeWindows>,
+    /// How gaps are made in them, where it learns to fill gaps.
+    gaps: Option<Gaps>,
     /// Distinct tokens that it may see; `None` where there is no end of them.
     unique: Option<u64>,
     /// The parts of its data, where they are a mixture.
@@ -136,6 +139,7 @@ impl<'a> Training<'a> {
             layout: Layout::trained(spec),
             some_windows: (spec.eval_every > 0).then(some),
             held_out,
+            gaps: Gaps::of(spec, corpus.vocabulary()),
             learner: trained(spec, fine_tuned.as_ref(), learner, *device, opened)?,
             curve: Curve::resumed(spec, &history),
             unique: spec.unique_tokens.or(of_corpus),
@@ -238,18 +242,23 @@ impl<'a> Training<'a> {
 
     /// Mean loss of held-out windows, nats per token.
     fn held_out_loss(&mut self, windows: Windows) -> Result<Option<f64>, TrainError> {
-        let tokens = match windows {
-            Windows::All => &self.held_out.tokens,
-            Windows::Some => self.some_windows.as_ref().map_or(&self.held_out.tokens, |some| &some.tokens),
-            Windows::None => return Ok(None),
-        };
-        let losses = eval::window_losses(&mut *self.learner, tokens, self.spec.shape.context, self.spec.batch_sequences())?;
+        if windows == Windows::None {
+            return Ok(None);
+        }
+        let Bound { windows: losses, .. } = self.window_losses(windows)?;
         Ok(Some(run_loss(&self.weights(), &losses)))
     }
 
-    /// Loss of every held-out window.
-    fn window_losses(&mut self) -> Result<Vec<f32>, TrainError> {
-        eval::window_losses(&mut *self.learner, &self.held_out.tokens, self.spec.shape.context, self.spec.batch_sequences())
+    /// Loss of each of some held-out windows; of a run that fills gaps the bound on it, with what the choice of masks leaves uncertain.
+    fn window_losses(&mut self, windows: Windows) -> Result<Bound, TrainError> {
+        let some = self.some_windows.as_ref().filter(|_| windows == Windows::Some);
+        let tokens = some.map_or(&self.held_out.tokens, |some| &some.tokens);
+        let Some(gaps) = &self.gaps else {
+            let losses = eval::window_losses(&mut *self.learner, tokens, self.spec.shape.context, self.spec.batch_sequences())?;
+            return Ok(Bound { windows: losses, masks_error: 0.0 });
+        };
+        let places = some.map_or_else(|| (0..self.held_out.windows).collect(), |some| some.places.clone());
+        gaps.bound(&mut *self.learner, tokens, &places)
     }
 
     /// What the losses of the parts of its data count for; nothing where they are no mixture.
@@ -265,7 +274,9 @@ impl<'a> Training<'a> {
         opened: &Opened,
         observer: &mut dyn TrainingObserver,
     ) -> Result<TrainedRun, TrainError> {
-        let window_losses = if ended == Ended::Diverged { Vec::new() } else { self.window_losses()? };
+        let diverged = Bound { windows: Vec::new(), masks_error: 0.0 };
+        let Bound { windows: window_losses, masks_error } =
+            if ended == Ended::Diverged { diverged } else { self.window_losses(Windows::All)? };
         let loss = run_loss(&self.weights(), &window_losses);
         let mut record = self.record(corpus, opened);
         if ended == Ended::Diverged || !loss.is_finite() {
@@ -288,6 +299,9 @@ impl<'a> Training<'a> {
         record.train_loss_nats = self.curve.last_losses().map(Nats);
         record.floor_nats = self.held_out.floor_nats.as_deref().map(eval::mean);
         self.tell_of_fine_tuning(&mut record, loss, opened)?;
+        if let Some(gaps) = &self.gaps {
+            gaps.tell(&mut record, &mut *self.learner, &self.held_out.tokens, masks_error)?;
+        }
         let differ = self.some_windows.as_ref().map_or(0.0, |some| some.differ(&self.weights(), &window_losses));
         let is_of_some = |step| !ends_an_epoch(step, self.spec.recipe.batch_tokens, self.unique);
         Ok(TrainedRun { record, curve: self.curve.moved(differ, is_of_some).points(Some(loss)), window_losses })
@@ -360,9 +374,13 @@ pub(super) fn check(spec: &RunSpec, corpus: &Corpus, device: Device) -> Result<(
     if spec.eval_windows == 0 {
         return Err(TrainError::NoWindows);
     }
-    if corpus.vocabulary() != spec.shape.vocabulary {
+    let vocabulary = spec.objective.vocabulary(corpus.vocabulary());
+    if vocabulary != spec.shape.vocabulary {
         let tokenizer = corpus.tokenizer().name;
-        return Err(TrainError::Vocabulary { corpus: corpus.vocabulary(), network: spec.shape.vocabulary, tokenizer });
+        return Err(TrainError::Vocabulary { corpus: vocabulary, network: spec.shape.vocabulary, tokenizer });
+    }
+    if spec.objective.hides() && spec.stage.fine_tuning().is_some() {
+        return Err(TrainError::Stage("what is fine-tuned predicts the next token, and this run hides tokens".into()));
     }
     Ok(())
 }
@@ -387,9 +405,9 @@ fn trained(
 
 /// The network of a run with its weights and moments, on its device.
 pub(super) fn network(spec: &RunSpec, state: LearnerState, device: Device, opened: &Opened) -> Result<Box<dyn Learner>, TrainError> {
-    let (shape, Recipe { groups, dtype, .. }) = (&spec.shape, &spec.recipe);
+    let (shape, Recipe { groups, dtype, .. }, task) = (&spec.shape, &spec.recipe, Task::of(&spec.objective));
     if device.is_fused() {
-        return Ok(Box::new(Fused::new(shape, groups, state, factors(*dtype)?)));
+        return Ok(Box::new(Fused::new(shape, groups, state, factors(*dtype)?).of_task(task)));
     }
-    Ok(Box::new(Composed::new(shape, groups, &state, opened, *dtype)?))
+    Ok(Box::new(Composed::new(shape, groups, &state, opened, *dtype)?.of_task(task)?))
 }

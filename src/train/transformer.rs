@@ -1,6 +1,6 @@
 //! The decoder, composed of candle operations that have gradients: the reference for the fused CPU
 //! path, and the path of every other device. LLaMA-style (Touvron 2302.13971): pre-RMSNorm, rotary positions
-//! (Su 2104.09864), causal attention, SwiGLU (Shazeer 2002.05202), no biases; optional RMSNorm on
+//! (Su 2104.09864), attention causal or over the whole sequence, SwiGLU (Shazeer 2002.05202), no biases; optional RMSNorm on
 //! queries and keys (Wortsman 2309.14322), grouped keys and values (Ainslie 2305.13245), tied head.
 //!
 //! Letters in shape comments: B sequences, T context, d width, H heads, K key/value heads, h head width,
@@ -8,6 +8,7 @@
 //! Mixed precision: matrix products take and give `products`, everything between them is f32.
 
 use super::init::{BlockIndex, Layout};
+use super::kernels::head::Sight;
 use super::lookup::look_up;
 use crate::spec::ModelShape;
 use candle_core::{D, DType, Device, Result, Tensor};
@@ -28,11 +29,11 @@ pub(crate) struct Transformer<'a> {
     pub(crate) products: DType,
 }
 
-/// What depends on positions alone: rotary angles and the causal mask.
+/// What depends on positions alone: rotary angles, and the causal mask where attention is causal.
 pub(crate) struct Positions {
     cos: Tensor,
     sin: Tensor,
-    mask: Tensor,
+    mask: Option<Tensor>,
 }
 
 impl Positions {
@@ -44,8 +45,16 @@ impl Positions {
         Ok(Self {
             cos: Tensor::from_vec(cos, (context, half), device)?,
             sin: Tensor::from_vec(sin, (context, half), device)?,
-            mask: Tensor::from_vec(mask, (context, context), device)?,
+            mask: Some(Tensor::from_vec(mask, (context, context), device)?),
         })
+    }
+
+    /// The same where queries see what is said.
+    pub(crate) fn seeing(self, sight: Sight) -> Self {
+        match sight {
+            Sight::Before => self,
+            Sight::Whole => Self { mask: None, ..self },
+        }
     }
 }
 
@@ -104,7 +113,11 @@ impl Transformer<'_> {
         let (key, value) = (repeat_heads(&key, heads / kv_heads)?, repeat_heads(&value, heads / kv_heads)?); // [B, H, T, h]
 
         let scores = (self.product(&query, &key.t()?)? / (head_width as f64).sqrt())?; // [B, H, T, T]
-        let weights = softmax(&scores.broadcast_add(&self.positions.mask)?)?;
+        let scores = match &self.positions.mask {
+            Some(mask) => scores.broadcast_add(mask)?,
+            None => scores,
+        };
+        let weights = softmax(&scores)?;
         let mixed = self.product(&weights, &value)?.transpose(1, 2)?; // [B, T, H, h]
         self.linear(&mixed.reshape((sequences * context, width))?, block.out) // [B·T, d]
     }

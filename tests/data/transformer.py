@@ -6,6 +6,9 @@ usage: transformer.py        (needs torch; any version with F.rms_norm)
 
 Weights are not stored: number i of the flat order of src/train/init.rs is 0.4·sin(0.37·i² + i), plus 1 for a gain,
 rounded to float32; tokens are (7·i + i²/3) mod V. Both are made again by the Rust test.
+
+Of the same networks filling gaps (masked_loss, masked_gradient): tokens are (7·i + i²/3) mod V − 1, token i is hidden where i mod 7 is 0,
+2 or 3 (the id V − 1 stands in its place), every position sees all, and the loss is the mean over sequences of the mean over hidden tokens.
 """
 import json, math, pathlib
 import torch
@@ -51,7 +54,7 @@ def rotate(x):
     return torch.cat((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), -1)
 
 
-def logits(s, w, inputs):
+def logits(s, w, inputs, causal=True):
     b, t, d = *inputs.shape, s["width"]
     norm = lambda x, gain: F.rms_norm(x, (x.shape[-1],), gain, 1e-6)
     x = w["embedding"][inputs]
@@ -63,7 +66,7 @@ def logits(s, w, inputs):
         if s["qk_norm"]:
             q, k = norm(q, p["query_norm"]), norm(k, p["key_norm"])
         q, k, v = rotate(q.transpose(1, 2)), rotate(k.transpose(1, 2)), v.transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
         x = x + F.linear(mixed.transpose(1, 2).reshape(b, t, d), p["out"])
         y = norm(x, p["ffn_norm"])
         x = x + F.linear(F.silu(F.linear(y, p["gate"])) * F.linear(y, p["up"]), p["down"])
@@ -83,6 +86,14 @@ def main():
         digits = lambda x: [float(f"{value:.8g}") for value in x.flatten().tolist()]
         gradient = [g for value in w.values() for g in digits(value.grad)]
         row = dict(shape=s, sequences=SEQUENCES, loss=loss.item(), logits=digits(z.detach()), gradient=gradient)
+        tokens = torch.tensor([(7 * i + i * i // 3) % (v - 1) for i in range(n)]).view(SEQUENCES, -1)
+        hidden = torch.tensor([i % 7 in (0, 2, 3) for i in range(n)]).view(SEQUENCES, -1)
+        w = weights(s)
+        z = logits(s, w, tokens.masked_fill(hidden, v - 1), causal=False)
+        losses = F.cross_entropy(z.view(n, v), tokens.view(-1), reduction="none").view(SEQUENCES, -1) * hidden
+        loss = (losses.sum(1) / hidden.sum(1)).mean()
+        loss.backward()
+        row |= dict(masked_loss=loss.item(), masked_gradient=[g for value in w.values() for g in digits(value.grad)])
         lines.append(f"{json.dumps(name)}: {json.dumps(row, separators=(',', ':'))}")
     path = pathlib.Path(__file__).with_suffix(".json")
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -27,6 +27,7 @@ mod house;
 mod lasting;
 mod laws;
 mod mangled;
+mod masked;
 mod metric;
 mod mixtures;
 mod pack;

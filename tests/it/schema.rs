@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Documents that are valid by the schema, such that each field and choice is in one. A decay by timescale is a rule in the length of
 /// runs, which runs that share a trunk cannot follow: no field alone says so, hence no schema. Nor does one say which fields belong to a
-/// stage of training.
+/// stage of training or to an objective.
 fn documents() -> Vec<Value> {
     let mut all = instances(&Grid::schema());
     for document in &mut all {
@@ -32,11 +32,14 @@ fn of_one_stage(document: &mut Value) {
         if document.get("ladder").is_none() {
             document["ladder"] = json!({ "kind": "list", "shapes": ["2x16", "2x32"] });
         }
+        if document.get("mask_ratio").is_some() || document.get("span_length").is_some() {
+            document["objective"] = json!(["masked", "span"]);
+        }
         return;
     }
     document["stage"] = json!("fine-tune");
     let fields = document.as_object_mut().expect("a table");
-    for other in ["ladder", "model", "eval"] {
+    for other in ["ladder", "model", "eval", "objective", "mask_ratio", "span_length"] {
         fields.remove(other);
     }
     if !has_base {

@@ -5,7 +5,8 @@ use crate::cli::load::read_grid;
 use crate::cli::rates::StepShares;
 use crate::corpus::{Cache, Corpus};
 use crate::spec::{
-    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Stage, Tokenizer,
+    AdamW, CorpusSpec, Device, Dtype, InitRule, ModelShape, Objective, OptimizerGroups, Progress, Recipe, RunSpec, Schedule, Seeds, Stage,
+    Tokenizer,
 };
 use crate::train::{StepParts, TrainError, start_metering, stop_metering, train};
 use anyhow::anyhow;
@@ -109,6 +110,7 @@ pub(super) fn endless(workload: &Workload, corpus: &Corpus) -> RunSpec {
         unique_tokens: None,
         mixture: Vec::new(),
         stage: Stage::PreTraining,
+        objective: Objective::Causal,
         recipe,
         steps: 1 << 40,
         seeds: Seeds { init: 0, data: 0, eval: 0 },

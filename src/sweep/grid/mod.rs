@@ -5,6 +5,7 @@ mod budget;
 mod corpus;
 mod error;
 mod mix;
+mod objective;
 mod optimizer;
 mod recipe;
 mod run;
@@ -18,11 +19,13 @@ pub use error::GridError;
 pub use recipe::{RecipeAxes, SearchedAxes, Sharing, Warmup};
 pub use run::{RunSettings, SeedAxes};
 
+use super::axis::Axis;
 use super::suggest::with_suggestion;
-use crate::spec::{CorpusSpec, Ladder, ModelShape};
+use crate::spec::{CorpusSpec, Ladder, ModelShape, Objective, ObjectiveName};
 use base::{BaseFile, StageName};
 use budget::BudgetFile;
 use error::{field, non_empty};
+use objective::ObjectiveLines;
 use recipe::RecipeFile;
 use run::{EvalFile, RunFile, SeedsFile};
 use schemars::JsonSchema;
@@ -39,6 +42,8 @@ pub struct Grid {
     pub corpus: CorpusSpec,
     /// How long runs are.
     pub budget: BudgetAxes,
+    /// What they are trained to predict, an axis.
+    pub objectives: Vec<Objective>,
     /// How they are trained.
     pub recipe: RecipeAxes,
     /// What is drawn, and how often.
@@ -93,6 +98,18 @@ impl Grid {
         self.fine_tuning.as_ref()?.bases.first().map(|base| &base.run.corpus)
     }
 
+    /// Its networks with their vocabularies: of those that fill gaps the mask is a token more.
+    pub fn networks(&self) -> Vec<ModelShape> {
+        let mut networks: Vec<ModelShape> = Vec::new();
+        for (objective, shape) in self.objectives.iter().flat_map(|one| self.shapes.iter().map(move |shape| (one, shape))) {
+            let network = ModelShape { vocabulary: objective.vocabulary(shape.vocabulary), ..shape.clone() };
+            if !networks.contains(&network) {
+                networks.push(network);
+            }
+        }
+        networks
+    }
+
     /// The same with networks of a corpus' vocabulary.
     pub fn with_vocabulary(&self, vocabulary: usize) -> Self {
         let shapes = self.shapes.iter().map(|shape| ModelShape { vocabulary, ..shape.clone() }).collect();
@@ -110,6 +127,16 @@ struct GridFile {
     /// The stage of training: pre-training, or fine-tuning of the runs that `base` names.
     #[serde(default)]
     stage: StageName,
+    /// What networks are trained to predict, an axis: the next token, or tokens hidden from them ("masked": each by itself, "span": spans).
+    #[serde(default = "causal")]
+    #[schemars(extend("default" = "causal", "examples" = [["causal", "masked"]]))]
+    objective: Axis<ObjectiveName>,
+    /// Which part of a window is hidden, an axis: a number above 0 and up to 1, or "uniform" for another part of each window.
+    #[schemars(with = "Option<Axis<schema::MaskRatio>>", extend("default" = "uniform", "examples" = [[0.15, 0.5]]))]
+    mask_ratio: Option<Axis<toml::Value>>,
+    /// Mean tokens of a hidden span, an axis.
+    #[schemars(with = "Option<Axis<schema::SpanLength>>", extend("default" = 3))]
+    span_length: Option<Axis<u32>>,
     /// Which networks are trained; of fine-tuning, those of `base`.
     ladder: Option<Ladder>,
     /// Which runs are fine-tuned.
@@ -133,6 +160,10 @@ struct GridFile {
     /// How runs are executed.
     #[serde(default)]
     run: RunFile,
+}
+
+fn causal() -> Axis<ObjectiveName> {
+    Axis(vec![ObjectiveName::Causal])
 }
 
 #[derive(PartialEq, Deserialize, JsonSchema)]
@@ -172,6 +203,8 @@ impl GridFile {
             return Err(field("corpus.kind", "\"pairs\"", allowed));
         }
         let shapes = self.shapes()?;
+        let lines = ObjectiveLines { objective: self.objective, mask_ratio: self.mask_ratio, span_length: self.span_length };
+        let objectives = lines.check()?;
         let context = shapes[0].context as u64;
         let recipe = self.recipe.check(&shapes)?;
         let budget = self.budget.check()?;
@@ -182,6 +215,7 @@ impl GridFile {
             shapes,
             corpus: corpus::checked(self.corpus)?,
             budget,
+            objectives,
             recipe,
             seeds: self.seeds.check()?,
             run: self.run.check(&self.eval, least_batch / context)?,
@@ -191,7 +225,8 @@ impl GridFile {
             let allowed = "left out where corpus.kind = \"mix\": how often a part is seen follows from its share";
             return Err(field("budget.epochs", grid.budget.epochs[0], allowed));
         }
-        size::check(grid.shapes.len(), mix::count(grid.corpus.mix()), &grid.budget, &grid.recipe, &grid.seeds)?;
+        let tasks = mix::count(grid.corpus.mix()) * grid.objectives.len();
+        size::check(grid.shapes.len(), tasks, &grid.budget, &grid.recipe, &grid.seeds)?;
         Ok(grid)
     }
 
@@ -202,6 +237,17 @@ impl GridFile {
         }
         if self.model != ModelFile::default() {
             return Err(field("model", "a table", of_base));
+        }
+        if let Some(other) = self.objective.0.iter().find(|name| **name != ObjectiveName::Causal) {
+            let allowed = "\"causal\", or left out, where stage = \"fine-tune\": responses are predicted token by token";
+            return Err(field("objective", format!("\"{other}\""), allowed));
+        }
+        let of_gaps = "left out where stage = \"fine-tune\"";
+        if let Some(ratios) = self.mask_ratio {
+            return Err(field("mask_ratio", ratios.0.first().map_or_else(String::new, ToString::to_string), of_gaps));
+        }
+        if let Some(lengths) = self.span_length {
+            return Err(field("span_length", lengths.0.first().map_or_else(String::new, ToString::to_string), of_gaps));
         }
         let base = self
             .base
@@ -225,7 +271,8 @@ impl GridFile {
         }
         let name = checked_name(self.name)?;
         let fine_tuning = Some(base.check()?);
-        Ok(Grid { name, shapes: Vec::new(), corpus, budget, recipe, seeds: self.seeds.check()?, run, fine_tuning })
+        let (seeds, objectives) = (self.seeds.check()?, vec![Objective::Causal]);
+        Ok(Grid { name, shapes: Vec::new(), corpus, budget, objectives, recipe, seeds, run, fine_tuning })
     }
 
     fn shapes(&self) -> Result<Vec<ModelShape>, GridError> {

@@ -35,6 +35,10 @@ written_as! {
     Replay: { "type": "number", "minimum": 0, "maximum": 0.9 };
     /// A rank, 0 for all weights.
     Rank: { "type": "integer", "minimum": 0, "maximum": 1_000_000 };
+    /// A part of a window, or another of each.
+    MaskRatio: { "anyOf": [{ "const": "uniform" }, { "type": "number", "exclusiveMinimum": 0, "maximum": 1 }] };
+    /// A mean number of tokens.
+    SpanLength: { "type": "integer", "minimum": 1, "maximum": 1_000_000 };
     /// A number of heads, or "same".
     KvHeads: { "anyOf": [{ "const": "same" }, { "type": "integer", "minimum": 1 }] };
     /// Which shapes are trained at a compute budget.

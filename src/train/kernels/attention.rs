@@ -1,12 +1,12 @@
-//! Causal attention of one head of one sequence. Queries are taken in blocks of [`BLOCK`]; keys after the last query
-//! of a block are never multiplied, and no more than two blocks of scores exist at a time. The backward pass
+//! Attention of one head of one sequence. Queries are taken in blocks of [`BLOCK`]; keys that no query of a block sees (those after its
+//! last, where attention is causal) are never multiplied, and no more than two blocks of scores exist at a time. The backward pass
 //! computes the scores again from the logarithm of each query's sum (Dao 2205.14135).
 //!
 //! Scores stand with a key a row and a query a column, so that a softmax goes over whole registers of queries at once and nothing is
 //! summed across a register. What is read in registers is first copied side by side and filled up with zeros.
 
 use super::attention_pairs::{Of, PairScores};
-use super::head::{BLOCK, HeadView};
+use super::head::{BLOCK, HeadView, Sight};
 use super::matmul::Into;
 use super::panels::Factors;
 use super::simd::{LANES, counted, dot, exp, vectorised};
@@ -20,6 +20,7 @@ const STEP: usize = 8;
 pub(crate) struct Scores {
     /// Numbers of a head, filled up to whole registers.
     width: usize,
+    sight: Sight,
     /// Scores, then weights [keys, BLOCK], and their gradient.
     weights: Vec<f32>,
     gradient: Vec<f32>,
@@ -49,6 +50,7 @@ impl Scores {
         let (columns, block, all) = (|| zeros(head_width * BLOCK), || zeros(BLOCK * width), || zeros(context * width));
         Self {
             width,
+            sight: Sight::Before,
             weights: scores(),
             gradient: scores(),
             query_columns: columns(),
@@ -66,14 +68,19 @@ impl Scores {
             },
         }
     }
+
+    /// The same for queries that see what is said.
+    pub(crate) fn seeing(self, sight: Sight) -> Self {
+        Self { sight, ..self }
+    }
 }
 
 #[cfg(test)]
 impl Scores {
     /// Every buffer with its name.
     pub(crate) fn buffers(&self) -> [(&'static str, &[f32]); 11] {
-        let Self { width: _, weights, gradient, query_columns, dmixed_columns, query, dmixed, key, value, dkey, dvalue, block, pairs: _ } =
-            self;
+        let Self { weights, gradient, query_columns, dmixed_columns, query, dmixed, key, value, dkey, dvalue, block, .. } = self;
+        let Self { width: _, sight: _, pairs: _, .. } = self;
         [
             ("weights", weights),
             ("gradient", gradient),
@@ -90,7 +97,7 @@ impl Scores {
     }
 }
 
-/// mixed = softmax(q·kᵀ, causal)·v. q, k, v, mixed: [T, h]; q holds its factor 1/√h.
+/// mixed = softmax(q·kᵀ)·v over the keys that a query sees. q, k, v, mixed: [T, h]; q holds its factor 1/√h.
 /// `log_sums` [T] receives ln Σ e^score of every query.
 pub(crate) fn attend(
     [q, k, v]: [HeadView<'_>; 3],
@@ -101,7 +108,8 @@ pub(crate) fn attend(
     scratch: &mut Scores,
 ) {
     let context = log_sums.len();
-    let Scores { width, weights, query_columns, value, block, pairs, .. } = scratch;
+    let Scores { width, sight, weights, query_columns, value, block, pairs, .. } = scratch;
+    let sight = *sight;
     match pairs {
         None => pack(v.rows(0), head_width, context, *width, value),
         Some(pairs) => {
@@ -111,18 +119,19 @@ pub(crate) fn attend(
     }
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
+        let keys = sight.keys(first, rows, context);
         match pairs {
             None => {
                 columns(q, first, rows, head_width, query_columns);
-                multiply_columns(weights, k, first, rows, head_width, query_columns);
+                multiply_columns(weights, k, sight, (first, rows, keys), head_width, query_columns);
             }
-            Some(pairs) => pairs.scores(weights, Of::Keys, q, (first, rows), head_width),
+            Some(pairs) => pairs.scores(weights, Of::Keys, q, (first, rows, keys), head_width),
         }
         let mut inverse = [0.0; BLOCK];
-        softmax(&mut weights[..(first + rows) * BLOCK], first, &mut inverse, &mut log_sums[first..first + rows]);
+        softmax(&mut weights[..keys * BLOCK], sight.seen_by_all(first, keys), &mut inverse, &mut log_sums[first..first + rows]);
         match pairs {
-            None => weighted_rows(block, *width, weights, first, rows, value),
-            Some(pairs) => pairs.weighted_rows(block, weights, (first + rows, rows), Of::Values),
+            None => weighted_rows(block, *width, weights, sight, (first, rows, keys), value),
+            Some(pairs) => pairs.weighted_rows(block, weights, (keys, rows), Of::Values),
         }
         for (row, factor) in block.chunks_exact_mut(*width).zip(inverse) {
             row.iter_mut().for_each(|number| *number = counted(*number * factor));
@@ -155,9 +164,9 @@ pub(crate) fn attend_backward(
 ) {
     let context = log_sums.len();
     let HeadGradients { data, stride, offsets: [dq, dk, dv], keys_and_values } = gradients;
-    let Scores { width, weights, gradient, query_columns, dmixed_columns, query, dmixed: drows, key, dkey, dvalue, block, pairs, .. } =
-        scratch;
-    let width = *width;
+    let Scores { width, sight, weights, gradient, query_columns, dmixed_columns, query, dmixed: drows, .. } = scratch;
+    let (width, sight) = (*width, *sight);
+    let Scores { key, dkey, dvalue, block, pairs, .. } = scratch;
     match pairs {
         None => pack(k.rows(0), head_width, context, width, key),
         Some(pairs) => {
@@ -170,37 +179,38 @@ pub(crate) fn attend_backward(
     dvalue[..context * width].fill(0.0);
     for first in (0..context).step_by(BLOCK) {
         let rows = BLOCK.min(context - first);
-        let keys = first + rows;
+        let keys = sight.keys(first, rows, context);
         match pairs {
             None => {
                 for (from, columns_to, rows_to) in [(q, &mut *query_columns, &mut *query), (dmixed, &mut *dmixed_columns, &mut *drows)] {
                     columns(from, first, rows, head_width, columns_to);
                     pack(from.rows(first), head_width, rows, width, rows_to);
                 }
-                multiply_columns(weights, k, first, rows, head_width, query_columns);
-                multiply_columns(gradient, v, first, rows, head_width, dmixed_columns);
+                multiply_columns(weights, k, sight, (first, rows, keys), head_width, query_columns);
+                multiply_columns(gradient, v, sight, (first, rows, keys), head_width, dmixed_columns);
             }
             Some(pairs) => {
-                pairs.scores(weights, Of::Keys, q, (first, rows), head_width);
-                pairs.scores(gradient, Of::Values, dmixed, (first, rows), head_width);
+                pairs.scores(weights, Of::Keys, q, (first, rows, keys), head_width);
+                pairs.scores(gradient, Of::Values, dmixed, (first, rows, keys), head_width);
             }
         }
         // A query that is not there has an infinite sum and therefore no weight.
         let (mut of_queries, mut pulls) = ([f32::INFINITY; BLOCK], [0.0; BLOCK]);
-        of_queries[..rows].copy_from_slice(&log_sums[first..keys]);
+        of_queries[..rows].copy_from_slice(&log_sums[first..first + rows]);
         row_dots(mixed, dmixed, first, head_width, &mut pulls[..rows]);
-        score_gradient(&mut weights[..keys * BLOCK], &mut gradient[..keys * BLOCK], first, &of_queries, &pulls);
+        let seen_by_all = sight.seen_by_all(first, keys);
+        score_gradient(&mut weights[..keys * BLOCK], &mut gradient[..keys * BLOCK], seen_by_all, &of_queries, &pulls);
         match pairs {
             None => {
                 let turned = Size { m: keys, n: width, k: rows };
                 let left = |data| Left { data, row: BLOCK, column: 1 };
                 multiply_tile(dvalue, width, Into::Add, left(weights), Rows { data: drows, stride: width }, turned);
                 multiply_tile(dkey, width, Into::Add, left(gradient), Rows { data: query, stride: width }, turned);
-                weighted_rows(block, width, gradient, first, rows, key);
+                weighted_rows(block, width, gradient, sight, (first, rows, keys), key);
             }
             Some(pairs) => {
-                pairs.add_turned(dvalue, weights, dmixed, (first, rows), head_width);
-                pairs.add_turned(dkey, gradient, q, (first, rows), head_width);
+                pairs.add_turned(dvalue, weights, dmixed, (first, rows, keys), head_width);
+                pairs.add_turned(dkey, gradient, q, (first, rows, keys), head_width);
                 pairs.weighted_rows(block, gradient, (keys, rows), Of::Keys);
             }
         }
@@ -220,9 +230,20 @@ fn columns(from: HeadView<'_>, first: usize, rows: usize, head_width: usize, to:
 
 /// to [keys, BLOCK] = the rows of `from` times columns of a block of queries, for every key that one of them sees. Where only the
 /// second half of the queries sees a key, the first half is left out.
-fn multiply_columns(to: &mut [f32], from: HeadView<'_>, first: usize, rows: usize, head_width: usize, columns: &[f32]) {
-    let all = rows.min(LANES);
+fn multiply_columns(
+    to: &mut [f32],
+    from: HeadView<'_>,
+    sight: Sight,
+    (first, rows, keys): (usize, usize, usize),
+    head_width: usize,
+    columns: &[f32],
+) {
     let left = |key: usize| Left { data: from.rows(key).data, row: from.stride, column: 1 };
+    if sight == Sight::Whole {
+        let size = Size { m: keys, n: BLOCK, k: head_width };
+        return multiply_tile(to, BLOCK, Into::Replace, left(0), Rows { data: columns, stride: BLOCK }, size);
+    }
+    let all = rows.min(LANES);
     let size = Size { m: first + all, n: BLOCK, k: head_width };
     multiply_tile(to, BLOCK, Into::Replace, left(0), Rows { data: columns, stride: BLOCK }, size);
     if rows > all {
@@ -234,7 +255,19 @@ fn multiply_columns(to: &mut [f32], from: HeadView<'_>, first: usize, rows: usiz
 }
 
 /// block [queries, width] = Σ over the keys that each query sees of its weight times the key's row.
-fn weighted_rows(block: &mut [f32], width: usize, weights: &[f32], first: usize, queries: usize, rows: &[f32]) {
+fn weighted_rows(
+    block: &mut [f32],
+    width: usize,
+    weights: &[f32],
+    sight: Sight,
+    (first, queries, keys): (usize, usize, usize),
+    rows: &[f32],
+) {
+    if sight == Sight::Whole {
+        let weights = Left { data: weights, row: 1, column: BLOCK };
+        let size = Size { m: queries, n: width, k: keys };
+        return multiply_tile(block, width, Into::Replace, weights, Rows { data: rows, stride: width }, size);
+    }
     for query in (0..queries).step_by(STEP) {
         let count = STEP.min(queries - query);
         let size = Size { m: count, n: width, k: first + query + count };
@@ -244,7 +277,7 @@ fn weighted_rows(block: &mut [f32], width: usize, weights: &[f32], first: usize,
 }
 
 vectorised! {
-    /// Scores [keys, BLOCK] become e^(score − largest), those of keys after a query 0; `inverse` receives one over
+    /// Scores [keys, BLOCK] become e^(score − largest), those of keys after a query 0, where keys from `first` on stand for the queries; `inverse` receives one over
     /// the sum of each query, `log_sums` its logarithm plus the largest score.
     fn softmax(scores: &mut [f32], first: usize, inverse: &mut [f32; BLOCK], log_sums: &mut [f32]) {
         let (rows, _) = scores.as_chunks_mut::<BLOCK>();

@@ -65,15 +65,22 @@ impl PairScores {
         pair_rows(from.rows(0), head_width, context, self.width, &mut self.across[of as usize]);
     }
 
-    /// to [keys, BLOCK] = keys or values times a block of `count` columns from `first` on, for every key up to the last of them.
-    pub(super) fn scores(&mut self, to: &mut [f32], of: Of, from: HeadView<'_>, (first, count): (usize, usize), head_width: usize) {
+    /// to [keys, BLOCK] = the first `keys` keys or values times a block of `count` columns from `first` on.
+    pub(super) fn scores(
+        &mut self,
+        to: &mut [f32],
+        of: Of,
+        from: HeadView<'_>,
+        (first, count, keys): (usize, usize, usize),
+        head_width: usize,
+    ) {
         if count < BLOCK {
             self.columns.fill(0);
         }
         pair_transposed(from.rows(first), head_width, count, self.depth, BLOCK, &mut self.columns, &mut self.room);
         let left = Rows { data: &self.along[of as usize][..], stride: self.depth };
         let right = Rows { data: &self.columns[..], stride: BLOCK };
-        multiply_pairs(self.unit, to, BLOCK, Into::Replace, left, right, Size { m: first + count, n: BLOCK, k: self.depth });
+        multiply_pairs(self.unit, to, BLOCK, Into::Replace, left, right, Size { m: keys, n: BLOCK, k: self.depth });
     }
 
     /// block [queries, width] = for each of `count` queries the sum over `keys` keys of its weight times the key's row.
@@ -85,16 +92,16 @@ impl PairScores {
         multiply_pairs(self.unit, block, self.width, Into::Replace, left, right, Size { m: count, n: self.width, k: pairs });
     }
 
-    /// to [keys, width] += for each key the sum over a block of `count` queries from `first` on of its weight times the query's row.
+    /// to [keys, width] += for each of `keys` keys the sum over a block of `count` queries from `first` on of its weight times the query's row.
     pub(super) fn add_turned(
         &mut self,
         to: &mut [f32],
         weights: &[f32],
         from: HeadView<'_>,
-        (first, count): (usize, usize),
+        (first, count, keys): (usize, usize, usize),
         head_width: usize,
     ) {
-        let (keys, pairs) = (first + count, BLOCK / 2);
+        let pairs = BLOCK / 2;
         pair_within_rows(Rows { data: weights, stride: BLOCK }, BLOCK, keys, pairs, &mut self.left);
         pair_rows(from.rows(first), head_width, count, self.width, &mut self.rows);
         let left = Rows { data: &self.left[..], stride: pairs };

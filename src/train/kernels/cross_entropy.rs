@@ -37,6 +37,14 @@ vectorised! {
     }
 }
 
+/// Multiplies the gradient of every row of logits [rows, V] and its loss by the weight of the row.
+pub(crate) fn weigh(gradient: &mut [f32], weights: &[f32], vocabulary: usize, losses: &mut [f32]) {
+    for ((row, weight), loss) in gradient.chunks_exact_mut(vocabulary).zip(weights).zip(losses) {
+        row.iter_mut().for_each(|number| *number = counted(*number * weight));
+        *loss *= weight;
+    }
+}
+
 /// Whether the target of every row of `logits` [rows, V] is the likeliest token; a target that is not counted is not.
 pub(crate) fn hits(logits: &[f32], targets: &[u32], vocabulary: usize) -> impl Iterator<Item = bool> {
     let hit = |(z, target): (&[f32], &u32)| *target != NOT_COUNTED && z[*target as usize] >= largest(z);

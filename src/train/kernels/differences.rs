@@ -4,7 +4,7 @@
 use super::attention::{HeadGradients, Scores, attend, attend_backward};
 use super::cross_entropy::{losses, losses_and_gradient};
 use super::embedding::{gather, scatter_add};
-use super::head::HeadView;
+use super::head::{HeadView, Sight};
 use super::matmul::{Into, Matrix, multiply};
 use super::norm::{norm, norm_backward};
 use super::panels::Factors;
@@ -125,6 +125,10 @@ fn cross_entropy_has_the_gradient_of_its_differences() {
 
 #[test]
 fn attention_has_the_gradient_of_its_differences() {
+    [Sight::Before, Sight::Whole].into_iter().for_each(attention_has_its_gradient);
+}
+
+fn attention_has_its_gradient(sight: Sight) {
     // More than one block of queries, the last one not whole; numbers that are no multiple of a register.
     let (context, width) = (83, 6);
     let stride = 3 * width;
@@ -132,7 +136,7 @@ fn attention_has_the_gradient_of_its_differences() {
     let forward = |x: &[f32]| {
         let (mut mixed, mut log_sums) = (vec![0.0; context * width], vec![0.0; context]);
         let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
-        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context, width, Factors::F32));
+        attend(views, width, &mut mixed, width, &mut log_sums, &mut Scores::new(context, width, Factors::F32).seeing(sight));
         (mixed, log_sums)
     };
     let (mixed, log_sums) = forward(&x);
@@ -140,8 +144,13 @@ fn attention_has_the_gradient_of_its_differences() {
     let gradients = HeadGradients { data: &mut dx, stride, offsets: [0, width, 2 * width], keys_and_values: Into::Replace };
     let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
     let of = |data| HeadView { data, stride: width };
-    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut Scores::new(context, width, Factors::F32));
-    check("query, key, value", &x, &w, &dx, |x| forward(x).0);
+    let mut scores = Scores::new(context, width, Factors::F32).seeing(sight);
+    attend_backward(views, width, of(&mixed), of(&w), &log_sums, gradients, &mut scores);
+    check(&format!("query, key, value, {sight:?}"), &x, &w, &dx, |x| forward(x).0);
+    // The last token moves the first result where the whole sequence is seen, and there alone.
+    let mut moved = x.clone();
+    moved[(context - 1) * stride + width..].iter_mut().for_each(|number| *number += 1.0);
+    assert_eq!(forward(&moved).0[..width] != forward(&x).0[..width], sight == Sight::Whole);
 }
 
 #[test]

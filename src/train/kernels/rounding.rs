@@ -2,7 +2,7 @@
 
 use super::attention::{HeadGradients, Scores, attend, attend_backward};
 use super::bf16::{Pair, Unit, halves, pair};
-use super::head::HeadView;
+use super::head::{HeadView, Sight};
 use super::matmul::{Into, Matrix};
 use super::pairs::{multiply_pairs, pair_columns, pair_rows, pair_transposed, pair_within_rows};
 use super::panels::{Factors, Panels, multiply_panels};
@@ -157,25 +157,29 @@ fn blocks_of_tiles_cover_a_product() {
 /// Attention of bf16 factors is that of f32 but for their rounding, on blocks that are whole and not, and alike on every unit.
 #[test]
 fn attention_is_that_of_f32_but_for_rounding() {
-    for (context, width) in [(83, 6), (128, 32), (40, 33)] {
+    let sizes = [(83, 6), (128, 32), (40, 33)];
+    for ((context, width), sight) in sizes.into_iter().flat_map(|size| [Sight::Before, Sight::Whole].map(|sight| (size, sight))) {
         let stride = 3 * width;
         let (x, w) = (normal("qkv", context * stride).iter().map(|x| 0.5 * x).collect::<Vec<f32>>(), normal("w", context * width));
-        let [exact, exact_gradient] = attention(&x, &w, context, width, Factors::F32);
+        let [exact, exact_gradient] = attention(&x, &w, (context, width), sight, Factors::F32);
         for unit in units() {
-            let [mixed, gradient] = attention(&x, &w, context, width, Factors::Bf16(unit));
+            let [mixed, gradient] = attention(&x, &w, (context, width), sight, Factors::Bf16(unit));
             for (name, found, expected) in [("mixed", mixed, &exact), ("gradient", gradient, &exact_gradient)] {
                 let size = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
                 let (far, all) = (size(&mut found.iter().zip(expected).map(|(a, b)| a - b)), size(&mut expected.iter().copied()));
                 // A factor is off by 2^-9 at most, so a product of two by 2^-8 and a sum of many by less; not by nothing, either.
-                assert!(far < 2f64.powi(-7) * all && far > 1e-5 * all, "{unit:?} {context} {width}: {name} off by {far} of {all}");
+                assert!(
+                    far < 2f64.powi(-7) * all && far > 1e-5 * all,
+                    "{unit:?} {context} {width} {sight:?}: {name} off by {far} of {all}"
+                );
             }
         }
     }
 }
 
 /// What attention yields and its gradient for queries, keys and values side by side.
-fn attention(x: &[f32], w: &[f32], context: usize, width: usize, factors: Factors) -> [Vec<f32>; 2] {
-    let (stride, mut scores) = (3 * width, Scores::new(context, width, factors));
+fn attention(x: &[f32], w: &[f32], (context, width): (usize, usize), sight: Sight, factors: Factors) -> [Vec<f32>; 2] {
+    let (stride, mut scores) = (3 * width, Scores::new(context, width, factors).seeing(sight));
     let (mut mixed, mut log_sums, mut dx) = (vec![0.0; context * width], vec![0.0; context], vec![f32::NAN; x.len()]);
     let views = [0, 1, 2].map(|i| HeadView { data: &x[i * width..], stride });
     // Twice, so that what the first head leaves in the buffers is seen to do no harm.
