@@ -170,7 +170,7 @@ mod tests {
     fn spans_have_the_mean_length_that_was_asked_for() {
         for (length, spans) in [(2, 12), (3, 8), (8, 3), (1000, 1)] {
             for window in hidden(masks(MaskRatio::Fixed(0.25), length), 0, 96, 50) {
-                // One that goes on at the other end is seen as two.
+                // One that reaches over to the other end is seen as two.
                 let wraps = usize::from(window[0] && window[95]);
                 assert_eq!((count(&window), runs(&window)), (24, spans + wraps));
             }

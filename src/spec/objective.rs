@@ -82,7 +82,7 @@ impl Objective {
     /// Passes over the held-out windows in which the bound of a network that fills gaps is read, each with other tokens hidden.
     pub const BOUND_PASSES: u64 = 8;
 
-    /// Its name.
+    /// Which of the three it is, as grids and rows call it.
     pub const fn name(&self) -> ObjectiveName {
         match self {
             Self::Causal => ObjectiveName::Causal,
