@@ -8,7 +8,7 @@ use super::text::{number, table};
 use super::voice::is_quiet;
 use crate::law::{ComputeCount, Point, points};
 use crate::recommend::{Code, TaskForecast, TaskSaid, TaskScore};
-use crate::results::{TaskColumns, is_of_others, task_columns, write_whole};
+use crate::results::{TaskColumns, task_columns, write_whole};
 use crate::spec::{FlopRule, Metric, SizeMeasure, short};
 use crate::study::{Task, TaskRun, chance_of};
 use anyhow::{Context, anyhow};
@@ -69,7 +69,7 @@ pub(super) fn tasks(
     conventions: impl Fn(&Source) -> (SizeMeasure, FlopRule),
 ) -> Result<Vec<Task>, Failure> {
     let path = match source.paths.as_slice() {
-        [path] if is_of_others(path) => path,
+        [path] if path.is_file() => path,
         _ => return Err(Failure::Input(anyhow!("--task reads the scores of one table of others; name its file"))),
     };
     let known = task_columns(path).or_input()?;
@@ -94,15 +94,19 @@ fn one_task(
     chance: Option<f64>,
     conventions: &impl Fn(&Source) -> (SizeMeasure, FlopRule),
 ) -> Result<Task, Failure> {
-    let read = |header: &String, metric| {
+    let read = |header: &String, metric, factor: &str| {
         let mut args = source.clone();
         args.rows.columns.retain(|pair| !pair.starts_with("loss="));
-        args.rows.columns.push(format!("loss={header}"));
+        args.rows.columns.push(format!("loss={header}{factor}"));
         args.rows.metric = metric;
         args.read()
     };
-    let losses = columns.answer_loss.as_ref().map(|header| read(header, None)).transpose()?;
-    let scores = columns.accuracy.as_ref().map(|header| read(header, Some(Metric::Accuracy))).transpose()?;
+    let losses = columns.answer_loss.as_ref().map(|header| read(header, None, "")).transpose()?;
+    let scores = columns
+        .accuracy
+        .as_ref()
+        .map(|header| read(header, Some(Metric::Accuracy), if columns.in_percent { "*0.01" } else { "" }))
+        .transpose()?;
     let mut runs: Vec<(String, TaskRun)> = Vec::new();
     if let Some(source) = &scores {
         let scatters: HashMap<&str, f64> =

@@ -40,7 +40,7 @@ pub(super) struct ForecastArgs {
     /// May be given several times.
     #[arg(long, value_name = "N,D", value_parser = parse_place)]
     at: Vec<(f64, f64)>,
-    /// Forecast what runs of --at score on this task, or on all
+    /// Forecast scores on a task, or on all
     ///
     /// Of a table with columns such as hellaswag_bpb (bits per byte of the right answers) and hellaswag_accuracy: the accuracy by both and
     /// by compute. May be given several times.

@@ -2,7 +2,7 @@
 
 use super::import::STANDARD_INPUT;
 use super::sheet::Sheet;
-use super::table::TableError;
+use super::table::{RawTable, TableError};
 use std::path::Path;
 
 /// The columns of one task.
@@ -14,6 +14,8 @@ pub struct TaskColumns {
     pub answer_loss: Option<String>,
     /// Header of the share of right answers.
     pub accuracy: Option<String>,
+    /// Whether that column counts in per cent: a number in it is above 1.
+    pub in_percent: bool,
 }
 
 /// What tables call bits per byte of the right answer, the clearest first.
@@ -44,7 +46,7 @@ impl TaskColumns {
                 (None, None) => continue,
             };
             let at = found.iter().position(|(task, _)| task.name.eq_ignore_ascii_case(&name)).unwrap_or_else(|| {
-                found.push((Self { name, answer_loss: None, accuracy: None }, [usize::MAX; 2]));
+                found.push((Self { name, answer_loss: None, accuracy: None, in_percent: false }, [usize::MAX; 2]));
                 found.len() - 1
             });
             let (task, ranks) = &mut found[at];
@@ -89,7 +91,14 @@ pub fn task_columns(path: &Path) -> Result<Vec<TaskColumns>, TableError> {
         return Err(unreadable(std::io::Error::other("tasks are read from one table; name its file")));
     }
     let sheet = Sheet::of(path, &std::fs::read(path).map_err(unreadable)?)?;
-    Ok(TaskColumns::of(sheet.table.headers.iter().map(String::as_str)))
+    let RawTable { headers, rows, .. } = &sheet.table;
+    let mut tasks = TaskColumns::of(headers.iter().map(String::as_str));
+    for task in &mut tasks {
+        let Some(at) = headers.iter().position(|header| task.accuracy.as_ref() == Some(header)) else { continue };
+        task.in_percent =
+            rows.iter().any(|(_, row)| row.get(at).and_then(|cell| cell.parse::<f64>().ok()).is_some_and(|share| share > 1.0));
+    }
+    Ok(tasks)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Scores of tasks in tables of others: which are read, what larger networks are forecast to score, sealed and held against what came.
+#![expect(clippy::disallowed_methods, reason = "reads a published table and writes a changed forecast")]
 
 use crate::support;
 use serde_json::Value;
@@ -8,7 +9,6 @@ use std::fmt::Write;
 const PLACES: [&str; 2] = ["1279395840,127955632128", "1279395840,255895535616"];
 
 /// The last accuracies of the runs at a place, by task.
-#[expect(clippy::disallowed_methods, reason = "reads a published table")]
 fn came(path: &std::path::Path, place: &str) -> Vec<(String, f64)> {
     let text = std::fs::read_to_string(path).expect("readable");
     let header: Vec<&str> = text.lines().next().expect("a header").split(',').collect();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Accuracy that a forecast is expected to be off for each factor e of compute beyond the runs, before any record.
 const EXPECTED_DRIFT: f64 = 0.007;
 /// Weights before any record: in two steps, in one.
-const PRIORS: [f64; 2] = [0.75, 0.25];
+const PRIORS: [f64; 2] = [0.9, 0.1];
 /// Fewest runs below a cut.
 const FEWEST: usize = 8;
 /// No way of forecasting is taken to err less than this for each factor e.
