@@ -1,5 +1,6 @@
 //! `scalelab forecast`: what the law says of runs that are not trained yet, written down before they are.
 
+use super::abilities;
 use super::analysis::{Asked, asked_study, of_source};
 use super::failure::{Failure, OrWork, Outcome};
 use super::next_grid::write_grids;
@@ -25,7 +26,7 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --max-compute 1e21",
+    after_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --task hellaswag --at 7e9,4e12\n  scalelab forecast runs.csv --max-compute 1e21",
     after_long_help = "Examples:\n  scalelab forecast results/grid\n  scalelab forecast results/study --recipe-from results/study-pilot\n  scalelab forecast results/study --compute 4.8e13 --shapes 3x96,4x128,5x160\n  scalelab forecast runs.csv --at 7e9,1.4e11 --at 1.3e10,2.6e11\n  scalelab forecast runs.csv --runs held-out.csv\n  scalelab forecast runs.csv --max-compute 1e21\n  scalelab forecast results/grid --compute 3.2e13 --grid sweeps/grid-10x.toml\n\nThe loss is that of the held-out windows of the runs: train what is forecast with the same corpus and windows, then\n  scalelab verify results/study/forecast.json results/study-3x"
 )]
 pub(super) struct ForecastArgs {
@@ -39,6 +40,15 @@ pub(super) struct ForecastArgs {
     /// May be given several times.
     #[arg(long, value_name = "N,D", value_parser = parse_place)]
     at: Vec<(f64, f64)>,
+    /// Forecast scores on a task, or on all
+    ///
+    /// Of a table with columns such as hellaswag_bpb (bits per byte of the right answers) and hellaswag_accuracy: the accuracy by both and
+    /// by compute. May be given several times.
+    #[arg(long, value_name = "NAME|all", requires = "at", conflicts_with_all = ["runs", "grid", "recipe_from", "shapes", "compute", "max_compute"])]
+    task: Vec<String>,
+    /// Share of right answers by guessing [default: known of known tasks]
+    #[arg(long, value_name = "SHARE", requires = "task", hide_short_help = true)]
+    chance: Option<f64>,
     /// Forecast every run of this table or folder
     ///
     /// And say what came of it.
@@ -67,6 +77,11 @@ pub(super) struct ForecastArgs {
 }
 
 pub(super) fn run(args: &ForecastArgs) -> Outcome {
+    if !args.task.is_empty() {
+        let code = Code { version: env!("CARGO_PKG_VERSION").to_owned(), program_sha256: program_sha256()? };
+        let asked = abilities::AskedTasks { names: &args.task, chance: args.chance, places: &args.at, out: args.out.as_deref(), code };
+        return abilities::run(&asked, &args.asked);
+    }
     if !LEVELS.contains(&args.asked.choices.level()) {
         return Err(Failure::Input(anyhow!("a forecast has intervals of 50, 80 and 95 %; leave --level out")));
     }

@@ -5,6 +5,7 @@
 #[macro_use]
 mod voice;
 
+mod abilities;
 mod analysis;
 mod bases;
 #[cfg(feature = "train")]

@@ -1,5 +1,6 @@
 //! `scalelab verify`: a forecast against the runs that came after it.
 
+use super::abilities;
 use super::failure::{Failure, OrWork, Outcome};
 use super::folders::Folders;
 use super::scored;
@@ -46,6 +47,17 @@ const SEALED: &str = "one that was damaged cannot be made again: put back a copy
 pub(super) fn run(args: &VerifyArgs) -> Outcome {
     let path = args.forecast.display();
     let text = std::fs::read_to_string(&args.forecast).with_context(|| format!("cannot read {path}")).map_err(Failure::Input)?;
+    if abilities::is_of_tasks(&text) {
+        let asked = abilities::Scored {
+            forecast: &args.forecast,
+            text: &text,
+            results: &args.results,
+            rows: &args.rows,
+            out: args.out.as_deref(),
+            json: args.json,
+        };
+        return abilities::verify(&asked);
+    }
     let forecast = Forecast::from_text(&text).map_err(|error| Failure::Input(anyhow!("{path} {error}; {SEALED}")))?;
     let records = records(args, &forecast)?;
     if args.results.is_empty() && forecast.runs.iter().all(|run| run.found.is_none()) {

@@ -1,6 +1,7 @@
 //! How laws are estimated: objectives, two independent searches, resampling, and the evidence that a
 //! minimum is the minimum. Pure and seeded; the only room that imports argmin and microlp.
 
+mod ability;
 mod certificate;
 mod curves;
 mod diagnostics;
@@ -26,6 +27,7 @@ mod speedup;
 mod transfer;
 mod validate;
 
+pub use ability::MetricCurve;
 pub use curves::{CurveFit, CurveFitError, HeldOut, LeftOut, TrainingCurve, fit_curves, held_out, schedules_unseen};
 pub use diagnostics::{Basin, Diagnostics, StartEnd};
 pub use drift::Drift;

@@ -27,6 +27,7 @@ pub use forecast::{
     Band, BudgetForecast, Code, Ends, Forecast, ForecastError, ForecastLaw, LEVELS, LawAhead, OriginTold, OtherLaw, Parts, Predicted,
     Record, Request, RunAhead, RunAsked, RunForecast, Together, forecast, forecast_runs,
 };
+pub use forecast::{TaskForecast, TaskSaid, TaskScore};
 pub use hardware::{Cost, Hardware, HardwareError, cost};
 pub use known::Known;
 pub use mix::{MIXTURE_LAWS, MixAdvice, MixError, MixRequest, OtherMix, PartAdvice, mix};

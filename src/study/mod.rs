@@ -1,6 +1,7 @@
 //! What runs say, as one value: from records and curves to evidence, laws, profiles of budgets, hyperparameters and scrutiny.
 //! Every command asks this room, so that one folder gives one evidence. Pure: no file, no clock.
 
+mod abilities;
 mod base_choice;
 mod batch;
 mod budgets;
@@ -31,6 +32,7 @@ mod worth;
 #[cfg(test)]
 mod tests;
 
+pub use abilities::{Signal, Task, TaskAhead, TaskLaw, TaskRecord, TaskRun, chance_of};
 pub use base_choice::{AHEAD, BaseChoice, ChosenEarlier, FEWEST_TRIALS, Trials, carried, choose, chosen_earlier};
 pub use batch::{BestBatch, BestBatches, best_batches};
 pub use certified::{Certified, Losses, certified};

@@ -3,6 +3,7 @@
 #[cfg_attr(not(feature = "train"), expect(dead_code, reason = "tests of training alone use a part"))]
 mod support;
 
+mod abilities;
 #[cfg(feature = "train")]
 mod branch;
 mod certificate;

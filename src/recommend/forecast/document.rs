@@ -285,16 +285,25 @@ impl Forecast {
     /// The document, sealed: its last field is the hash of the rest.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
         let text = serde_json::to_string_pretty(&Self { sha256: String::new(), ..self.clone() })? + "\n";
-        let seal = hash(&text);
-        Ok(text.replacen(OPEN, &closed(&seal), 1))
+        Ok(sealed(&text))
     }
 
     /// Reads a document and checks its seal.
     pub fn from_text(text: &str) -> Result<Self, ForecastError> {
         let read: Self = serde_json::from_str(text)?;
-        let found = hash(&text.replacen(&closed(&read.sha256), OPEN, 1));
-        if found == read.sha256 { Ok(read) } else { Err(ForecastError::Broken { found, said: read.sha256 }) }
+        is_sealed(text, &read.sha256).map(|()| read)
     }
+}
+
+/// A document with the hash of the rest in its last field.
+pub(super) fn sealed(text: &str) -> String {
+    text.replacen(OPEN, &closed(&hash(text)), 1)
+}
+
+/// Checks that a document is the one that was sealed.
+pub(super) fn is_sealed(text: &str, said: &str) -> Result<(), ForecastError> {
+    let found = hash(&text.replacen(&closed(said), OPEN, 1));
+    if found == said { Ok(()) } else { Err(ForecastError::Broken { found, said: said.to_owned() }) }
 }
 
 /// The last field before it is filled; two spaces of indentation tell it from the hash of the law.
