@@ -286,7 +286,7 @@ mod tests {
     fn what_determines_nothing_is_refused() {
         let of = |all: &[Rewarded]| reward_law(RewardForm::Optimised, all, 0.95);
         let all = policies(RewardForm::Optimised, 0.1, 1);
-        assert!(matches!(of(&all[..4]), Ok(_)));
+        assert!(of(&all[..4]).is_ok());
         assert!(matches!(of(&all[..2]), Err(FitError::TooFewPoints { needed: 3, .. })));
         assert!(matches!(of(&[all[0]; 9]), Err(FitError::TooFewPoints { .. })), "one distance");
         for bad in [Rewarded { distance: 0.0, ..all[0] }, Rewarded { gold: f64::NAN, ..all[0] }, Rewarded { se: Some(0.0), ..all[0] }] {

@@ -52,8 +52,9 @@ pub(super) type BaseKey = (Option<String>, [u64; 3]);
 impl Groups {
     pub(super) fn of(records: &[RunRecord], measure: SizeMeasure, rule: FlopRule, own: bool) -> Self {
         let best = tuned(of_best_epochs(records).into_iter().map(on_its_task).collect());
+        let kept: Vec<RunRecord> = best.records.into_iter().map(off_its_task).collect();
         let mut groups = Self { bases: BTreeMap::new(), scratch: Vec::new(), before: 0, excluded: best.excluded };
-        for record in on_one_axis(&best.records, own) {
+        for record in on_one_axis(&kept, own).into_iter().map(on_its_task) {
             let is_from_scratch = is_from_scratch(&record);
             let (found, excluded) = points(std::slice::from_ref(&record), measure, rule);
             groups.excluded.extend(excluded);
@@ -109,10 +110,21 @@ fn is_from_scratch(record: &RunRecord) -> bool {
     record.covariates().iter().any(|(name, value)| name == SCRATCH && *value == 1.0)
 }
 
+/// What stands for the tokens of pre-training of a run that has none.
+const NO_TOKENS: Tokens = Tokens(1.0);
+
 /// A run from scratch has no tokens of pre-training; a number stands for them, so that runs with other recipes are of its cell.
 fn on_its_task(mut record: RunRecord) -> RunRecord {
     if is_from_scratch(&record) {
-        record.tokens.get_or_insert(Tokens(1.0));
+        record.tokens.get_or_insert(NO_TOKENS);
+    }
+    record
+}
+
+/// The same without that number.
+fn off_its_task(mut record: RunRecord) -> RunRecord {
+    if is_from_scratch(&record) && record.tokens == Some(NO_TOKENS) {
+        record.tokens = None;
     }
     record
 }

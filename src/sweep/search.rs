@@ -74,11 +74,9 @@ struct FamilyChain<'a> {
 }
 
 fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
-    let mut budgets: BTreeMap<(usize, u64, u64, Vec<u32>, Vec<u64>, String), Vec<usize>> = BTreeMap::new();
+    let mut budgets: BTreeMap<Shared, Vec<usize>> = BTreeMap::new();
     for (at, cell) in kept.iter().enumerate() {
-        let shares = cell.mixture.iter().map(|part| part.share).collect();
-        let (unique, objective) = (cell.unique_tokens.unwrap_or(0), cell.objective.to_string());
-        budgets.entry((cell.level, cell.batch_tokens, unique, shares, beginning(cell), objective)).or_default().push(at);
+        budgets.entry(shared(cell)).or_default().push(at);
     }
     let fixed = if grid.recipe.search.learning_rate { &grid.recipe.learning_rates[..1] } else { &grid.recipe.learning_rates[..] };
     let mut chains = Vec::new();
@@ -89,6 +87,15 @@ fn chains<'a>(grid: &'a Grid, kept: &[Cell]) -> Vec<FamilyChain<'a>> {
         }
     }
     chains
+}
+
+/// Budget, batch, distinct tokens, shares of a mixture, the beginning of fine-tuning and the objective.
+type Shared = (usize, u64, u64, Vec<u32>, Vec<u64>, String);
+
+/// What cells that share a search have in common.
+fn shared(cell: &Cell) -> Shared {
+    let shares = cell.mixture.iter().map(|part| part.share).collect();
+    (cell.level, cell.batch_tokens, cell.unique_tokens.unwrap_or(0), shares, beginning(cell), cell.objective.to_string())
 }
 
 /// What runs of fine-tuning that share a search have in common; nothing of others.

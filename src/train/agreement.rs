@@ -174,13 +174,16 @@ fn gaps(shape: &ModelShape, sequences: usize, seed: u64) -> (Vec<u32>, Vec<u32>)
     for _ in 0..sequences {
         let hidden = 1 + random.below(shape.context as u64);
         for at in 0..shape.context as u64 {
-            let (token, hides) = (random.below(u64::from(mask)) as u32, at * 7 % shape.context as u64 + 1 <= hidden || at == 0);
+            let (token, hides) = (random.below(u64::from(mask)) as u32, at * 7 % (shape.context as u64) < hidden || at == 0);
             inputs.push(if hides { mask } else { token });
             targets.push(if hides { token } else { NOT_COUNTED });
         }
     }
     (inputs, targets)
 }
+
+/// A learner with the weights that it begins with.
+type Beginning<'a> = &'a dyn Fn(&[f32]) -> Box<dyn Learner>;
 
 /// Along a direction of which half is the gradient, the loss of a learner that fills gaps moves as its gradient says. The step leaves an
 /// error of its square and one of 1e-6 over it from rounding.
@@ -200,7 +203,7 @@ fn filling_gaps_both_paths_have_the_gradient_of_their_differences() {
         let composed = Composed::new(&shape, &groups, &state, &Device::Cpu, Dtype::F32).expect("opens");
         Box::new(composed.of_task(Task::HiddenTokens).expect("opens"))
     };
-    let ways: [(&str, &dyn Fn(&[f32]) -> Box<dyn Learner>); 2] = [("fused", &fused), ("composed", &composed)];
+    let ways: [(&str, Beginning<'_>); 2] = [("fused", &fused), ("composed", &composed)];
     for (name, open) in ways {
         let mut learner = open(&start);
         learner.gradient(&inputs, &targets).expect("computes");

@@ -173,7 +173,7 @@ mod tests {
             found.push(mean(&losses));
             errors.push(ratio_error(&losses, &tokens, context).expect("many windows"));
         }
-        let (spread, said) = (sample::standard_deviation(&found).expect("many"), sample::mean(errors.into_iter()).expect("many"));
+        let (spread, said) = (sample::standard_deviation(&found).expect("many"), sample::mean(errors).expect("many"));
         assert!((said / spread - 1.0).abs() < 0.12, "{said} {spread}");
         let taken_alike = 2.0 * (60.0f64 / 12f64.sqrt()) / 33.5 / (windows as f64).sqrt();
         assert!(taken_alike > 3.0 * spread, "windows taken alike would say {taken_alike}");

@@ -366,7 +366,8 @@ fn the_bound_of_a_run_that_fills_gaps_is_never_below_the_entropy_and_comes_near_
         let (loss, floor) = (record.loss_nats.expect("finished").0, record.floor_nats.expect("synthetic"));
         let [all, masks] = [record.loss_se_nats, record.masks_se_nats].map(|error| error.expect("measured"));
         assert!(loss > floor - 4.0 * all, "{objective}: {loss} below {floor} ± {all}");
-        assert!(masks > 0.0 && masks <= all, "{objective}: {masks} of {all}");
+        // Both are estimates of 64 windows, known to a tenth: where masks are nearly all of the error theirs may come out larger.
+        assert!(masks > 0.0 && masks <= 1.3 * all, "{objective}: {masks} of {all}");
         let mean = window_losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / window_losses.len() as f64;
         assert!((mean - loss).abs() < 1e-12);
         assert!((curve[0].train_loss_nats.expect("finite") - 257f64.ln()).abs() < 0.05);

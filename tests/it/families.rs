@@ -131,7 +131,6 @@ fn what_follows_a_bend_is_held_by_a_law_that_bends() {
         bends += u64::from(holds(Broken::<1> { axis: Axis::N }.into()));
         plain += u64::from(holds(PowerLaw { axis: Axis::N, floor: true }.into()));
     }
-    println!("at ten times the largest size 95 % hold {bends} of {CURVES} by the law that bends, {plain} by a plain power");
     // Not 95 %: where a break is slight its noise is fitted by a bend elsewhere, and a profile follows one minimum alone.
     assert!(bends * 100 >= CURVES * 75 && plain * 4 <= CURVES, "{bends} {plain}");
 }
