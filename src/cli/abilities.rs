@@ -4,7 +4,7 @@ use super::analysis::Asked;
 use super::failure::{Failure, OrInput, OrWork, Outcome};
 use super::folders::Folders;
 use super::source::{RowArgs, Source, SourceArgs};
-use super::text::{number, table};
+use super::text::{first_doubts, number, table};
 use super::voice::is_quiet;
 use crate::law::{ComputeCount, Point, points};
 use crate::recommend::{Code, TaskForecast, TaskSaid, TaskScore};
@@ -176,27 +176,17 @@ fn render(forecast: &TaskForecast) -> String {
             &format!("N = {}, D = {}, {}x the largest run\n", short(first.params), short(first.tokens), short(first.extrapolation_factor));
         let rows: Vec<Vec<String>> = forecast.tasks.iter().filter_map(|task| row(task, at)).collect();
         text +=
-            &table(&["task", "% right", &format!("{level:.0} % of one run"), "answers, bpb", "two steps", "by C", "signal/noise"], &rows);
+            &table(&["task", "% right", &format!("{level:.0} % of one run"), "answers, bpb", "two steps", "by C", "SNR"], &rows);
         text += "\n";
     }
-    for task in &forecast.tasks {
-        if let Some(why) = &task.no_law {
-            text += &format!("{}: no law: {why}\n", task.name);
-        }
-    }
-    let record: Vec<String> = forecast
-        .tasks
-        .iter()
-        .filter_map(|task| Some((task, task.record.first()?)))
-        .map(|(task, record)| {
-            let errors: Vec<String> =
-                record.errors.iter().map(|error| error.map_or("-".to_owned(), |error| format!("{:+.1}", 100.0 * error))).collect();
-            format!("{} {}", task.name, errors.join(" and "))
-        })
-        .collect();
-    if !record.is_empty() {
-        text += "mean error in points of the larger runs by those below half the compute,\nin two steps and by C:\n";
-        record.iter().for_each(|one| text += &format!("  {one}\n"));
+    let why = |task: &TaskSaid| Some(format!("{}: no law: {}", task.name, task.no_law.as_ref()?));
+    text += &first_doubts(forecast.tasks.iter().filter_map(why), usize::MAX);
+    let error = |error: &Option<f64>| error.map_or("-".to_owned(), |error| format!("{:+.1}", 100.0 * error));
+    let record = |task: &TaskSaid| Some([vec![task.name.clone()], task.record.first()?.errors.iter().map(error).collect()].concat());
+    let rows: Vec<Vec<String>> = forecast.tasks.iter().filter_map(record).collect();
+    if !rows.is_empty() {
+        text += "\nruns below half the compute forecast those above it: mean error in points\n";
+        text += &table(&["task", "two steps", "by C"], &rows);
     }
     text
 }
