@@ -175,8 +175,7 @@ fn render(forecast: &TaskForecast) -> String {
         text +=
             &format!("N = {}, D = {}, {}x the largest run\n", short(first.params), short(first.tokens), short(first.extrapolation_factor));
         let rows: Vec<Vec<String>> = forecast.tasks.iter().filter_map(|task| row(task, at)).collect();
-        text +=
-            &table(&["task", "% right", &format!("{level:.0} % of one run"), "answers, bpb", "two steps", "by C", "SNR"], &rows);
+        text += &table(&["task", "% right", &format!("{level:.0} % of one run"), "answers, bpb", "two steps", "by C", "SNR"], &rows);
         text += "\n";
     }
     let why = |task: &TaskSaid| Some(format!("{}: no law: {}", task.name, task.no_law.as_ref()?));

@@ -145,8 +145,11 @@ fn forgot(found: &Forgotten, all: &FineTuned) -> String {
     let [most, n, examples, replay] = found.most;
     let place = format!("N = {} on {} examples", short(n), short(examples));
     let unit = all.loss_unit.short();
-    let determined = found.rise.filter(is_determined).zip(found.tenth.filter(is_determined));
+    let determined = found.rise.filter(is_determined).zip(found.tenth.filter(is_determined)).filter(|_| found.law_holds());
     let Some((rise, tenth)) = determined else {
+        if !found.left.is_empty() {
+            return format!("{} {unit} at most, {place}; {}", number(most), left_of_it(&found.left));
+        }
         let fitted = if found.law.is_some() { "the runs do not determine it" } else { "no law was fitted" };
         let why = found.refusal.as_deref().unwrap_or(fitted);
         let replay = if replay > 0.0 { format!(" with {} % of replay", short(100.0 * replay)) } else { String::new() };
@@ -159,6 +162,16 @@ fn forgot(found: &Forgotten, all: &FineTuned) -> String {
         format!("{share} % of replay leave a tenth of it")
     };
     format!("{rise} {unit} without replay, {place}; {stops}")
+}
+
+/// What shares of replay leave of what is forgotten without.
+fn left_of_it(left: &[(f64, Estimate)]) -> String {
+    let percent = |part: f64| format!("{:.0}", 100.0 * part);
+    let one = |(share, left): &(f64, Estimate)| {
+        let ends = left.uncertainty.map_or(String::new(), |one| format!(" ({} to {})", percent(one.low), percent(one.high)));
+        format!("{} % of replay leave {}{ends} %", short(100.0 * share), percent(left.value))
+    };
+    left.iter().map(one).collect::<Vec<_>>().join(", ") + " of it, by the runs that have both"
 }
 
 /// Which base to take.

@@ -8,6 +8,7 @@ use crate::fit::{
     Estimate, Estimator, Fit, FitError, FitOptions, FittedLaw, Interval, Quantity, Resample, Search, Transfer, fit, transfer,
 };
 use crate::law::{Additive, Evidence, Exclusion, FineTuning, Forgetting, Formula, Law, Point, Rectified, Variable};
+use crate::spec::sample::{extent, median};
 use crate::spec::{BASE_LOSS_AFTER, BASE_LOSS_BEFORE, EXAMPLES, LossUnit, RANK, REPLAY, RunRecord, SizeMeasure};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -137,6 +138,19 @@ pub struct Forgotten {
     pub rise: Option<Estimate>,
     /// The share of replay that leaves a tenth of the rise, at any place.
     pub tenth: Option<Estimate>,
+    /// Of each share of replay, what it leaves of the rise without, as a part of it: the median of the networks and examples that have
+    /// both, from the least to the most.
+    pub left: Vec<(f64, Estimate)>,
+}
+
+impl Forgotten {
+    /// Scatter of runs about the law, as a part of their loss, from which on it answers nothing.
+    const LOOSE: f64 = 0.1;
+
+    /// Whether the law lies near enough to the runs to be asked.
+    pub fn law_holds(&self) -> bool {
+        self.law.as_ref().is_some_and(|law| law.diagnostics.residual_rms < Self::LOOSE)
+    }
 }
 
 /// The options of every fit here.
@@ -367,5 +381,26 @@ fn forgotten(runs: &[(Point, f64)], evidence: &dyn Fn(Vec<Point>) -> Arc<Evidenc
     let found = law.as_ref().map(|law| law.intervals(&asked, options.level));
     let at = |at: usize| found.as_ref().map(|found| found[at]);
     let (rise, tenth) = (at(0), at(1));
-    Some(Forgotten { runs: runs.len(), most, law, refusal, place: [most[1], most[2]], rise, tenth })
+    Some(Forgotten { runs: runs.len(), most, law, refusal, place: [most[1], most[2]], rise, tenth, left: left(runs) })
+}
+
+/// What each share of replay leaves of the rise of the same base on as many examples without.
+fn left(runs: &[(Point, f64)]) -> Vec<(f64, Estimate)> {
+    // Share, base and examples, rise.
+    type Run = (f64, [u64; 3], f64);
+    let one = |(point, rise): &(Point, f64)| {
+        let place = [point.n, point.d, of(point, EXAMPLES)?].map(f64::to_bits);
+        Some((of(point, REPLAY).unwrap_or(0.0), place, *rise))
+    };
+    let all: Vec<Run> = runs.iter().filter_map(one).collect();
+    let mut shares: Vec<f64> = all.iter().map(|run| run.0).filter(|share| *share > 0.0).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.dedup();
+    let without = |of: &Run| all.iter().find(|run| run.0 == 0.0 && run.1 == of.1).map(|run| run.2).filter(|rise| *rise > 0.0);
+    let one = |share: f64| {
+        let parts: Vec<f64> = all.iter().filter(|run| run.0 == share).filter_map(|run| Some(run.2 / without(run)?)).collect();
+        let (low, high) = extent(parts.iter().copied())?;
+        Some((share, Estimate::range(median(parts)?, [low, high])))
+    };
+    shares.into_iter().filter_map(one).collect()
 }
