@@ -187,8 +187,8 @@ mod tests {
             ..run(None, 1e6, &[(EXAMPLES, 100.0), (SCRATCH, scratch)])
         };
         let both = [recipe(2.0, 1e-3, 1.0), recipe(1.9, 2e-3, 1.0), recipe(1.8, 1e-3, 0.0), recipe(1.7, 2e-3, 0.0)];
-        let groups = Groups::of(&both, SizeMeasure::AsGiven, FlopRule::AsGiven, false);
-        assert_eq!(groups.scratch.iter().map(|point| point.loss).collect::<Vec<_>>(), [1.9]);
+        let better = Groups::of(&both, SizeMeasure::AsGiven, FlopRule::AsGiven, false);
+        assert_eq!(better.scratch.iter().map(|point| point.loss).collect::<Vec<_>>(), [1.9]);
         assert_eq!((groups.scratch[0].n, groups.scratch[0].d), (1e6, 100.0));
         assert_eq!(groups.names(), ["N = 1M", "N = 2M"]);
         let counts: Vec<usize> = groups.without_replay().map(|(_, points)| points.len()).collect();
