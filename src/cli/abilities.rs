@@ -55,7 +55,7 @@ pub(super) fn run(asked: &AskedTasks<'_>, args: &Asked) -> Outcome {
     } else {
         print!("{}", render(&forecast));
         if let Some(out) = asked.out {
-            println!("\nforecast: {}; hold it against what comes with scalelab verify", out.display());
+            println!("\nforecast: {}\nhold it against what comes: scalelab verify FORECAST LATER.csv", out.display());
         }
     }
     Ok(())

@@ -71,6 +71,9 @@ fn text(source: &Source, found: &FineTuned, options: &StudyOptions, details: boo
     text + &if details { first_doubts(said, usize::MAX) } else { doubts(said) }
 }
 
+/// How far runs lie from the law over bases, as a part of their loss, above which it is doubted.
+const LOOSE: f64 = 0.1;
+
 /// What the law of losses is called.
 const LOSS: &str = "loss";
 
@@ -166,7 +169,8 @@ fn forgot(found: &Forgotten, all: &FineTuned) -> String {
 
 /// What shares of replay leave of what is forgotten without.
 fn left_of_it(left: &[(f64, Estimate)]) -> String {
-    let percent = |part: f64| format!("{:.0}", 100.0 * part);
+    // Added to 0, so that no part that rounds to it has a sign.
+    let percent = |part: f64| format!("{}", (100.0 * part).round() + 0.0);
     let one = |(share, left): &(f64, Estimate)| {
         let ends = left.uncertainty.map_or(String::new(), |one| format!(" ({} to {})", percent(one.low), percent(one.high)));
         format!("{} % of replay leave {}{ends} %", short(100.0 * share), percent(left.value))
@@ -251,6 +255,12 @@ fn coefficients(found: &FineTuned) -> String {
 /// What a reader must know of the laws.
 pub(super) fn doubtful(found: &FineTuned) -> Vec<String> {
     let mut all = Vec::new();
+    if let Some(rms) = found.joint.as_ref().map(|joint| joint.diagnostics.residual_rms).filter(|rms| *rms > LOOSE) {
+        all.push(format!(
+            "the law over bases misses the runs by {:.0} %: losses of one base follow its own law, not this one; --details has them",
+            100.0 * rms
+        ));
+    }
     if let Some(law) = found.transfer.as_ref().and_then(|transfer| transfer.law.as_ref()) {
         if law.without_gain > 0 {
             let runs = plural(law.without_gain, "pre-trained run does", "pre-trained runs do");

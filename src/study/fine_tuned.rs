@@ -144,7 +144,7 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    /// Scatter of runs about the law, as a part of their loss, from which on it answers nothing.
+    /// How far runs lie from the law, root mean square as a part of their loss, from which on it answers nothing.
     const LOOSE: f64 = 0.1;
 
     /// Whether the law lies near enough to the runs to be asked.
