@@ -10,14 +10,11 @@ use crate::law::{ComputeCount, Point, points};
 use crate::recommend::{Code, TaskForecast, TaskSaid, TaskScore};
 use crate::results::{TaskColumns, task_columns, write_whole};
 use crate::spec::{FlopRule, Metric, SizeMeasure, short};
-use crate::study::{Task, TaskRun, chance_of};
+use crate::study::{Task, TaskRun, chance_of, neighbours_differ};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// Late checkpoints whose neighbours tell the noise of one score.
-const LATE: usize = 8;
 
 /// Which tasks are forecast, where.
 pub(super) struct AskedTasks<'a> {
@@ -110,7 +107,7 @@ fn one_task(
     let mut runs: Vec<(String, TaskRun)> = Vec::new();
     if let Some(source) = &scores {
         let scatters: HashMap<&str, f64> =
-            source.trajectories.iter().filter_map(|curve| Some((curve.run.as_str(), scatter(&curve.points)?))).collect();
+            source.trajectories.iter().filter_map(|curve| Some((curve.run.as_str(), neighbours_differ(&curve.points)?))).collect();
         runs.extend(placed(source, conventions).into_iter().map(|place| {
             let scatter = scatters.get(place.run.as_str()).copied();
             (place.run.clone(), TaskRun { accuracy: Some(1.0 - place.loss), answer_loss: None, scatter, place })
@@ -142,13 +139,6 @@ fn one_task(
 fn placed(source: &Source, conventions: &impl Fn(&Source) -> (SizeMeasure, FlopRule)) -> Vec<Point> {
     let (measure, rule) = conventions(source);
     points(&source.records, measure, rule).0
-}
-
-/// Standard deviation between neighbouring late checkpoints; absent of fewer than three.
-fn scatter(curve: &[(f64, f64, f64)]) -> Option<f64> {
-    let late = &curve[curve.len().saturating_sub(LATE)..];
-    let squares: Vec<f64> = late.windows(2).map(|pair| 0.5 * (pair[1].2 - pair[0].2).powi(2)).collect();
-    (squares.len() >= 2).then(|| (squares.iter().sum::<f64>() / squares.len() as f64).sqrt())
 }
 
 /// Points of a hundred.

@@ -32,7 +32,7 @@ mod worth;
 #[cfg(test)]
 mod tests;
 
-pub use abilities::{Signal, Task, TaskAhead, TaskLaw, TaskRecord, TaskRun, chance_of};
+pub use abilities::{Signal, Task, TaskAhead, TaskLaw, TaskRecord, TaskRun, chance_of, neighbours_differ};
 pub use base_choice::{AHEAD, BaseChoice, ChosenEarlier, FEWEST_TRIALS, Trials, carried, choose, chosen_earlier};
 pub use batch::{BestBatch, BestBatches, best_batches};
 pub use certified::{Certified, Losses, certified};

@@ -6,4 +6,4 @@ mod task;
 
 pub use ahead::{TaskAhead, TaskLaw, TaskRecord};
 pub use signal::Signal;
-pub use task::{Task, TaskRun, chance_of};
+pub use task::{Task, TaskRun, chance_of, neighbours_differ};

@@ -2,7 +2,7 @@
 
 use super::task::Task;
 use crate::fit::MetricCurve;
-use crate::spec::sample::mean;
+use crate::spec::sample::standard_deviation;
 use serde::{Deserialize, Serialize};
 
 /// Runs must differ by this many times the noise of one score.
@@ -27,9 +27,7 @@ impl Signal {
     /// Of a task and a curve through its scores.
     pub fn of(task: &Task, curve: &MetricCurve) -> Self {
         let scores: Vec<f64> = task.runs.iter().filter_map(|run| run.accuracy).collect();
-        let middle = mean(scores.iter().copied()).unwrap_or(0.0);
-        let more = (scores.len() as f64 - 1.0).max(1.0);
-        let spread = (scores.iter().map(|one| (one - middle).powi(2)).sum::<f64>() / more).sqrt();
+        let spread = standard_deviation(&scores).unwrap_or(0.0);
         let noise = task.noise().sqrt();
         Self { spread, noise, ratio: (noise > 0.0).then(|| spread / noise), explained: curve.explained }
     }

@@ -54,6 +54,17 @@ pub fn chance_of(name: &str) -> Option<(f64, f64)> {
     KNOWN.iter().find(|(known, ..)| *known == plain).map(|(_, chance, items)| (*chance, *items))
 }
 
+/// Late checkpoints whose neighbours tell the noise of one score.
+const LATE: usize = 8;
+
+/// Standard deviation of one score along (N, D, score) in the order of training: half the mean square of the differences of neighbours
+/// among the late ones. Absent of fewer than three.
+pub fn neighbours_differ(curve: &[(f64, f64, f64)]) -> Option<f64> {
+    let late = &curve[curve.len().saturating_sub(LATE)..];
+    let halves = late.windows(2).map(|pair| 0.5 * (pair[1].2 - pair[0].2).powi(2));
+    crate::spec::sample::mean(halves).map(f64::sqrt).filter(|_| late.len() >= 3)
+}
+
 impl Task {
     /// Variance of one accuracy by the number of questions and by the scatter of neighbouring checkpoints, where either is known.
     pub fn noise(&self) -> f64 {
@@ -83,6 +94,13 @@ mod tests {
         assert_eq!(chance_of("ARC-Easy"), Some((0.25, 2376.0)));
         assert_eq!(chance_of("social_iqa"), Some((1.0 / 3.0, 1954.0)));
         assert_eq!(chance_of("copying"), None);
+    }
+
+    #[test]
+    fn neighbours_of_late_checkpoints_tell_the_noise_of_one_score() {
+        let curve: Vec<(f64, f64, f64)> = (0..20).map(|at| (1.0, f64::from(at), if at % 2 == 0 { 0.5 } else { 0.54 })).collect();
+        assert!((neighbours_differ(&curve).expect("many") - 0.04 / 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!(neighbours_differ(&curve[..2]), None);
     }
 
     #[test]
